@@ -1,0 +1,252 @@
+"""Scores, each against a calculation done by hand."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from lmem import score
+from lmem.errors import InputError
+
+# ---- one answer
+
+
+@pytest.mark.parametrize(
+    ("text", "squad", "as_run"),
+    [
+        ("The  Cat!", "cat", "cat"),
+        ("A-team", "ateam", "team"),  # "a" is a word of its own only while the hyphen stands
+        ("t.h.e end", "end", "the end"),  # and "the" is one only when the points are gone
+        ("an apple, a day", "apple day", "apple day"),
+        ("Theory", "theory", "theory"),
+        ("the", "", ""),
+        ("Tōkyō, 2022", "tōkyō 2022", "tōkyō 2022"),
+    ],
+)
+def test_normalise(text, squad, as_run):
+    assert score.normalise(text) == squad
+    assert score.normalise(text, as_run=True) == as_run
+
+
+def test_f1_by_hand():
+    # "red kite" / "big red kite flew": 2 shared, precision 2/2, recall 2/4 -> 2 * 1 * .5 / 1.5
+    assert score.f1("the red kite", "a big red kite flew") == pytest.approx(2 / 3)
+    # bags: "b b c" / "b c c" share one b and one c: precision 2/3, recall 2/3
+    assert score.f1("b b c", "b c c") == pytest.approx(2 / 3)
+    assert score.f1("red", "blue") == 0.0
+    assert score.f1("Red kite.", "kite red") == 1.0  # order does not count ...
+    assert not score.exact_match("Red kite.", "kite red")  # ... but here it does
+
+
+def test_f1_of_nothing():
+    assert score.f1("", "kite") == 0.0
+    assert score.f1("kite", "the") == 0.0
+    assert score.f1("", "the") == 1.0
+
+
+def test_as_run_changes_scores():
+    assert score.f1("A-team", "team") == 0.0
+    assert score.f1("A-team", "team", as_run=True) == 1.0
+    assert score.exact_match("A-team", "team", as_run=True)
+    assert not score.exact_match("A-team", "team")
+
+
+def test_only_text_is_scored():
+    with pytest.raises(InputError, match="expected an answer as text, got int"):
+        score.f1("2022", 2022)
+
+
+def test_declining_is_right_in_category_5():
+    assert score.declines("No information available.")
+    assert score.declines("It is NOT mentioned")
+    assert not score.declines("a red kite")
+
+
+# ---- what memory adds
+
+
+def test_recall_rate_by_hand():
+    # (.5 - .2) / (1 - .2) = .375; a loss counts as 0; with F_0 = 1 nothing is left to gain
+    assert score.recall_rate(0.5, 0.2) == pytest.approx(0.375)
+    assert score.recall_rate(0.1, 0.2) == 0.0
+    assert score.recall_rate(1.0, 1.0) == 0.0
+    assert score.recall_rate([0.5, 0.1], [0.2, 0.2]) == pytest.approx([0.375, 0.0])
+
+
+def test_clipping_makes_noise_positive_and_the_signed_gain_does_not():
+    f_mem, f_0 = [0.6, 0.2], [0.2, 0.6]  # the same two scores, exchanged
+    assert np.mean(score.signed_gain(f_mem, f_0)) == pytest.approx(0.0)
+    assert np.mean(score.recall_rate(f_mem, f_0)) == pytest.approx(0.25)  # (.4 / .8 + 0) / 2
+
+
+# ---- by lag
+
+
+@pytest.mark.parametrize(
+    ("lag", "bucket"),
+    [(0, 0), (31, 0), (32, 1), (63, 1), (64, 2), (127, 2), (128, 3), (255, 3), (256, 4), (9999, 4)],
+)
+def test_bucket_edges(lag, bucket):
+    assert score.bucket_of(lag) == bucket
+
+
+def test_bucket_of_no_lag_and_of_a_negative_one():
+    assert score.bucket_of(None) is None
+    with pytest.raises(InputError, match="0 turns or more, got -1"):
+        score.bucket_of(-1)
+
+
+def test_forgetting_curve_by_hand():
+    lags = [0, 31, 40, 70, 70, 70, 200, 300, None]
+    values = [1.0, 0.6, 0.2, 0.5, 0.7, 0.6, 0.3, 0.1, 1.0]
+    curve = score.forgetting_curve(lags, values)
+    assert curve["n"] == [2, 1, 3, 1, 1]
+    assert curve["raw"] == pytest.approx([0.8, 0.2, 0.6, 0.3, 0.1])
+    # .2 (1 question) < .6 (3 questions): pooled to (.2 + 3 * .6) / 4 = .5
+    assert curve["fit"] == pytest.approx([0.8, 0.5, 0.5, 0.3, 0.1])
+    assert curve["mean_of_buckets"] == pytest.approx((0.8 + 0.5 + 0.5 + 0.3 + 0.1) / 5)
+    assert curve["raw_mean_of_buckets"] == pytest.approx((0.8 + 0.2 + 0.6 + 0.3 + 0.1) / 5)
+    assert curve["mean_of_questions"] == pytest.approx((1.6 + 0.2 + 1.8 + 0.3 + 0.1) / 8)
+    assert curve["without_lag"] == 1
+    assert curve["buckets"] == ["[0,32)", "[32,64)", "[64,128)", "[128,256)", "[256,inf)"]
+
+
+def test_a_rising_score_is_hidden_by_the_fit_and_shown_by_the_raw_means():
+    curve = score.forgetting_curve([0, 300, 300, 300], [0.0, 0.4, 0.4, 0.4])
+    assert curve["raw"] == [0.0, None, None, None, pytest.approx(0.4)]
+    assert curve["fit"] == [pytest.approx(0.3), None, None, None, pytest.approx(0.3)]
+    assert curve["mean_of_buckets"] == pytest.approx(0.3)
+    assert curve["raw_mean_of_buckets"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("lags", [[], [None, None]])
+def test_forgetting_curve_of_nothing(lags):
+    curve = score.forgetting_curve(lags, [0.5] * len(lags))
+    assert curve["n"] == [0] * 5
+    assert curve["fit"] == [None] * 5
+    assert curve["mean_of_buckets"] is None
+    assert curve["mean_of_questions"] is None
+
+
+def test_forgetting_curve_is_plain_json():
+    curve = score.forgetting_curve([3, 70], np.array([1, 0]))
+    assert json.loads(json.dumps(curve, allow_nan=False)) == curve
+
+
+def test_lengths_must_agree():
+    with pytest.raises(InputError, match="expected 2 values"):
+        score.forgetting_curve([1, 2], [0.5])
+    with pytest.raises(InputError, match="expected 3 values"):
+        score.clustered_bootstrap([0.5], ["a", "b", "c"])
+
+
+# ---- by session
+
+
+def test_knowledge_curve_by_hand():
+    # columns: evidence in session 1, 1, 2, 3, none
+    scores = [
+        [0.2, 0.4, 0.9, 0.9, 0.9],
+        [0.2, 0.0, 0.7, 0.9, 0.9],
+        [0.2, 0.2, 1.0, 0.6, 0.9],
+    ]
+    curve = score.knowledge_curve(scores, [1, 1, 2, 3, None])
+    assert curve["n"] == [2, 3, 4]
+    assert curve["k"] == pytest.approx([0.3, 0.3, 0.5])  # .6 / 2, .9 / 3, 2.0 / 4
+    assert curve["delta"] == pytest.approx(0.2)  # all of it from new questions:
+    assert curve["panel"] == pytest.approx([0.3, 0.1, 0.2])
+    assert curve["panel_n"] == 2
+    assert curve["panel_delta"] == pytest.approx(-0.1)
+
+
+def test_knowledge_curve_leaves_out_what_was_not_asked():
+    nan = math.nan  # the second question's conversation has only one session
+    curve = score.knowledge_curve([[0.2, 0.6], [0.4, nan]], [1, 1])
+    assert curve["n"] == [2, 1]
+    assert curve["k"] == pytest.approx([0.4, 0.4])
+    assert curve["panel_n"] == 1
+    assert curve["panel"] == pytest.approx([0.2, 0.4])
+
+
+def test_knowledge_curve_without_a_question_at_the_start():
+    curve = score.knowledge_curve([[0.2], [0.6]], [2])
+    assert curve["k"] == [None, pytest.approx(0.6)]
+    assert curve["delta"] is None
+    assert curve["panel_delta"] is None
+    assert json.loads(json.dumps(curve, allow_nan=False)) == curve
+
+
+def test_knowledge_curve_shapes():
+    with pytest.raises(InputError, match=r"expected scores \(S, 3\)"):
+        score.knowledge_curve([[0.1, 0.2]], [1, 1, 2])
+
+
+# ---- how sure
+
+
+def test_bootstrap_of_two_conversations_by_hand():
+    # two equal conversations, means 0 and 1: a resample's mean is 0, .5 or 1 with odds 1 : 2 : 1,
+    # so the 2.5% and 97.5% points are the ends themselves, however many questions there are
+    values, clusters = [0.0] * 50 + [1.0] * 50, ["a"] * 50 + ["b"] * 50
+    assert score.clustered_bootstrap(values, clusters) == (0.0, 1.0)
+
+
+def test_bootstrap_is_wider_by_conversation_than_by_question():
+    rng = np.random.default_rng(1)
+    means = rng.uniform(0.2, 0.8, size=10)
+    values = (rng.random((10, 40)) < means[:, None]).astype(float).ravel()
+    by_talk = score.clustered_bootstrap(values, np.repeat(np.arange(10), 40))
+    by_question = score.clustered_bootstrap(values, np.arange(400))
+    assert by_talk[0] < values.mean() < by_talk[1]
+    assert by_talk[1] - by_talk[0] > 1.5 * (by_question[1] - by_question[0])
+
+
+def test_bootstrap_weights_conversations_by_their_questions():
+    # one conversation of 3 zeros, one of a single 1: means 0, 1/4 and 1, not 0, 1/2 and 1
+    found = set()
+
+    def mean(values):
+        found.add(round(float(values.mean()), 6))
+        return values.mean()
+
+    values, clusters = [0.0, 0.0, 0.0, 1.0], ["a", "a", "a", "b"]
+    slow = score.clustered_bootstrap(values, clusters, statistic=mean)
+    assert found == {0.0, 0.25, 1.0}
+    assert slow == score.clustered_bootstrap(values, clusters)  # both ways draw the same
+
+
+def test_bootstrap_by_seed_statistic_and_level():
+    values, clusters = np.arange(30.0) ** 2, np.repeat(np.arange(10), 3)
+    one = score.clustered_bootstrap(values, clusters, seed=3)
+    assert one == score.clustered_bootstrap(values, clusters, seed=3)
+    assert one != score.clustered_bootstrap(values, clusters, seed=4)
+    assert score.clustered_bootstrap(values, clusters, statistic=np.max, n=200)[1] == 29.0**2
+    half = score.clustered_bootstrap(values, clusters, seed=3, level=0.5)
+    assert one[0] < half[0] < half[1] < one[1]
+
+
+def test_bootstrap_needs_two_conversations():
+    assert all(math.isnan(end) for end in score.clustered_bootstrap([0.1, 0.9], ["a", "a"]))
+    with pytest.raises(InputError, match="at least one value"):
+        score.clustered_bootstrap([], [])
+
+
+def test_wilson_by_hand():
+    # 8 of 10, z = 1.96: middle .8 + 3.8416 / 20 = .99208, half 1.96 sqrt(.016 + .009604) = .31362,
+    # both over 1 + .38416: (.67846, 1.3057) / 1.38416
+    assert score.wilson(8, 10) == pytest.approx((0.49016, 0.94332), abs=2e-5)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (1, 3), (968, 1000)])
+@pytest.mark.parametrize("level", [0.95, 0.9])
+def test_wilson_agrees_with_scipy(successes, n, level):
+    theirs = binomtest(successes, n).proportion_ci(level, method="wilson")
+    assert score.wilson(successes, n, level) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(1, 0), (3, 2), (-1, 2)])
+def test_wilson_refuses_what_is_no_share(successes, n):
+    with pytest.raises(InputError, match="expected 0 to n successes"):
+        score.wilson(successes, n)
