@@ -212,9 +212,10 @@ def test_bootstrap_weights_conversations_by_their_questions():
         return values.mean()
 
     values, clusters = [0.0, 0.0, 0.0, 1.0], ["a", "a", "a", "b"]
-    slow = score.clustered_bootstrap(values, clusters, statistic=mean)
+    slow = score.clustered_bootstrap(values, clusters, statistic=mean, level=0.2)
     assert found == {0.0, 0.25, 1.0}
-    assert slow == score.clustered_bootstrap(values, clusters)  # both ways draw the same
+    assert slow == (0.25, 0.25)  # half of all resamples: the middle ones
+    assert slow == score.clustered_bootstrap(values, clusters, level=0.2)  # the fast way
 
 
 def test_bootstrap_by_seed_statistic_and_level():
