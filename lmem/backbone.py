@@ -1,0 +1,166 @@
+"""The backbone: a frozen encoder-decoder, and everything we ask of it (chapter 1).
+
+Frozen means that no weight changes; gradients still pass through it. Turns are encoded in batches of similar length, masked,
+so that a turn's latents do not depend on its neighbours.
+"""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
+from transformers.utils import logging as transformers_logging
+
+from lmem.errors import InputError
+
+NANO = Path(__file__).parent / "assets" / "nano"
+MAX_TOKENS = 384  # the paper's source length
+
+
+class Backbone:
+    """A frozen model with its tokenizer. Use `load_backbone`.
+
+    D `width`, L `layers` of the decoder, `name`, `fingerprint` of its weights
+    """
+
+    def __init__(self, model, tokenizer, name):
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.width = model.config.d_model
+        self.layers = model.config.num_decoder_layers
+
+    @property
+    def device(self):
+        return self.model.device
+
+    @property
+    def dtype(self):
+        return self.model.dtype
+
+    @cached_property
+    def fingerprint(self):
+        """SHA-256 over names, shapes and values of all weights; changes if any of them does."""
+        return weights_hash(self.model)
+
+    def tokenize(self, texts, max_tokens=MAX_TOKENS, truncate=False):
+        """Texts to lists of token ids, end of text included.
+
+        raises  InputError for an empty text, or for one longer than `max_tokens` unless `truncate`
+        """
+        for i, text in enumerate(texts):
+            if not text.strip():
+                raise InputError(f"expected a text with words in it, text {i} of {len(texts)} is empty")
+        if not texts:
+            return []
+        ids = self.tokenizer(list(texts), verbose=False).input_ids
+        for i, row in enumerate(ids):
+            if len(row) > max_tokens:
+                if not truncate:
+                    raise InputError(
+                        f"expected at most {max_tokens} tokens a turn, got {len(row)}: {texts[i][:60]!r}... "
+                        "(truncate=True cuts it)"
+                    )
+                ids[i] = row[: max_tokens - 1] + row[-1:]
+        return ids
+
+    def batches(self, ids, batch_tokens=8192):
+        """Rows of ids in batches of similar length: (places, input_ids, attention_mask).
+
+        batch_tokens  tokens of a batch at most, padding counted
+        """
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        start = 0
+        while start < len(order):
+            size = 1
+            while start + size < len(order) and (size + 1) * len(ids[order[start + size]]) <= batch_tokens:
+                size += 1
+            places = order[start : start + size]
+            rows = [torch.tensor(ids[i]) for i in places]
+            tokens = torch.nn.utils.rnn.pad_sequence(rows, True, self.tokenizer.pad_token_id)
+            lengths = torch.tensor([len(row) for row in rows])
+            mask = (torch.arange(tokens.shape[1]) < lengths[:, None]).long()
+            yield places, tokens.to(self.device), mask.to(self.device)
+            start += size
+
+    @torch.no_grad()
+    def encode(self, texts, truncate=False, batch_tokens=8192):
+        """Latents of each text: list of (N, D), in the order of the texts, without padding.
+
+        raises  InputError for an empty text or one that is too long
+        """
+        ids = self.tokenize(texts, truncate=truncate)
+        latents = [None] * len(ids)
+        for places, tokens, mask in self.batches(ids, batch_tokens):
+            states = self.model.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+            for place, row in zip(places, states, strict=True):
+                latents[place] = row[: len(ids[place])].clone()
+        return latents
+
+    def inputs(self, texts, truncate=False):
+        """Keyword arguments of an ordinary transformers call: input_ids and attention_mask, (B, N)."""
+        ids = self.tokenize(texts, truncate=truncate)
+        [(places, tokens, mask)] = self.batches(ids, batch_tokens=float("inf"))
+        back = torch.tensor(places).argsort()
+        return {"input_ids": tokens[back], "attention_mask": mask[back]}
+
+    def labels(self, texts):
+        """(B, N) target ids, padding as -100."""
+        batch = self.inputs(texts)
+        return batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+
+    @torch.no_grad()
+    def generate(self, inputs, **options):
+        """Greedy answers as texts; what is attached to the model is read."""
+        out = self.model.generate(**inputs, **{"max_new_tokens": 32, "do_sample": False, **options})
+        return [text.strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
+
+
+def pad(latents):
+    """List of (N_i, D) -> (B, N, D) and mask (B, N), padding at the end."""
+    states = torch.nn.utils.rnn.pad_sequence(latents, batch_first=True)
+    lengths = torch.tensor([len(row) for row in latents], device=states.device)
+    return states, torch.arange(states.shape[1], device=states.device) < lengths[:, None]
+
+
+def weights_hash(model):
+    """SHA-256 of a module's state, independent of device: hexadecimal, 64 characters."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def load_backbone(name="nano", device=None, dtype=None):
+    """A frozen backbone: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
+
+    device  "cpu", "cuda", ...; default: a GPU if there is one
+    dtype   torch dtype; default: as stored on a CPU, bfloat16 on a GPU that has it
+    raises  InputError if nothing is found there, or if it is no T5-family encoder-decoder
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if dtype is None:
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        dtype = torch.bfloat16 if bf16 else torch.float32
+    if dtype == torch.float16:
+        raise InputError("float16 overflows in T5's feed-forward layers; expected bfloat16 or float32")
+    source = str(NANO) if name == "nano" else str(name)
+    quiet = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        kind = AutoConfig.from_pretrained(source).model_type
+        if kind != "t5":
+            raise InputError(f"expected an encoder-decoder of the T5 family at {name}, found {kind!r}")
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = T5ForConditionalGeneration.from_pretrained(source, dtype=dtype)
+    except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}') from error
+    finally:
+        transformers_logging.set_verbosity(quiet)
+    return Backbone(model.to(device), tokenizer, str(name))

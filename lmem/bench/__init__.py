@@ -1,0 +1,1 @@
+"""Speed, measured against the plain way in the same run."""

@@ -1,0 +1,262 @@
+"""`lmem` on the command line. Every verb that prints results also takes --json; errors are one sentence and exit code 2."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lmem.errors import InputError, LmemError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="A latent memory for frozen encoder-decoder language models.",
+)  # fmt: skip
+data = typer.Typer(no_args_is_help=True, help="Conversations: LoCoMo's release, or tinyworld's generator.")
+bench = typer.Typer(no_args_is_help=True, help="How fast: our way against the plain way, in the same run.")
+app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+BackboneName = Annotated[str, typer.Option(help='"nano", an id on the hub, or a folder.')]
+DataName = Annotated[str, typer.Option(help='"tinyworld", "locomo", or a file in LoCoMo\'s form.')]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+
+
+def main():
+    """Entry point: LmemError becomes one sentence on the error stream and exit code 2."""
+    try:
+        app()
+    except LmemError as error:
+        Console(stderr=True).print(f"lmem: {error}", style="red", soft_wrap=True, markup=False, highlight=False)
+        sys.exit(2)
+
+
+def show(result, as_json, title):
+    """A result as JSON, or as a table of its plain values (nested names joined by dots)."""
+    if as_json:
+        typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+        return
+    table = Table(title=title, show_header=False)
+    for name, value in flat(result):
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def flat(value, name=""):
+    """(dotted name, text) for every leaf; a mean with its interval is one leaf."""
+    if isinstance(value, dict) and {"mean", "low", "high"} <= set(value):
+        n = f", n = {value['n']}" if "n" in value else ""
+        yield name, f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]{n}"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list):
+        yield name, ", ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in value)
+    else:
+        yield name, f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+# ---- looking ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def doctor(as_json: Json = False, questions: int = 200):
+    """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
+    from lmem import reading_scores, results
+    from lmem.backbone import load_backbone
+
+    backbone = load_backbone("nano")
+    with_evidence = reading_scores.measure(backbone, questions, evidence=True)
+    without = reading_scores.measure(backbone, questions, evidence=False)
+    show(
+        {
+            "versions": results.versions(),
+            "machine": results.machine(),
+            "nano": {
+                "fingerprint": backbone.fingerprint[:16],
+                "with_evidence": with_evidence["em"],
+                "without_evidence": without["em"],
+                "best_guess": without["best_guess"],
+                "questions": questions,
+            },
+        },
+        as_json,
+        "lmem doctor",
+    )
+
+
+@app.command()
+def methods(as_json: Json = False):
+    """The methods there are: write, read, aliases, where they come from."""
+    from lmem.methods import METHODS
+
+    rows = {m.name: {"aliases": list(m.aliases), "source": m.source} for m in METHODS}
+    show(rows, as_json, "methods")
+
+
+@data.command("locomo")
+def data_locomo(
+    path: Annotated[Path | None, typer.Option(help="The release file; default: cache, else download.")] = None,
+    evidence: Annotated[str, typer.Option(help='"all" (ours) or "first" (the paper\'s rule).')] = "all",
+    as_json: Json = False,
+):
+    """Read LoCoMo's release: counts, questions per lag bucket of the test split, and every problem found."""
+    from lmem.data import locomo
+
+    conversations, report = locomo.load_with_report(path, evidence)
+    found = report.to_dict()
+    if len(conversations) == 10:
+        found["test_lags"] = locomo.lag_counts(locomo.paper_split(conversations)[1])
+    show(found, as_json, f"LoCoMo, evidence={evidence}")
+
+
+@data.command("tinyworld")
+def data_tinyworld(
+    out: Annotated[Path, typer.Option(help="File to write, in LoCoMo's form.")],
+    conversations: int = 10,
+    turns: int = 60,
+    facts: Annotated[float, typer.Option(help="Share of turns that tell a fact.")] = 0.35,
+    overwritten: float = 0.15,
+    pool: Annotated[str, typer.Option(help='"train": nothing held out; "all": everything.')] = "all",
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Generate conversations with exact evidence, and their counterfactual twins."""
+    from lmem import results
+    from lmem.data import locomo, tinyworld
+
+    world = tinyworld.World(turns=turns, facts=facts, overwritten=overwritten, pool=pool)
+    samples = tinyworld.samples(conversations, seed, world)
+    results.save(samples, out)
+    _, report = locomo.parse_with_report(samples)
+    show({"file": str(out), **report.to_dict()}, as_json, "tinyworld")
+
+
+# ---- making ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def pretrain(
+    out: Annotated[Path, typer.Option(help="Folder to write: weights, tokenizer, configuration, card.")],
+    steps: Annotated[int | None, typer.Option(help="Default: those of the shipped model.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Make the nano backbone from nothing: about an hour on 2 cores."""
+    from lmem import pretrain as making
+    from lmem.config import PretrainConfig
+
+    config = PretrainConfig(seed=seed) if steps is None else PretrainConfig(seed=seed, steps=steps)
+    show(making.pretrain(out, config), as_json, "nano")
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for the adapter.")],
+    method: str = "recent",
+    scale: float = 1,
+    backbone: BackboneName = "nano",
+    data: DataName = "tinyworld",
+    conversations: Annotated[int, typer.Option(help="Training conversations, if generated.")] = 1600,
+    turns: Annotated[int, typer.Option(help="Turns of a training conversation, if generated.")] = 12,
+    steps: int = 1500,
+    batch: int = 32,
+    lr: float = 2e-3,
+    seed: Seed = 42,
+    as_json: Json = False,
+):
+    """Train an adapter on a frozen backbone (Type 1)."""
+    from lmem import results, runs
+    from lmem.backbone import load_backbone
+    from lmem.config import TrainConfig
+    from lmem.model import MemoryModel
+    from lmem.train import train as fit
+
+    config = TrainConfig(steps=steps, batch=batch, lr=lr, seed=seed)
+    model = MemoryModel(load_backbone(backbone), method, scale, seed)
+    report = fit(model, runs.training(data, conversations, turns, seed), config)
+    losses = report.pop("losses")
+    seconds = report.pop("seconds")
+    model.save_pretrained(out)
+    about = {"method": model.method.name, "rows": model.rows, "backbone": backbone, "data": data}
+    about |= {"settings": config.difference(), **report, "provenance": results.provenance(seed, seconds)}
+    results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
+    show({"adapter": str(out), **about}, as_json, "lmem train")
+
+
+@app.command()
+def evaluate(
+    adapter: Annotated[str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")] = None,
+    data: DataName = "tinyworld",
+    backbone: Annotated[str | None, typer.Option(help="Default: the adapter's.")] = None,
+    conversations: Annotated[int, typer.Option(help="Test conversations, if generated.")] = 40,
+    turns: Annotated[int, typer.Option(help="Turns of a test conversation, if generated.")] = 60,
+    out: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
+    seed: Seed = 7,
+    as_json: Json = False,
+):
+    """The forgetting curve of an adapter, with the right bank, wrong banks, and no bank."""
+    from lmem import results, runs
+    from lmem.backbone import load_backbone
+    from lmem.config import EvalConfig
+    from lmem.evaluate import evaluate as measure
+    from lmem.model import MemoryModel
+
+    loaded = load_backbone(backbone) if backbone else None
+    model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
+    tests = runs.testing(data, conversations, turns, seed)
+    result = measure(model, tests, EvalConfig(seed=seed))
+    result |= {"data": runs.label(data, turns), **runs.vocabulary(model.backbone, tests)}
+    if out:
+        results.save(result, out)
+    result.pop("questions")
+    show(result, as_json, "lmem evaluate")
+
+
+@app.command()
+def chat(
+    adapter: Annotated[str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")] = None,
+    bank: Annotated[Path | None, typer.Option(help="A saved bank to go on with.")] = None,
+    name: Annotated[str, typer.Option(help="Who you are.")] = "Ana",
+):
+    """Talk to it; what you say is written, what you ask (?) is answered from the bank. /save, /load, /new, /quit."""
+    from lmem import talk
+    from lmem.model import MemoryModel
+
+    model = MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped()
+    talk.chat(model, bank, name)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for adapter and result.")] = Path("_build/demo"),
+    steps: int = 120,
+    as_json: Json = False,
+):
+    """A short run of everything: train `recent` on tinyworld, evaluate it, write adapter and result file."""
+    from lmem import runs
+
+    show(runs.demo(out, steps), as_json, "lmem demo")
+
+
+@bench.command("encode")
+def bench_encode(
+    backbone: BackboneName = "nano",
+    data: DataName = "locomo",
+    turns: Annotated[int, typer.Option(help="Turns to encode, at most.")] = 6000,
+    plain_turns: Annotated[int, typer.Option(help="Turns of the plain way; its time is per turn.")] = 200,
+    as_json: Json = False,
+):
+    """Turns per second: batched by length, against one by one with 384 tokens of padding."""
+    from lmem import runs
+    from lmem.backbone import load_backbone
+    from lmem.bench.encode import bench_encode as measure
+
+    texts = [text for c in runs.testing(data, 40, 60, 0, everything=True) for text in c.texts()]
+    if not texts:
+        raise InputError(f"expected turns to encode in {data}, found none")
+    show(measure(load_backbone(backbone), texts[:turns], plain_turns), as_json, "lmem bench encode")

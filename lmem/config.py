@@ -1,0 +1,104 @@
+"""Settings as frozen values: checked when they are made, JSON in and out."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+from lmem.errors import InputError
+
+
+class Settings:
+    """What every settings class can do: refuse what it does not know, and say how it differs."""
+
+    @classmethod
+    def from_dict(cls, values):
+        """Settings from a mapping; InputError names the first key that does not exist."""
+        known = {f.name for f in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise InputError(f"{cls.__name__} has no setting {key!r}; it has {', '.join(sorted(known))}")
+        return cls(**values)
+
+    @classmethod
+    def from_json(cls, text):
+        return cls.from_dict(json.loads(text))
+
+    def to_json(self):
+        return json.dumps(asdict(self), indent=1)
+
+    def difference(self):
+        """What differs from the defaults: {name: value}."""
+        default = type(self)()
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)}
+
+    def _at_least(self, **floors):
+        for name, floor in floors.items():
+            if not getattr(self, name) >= floor:
+                raise InputError(f"{name} must be at least {floor}, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig(Settings):
+    """The making of nano (chapter 1).
+
+    lr, embedding_lr   AdamW's rates; T5's embeddings start large, so they need larger steps
+    first_turns        turns of the inputs at first, at most; they grow to `turns` within `curriculum` of the steps
+    undated            share of the conversations whose turns stand without their date
+    """
+
+    steps: int = 10000
+    batch: int = 64
+    lr: float = 1.5e-3
+    embedding_lr: float = 9e-3
+    warmup: int = 100
+    first_turns: int = 3
+    turns: int = 8
+    curriculum: float = 0.5
+    undated: float = 0.25
+    width: int = 128
+    heads: int = 8
+    feed_forward: int = 256
+    layers: int = 4
+    bf16: bool = True
+    seed: int = 0
+    log_every: int = 500
+
+    def __post_init__(self):
+        self._at_least(steps=1, batch=1, warmup=1, turns=1, width=8, heads=1, layers=1, log_every=0)
+        if self.width % self.heads:
+            raise InputError(f"width {self.width} cannot be split over {self.heads} heads")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Settings):
+    """Type 1 training of an adapter (paper, section 3.3 and table 1; chapter 9).
+
+    steps    optimiser steps; each takes `batch` questions with the banks of their conversations
+    warmup   steps of linear warm-up, followed by a cosine to zero
+    """
+
+    steps: int = 1500
+    batch: int = 32
+    lr: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: int = 100
+    clip: float = 1.0
+    seed: int = 42
+
+    def __post_init__(self):
+        self._at_least(steps=1, batch=1, warmup=1, weight_decay=0.0)
+        if not (self.lr > 0 and self.clip > 0):
+            raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
+
+
+@dataclass(frozen=True)
+class EvalConfig(Settings):
+    """Write the whole conversation, then ask (paper, section 4.2; chapter 11)."""
+
+    batch: int = 64
+    max_new_tokens: int = 32
+    dates: bool = True
+    captions: bool = True
+    seed: int = 42
+
+    def __post_init__(self):
+        self._at_least(batch=1, max_new_tokens=1)

@@ -1,0 +1,63 @@
+"""Reading: a question with some turns of its conversation as plain text, and the answer that they hold.
+
+This is the language that the nano backbone is pre-trained on, the measure of how well it reads, and the form in which a
+text memory gives its turns to a backbone (chapter 1; chapter 16).
+"""
+
+import random
+from dataclasses import dataclass
+
+from lmem.data import locomo, tinyworld
+from lmem.data.tinyworld_language import UNKNOWN
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One example: `source` is what the encoder sees, `target` what the decoder shall say."""
+
+    source: str
+    target: str
+    kind: str
+    relation: str
+
+
+def source_text(question, texts):
+    """The encoder's input: the question, then the turns as they were rendered, oldest first."""
+    return " ".join([question.prompt, *texts])
+
+
+def reading(conversation, texts, question, turns, rng, evidence=True):
+    """The question beside `turns` turns: its evidence and others drawn at random, in their order.
+
+    texts     the conversation's turns, rendered
+    turns     how many turns stand in the input (more if the evidence alone is more)
+    evidence  False leaves the evidence out and puts other turns in its place
+    """
+    kept = set(question.evidence)
+    others = [t for t in range(len(texts)) if t not in kept]
+    picked = kept if evidence else set()
+    picked = picked | set(rng.sample(others, min(len(others), max(0, turns - len(picked)))))
+    source = source_text(question, [texts[t] for t in sorted(picked)])
+    return Reading(source, question.answer or UNKNOWN, question.kind, question.relation)
+
+
+def readings(seed, turns, world=None, evidence=True, told=True, undated=0.0):
+    """Endless stream of readings from held-out or training conversations of tinyworld, by seed.
+
+    turns    a number, or a function without arguments that gives one for each question
+    world    a tinyworld.World, or a function of a random.Random that gives one for each conversation
+    told     True leaves out the questions whose fact was never told
+    undated  share of the conversations whose turns stand without their date
+    """
+    index = 0
+    while True:
+        rng = random.Random(f"reading {seed} {index}")
+        where = world(rng) if callable(world) else world or tinyworld.World()
+        [conversation] = locomo.parse([tinyworld.sample(seed, index, where, twin=False)])
+        texts = conversation.texts(dates=rng.random() >= undated)
+        for question in conversation.questions:
+            if told and question.answer is None:
+                continue
+            n = turns() if callable(turns) else turns
+            yield reading(conversation, texts, question, n, rng, evidence)
+        index += 1

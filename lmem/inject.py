@@ -1,0 +1,137 @@
+"""Attaching: for the length of a `with` block, ordinary calls of the model read the bank (chapters 3 to 5).
+
+One context manager for the three sites. It owns its hooks: on leaving, also by an exception, they go and no one else's do.
+Which bank a row reads is never guessed: the encoder call fixes the number of rows, and the decoder's batch divided by it
+is the number of beams.
+"""
+
+from contextlib import contextmanager
+
+import torch
+
+from lmem import sites
+from lmem.errors import InputError, MethodError
+
+ABLATIONS = (None, "masked", "null_rows")
+
+
+@contextmanager
+def attach(model, read, rows, mask, expand=None):
+    """Let `model` read `rows` through `read` at the read's site.
+
+    rows    (B, R, D)  one bank per row of the encoder's batch, or one bank for all (B = 1)
+    mask    (B, R)     True where a row may be read; if nothing may be, nothing at all is added
+    expand  decoder rows per encoder row, needed only if `encoder_outputs=` is passed in and B > 1
+    raises  InputError inside the block if the batch does not fit the banks
+    """
+    attachment = _Attachment(model, read, rows, mask, expand)
+    handles = attachment.hook() if bool(mask.any()) else []
+    try:
+        yield attachment
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def ablated(rows, mask, how):
+    """The bank as an ablation has it: "masked" is no bank; "null_rows" is the paper's, zero rows that are still read.
+
+    The paper's "bank forced to zero" leaves R keys with logit 0 and value 0 in the softmax (chapter 4).
+    """
+    if how not in ABLATIONS:
+        raise MethodError(f"ablate must be one of {ABLATIONS}, not {how!r}")
+    if how == "masked":
+        return rows, torch.zeros_like(mask)
+    if how == "null_rows":
+        return torch.zeros_like(rows), torch.ones_like(mask)
+    return rows, mask
+
+
+class _Attachment:
+    def __init__(self, model, read, rows, mask, expand):
+        self.model, self.read, self.rows, self.mask, self.expand = model, read, rows, mask, expand
+        self.encoded = None  # rows of the encoder call that this block saw last
+
+    def hook(self):
+        """Register the hooks of the read's site; returns their handles."""
+        site, modules = sites.find(self.model, self.read.site)
+        [encoder] = sites.find(self.model, "encoder_input")[1]
+        handles = [encoder.register_forward_pre_hook(self._count, with_kwargs=True)]
+        if site.name == "encoder_input":
+            handles.append(encoder.register_forward_pre_hook(self._prepend, with_kwargs=True))
+            handles.append(encoder.register_forward_hook(self._drop))
+        elif site.name == "encoder_output":
+            [decoder] = modules
+            handles.append(decoder.register_forward_pre_hook(self._extend, with_kwargs=True))
+        else:
+            for i, module in enumerate(modules):
+                handles.append(module.register_forward_hook(self._branch(i), with_kwargs=True))
+        return handles
+
+    def banks(self, batch, like, decoding=True):
+        """rows and mask for a batch of this size, in the type of `like`; checks who reads what."""
+        held = len(self.rows)
+        times = batch
+        if held > 1:
+            times = 1
+            if decoding:
+                if self.encoded is None and self.expand is None:
+                    raise InputError("encoder_outputs= was passed in: say expand=, the decoder rows per encoder row")
+                times = self.expand if self.encoded is None else batch // self.encoded
+            if held * times != batch:
+                raise InputError(f"expected {held} rows, one for each bank, not {batch // max(times, 1)}")
+        rows = self.rows.repeat_interleave(times, 0)
+        return rows.to(like.device), self.mask.repeat_interleave(times, 0).to(like.device)
+
+    def _count(self, module, args, kwargs):
+        first = _argument("input_ids", args, kwargs)
+        self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
+
+    def _prepend(self, module, args, kwargs):
+        tokens = _argument("input_ids", args, kwargs)
+        kwargs = {**kwargs, "input_ids": None}
+        embeds = module.embed_tokens(tokens) if tokens is not None else kwargs["inputs_embeds"]
+        rows, mask = self.banks(len(embeds), embeds, decoding=False)
+        soft = self.read(rows).to(embeds.dtype)  # (B, m, D)
+        some = mask.any(1, keepdim=True).expand(-1, soft.shape[1])
+        seen = mask if soft.shape[1] == mask.shape[1] else some  # mixed rows carry no single row's mask
+        self.length = soft.shape[1]
+        kwargs["inputs_embeds"] = torch.cat([soft, embeds], 1)
+        kwargs["attention_mask"] = _joined(seen, kwargs.get("attention_mask"), embeds)
+        return (), kwargs
+
+    def _drop(self, module, args, output):
+        output.last_hidden_state = output.last_hidden_state[:, self.length :]
+        if output.hidden_states is not None:
+            output.hidden_states = tuple(state[:, self.length :] for state in output.hidden_states)
+        return output
+
+    def _extend(self, module, args, kwargs):
+        states = kwargs["encoder_hidden_states"]
+        rows, mask = self.banks(len(states), states)
+        extra = self.read(rows).to(states.dtype)  # (B, R, D)
+        kwargs = dict(kwargs)
+        kwargs["encoder_hidden_states"] = torch.cat([states, extra], 1)
+        kwargs["encoder_attention_mask"] = _joined(kwargs.get("encoder_attention_mask"), mask, states)
+        return args, kwargs
+
+    def _branch(self, layer):
+        def hook(module, args, kwargs, output):
+            raw = _argument("hidden_states", args, kwargs)
+            rows, mask = self.banks(len(raw), raw)
+            gain = self.read(module.layer_norm(raw).to(rows.dtype), rows, mask, layer)
+            return (output[0] + gain.to(raw.dtype), *output[1:])
+
+        return hook
+
+
+def _argument(name, args, kwargs):
+    """A forward's first argument, whichever way it came."""
+    return args[0] if args else kwargs.get(name)
+
+
+def _joined(first, second, states):
+    """Two masks side by side as integers; the one that is None is all ones over `states`."""
+    ones = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+    first, second = (ones if mask is None else mask.long() for mask in (first, second))
+    return torch.cat([first, second], 1)

@@ -1,0 +1,218 @@
+"""MemoryModel: a frozen backbone, a write, a read. The bank is passed in and out (chapters 1 and 2).
+
+    P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, section 2
+"""
+
+import hashlib
+import json
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from huggingface_hub import ModelHubMixin
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from lmem import inject, methods
+from lmem.backbone import Backbone, load_backbone, pad
+from lmem.bank import Bank
+from lmem.data.conversation import Conversation
+from lmem.errors import BankError, InputError
+from lmem.files import write_folder
+from lmem.results import versions
+
+ADAPTERS = Path(__file__).parent / "assets" / "adapters"
+WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
+
+
+class MemoryModel(nn.Module, ModelHubMixin):
+    """A memory on a frozen backbone.
+
+    backbone  from `load_backbone`
+    method    a name or alias of `lmem.methods`, such as "m3", "attention+extension", "recent"
+    scale     1 is 64 rows, 10 is 640, as in the paper
+    seed      of P_0, the random write maps and the read's start
+    """
+
+    def __init__(self, backbone: Backbone, method="recent", scale=1, seed=0):
+        super().__init__()
+        self.__dict__["backbone"] = backbone  # not a submodule: an adapter never holds backbone weights
+        self.method, self.scale, self.seed = methods.find(method), scale, seed
+        self.rows = methods.rows_of(scale)
+        self.write_rule, self.read = methods.build(
+            self.method, backbone.width, backbone.layers, self.rows, seed
+        )
+        self.to(backbone.device)
+
+    @classmethod
+    def from_shipped(cls, name="nano-recent"):
+        """The adapter that comes with the package, on the nano backbone."""
+        return cls.from_pretrained(ADAPTERS / name)
+
+    # ---- the bank ----------------------------------------------------------------------------------
+
+    @property
+    def owner(self):
+        """What a bank must come from to fit: method, size, and the write maps themselves."""
+        if self.write_rule is None:
+            return "none"
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.write_rule.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return f"{self.method.name} {self.rows}x{self.backbone.width} {digest.hexdigest()[:16]}"
+
+    def new_bank(self, batch=1):
+        """An empty bank, or `batch` of them side by side."""
+        if self.write_rule is None:
+            raise BankError("the stateless method has no bank")
+        return Bank(self.write_rule.start(batch), self.owner, self.backbone.fingerprint)
+
+    def check(self, bank):
+        """BankError unless the bank comes from this method, size, write maps and backbone."""
+        if bank.backbone != self.backbone.fingerprint:
+            raise BankError(
+                f"expected a bank of the backbone {self.backbone.fingerprint[:12]}, "
+                f"this one was written with {bank.backbone[:12]}"
+            )
+        if bank.owner != self.owner:
+            raise BankError(f"expected a bank of {self.owner}, this one belongs to {bank.owner}")
+
+    # ---- turn, latents, write ----------------------------------------------------------------------
+
+    @torch.no_grad()
+    def write(self, bank, turns, truncate=False):
+        """Encode the turns and write them one after the other; returns a new bank.
+
+        turns   a Conversation, or a list of "SPEAKER: TEXT"; for a batch of banks a list of such lists
+        raises  InputError for an empty or too long turn, before anything is written
+        """
+        self.check(bank)
+        lists = [turns] if len(bank) == 1 and not _nested(turns) else list(turns)
+        if len(lists) != len(bank):
+            raise InputError(f"expected turns for {len(bank)} banks, got {len(lists)} lists")
+        texts = [as_texts(one) for one in lists]
+        flat = self.backbone.encode([text for one in texts for text in one], truncate)
+        latents, start = [], 0
+        for one in texts:
+            latents.append(flat[start : start + len(one)])
+            start += len(one)
+        return self.write_latents(bank, latents)
+
+    def write_latents(self, bank, latents):
+        """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
+        state = bank.state
+        nothing = torch.zeros(0, self.backbone.width, device=self.backbone.device, dtype=self.backbone.dtype)
+        for t in range(max((len(one) for one in latents), default=0)):
+            turn, mask = pad([one[t] if t < len(one) else nothing for one in latents])
+            state = self.write_rule(state, turn.to(state.rows.device), mask)
+        return Bank(state, bank.owner, bank.backbone)
+
+    # ---- bank, read, site, decoder, answer ---------------------------------------------------------
+
+    @contextmanager
+    def attached(self, bank, ablate=None, expand=None):
+        """Inside this block every call of `backbone.model` reads the bank: generate, forward, beams.
+
+        ablate  None; "masked": no bank at all; "null_rows": zero rows that are still read (chapter 4)
+        expand  decoder rows per encoder row, if `encoder_outputs=` is passed in
+        raises  BankError if the bank does not fit
+        """
+        if self.write_rule is None:
+            yield
+            return
+        self.check(bank)
+        rows, mask = bank.state.rows, self.write_rule.readable(bank.state)
+        rows, mask = inject.ablated(rows, mask, ablate)
+        with inject.attach(self.backbone.model, self.read, rows, mask, expand):
+            yield
+
+    def answer(self, bank, questions, ablate=None, **options):
+        """Answer from the bank alone: the model sees the question, not the conversation.
+
+        questions  one text or a list; the bank holds one memory for all of them, or one for each
+        options    go to transformers' generate
+        returns    a text for a text, a list for a list
+        """
+        one = isinstance(questions, str)
+        prompts = [_prefixed("question: ", text) for text in ([questions] if one else questions)]
+        with self.attached(bank, ablate):
+            answers = self.backbone.generate(self.backbone.inputs(prompts), **options)
+        return answers[0] if one else answers
+
+    # ---- saving ------------------------------------------------------------------------------------
+
+    def save_pretrained(self, folder, **push):
+        """A folder with the adapter: settings and weights (frozen maps and P_0 too); no backbone, no bank."""
+        with write_folder(folder) as fresh:
+            self._save_pretrained(fresh)
+        if push:
+            self.push_to_hub(**push)
+
+    def _save_pretrained(self, folder):
+        settings = {
+            "method": self.method.name, "scale": self.scale, "seed": self.seed,
+            "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
+            "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
+        }  # fmt: skip
+        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, str(folder / WEIGHTS))
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, source, backbone=None, **hub):
+        """An adapter from a folder or from the hub.
+
+        backbone  a loaded one; default: the one that the adapter names
+        raises    InputError if files are missing or altered, BankError if the backbone has other weights
+        """
+        folder = Path(source)
+        if not folder.is_dir():
+            folder = _from_hub(source, hub)
+        try:
+            settings = json.loads((folder / SETTINGS).read_text())
+            weights = load_file(str(folder / WEIGHTS))
+        except (OSError, SafetensorError, json.JSONDecodeError) as error:
+            raise InputError(f"expected {SETTINGS} and {WEIGHTS} of an adapter in {source}: {error}") from error
+        backbone = backbone or load_backbone(settings["backbone"])
+        if backbone.fingerprint != settings["fingerprint"]:
+            raise BankError(
+                f"expected the backbone {settings['fingerprint'][:12]} that the adapter was trained on, "
+                f"{backbone.name} is {backbone.fingerprint[:12]}"
+            )
+        model = cls(backbone, settings["method"], settings["scale"], settings["seed"])
+        try:
+            model.load_state_dict(weights)
+        except RuntimeError as error:
+            raise InputError(f"expected the weights of {settings['method']} in {source}: {error}") from error
+        return model
+
+
+def as_texts(turns):
+    """Turns as the encoder sees them: a Conversation is rendered, "SPEAKER: TEXT" gets its prefix."""
+    if isinstance(turns, Conversation):
+        return turns.texts()
+    if isinstance(turns, str):
+        turns = [turns]
+    for i, turn in enumerate(turns):
+        if not turn.strip():
+            raise InputError(f"expected words in every turn, turn {i} of {len(turns)} is empty")
+    return [_prefixed("context: ", turn) for turn in turns]
+
+
+def _prefixed(prefix, text):
+    return text if text.startswith(prefix) else prefix + text
+
+
+def _nested(turns):
+    return isinstance(turns, list | tuple) and any(not isinstance(turn, str) for turn in turns)
+
+
+def _from_hub(source, options):
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(source), allow_patterns=[SETTINGS, WEIGHTS], **options))
+    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise InputError(f"expected a folder or an adapter's id on the hub, cannot find {source}: {error}") from error

@@ -1,0 +1,189 @@
+"""The making of nano: a small T5 that reads tinyworld's language and knows nothing by heart (chapter 1).
+
+Text to text only: a question and 1 to 8 turns go into the encoder, the answer comes out of the decoder, "unknown" where
+nobody told. Values are combinations drawn anew for every conversation, so nothing can be learned by heart; what remains to
+be learned is reading. Nothing here knows of banks: the memory's backbone never saw a memory.
+"""
+
+import json
+import math
+import random
+import re
+import time
+from dataclasses import asdict, replace
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from torch.nn.utils import clip_grad_norm_
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from lmem.backbone import Backbone
+from lmem.config import PretrainConfig
+from lmem.data import tinyworld
+from lmem.data import tinyworld_language as words
+from lmem.data.reading import readings
+from lmem.files import write_folder
+from lmem.progress import track
+from lmem.reading_scores import measure
+from lmem.results import machine
+
+SPECIALS = ("<pad>", "</s>", "<unk>")
+_SCORES = {"mark": -3.0, "word": -5.0, "character": -12.0, "byte": -20.0}  # the likelier piece wins
+
+
+def build_tokenizer():
+    """Whole words of tinyworld as single pieces, any other text in characters and bytes.
+
+    returns  a PreTrainedTokenizerFast around a Unigram model of tokenizers, end of text added
+    """
+    marks = [".", ",", "?", "!", ":", "'s", "▁context:", "▁question:"]
+    vocabulary = [(piece, 0.0) for piece in SPECIALS]
+    vocabulary += [(piece, _SCORES["mark"]) for piece in marks]
+    vocabulary += [("▁" + word, _SCORES["word"]) for word in _words()]
+    single = {piece for piece in marks if len(piece) == 1}
+    vocabulary += [(chr(c), _SCORES["character"]) for c in range(33, 127) if chr(c) not in single]
+    vocabulary += [("▁", _SCORES["character"])]
+    vocabulary += [(f"<0x{byte:02X}>", _SCORES["byte"]) for byte in range(256)]
+    space = {"replacement": "▁", "prepend_scheme": "always"}
+    core = Tokenizer(models.Unigram(vocabulary, unk_id=2, byte_fallback=True))
+    core.pre_tokenizer = pre_tokenizers.Metaspace(**space)
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(**space)])
+    core.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        model_input_names=["input_ids", "attention_mask"], clean_up_tokenization_spaces=False,
+    )  # fmt: skip
+
+
+def _words():
+    """Every word that a tinyworld conversation can hold, in both cases where a sentence can begin with it."""
+    found = {words.UNKNOWN, *words.PEOPLE, *words.PETS, *words.PLACES, *words.MONTHS}
+    found |= {str(day) for day in range(1, 32)}
+    found |= {word for pools in words.VALUES.values() for pool in pools for word in pool}
+    phrases = [*words.OPENERS, *words.CORRECTIONS, *words.CLOSERS, *words.CHAT]
+    for relation, (_, _, statements, questions) in words.RELATIONS.items():
+        found.add(relation)
+        for subject, speaker in (("Ana", "Ana"), ("Ana", "Ben")):
+            for statement in statements:
+                event = tinyworld.Event(speaker, subject, relation, statement)
+                for opener in ("", "listen,"):
+                    said = tinyworld.say(replace(event, opener=opener), "Ana")
+                    phrases.append(said)
+        ask = [tinyworld.Ask("single", "Ana", (relation,), question) for question in questions]
+        phrases += [tinyworld.question_text(one) for one in ask]
+    for phrase in phrases:
+        for text in (phrase, phrase[:1].upper() + phrase[1:]):
+            found |= set(re.findall(r"[A-Za-z]+", text.replace("'s", "").replace("{P}", "")))
+    return sorted(found)
+
+
+def build_model(config, tokenizer):
+    """A T5 with random weights: `layers` in the encoder and as many in the decoder, embeddings tied."""
+    shape = T5Config(
+        vocab_size=len(tokenizer), d_model=config.width, d_kv=config.width // config.heads,
+        d_ff=config.feed_forward, num_layers=config.layers, num_decoder_layers=config.layers,
+        num_heads=config.heads, dropout_rate=0.0, feed_forward_proj="gated-gelu",
+        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+    )  # fmt: skip
+    # eager: for short inputs on a CPU its backward pass is faster than the fused kernel's
+    return T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
+
+
+def pretrain(out, config=None, progress=True):
+    """Train nano from nothing and write it as a folder: weights, tokenizer, configuration, model card.
+
+    out      folder to write (to a temporary one first, then renamed)
+    config   PretrainConfig; steps, sizes, seed
+    returns  dict with the figures of the model card
+    """
+    config = config or PretrainConfig()
+    torch.manual_seed(config.seed)
+    tokenizer = build_tokenizer()
+    model = build_model(config, tokenizer)
+    model.train()
+    layers = [p for name, p in model.named_parameters() if name != "shared.weight"]
+    groups = [{"params": layers}, {"params": [model.shared.weight], "lr": config.embedding_lr}]
+    optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
+    batches = _Batches(config, tokenizer)
+    begun, losses = time.perf_counter(), []
+    for step in track(range(config.steps), "pre-training", progress):
+        inputs = batches.next(step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            loss = model(**inputs, use_cache=False).loss
+        loss.backward()
+        clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        if config.log_every and (step + 1) % config.log_every == 0:
+            recent = losses[-config.log_every :]
+            row = {"step": step + 1, "loss": round(sum(recent) / len(recent), 4)}
+            row["seconds"] = round(time.perf_counter() - begun)
+            row["em"] = measure(Backbone(model, tokenizer, "nano"), 200, seed="validation")["em"]
+            model.train().requires_grad_(True)
+            print(json.dumps(row), flush=True)
+    facts = {
+        "config": asdict(config),
+        "parameters": model.num_parameters(),
+        "seconds": round(time.perf_counter() - begun),
+        "loss": round(sum(losses[-200:]) / len(losses[-200:]), 4),
+        "machine": machine(),
+    }
+    with write_folder(out) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        (folder / "pretrain.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return facts
+
+
+def _rate(step, config):
+    """Linear warm-up, then constant, then a cosine to zero over the second half."""
+    warm = min(1.0, (step + 1) / config.warmup)
+    late = max(0.0, step / config.steps - 0.5) / 0.5
+    return warm * 0.5 * (1 + math.cos(math.pi * late))
+
+
+class _Batches:
+    """Training batches: readings from dense little worlds, of 1 turn at first and 1 to 8 later, by length."""
+
+    ahead = 16  # batches drawn together and sorted by length, so little of a batch is padding
+
+    def __init__(self, config, tokenizer):
+        self.config, self.tokenizer = config, tokenizer
+        self.random = random.Random(f"batches {config.seed}")
+        self.limit, self.ready = config.first_turns, []
+        self.stream = readings(
+            f"train {config.seed}", lambda: self.random.randint(1, self.limit), _dense_world,
+            told=False, undated=config.undated,
+        )  # fmt: skip
+
+    def next(self, step):
+        grown = min(1.0, step / (self.config.curriculum * self.config.steps))
+        self.limit = self.config.first_turns + int(grown * (self.config.turns - self.config.first_turns))
+        if not self.ready:
+            size = self.config.batch
+            drawn = [next(self.stream) for _ in range(size * self.ahead)]
+            rows = sorted(((self._ids(r.source), self._ids(r.target)) for r in drawn), key=lambda r: len(r[0]))
+            self.ready = [rows[i : i + size] for i in range(0, len(rows), size)]
+            self.random.shuffle(self.ready)
+        rows = self.ready.pop()
+        sources = torch.nn.utils.rnn.pad_sequence([s for s, _ in rows], batch_first=True)
+        targets = torch.nn.utils.rnn.pad_sequence([t for _, t in rows], True, padding_value=-100)
+        return {"input_ids": sources, "attention_mask": (sources != 0).long(), "labels": targets}
+
+    def _ids(self, text):
+        return torch.tensor(self.tokenizer(text).input_ids)
+
+
+def _dense_world(rng):
+    """A small world in which facts are many and alike, so that a shortcut does not read them."""
+    return tinyworld.World(
+        turns=rng.choice([16, 24, 40]),
+        facts=rng.choice([0.35, 0.6, 0.8]),
+        subjects=rng.choice([4, 6, 8, 12]),
+        mix=(0.5, 0.18, 0.22, 0.1),
+    )

@@ -1,0 +1,25 @@
+"""Extension read (M.3): the bank's rows stand behind the encoder's output, and the decoder's own attention selects.
+
+    H = P W_mem;  every decoder layer's frozen K and V maps see [Z; H]      paper, section 3; chapter 4
+
+W_mem starts at zero as in the paper, or at the identity, for banks whose rows are latents already.
+"""
+
+import torch
+from torch import nn
+
+from lmem.errors import MethodError
+
+
+class ExtensionRead(nn.Module):
+    site = "encoder_output"
+
+    def __init__(self, width, layers, start="zero"):
+        super().__init__()
+        if start not in ("zero", "identity"):
+            raise MethodError(f'start must be "zero" or "identity", not {start!r}')
+        self.w_mem = nn.Parameter(torch.eye(width) if start == "identity" else torch.zeros(width, width))
+
+    def forward(self, rows):
+        """rows (B, R, D) -> (B, R, D), the rows that join the encoder's output."""
+        return rows @ self.w_mem

@@ -1,0 +1,47 @@
+"""How well a backbone reads: exact match on held-out questions, with the evidence in the encoder's input and without.
+
+A memory score means memory only if the backbone reads what is in front of it and knows nothing otherwise (chapter 1).
+"""
+
+from collections import Counter, defaultdict
+from itertools import islice
+
+from lmem import score
+from lmem.data.reading import readings
+from lmem.data.tinyworld_language import UNKNOWN
+
+HELD_OUT_SEED = "held out"  # no training stream uses it
+TURNS = 6
+
+
+def measure(backbone, questions=1000, evidence=True, seed=HELD_OUT_SEED, batch=64):
+    """Exact match on the first questions of a held-out stream, 6 turns in the encoder's input.
+
+    evidence  False: the same number of turns, the evidence not among them
+    returns   dict: n, em, low and high (Wilson, 95%), by kind; best_guess, the share that the best constant answer
+              per relation would get; knows, exact match without counting "unknown"
+    """
+    rows = list(islice(readings(seed, TURNS, evidence=evidence), questions))
+    answers = [None] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
+    for start in range(0, len(order), batch):
+        chunk = order[start : start + batch]
+        inputs = backbone.inputs([rows[i].source for i in chunk])
+        for i, answer in zip(chunk, backbone.generate(inputs, max_new_tokens=8), strict=True):
+            answers[i] = answer
+    right = [score.exact_match(a, r.target) for a, r in zip(answers, rows, strict=True)]
+    by_kind, by_relation = defaultdict(list), defaultdict(Counter)
+    for row, hit in zip(rows, right, strict=True):
+        by_kind[row.kind].append(hit)
+        by_relation[row.relation][row.target] += 1
+    low, high = score.wilson(sum(right), len(right))
+    guessed = sum(counts.most_common(1)[0][1] for counts in by_relation.values())
+    return {
+        "n": len(rows),
+        "em": sum(right) / len(rows),
+        "low": low,
+        "high": high,
+        "by_kind": {kind: round(sum(hits) / len(hits), 4) for kind, hits in sorted(by_kind.items())},
+        "best_guess": guessed / len(rows),
+        "unknown": sum(answer == UNKNOWN for answer in answers) / len(rows),
+    }

@@ -1,0 +1,93 @@
+"""One run, one small JSON: settings that differ from the defaults, per-question scores, seed, versions, machine, seconds."""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+
+from lmem.errors import DataError
+from lmem.files import write_file
+
+
+def machine():
+    """What kind of machine this is, without its name: system, processor type, cores, device."""
+    import torch
+
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
+    return {
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": device,
+    }
+
+
+def versions():
+    """The versions that a number depends on."""
+    names = ("lmem", "torch", "transformers", "datasets", "numpy")
+    found = {"python": platform.python_version()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def commit():
+    """The commit of the checkout that the package runs from, or None."""
+    try:
+        run = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout.strip()
+
+
+def provenance(seed, seconds):
+    """What every result file says of its own making; peak memory in MiB, seconds by phase."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    return {
+        "seed": seed,
+        "seconds": {phase: round(value, 2) for phase, value in seconds.items()},
+        "peak_memory_mib": round(peak),
+        "versions": versions(),
+        "commit": commit(),
+        "machine": machine(),
+    }
+
+
+def save(result, path):
+    """Write one result as JSON, whole or not at all."""
+    with write_file(path) as temporary:
+        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load(name):
+    """A result by path, or by the name of one that is shipped with the package (`tinyworld/recent`)."""
+    path = Path(name)
+    if not path.is_file():
+        path = _shipped() / f"{name}.json"
+    if not path.is_file():
+        raise DataError(f"expected a result file or one of {', '.join(names())}, not {name}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"expected a result file in JSON at {path}: {error}") from error
+
+
+def names():
+    """The names of the shipped results."""
+    root = _shipped()
+    return sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.json"))
+
+
+def _shipped():
+    installed = Path(str(files("lmem") / "_results"))  # copied into the wheel
+    return installed if installed.is_dir() else Path(__file__).parents[1] / "results"

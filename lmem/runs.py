@@ -1,0 +1,77 @@
+"""What the command line's verbs have in common: which conversations to train on, to test on, and a short run of everything."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from lmem import results
+from lmem.backbone import load_backbone
+from lmem.config import EvalConfig, TrainConfig
+from lmem.data import locomo, tinyworld
+from lmem.evaluate import evaluate
+from lmem.model import MemoryModel
+from lmem.train import train
+
+
+def training(data, n, turns, seed):
+    """Training conversations: n of tinyworld without what is held out, or those of a file's training split."""
+    if data == "tinyworld":
+        world = tinyworld.World(turns=turns, facts=0.5, subjects=6, pool="train")
+        return locomo.parse(tinyworld.samples(n, f"train {seed}", world, twins=False))
+    return _split(data)[0]
+
+
+def testing(data, n, turns, seed, everything=False):
+    """Test conversations: n of tinyworld with their twins, or those of a file's test split."""
+    if data == "tinyworld":
+        return locomo.parse(tinyworld.samples(n, f"test {seed}", tinyworld.World(turns=turns)))
+    return _load(data) if everything else _split(data)[1]
+
+
+def _load(data):
+    return locomo.load(None if data == "locomo" else data)
+
+
+def _split(data):
+    """LoCoMo's paper split; any other file: its last third is the test."""
+    conversations = _load(data)
+    if set(locomo.PAPER_TEST) <= {c.id for c in conversations}:
+        return locomo.paper_split(conversations)
+    cut = max(1, len(conversations) - max(1, len(conversations) // 3))
+    return conversations[:cut], conversations[cut:] or conversations
+
+
+def label(data, turns):
+    """How a result file names its data: never a path of this machine."""
+    return f"tinyworld, {turns} turns" if data == "tinyworld" else Path(data).stem
+
+
+def vocabulary(backbone, conversations):
+    """How much of the text the tokenizer has whole words for.
+
+    returns  dict: turns, tokens, tokens_per_word, words_spelled_out (share of words in several pieces), truncated_turns
+    """
+    texts = [text for c in conversations for text in c.texts()]
+    full = backbone.tokenize(texts, max_tokens=10**6)
+    cut = sum(len(row) > len(short) for row, short in zip(full, backbone.tokenize(texts, truncate=True), strict=True))
+    tokens = sum(map(len, full))
+    words = Counter(word for text in texts for word in re.findall(r"[^\W\d_]+", text))
+    spelled = sum(n for word, n in words.items() if len(backbone.tokenizer.tokenize(word)) > 1)
+    return {
+        "turns": len(texts),
+        "tokens": tokens,
+        "tokens_per_word": round(tokens / words.total(), 3),
+        "words_spelled_out": round(spelled / words.total(), 4),
+        "truncated_turns": cut,
+    }
+
+
+def demo(out, steps=120):
+    """Train `recent` briefly on tinyworld, evaluate it beside its controls, write adapter and result into `out`."""
+    out = Path(out)
+    model = MemoryModel(load_backbone("nano"), "recent", scale=1, seed=42)
+    report = train(model, training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20))
+    result = evaluate(model, testing("tinyworld", 8, 24, 7), EvalConfig())
+    model.save_pretrained(out / "adapter")
+    results.save(result, out / "result.json")
+    return {"out": str(out), "steps": steps, "loss": report["loss"], **result["summary"]}
