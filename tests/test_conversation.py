@@ -110,7 +110,7 @@ def test_every_error_is_an_lmem_error_and_a_value_error():
 
 def test_report_counts_its_kinds():
     assert Report().kinds == {}
-    assert Report().to_dict()["categories"] == dict.fromkeys((1, 2, 3, 4, 5), 0)
+    assert Report().as_dict()["categories"] == dict.fromkeys((1, 2, 3, 4, 5), 0)
 
 
 @pytest.mark.filterwarnings("default")  # warnings of the datasets library are not ours

@@ -4,9 +4,11 @@ import copy
 import hashlib
 import json
 import random
+from collections import Counter
 
 import pytest
 
+from lmem import score
 from lmem.data import locomo
 from lmem.errors import DataError, InputError
 
@@ -43,8 +45,8 @@ def ask(evidence=("D1:3",), answer="red", category=4, **more):
 
 def one(qa, evidence="all"):
     """The question that this row of qa becomes, and the problems on the way."""
-    (found,), report = locomo.parse_with_report([sample(qa)], evidence)
-    return found.questions[0], [(p.kind, p.done) for p in report.problems]
+    found = locomo.parse([sample(qa)], evidence)
+    return found[0].questions[0], [(p.kind, p.done) for p in found.report.problems]
 
 
 # ---- turns and sessions
@@ -67,10 +69,8 @@ def test_turns_carry_date_and_caption():
 
 
 def test_report_counts():
-    found, report = locomo.parse_with_report(
-        [sample(ask(), ask(category=2)), sample(ask(), name="talk-2")]
-    )
-    report = report.to_dict()
+    found = locomo.parse([sample(ask(), ask(category=2)), sample(ask(), name="talk-2")])
+    report = found.report.as_dict()
     assert report["problems"] == []
     assert report["kinds"] == {}
     assert {key: report[key] for key in ("conversations", "sessions", "turns", "questions")} == {
@@ -152,14 +152,12 @@ def test_answers(answer, expected, kind):
 
 
 def test_category_5_keeps_the_tempting_answer():
-    found, report = locomo.parse_with_report(
-        [sample(ask(answer=None, category=5, adversarial_answer="blue"))]
-    )
+    found = locomo.parse([sample(ask(answer=None, category=5, adversarial_answer="blue"))])
     (question,) = found[0].questions
     assert (question.answer, question.adversarial_answer) == (None, "blue")
-    assert report.unanswered == 1
-    assert report.kinds == {"no answer": 1}
-    (problem,) = report.problems
+    assert found.report.unanswered == 1
+    assert found.report.kinds == {"no answer": 1}
+    (problem,) = found.report.problems
     assert (problem.conversation, problem.question) == ("talk-1", "talk-1/q0")
 
 
@@ -171,9 +169,9 @@ def test_an_unknown_category_is_kept_as_0(category):
 
 
 def test_a_row_that_asks_nothing_is_left_out_and_reported():
-    found, report = locomo.parse_with_report([sample(ask(), ask() | {"question": None})])
+    found = locomo.parse([sample(ask(), ask() | {"question": None})])
     assert [q.id for q in found[0].questions] == ["talk-1/q0"]
-    assert [(p.kind, p.question, p.done) for p in report.problems] == [
+    assert [(p.kind, p.question, p.done) for p in found.report.problems] == [
         ("no question", "talk-1/q1", "left out")
     ]
 
@@ -195,8 +193,8 @@ def test_a_row_that_asks_nothing_is_left_out_and_reported():
 def test_oddities_are_reported_and_lose_no_turn(change, kind):
     odd = sample(ask(["D2:1"]))
     change(odd)
-    found, report = locomo.parse_with_report([odd])
-    assert report.kinds == {kind: 1}
+    found = locomo.parse([odd])
+    assert found.report.kinds == {kind: 1}
     assert len(found[0].turns) == 7
     assert found[0].speakers == ("Ina", "Oto")
     assert found[0].questions[0].evidence == (3,)
@@ -253,10 +251,10 @@ def test_any_damage_to_a_question_is_survived():
     ]  # fmt: skip
     for _ in range(500):
         row = ask() | {rng.choice(keys): rng.choice(junk) for _ in range(4)}
-        found, report = locomo.parse_with_report([sample(row)], rng.choice(locomo.EVIDENCE))
+        found = locomo.parse([sample(row)], rng.choice(locomo.EVIDENCE))
         asked = len(found[0].questions)
-        assert asked + report.kinds.get("no question", 0) == 1
-        json.dumps(report.to_dict())
+        assert asked + found.report.kinds.get("no question", 0) == 1
+        json.dumps(found.report.as_dict())
 
 
 # ---- keys of tinyworld
@@ -271,7 +269,7 @@ def generated():
 
 
 def test_generated_keys_and_the_twin():
-    found, report = locomo.parse_with_report([generated()])
+    found = locomo.parse([generated()])
     (question,) = found[0].questions
     assert (question.kind, question.relation) == ("single", "kite_colour")
     assert question.held_out == ("name", "phrasing")
@@ -280,7 +278,7 @@ def test_generated_keys_and_the_twin():
     assert (twin.questions[0].id, twin.questions[0].answer) == ("k", "blue")
     differ = [a.text != b.text for a, b in zip(found[0].turns, twin.turns, strict=True)]
     assert differ == [False, False, True, False, False, False, False]
-    assert (report.twins, report.conversations, report.turns) == (1, 1, 7)
+    assert (found.report.twins, found.report.conversations, found.report.turns) == (1, 1, 7)
 
 
 def test_defaults_without_generated_keys():
@@ -398,19 +396,6 @@ def test_leave_one_out():
         list(locomo.leave_one_out(found[:1]))
 
 
-def test_lag_counts():
-    rows = ask(["D1:1"]), ask(["D11:2"]), ask([])
-    found = locomo.parse([sample(*rows), sample(*rows, name="talk-2")])
-    assert locomo.lag_counts(found) == {
-        "[0,32)": 4,
-        "[32,64)": 0,
-        "[64,128)": 0,
-        "[128,256)": 0,
-        "[256,inf)": 0,
-        "none": 2,
-    }
-
-
 # ---- the release itself
 
 
@@ -419,21 +404,21 @@ def release():
     path = locomo.find()
     if path is None or not path.is_file():
         pytest.skip("needs LoCoMo: set LMEM_LOCOMO to locomo10.json, or call lmem.data.locomo.load")
-    return {rule: locomo.load_with_report(path, rule, verify=True) for rule in locomo.EVIDENCE}
+    return {rule: locomo.load(path, rule, verify=True) for rule in locomo.EVIDENCE}
 
 
 def test_release_counts(release):
-    report = release["all"][1]
+    report = release["all"].report
     assert (report.conversations, report.sessions, report.turns) == (10, 272, 5882)
     assert report.questions == 1986
     assert report.categories == {1: 282, 2: 321, 3: 96, 4: 841, 5: 446}
     assert report.spare_dates == 16  # conv-26: dates for 35 sessions, turns for 19
-    sizes = [len(c.turns) for c in release["all"][0]]
+    sizes = [len(c.turns) for c in release["all"]]
     assert (min(sizes), max(sizes)) == (369, 689)
 
 
 def test_release_problems(release):
-    report = release["all"][1]
+    report = release["all"].report
     assert report.kinds == {
         "no answer": 444,
         "answer not text": 6,
@@ -445,7 +430,7 @@ def test_release_problems(release):
     assert by_kind["evidence names no turn"] == {"'D10:19'", "'D4:36'", "'D'"}
     ints = {p.conversation for p in report.problems if p.kind == "answer not text"}
     assert ints == {"conv-26"}
-    unanswered = [q for c in release["all"][0] for q in c.questions if q.answer is None]
+    unanswered = [q for c in release["all"] for q in c.questions if q.answer is None]
     assert {q.category for q in unanswered} == {5}
     assert all(q.adversarial_answer for q in unanswered)
 
@@ -453,25 +438,24 @@ def test_release_problems(release):
 @pytest.mark.parametrize(
     ("rule", "buckets"),
     [
-        ("all", [28, 24, 60, 130, 395, 2]),
-        ("first", [28, 24, 62, 130, 395, 0]),
+        ("all", {0: 28, 1: 24, 2: 60, 3: 130, 4: 395, None: 2}),
+        ("first", {0: 28, 1: 24, 2: 62, 3: 130, 4: 395}),
     ],
 )
 def test_release_buckets_of_the_test_split(release, rule, buckets):
-    train, test = locomo.paper_split(release[rule][0])
+    train, test = locomo.paper_split(release[rule])
     assert [c.id for c in train] == [f"conv-{n}" for n in (26, 30, 41, 42, 43, 44, 47)]
     asked = [q for c in test for q in c.questions]
-    assert list(locomo.lag_counts(test).values()) == buckets
+    assert Counter(score.bucket_of(q.lag) for q in asked) == buckets
     assert len(asked) == 639
     assert [sum(q.answer is None for q in c.questions) for c in test] == [48, 40, 46]
 
 
 def test_release_lags_that_depend_on_the_reading(release):
     lags = {
-        rule: {q.id: q.lag for c in found for q in c.questions}
-        for rule, (found, _) in release.items()
+        rule: {q.id: q.lag for c in found for q in c.questions} for rule, found in release.items()
     }
-    came = {p.came: p.question for p in release["all"][1].problems}
+    came = {p.came: p.question for p in release["all"].report.problems}
     joined = {
         "'D22:1 D22:2 D9:10 D9:11'": (329, 97),
         "'D21:18 D21:22 D11:15 D11:19'": (291, 102),
@@ -481,12 +465,12 @@ def test_release_lags_that_depend_on_the_reading(release):
     for text, expected in joined.items():
         assert (lags["all"][came[text]], lags["first"][came[text]]) == expected
     moved = {q for q in lags["all"] if lags["all"][q] != lags["first"][q]}
-    without = {p.question for p in release["all"][1].problems if p.kind == "no evidence"}
+    without = {p.question for p in release["all"].report.problems if p.kind == "no evidence"}
     assert moved == {came[text] for text in list(joined)[:3]} | without
 
 
 def test_release_texts_hold_dates_and_captions(release):
-    talk = release["all"][0][0]
+    talk = release["all"][0]
     plain, full = talk.texts(dates=False, captions=False), talk.texts()
     assert len(full) == len(plain) == 419
     assert all(text.startswith("context: ") for text in full)

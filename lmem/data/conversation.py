@@ -175,7 +175,7 @@ class Report:
         """How many problems there are of each kind, the most frequent first."""
         return dict(Counter(problem.kind for problem in self.problems).most_common())
 
-    def to_dict(self) -> dict:
+    def as_dict(self) -> dict:
         """Plain values for JSON: the counts, `kinds`, and `problems` as a list of dicts."""
         return {**asdict(self), "kinds": self.kinds}
 

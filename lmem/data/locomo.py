@@ -34,7 +34,6 @@ from lmem.data.conversation import (
 from lmem.errors import DataError, InputError
 from lmem.files import write_file
 from lmem.progress import track
-from lmem.score import BUCKET_NAMES, bucket_of
 
 RELEASE = "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json"
 SHA256 = "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4"
@@ -47,6 +46,15 @@ PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
 _PAIR = re.compile(r"D:?(\d+):(\d+)")
 _SESSION = re.compile(r"session_(\d+)")
+
+
+class Conversations(list):
+    """A list of Conversation, with the `report` of its reading."""
+
+    def __init__(self, items: Iterable[Conversation], report: Report):
+        super().__init__(items)
+        self.report = report
+
 
 # ---- where the file is ---------------------------------------------------------------------------
 
@@ -97,7 +105,7 @@ def _check(content: bytes, place: str | Path) -> None:
 
 def load(
     path: str | os.PathLike | None = None, evidence: str = "all", verify: bool = False
-) -> list[Conversation]:
+) -> Conversations:
     """Read a file in LoCoMo's form.
 
     path      None: the file LMEM_LOCOMO names, else the user's cache, else the release is fetched
@@ -105,15 +113,9 @@ def load(
               question left with none has no lag
               "first", the paper's rule: only the first id of each string; with none, lag T
     verify    check that it is the release; the cached release is checked always
+    returns   list of Conversation, with `.report`
     raises    DataError if the file is missing, broken off, not the release, or of another form
     """
-    return load_with_report(path, evidence, verify)[0]
-
-
-def load_with_report(
-    path: str | os.PathLike | None = None, evidence: str = "all", verify: bool = False
-) -> tuple[list[Conversation], Report]:
-    """What `load` gives, and the Report of its reading."""
     if path is None:
         path = find() or download()
         verify = verify or path == cache_path()
@@ -128,18 +130,11 @@ def load_with_report(
         samples = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(f"expected whole JSON in LoCoMo's form at {path}: {error}") from error
-    return parse_with_report(samples, evidence)
+    return parse(samples, evidence)
 
 
-def parse(samples: list[dict], evidence: str = "all") -> list[Conversation]:
+def parse(samples: list[dict], evidence: str = "all") -> Conversations:
     """Read samples of LoCoMo's form that are in memory already; see `load`."""
-    return parse_with_report(samples, evidence)[0]
-
-
-def parse_with_report(
-    samples: list[dict], evidence: str = "all"
-) -> tuple[list[Conversation], Report]:
-    """What `parse` gives, and the Report of its reading."""
     if evidence not in EVIDENCE:
         raise InputError(f"expected evidence to be one of {', '.join(EVIDENCE)}, not {evidence!r}")
     _expect(samples, list, "a list of samples", "the file")
@@ -153,7 +148,7 @@ def parse_with_report(
             raise DataError(f"expected different sample ids, {conversation.id!r} came twice")
         ids.add(conversation.id)
         found.append(conversation)
-    return found, report
+    return Conversations(found, report)
 
 
 def _expect(value, kind, what, where):
@@ -356,7 +351,7 @@ def _names(pairs):
     return ", ".join(f"D{session}:{turn}" for session, turn in pairs)
 
 
-# ---- splits and counts ---------------------------------------------------------------------------
+# ---- splits --------------------------------------------------------------------------------------
 
 
 def paper_split(
@@ -389,13 +384,3 @@ def leave_one_out(
         )
     for i in range(len(conversations)):
         yield conversations[:i] + conversations[i + 1 :], [conversations[i]]
-
-
-def lag_counts(conversations: Iterable[Conversation]) -> dict[str, int]:
-    """Questions in each lag bucket, by its name; "none" counts those without a lag."""
-    counts = dict.fromkeys([*BUCKET_NAMES, "none"], 0)
-    for conversation in conversations:
-        for question in conversation.questions:
-            bucket = bucket_of(question.lag)
-            counts["none" if bucket is None else BUCKET_NAMES[bucket]] += 1
-    return counts
