@@ -50,7 +50,9 @@ def flat(value, name=""):
     """(dotted name, text) for every leaf; a mean with its interval is one leaf."""
     if isinstance(value, dict) and {"mean", "low", "high"} <= set(value):
         n = f", n = {value['n']}" if "n" in value else ""
-        yield name, f"{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]{n}"
+        ends = [value["low"], value["high"]]
+        interval = "no interval, one conversation" if None in ends else f"{ends[0]:.3f}, {ends[1]:.3f}"
+        yield name, f"{value['mean']:.3f}  [{interval}]{n}"
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from flat(inner, f"{name}.{key}" if name else str(key))
@@ -105,12 +107,21 @@ def data_locomo(
     as_json: Json = False,
 ):
     """Read LoCoMo's release: counts, questions per lag bucket of the test split, and every problem found."""
+    from lmem import score
     from lmem.data import locomo
 
-    conversations, report = locomo.load_with_report(path, evidence)
-    found = report.to_dict()
-    if len(conversations) == 10:
-        found["test_lags"] = locomo.lag_counts(locomo.paper_split(conversations)[1])
+    conversations = locomo.load(path, evidence)
+    found = conversations.report.as_dict()
+    if set(locomo.PAPER_TEST) <= {c.id for c in conversations}:
+        lags = [q.lag for c in locomo.paper_split(conversations)[1] for q in c.questions]
+        curve = score.forgetting_curve(lags, [0.0] * len(lags))
+        found["test_split"] = {"questions": len(lags), "lag_buckets": curve["n"], "without_lag": curve["without_lag"]}
+    if not as_json:  # the table lists what is rare; `kinds` counts all
+        found["problems"] = {
+            f"{p.conversation} {p.question or ''}": f"{p.kind}, {p.came}: {p.done}"
+            for p in conversations.report.problems
+            if p.kind != "no answer"
+        }
     show(found, as_json, f"LoCoMo, evidence={evidence}")
 
 
@@ -132,8 +143,7 @@ def data_tinyworld(
     world = tinyworld.World(turns=turns, facts=facts, overwritten=overwritten, pool=pool)
     samples = tinyworld.samples(conversations, seed, world)
     results.save(samples, out)
-    _, report = locomo.parse_with_report(samples)
-    show({"file": str(out), **report.to_dict()}, as_json, "tinyworld")
+    show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, "tinyworld")
 
 
 # ---- making ----------------------------------------------------------------------------------------

@@ -159,8 +159,9 @@ def summarise(rows, controls):
 
 
 def _interval(rows, values):
-    low, high = score.clustered_bootstrap(values, [row["conversation"] for row in rows])
-    return {"mean": round(float(np.mean(values)), 4), "low": round(low, 4), "high": round(high, 4)}
+    ends = score.clustered_bootstrap(values, [row["conversation"] for row in rows])
+    low, high = (None if np.isnan(end) else round(end, 4) for end in ends)  # None: one conversation
+    return {"mean": round(float(np.mean(values)), 4), "low": low, "high": high}
 
 
 def _forgetting(rows, controls):

@@ -18,7 +18,7 @@ class RecentWrite(Write):
         turn = state.turns[:, None].expand_as(mask)
         written = torch.cat([state.written, turn], 1)
         keep = torch.cat([torch.ones_like(state.written, dtype=torch.bool), mask], 1)
-        order = keep.long().argsort(1, stable=True)[:, -self.rows :]  # padding first, then oldest to newest
+        order = keep.long().argsort(dim=1, stable=True)[:, -self.rows :]  # padding first, then oldest to newest
         return rows.gather(1, order[:, :, None].expand(-1, -1, self.width)), written.gather(1, order)
 
     def readable(self, state):
