@@ -40,19 +40,21 @@ class Settings:
 class PretrainConfig(Settings):
     """The making of nano (chapter 1).
 
-    lr, embedding_lr   AdamW's rates; T5's embeddings start large, so they need larger steps
+    muon_lr            rate of Muon, for the layers' matrices
+    lr, embedding_lr   AdamW's rates for the rest; T5's embeddings start large, so they need larger steps
     first_turns        turns of the inputs at first, at most; they grow to `turns` within `curriculum` of the steps
     undated            share of the conversations whose turns stand without their date
     """
 
-    steps: int = 10000
+    steps: int = 7500
     batch: int = 64
+    muon_lr: float = 3e-3
     lr: float = 1.5e-3
     embedding_lr: float = 9e-3
     warmup: int = 100
     first_turns: int = 3
     turns: int = 8
-    curriculum: float = 0.5
+    curriculum: float = 0.4
     undated: float = 0.25
     width: int = 128
     heads: int = 8
@@ -63,7 +65,7 @@ class PretrainConfig(Settings):
     log_every: int = 500
 
     def __post_init__(self):
-        self._at_least(steps=1, batch=1, warmup=1, turns=1, width=8, heads=1, layers=1, log_every=0)
+        self._at_least(steps=1, batch=1, warmup=1, turns=1, width=8, heads=1, layers=1, log_every=1, first_turns=1)
         if self.width % self.heads:
             raise InputError(f"width {self.width} cannot be split over {self.heads} heads")
 

@@ -25,7 +25,7 @@ from lmem.data.reading import readings
 from lmem.files import write_folder
 from lmem.progress import track
 from lmem.reading_scores import measure
-from lmem.results import machine
+from lmem.results import machine, versions
 
 SPECIALS = ("<pad>", "</s>", "<unk>")
 _SCORES = {"mark": -3.0, "word": -5.0, "character": -12.0, "byte": -20.0}  # the likelier piece wins
@@ -103,10 +103,8 @@ def pretrain(out, config=None, progress=True):
     tokenizer = build_tokenizer()
     model = build_model(config, tokenizer)
     model.train()
-    layers = [p for name, p in model.named_parameters() if name != "shared.weight"]
-    groups = [{"params": layers}, {"params": [model.shared.weight], "lr": config.embedding_lr}]
-    optimizer = torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, config))
+    optimizers = _optimizers(model, config)
+    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _rate(step, config)) for one in optimizers]
     batches = _Batches(config, tokenizer)
     begun, losses = time.perf_counter(), []
     for step in track(range(config.steps), "pre-training", progress):
@@ -115,29 +113,47 @@ def pretrain(out, config=None, progress=True):
             loss = model(**inputs, use_cache=False).loss
         loss.backward()
         clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
+        for one in (*optimizers, *schedules):
+            one.step()
+        model.zero_grad(set_to_none=True)
         losses.append(loss.item())
-        if config.log_every and (step + 1) % config.log_every == 0:
-            recent = losses[-config.log_every :]
-            row = {"step": step + 1, "loss": round(sum(recent) / len(recent), 4)}
-            row["seconds"] = round(time.perf_counter() - begun)
-            row["em"] = measure(Backbone(model, tokenizer, "nano"), 200, seed="validation")["em"]
+        if (step + 1) % config.log_every == 0 or step + 1 == config.steps:
+            facts = {
+                "config": asdict(config),
+                "parameters": model.num_parameters(),
+                "steps": step + 1,
+                "seconds": round(time.perf_counter() - begun),
+                "loss": round(sum(losses[-config.log_every :]) / len(losses[-config.log_every :]), 4),
+                "validation": measure(Backbone(model, tokenizer, "nano"), 300, seed="validation")["em"],
+                "machine": machine(),
+                "versions": versions(),
+            }
             model.train().requires_grad_(True)
-            print(json.dumps(row), flush=True)
-    facts = {
-        "config": asdict(config),
-        "parameters": model.num_parameters(),
-        "seconds": round(time.perf_counter() - begun),
-        "loss": round(sum(losses[-200:]) / len(losses[-200:]), 4),
-        "machine": machine(),
-    }
+            _save(out, model, tokenizer, facts)
+            if progress:
+                print(*(f"{name} {facts[name]}" for name in ("steps", "seconds", "loss", "validation")), flush=True)
+    return facts
+
+
+def _optimizers(model, config):
+    """Muon for the layers' matrices, AdamW for embeddings, norms and position biases."""
+    matrices, others = [], []
+    for name, weight in model.named_parameters():
+        inner = weight.ndim == 2 and name != "shared.weight" and "relative_attention_bias" not in name
+        if name != "shared.weight":
+            (matrices if inner else others).append(weight)
+    groups = [{"params": others}, {"params": [model.shared.weight], "lr": config.embedding_lr}]
+    return [
+        torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
+def _save(out, model, tokenizer, facts):
     with write_folder(out) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "pretrain.json").write_text(json.dumps(facts, indent=1) + "\n")
-    return facts
 
 
 def _rate(step, config):
@@ -185,5 +201,6 @@ def _dense_world(rng):
         turns=rng.choice([16, 24, 40]),
         facts=rng.choice([0.35, 0.6, 0.8]),
         subjects=rng.choice([4, 6, 8, 12]),
+        relations=rng.choice([3, 6, 12, None]),
         mix=(0.5, 0.18, 0.22, 0.1),
     )

@@ -28,6 +28,7 @@ class World:
     questions       questions asked at the end, at most (None: one for every 2 turns, 200 at most)
     mix             share of each kind of question, in the order of KINDS
     subjects        people, pets and places that are mentioned, roughly (None: grows with the turns, 6 to 40)
+    relations       how many different relations of people are spoken of (None: all there are)
     pool            "train": no held-out name, relation or phrasing; "all": everything
     """
 
@@ -38,11 +39,14 @@ class World:
     questions: int | None = None
     mix: tuple[float, float, float, float] = (0.65, 0.12, 0.13, 0.10)
     subjects: int | None = None
+    relations: int | None = None
     pool: str = "all"
 
     def __post_init__(self):
         if not 10 <= self.turns <= 2000:
             raise InputError(f"a tinyworld conversation has 10 to 2000 turns, not {self.turns}")
+        if self.relations is not None and self.relations < 1:
+            raise InputError(f"a conversation speaks of at least 1 relation, not {self.relations}")
         if not 1 <= self.session_turns:
             raise InputError(f"a session needs at least 1 turn, not {self.session_turns}")
         if not (0 < self.facts <= 1 and 0 <= self.overwritten < 1):
@@ -133,19 +137,23 @@ def _draw_cast(rng, world):
     return kind_of
 
 
+def _draw_relations(rng, world, kind):
+    """The relations of a kind of subject that this conversation speaks of; of pets and places fewer than of people."""
+    names = [r for r, row in words.RELATIONS.items() if row[0] == kind]
+    if world.pool == "train":
+        names = [r for r in names if r not in words.HELD_OUT_RELATIONS]
+    if world.relations is None:
+        return names
+    n = world.relations if kind == "person" else -(-world.relations // 4)
+    return rng.sample(names, min(len(names), n))
+
+
 def _story(name, rng, world):
     kind_of = _draw_cast(rng, world)
     subjects = list(kind_of)
     speakers = (subjects[0], subjects[1])
     train = world.pool == "train"
-    relations = {
-        kind: [
-            r
-            for r, row in words.RELATIONS.items()
-            if row[0] == kind and not (train and r in words.HELD_OUT_RELATIONS)
-        ]
-        for kind in ("person", "pet", "place")
-    }
+    relations = {kind: _draw_relations(rng, world, kind) for kind in ("person", "pet", "place")}
     n_facts = max(1, round(world.facts * world.turns))
     fact_turns = set(rng.sample(range(world.turns), n_facts))
     told: dict[tuple[str, str], list[int]] = {}

@@ -1,0 +1,49 @@
+# Every verb does its own set-up in .venv from nothing. PYTHON names the interpreter that makes it.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export PYTHONNOUSERSITE = 1
+export TOKENIZERS_PARALLELISM = false
+# one thread for each of two test workers
+ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help book test lab lint notebooks site clean
+
+help:
+	@echo "make book       install, run a short demonstration and chapter 1, build the site"
+	@echo "make test       install, run all tests and compare every notebook's outputs"
+	@echo "make lab        open the notebooks in JupyterLab"
+	@echo "make lint       ruff, linter and formatter"
+	@echo "make notebooks  run all notebooks again and store their outputs"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	@touch $@
+
+book: $(READY)
+	$(BIN)/lmem demo --out _build/demo
+	$(ONE) $(BIN)/python -m pytest -q --nbval notebooks/01_*.ipynb -p no:cacheprovider
+	$(MAKE) site
+
+site: $(READY)
+	$(BIN)/jupyter-book build . -W -n --keep-going --path-output _build/site
+	@echo
+	@echo "The demonstration's adapter and result: _build/demo"
+	@echo "The book: open _build/site/_build/html/index.html"
+
+test: $(READY)
+	$(ONE) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval tests notebooks
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: $(READY)
+	$(ONE) $(BIN)/python book/tools/notebooks.py refresh notebooks/*.ipynb
+
+clean:
+	rm -rf _build

@@ -1,0 +1,169 @@
+"""Figures, one pure function each: values in, plotly figure out. Values are rounded, so figures can be compared.
+
+Every figure carries its text alternative in `layout.meta.alt`; colours are safe for colour-blind readers (Okabe and Ito).
+"""
+
+import numpy as np
+import plotly.graph_objects as go
+
+from lmem.errors import InputError
+
+COLOURS = {
+    "right": "#0072B2",
+    "twin": "#D55E00",
+    "other": "#E69F00",
+    "none": "#56B4E9",
+    "null_rows": "#CC79A7",
+    "baseline": "#7f7f7f",
+}
+NAMES = {
+    "right": "right bank",
+    "twin": "twin's bank",
+    "other": "another's bank",
+    "none": "no bank",
+    "null_rows": "null rows",
+    "baseline": "bare backbone",
+}
+FRAMES = 40  # of a slider, at most
+
+
+def style(figure, title, alt, x, y, height=380):
+    """One look for all figures; axes named with their units, and the text alternative."""
+    figure.update_layout(
+        template="none",
+        title={"text": title, "x": 0.01, "font": {"size": 16}},
+        height=height,
+        margin={"l": 60, "r": 20, "t": 60, "b": 55},
+        font={"family": "system-ui, sans-serif", "size": 13},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        meta={"alt": alt},
+        legend={"orientation": "h", "y": -0.22},
+    )
+    figure.update_xaxes(title=x, showgrid=False)
+    figure.update_yaxes(title=y, gridcolor="rgba(128,128,128,0.25)")
+    return figure
+
+
+def bank_frames(banks, texts, columns=32):
+    """What is in the bank after each turn: a heat map over rows and pooled columns, a slider over turns.
+
+    banks    list of Bank, one bank each: before the first turn, then after every turn
+    texts    the turns' texts, one less than banks
+    columns  the width D is pooled to so many means
+    """
+    if len(banks) != len(texts) + 1:
+        raise InputError(f"expected one bank before the first of {len(texts)} turns and one after each, got {len(banks)}")
+    step = -(-len(banks) // FRAMES)
+    kept = list(range(0, len(banks), step))
+    maps = [_pooled(banks[i], columns) for i in kept]
+    top = max(float(np.abs(m).max()) for m in maps) or 1.0
+    hovers = [_hover(banks[i], texts) for i in kept]
+    headings = ["before the first turn", *(_short(text) for text in texts)]
+    figure = go.Figure(data=[_heat(maps[0], hovers[0], top)])
+    figure.frames = [
+        go.Frame(name=str(i), data=[_heat(m, hover, top)], layout={"title.text": headings[i]})
+        for i, m, hover in zip(kept, maps, hovers, strict=True)
+    ]
+    alt = (
+        f"Heat map of a bank with {len(maps[0])} rows, with a slider over {len(texts)} turns; "
+        "rows fill with the turns' latents as the slider moves."
+    )
+    style(figure, headings[0], alt, "column of the bank (pooled)", "row of the bank", height=480)
+    steps = [
+        {"label": str(i), "method": "animate", "args": [[str(i)], {"mode": "immediate", "frame": {"duration": 0}}]}
+        for i in kept
+    ]
+    figure.update_layout(sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 45}}])
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def _pooled(bank, columns):
+    rows = bank.state.rows[0].detach().float().cpu().numpy()
+    rows = np.where(bank.state.written[0].cpu().numpy()[:, None] >= 0, rows, 0.0)
+    return np.stack([part.mean(1) for part in np.array_split(rows, columns, axis=1)], 1).round(2)
+
+
+def _hover(bank, texts):
+    lines = []
+    for turn in bank.state.written[0].tolist():
+        lines.append("never written" if turn < 0 else f"turn {turn + 1}: {_short(texts[turn], 60)}")
+    return lines
+
+
+def _heat(values, hover, top):
+    text = [[line] * values.shape[1] for line in hover]
+    return go.Heatmap(
+        z=values.tolist(), zmin=-round(top, 2), zmax=round(top, 2), colorscale="RdBu", hoverinfo="text", hovertext=text,
+        colorbar={"title": {"text": "mean"}, "thickness": 12},
+    )  # fmt: skip
+
+
+def _short(text, length=70):
+    text = text.removeprefix("context: ")
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def conditions(summary, title, measure="em"):
+    """Scores of a result's conditions side by side, with their 95% intervals; `summary` of a result file."""
+    names = [name for name in NAMES if name in summary["conditions"]]
+    found = [summary["conditions"][name][measure] for name in names]
+    figure = go.Figure(
+        go.Bar(
+            x=[NAMES[name] for name in names],
+            y=[round(100 * f["mean"], 1) for f in found],
+            error_y=_errors(found),
+            marker_color=[COLOURS[name] for name in names],
+        )
+    )
+    spoken = ", ".join(f"{NAMES[n]} {100 * f['mean']:.0f}" for n, f in zip(names, found, strict=True))
+    alt = f"Bars of {'exact match' if measure == 'em' else 'F1'} in percent: {spoken}."
+    return style(figure, title, alt, "what the decoder reads", "exact match, %" if measure == "em" else "F1, %")
+
+
+def _errors(found):
+    if any(f["low"] is None for f in found):
+        return None
+    return {
+        "type": "data",
+        "array": [round(100 * (f["high"] - f["mean"]), 1) for f in found],
+        "arrayminus": [round(100 * (f["mean"] - f["low"]), 1) for f in found],
+        "symmetric": False,
+    }
+
+
+def forgetting(summary, title):
+    """Exact match by lag for every condition, and the paper's recall rate with its isotonic fit."""
+    curves = summary["forgetting"]
+    figure = go.Figure()
+    for name in NAMES:
+        curve = curves.get(f"em {name}")
+        if curve:
+            labels = [f"{b}<br>n = {n}" for b, n in zip(curve["buckets"], curve["n"], strict=True)]
+            figure.add_scatter(
+                x=labels, y=_percent(curve["raw"]), name=NAMES[name], mode="lines+markers",
+                line={"color": COLOURS[name]},
+            )  # fmt: skip
+    rho = curves["recall_rate"]
+    labels = [f"{b}<br>n = {n}" for b, n in zip(rho["buckets"], rho["n"], strict=True)]
+    figure.add_scatter(
+        x=labels, y=_percent(rho["fit"]), name="recall rate, isotonic", mode="lines",
+        line={"color": "#009E73", "dash": "dot"},
+    )  # fmt: skip
+    spoken = ", ".join(f"{b}: {v}" for b, v in zip(rho["buckets"], _percent(curves["em right"]["raw"]), strict=True))
+    alt = f"Lines of exact match in percent by lag in turns; right bank {spoken}."
+    return style(figure, title, alt, "lag of the evidence, turns", "exact match or recall rate, %")
+
+
+def _percent(values):
+    return [None if v is None else round(100 * v, 1) for v in values]
+
+
+def losses(values, title="training loss", window=25):
+    """A training curve, as the mean of every `window` steps."""
+    means = [float(np.mean(values[i : i + window])) for i in range(0, len(values), window)]
+    steps = [min(len(values), i + window) for i in range(0, len(values), window)]
+    figure = go.Figure(go.Scatter(x=steps, y=[round(m, 3) for m in means], line={"color": "#0072B2"}))
+    alt = f"Training loss over {len(values)} steps, from {means[0]:.2f} to {means[-1]:.2f} nats per token."
+    return style(figure, title, alt, "step", "loss, nats per token")
