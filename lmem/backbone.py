@@ -51,7 +51,9 @@ class Backbone:
         """
         for i, text in enumerate(texts):
             if not text.strip():
-                raise InputError(f"expected a text with words in it, text {i} of {len(texts)} is empty")
+                raise InputError(
+                    f"expected a text with words in it, text {i} of {len(texts)} is empty"
+                )
         if not texts:
             return []
         ids = self.tokenizer(list(texts), verbose=False).input_ids
@@ -74,7 +76,10 @@ class Backbone:
         start = 0
         while start < len(order):
             size = 1
-            while start + size < len(order) and (size + 1) * len(ids[order[start + size]]) <= batch_tokens:
+            while (
+                start + size < len(order)
+                and (size + 1) * len(ids[order[start + size]]) <= batch_tokens
+            ):
                 size += 1
             places = order[start : start + size]
             rows = [torch.tensor(ids[i]) for i in places]
@@ -145,7 +150,9 @@ def load_backbone(name="nano", device=None, dtype=None):
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
         dtype = torch.bfloat16 if bf16 else torch.float32
     if dtype == torch.float16:
-        raise InputError("float16 overflows in T5's feed-forward layers; expected bfloat16 or float32")
+        raise InputError(
+            "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
+        )
     source = str(NANO) if name == "nano" else str(name)
     quiet = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
@@ -153,14 +160,18 @@ def load_backbone(name="nano", device=None, dtype=None):
     try:
         kind = AutoConfig.from_pretrained(source).model_type
         if kind != "t5":
-            raise InputError(f"expected an encoder-decoder of the T5 family at {name}, found {kind!r}")
+            raise InputError(
+                f"expected an encoder-decoder of the T5 family at {name}, found {kind!r}"
+            )
         tokenizer = AutoTokenizer.from_pretrained(source)
         model = T5ForConditionalGeneration.from_pretrained(source, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
         if isinstance(error, InputError):
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}') from error
+        raise InputError(
+            f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}'
+        ) from error
     finally:
         transformers_logging.set_verbosity(quiet)
     return Backbone(model.to(device), tokenizer, str(name))

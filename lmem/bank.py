@@ -87,7 +87,12 @@ class Bank:
         """Write one safetensors file: the tensors, and who they belong to. Nothing executable."""
         from lmem import __version__
 
-        about = {"format": FORMAT, "owner": self.owner, "backbone": self.backbone, "lmem": __version__}
+        about = {
+            "format": FORMAT,
+            "owner": self.owner,
+            "backbone": self.backbone,
+            "lmem": __version__,
+        }
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}
         with write_file(path) as temporary:
             save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
@@ -102,7 +107,9 @@ class Bank:
         except (OSError, SafetensorError, json.JSONDecodeError) as error:
             raise BankError(f"expected a bank in safetensors at {path}: {error}") from error
         if about.get("format") != FORMAT or set(tensors) != set(State._fields):
-            raise BankError(f"expected a file of the form {FORMAT} at {path}, found {about or 'another form'}")
+            raise BankError(
+                f"expected a file of the form {FORMAT} at {path}, found {about or 'another form'}"
+            )
         state = State(**tensors)
         _check(state, path)
         return cls(state, about["owner"], about["backbone"])
@@ -118,6 +125,8 @@ def _check(state, path):
     )  # fmt: skip
     if not fits:
         shapes = ", ".join(str(tuple(t.shape)) for t in state)
-        raise BankError(f"expected (B, R, D), (B, R) and (B,) in the bank at {path}, found {shapes}")
+        raise BankError(
+            f"expected (B, R, D), (B, R) and (B,) in the bank at {path}, found {shapes}"
+        )
     if not bool(rows.isfinite().all()) or bool((turns < 0).any()):
         raise BankError(f"expected finite rows and turn counts of 0 or more in the bank at {path}")

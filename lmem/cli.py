@@ -15,8 +15,12 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="A latent memory for frozen encoder-decoder language models.",
 )  # fmt: skip
-data = typer.Typer(no_args_is_help=True, help="Conversations: LoCoMo's release, or tinyworld's generator.")
-bench = typer.Typer(no_args_is_help=True, help="How fast: our way against the plain way, in the same run.")
+data = typer.Typer(
+    no_args_is_help=True, help="Conversations: LoCoMo's release, or tinyworld's generator."
+)
+bench = typer.Typer(
+    no_args_is_help=True, help="How fast: our way against the plain way, in the same run."
+)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
@@ -31,7 +35,9 @@ def main():
     try:
         app()
     except LmemError as error:
-        Console(stderr=True).print(f"lmem: {error}", style="red", soft_wrap=True, markup=False, highlight=False)
+        Console(stderr=True).print(
+            f"lmem: {error}", style="red", soft_wrap=True, markup=False, highlight=False
+        )
         sys.exit(2)
 
 
@@ -51,7 +57,9 @@ def flat(value, name=""):
     if isinstance(value, dict) and {"mean", "low", "high"} <= set(value):
         n = f", n = {value['n']}" if "n" in value else ""
         ends = [value["low"], value["high"]]
-        interval = "no interval, one conversation" if None in ends else f"{ends[0]:.3f}, {ends[1]:.3f}"
+        interval = (
+            "no interval, one conversation" if None in ends else f"{ends[0]:.3f}, {ends[1]:.3f}"
+        )
         yield name, f"{value['mean']:.3f}  [{interval}]{n}"
     elif isinstance(value, dict):
         for key, inner in value.items():
@@ -66,7 +74,13 @@ def flat(value, name=""):
 
 
 @app.command()
-def doctor(as_json: Json = False, questions: int = 200):
+def doctor(
+    questions: int = 200,
+    out: Annotated[
+        Path | None, typer.Option(help="Result file to write, with all figures.")
+    ] = None,
+    as_json: Json = False,
+):
     """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
     from lmem import reading_scores, results
     from lmem.backbone import load_backbone
@@ -74,6 +88,14 @@ def doctor(as_json: Json = False, questions: int = 200):
     backbone = load_backbone("nano")
     with_evidence = reading_scores.measure(backbone, questions, evidence=True)
     without = reading_scores.measure(backbone, questions, evidence=False)
+    if out:
+        full = {"backbone": "nano", "turns": reading_scores.TURNS, "with_evidence": with_evidence}
+        full |= {
+            "without_evidence": without,
+            "fingerprint": backbone.fingerprint,
+            "versions": results.versions(),
+        }
+        results.save(full, out)
     show(
         {
             "versions": results.versions(),
@@ -102,8 +124,12 @@ def methods(as_json: Json = False):
 
 @data.command("locomo")
 def data_locomo(
-    path: Annotated[Path | None, typer.Option(help="The release file; default: cache, else download.")] = None,
-    evidence: Annotated[str, typer.Option(help='"all" (ours) or "first" (the paper\'s rule).')] = "all",
+    path: Annotated[
+        Path | None, typer.Option(help="The release file; default: cache, else download.")
+    ] = None,
+    evidence: Annotated[
+        str, typer.Option(help='"all" (ours) or "first" (the paper\'s rule).')
+    ] = "all",
     as_json: Json = False,
 ):
     """Read LoCoMo's release: counts, questions per lag bucket of the test split, and every problem found."""
@@ -115,7 +141,11 @@ def data_locomo(
     if set(locomo.PAPER_TEST) <= {c.id for c in conversations}:
         lags = [q.lag for c in locomo.paper_split(conversations)[1] for q in c.questions]
         curve = score.forgetting_curve(lags, [0.0] * len(lags))
-        found["test_split"] = {"questions": len(lags), "lag_buckets": curve["n"], "without_lag": curve["without_lag"]}
+        found["test_split"] = {
+            "questions": len(lags),
+            "lag_buckets": curve["n"],
+            "without_lag": curve["without_lag"],
+        }
     if not as_json:  # the table lists what is rare; `kinds` counts all
         found["problems"] = {
             f"{p.conversation} {p.question or ''}": f"{p.kind}, {p.came}: {p.done}"
@@ -132,7 +162,9 @@ def data_tinyworld(
     turns: int = 60,
     facts: Annotated[float, typer.Option(help="Share of turns that tell a fact.")] = 0.35,
     overwritten: float = 0.15,
-    pool: Annotated[str, typer.Option(help='"train": nothing held out; "all": everything.')] = "all",
+    pool: Annotated[
+        str, typer.Option(help='"train": nothing held out; "all": everything.')
+    ] = "all",
     seed: Seed = 0,
     as_json: Json = False,
 ):
@@ -151,7 +183,9 @@ def data_tinyworld(
 
 @app.command()
 def pretrain(
-    out: Annotated[Path, typer.Option(help="Folder to write: weights, tokenizer, configuration, card.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder to write: weights, tokenizer, configuration, card.")
+    ],
     steps: Annotated[int | None, typer.Option(help="Default: those of the shipped model.")] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -171,8 +205,12 @@ def train(
     scale: float = 1,
     backbone: BackboneName = "nano",
     data: DataName = "tinyworld",
-    conversations: Annotated[int, typer.Option(help="Training conversations, if generated.")] = 1600,
-    turns: Annotated[int, typer.Option(help="Turns of a training conversation, if generated.")] = 12,
+    conversations: Annotated[
+        int, typer.Option(help="Training conversations, if generated.")
+    ] = 1600,
+    turns: Annotated[
+        int, typer.Option(help="Turns of a training conversation, if generated.")
+    ] = 12,
     steps: int = 1500,
     batch: int = 32,
     lr: float = 2e-3,
@@ -188,19 +226,25 @@ def train(
 
     config = TrainConfig(steps=steps, batch=batch, lr=lr, seed=seed)
     model = MemoryModel(load_backbone(backbone), method, scale, seed)
-    report = fit(model, runs.training(data, conversations, turns, seed), config)
+    report = fit(model, runs.for_training(data, conversations, turns, seed), config)
     losses = report.pop("losses")
     seconds = report.pop("seconds")
     model.save_pretrained(out)
     about = {"method": model.method.name, "rows": model.rows, "backbone": backbone, "data": data}
-    about |= {"settings": config.difference(), **report, "provenance": results.provenance(seed, seconds)}
+    about |= {
+        "settings": config.difference(),
+        **report,
+        "provenance": results.provenance(seed, seconds),
+    }
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
     show({"adapter": str(out), **about}, as_json, "lmem train")
 
 
 @app.command()
 def evaluate(
-    adapter: Annotated[str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")
+    ] = None,
     data: DataName = "tinyworld",
     backbone: Annotated[str | None, typer.Option(help="Default: the adapter's.")] = None,
     conversations: Annotated[int, typer.Option(help="Test conversations, if generated.")] = 40,
@@ -218,7 +262,7 @@ def evaluate(
 
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
-    tests = runs.testing(data, conversations, turns, seed)
+    tests = runs.for_testing(data, conversations, turns, seed)
     result = measure(model, tests, EvalConfig(seed=seed))
     result |= {"data": runs.label(data, turns), **runs.vocabulary(model.backbone, tests)}
     if out:
@@ -229,7 +273,9 @@ def evaluate(
 
 @app.command()
 def chat(
-    adapter: Annotated[str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")
+    ] = None,
     bank: Annotated[Path | None, typer.Option(help="A saved bank to go on with.")] = None,
     name: Annotated[str, typer.Option(help="Who you are.")] = "Ana",
 ):
@@ -258,7 +304,9 @@ def bench_encode(
     backbone: BackboneName = "nano",
     data: DataName = "locomo",
     turns: Annotated[int, typer.Option(help="Turns to encode, at most.")] = 6000,
-    plain_turns: Annotated[int, typer.Option(help="Turns of the plain way; its time is per turn.")] = 200,
+    plain_turns: Annotated[
+        int, typer.Option(help="Turns of the plain way; its time is per turn.")
+    ] = 200,
     as_json: Json = False,
 ):
     """Turns per second: batched by length, against one by one with 384 tokens of padding."""
@@ -266,7 +314,7 @@ def bench_encode(
     from lmem.backbone import load_backbone
     from lmem.bench.encode import bench_encode as measure
 
-    texts = [text for c in runs.testing(data, 40, 60, 0, everything=True) for text in c.texts()]
+    texts = [text for c in runs.for_testing(data, 40, 60, 0, everything=True) for text in c.texts()]
     if not texts:
         raise InputError(f"expected turns to encode in {data}, found none")
     show(measure(load_backbone(backbone), texts[:turns], plain_turns), as_json, "lmem bench encode")

@@ -15,7 +15,9 @@ class Settings:
         known = {f.name for f in fields(cls)}
         for key in values:
             if key not in known:
-                raise InputError(f"{cls.__name__} has no setting {key!r}; it has {', '.join(sorted(known))}")
+                raise InputError(
+                    f"{cls.__name__} has no setting {key!r}; it has {', '.join(sorted(known))}"
+                )
         return cls(**values)
 
     @classmethod
@@ -28,7 +30,11 @@ class Settings:
     def difference(self):
         """What differs from the defaults: {name: value}."""
         default = type(self)()
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)}
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if getattr(self, f.name) != getattr(default, f.name)
+        }
 
     def _at_least(self, **floors):
         for name, floor in floors.items():
@@ -65,7 +71,17 @@ class PretrainConfig(Settings):
     log_every: int = 500
 
     def __post_init__(self):
-        self._at_least(steps=1, batch=1, warmup=1, turns=1, width=8, heads=1, layers=1, log_every=1, first_turns=1)
+        self._at_least(
+            steps=1,
+            batch=1,
+            warmup=1,
+            turns=1,
+            width=8,
+            heads=1,
+            layers=1,
+            log_every=1,
+            first_turns=1,
+        )
         if self.width % self.heads:
             raise InputError(f"width {self.width} cannot be split over {self.heads} heads")
 

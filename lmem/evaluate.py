@@ -71,7 +71,9 @@ def _allowed(model, conversations, controls):
     controls = [c for c in CONTROLS if c in can] if controls is None else list(controls)
     for name in controls:
         if name not in can:
-            raise InputError(f"expected conditions out of {', '.join(c for c in CONTROLS if c in can)}, not {name!r}")
+            raise InputError(
+                f"expected conditions out of {', '.join(c for c in CONTROLS if c in can)}, not {name!r}"
+            )
     return controls
 
 
@@ -116,7 +118,9 @@ def _ask(model, asked, condition, banks, config, progress):
         if condition == "baseline":
             found = model.backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
         else:
-            bank = banks["twin" if condition == "twin" else "right"].pick([source[k] for k in chunk])
+            bank = banks["twin" if condition == "twin" else "right"].pick(
+                [source[k] for k in chunk]
+            )
             with model.attached(bank, ablate):
                 found = model.backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
         for k, answer in zip(chunk, found, strict=True):
@@ -127,35 +131,51 @@ def _ask(model, asked, condition, banks, config, progress):
 def _scored(answer, gold):
     if gold is None:
         return {"answer": answer, "f1": None, "em": None}
-    return {"answer": answer, "f1": round(score.f1(answer, gold), 4), "em": int(score.exact_match(answer, gold))}
+    return {
+        "answer": answer,
+        "f1": round(score.f1(answer, gold), 4),
+        "em": int(score.exact_match(answer, gold)),
+    }
 
 
 def summarise(rows, controls):
     """Figures of a run from its rows: questions with an answer only.
 
-    returns  dict: n; per condition mean f1 and em with a 95% interval (bootstrap over conversations); `memory`, right
-             minus each wrong bank, for all questions and for those whose evidence is in the bank; `forgetting`, the
-             paper's curve with the recall rate, and raw em beside it
+    returns  dict: n; `conditions`, mean f1 and em of each with a 95% interval (bootstrap over conversations), and the
+             same `in_bank`, for the questions whose evidence is still in the bank; `memory`, right minus each wrong
+             bank for both; `forgetting`, the paper's curve with the recall rate, and raw em beside it
     """
     rows = [row for row in rows if row["answerable"]]
-    summary = {"n": len(rows), "conversations": len({row["conversation"] for row in rows}), "conditions": {}}
-    if not rows:
-        return summary
-    for condition in controls:
-        summary["conditions"][condition] = {
-            measure: _interval(rows, [row[condition][measure] for row in rows]) for measure in ("f1", "em")
-        }
     held = [row for row in rows if row["in_bank"]]
+    summary = {
+        "conversations": len({row["conversation"] for row in rows}),
+        **_conditions(rows, controls),
+    }
+    summary["in_bank"] = _conditions(held, controls)
     summary["memory"] = {}
     for wrong in ("twin", "other"):
-        if "right" in controls and wrong in controls:
-            for name, chosen in (("all", rows), ("in_bank", held)):
-                if chosen:
-                    gain = [row["right"]["em"] - row[wrong]["em"] for row in chosen]
-                    summary["memory"][f"right-{wrong}, {name}"] = {"n": len(chosen), **_interval(chosen, gain)}
-    if "right" in controls and "null_rows" in controls:
+        for name, chosen in (("all", rows), ("in_bank", held)):
+            if chosen and {"right", wrong} <= set(controls):
+                gain = [row["right"]["em"] - row[wrong]["em"] for row in chosen]
+                summary["memory"][f"right-{wrong}, {name}"] = {
+                    "n": len(chosen),
+                    **_interval(chosen, gain),
+                }
+    if rows and "right" in controls and "null_rows" in controls:
         summary["forgetting"] = _forgetting(rows, controls)
     return summary
+
+
+def _conditions(rows, controls):
+    """{n, conditions: {name: {f1, em}}}, each with its interval."""
+    found = {
+        name: {
+            measure: _interval(rows, [row[name][measure] for row in rows])
+            for measure in ("f1", "em")
+        }
+        for name in (controls if rows else ())
+    }
+    return {"n": len(rows), "conditions": found}
 
 
 def _interval(rows, values):
@@ -171,5 +191,7 @@ def _forgetting(rows, controls):
     rho = [score.recall_rate(row["right"]["f1"], row["null_rows"]["f1"]) for row in rows]
     curves = {"recall_rate": score.forgetting_curve(lags, rho)}
     for condition in controls:
-        curves[f"em {condition}"] = score.forgetting_curve(lags, [row[condition]["em"] for row in rows])
+        curves[f"em {condition}"] = score.forgetting_curve(
+            lags, [row[condition]["em"] for row in rows]
+        )
     return curves

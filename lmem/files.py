@@ -48,4 +48,6 @@ def _parent(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"expected a folder that can be written at {path.parent}: {error}") from error
+        raise InputError(
+            f"expected a folder that can be written at {path.parent}: {error}"
+        ) from error

@@ -76,10 +76,14 @@ class _Attachment:
             times = 1
             if decoding:
                 if self.encoded is None and self.expand is None:
-                    raise InputError("encoder_outputs= was passed in: say expand=, the decoder rows per encoder row")
+                    raise InputError(
+                        "encoder_outputs= was passed in: say expand=, the decoder rows per encoder row"
+                    )
                 times = self.expand if self.encoded is None else batch // self.encoded
             if held * times != batch:
-                raise InputError(f"expected {held} rows, one for each bank, not {batch // max(times, 1)}")
+                raise InputError(
+                    f"expected {held} rows, one for each bank, not {batch // max(times, 1)}"
+                )
         rows = self.rows.repeat_interleave(times, 0)
         return rows.to(like.device), self.mask.repeat_interleave(times, 0).to(like.device)
 
@@ -94,7 +98,9 @@ class _Attachment:
         rows, mask = self.banks(len(embeds), embeds, decoding=False)
         soft = self.read(rows).to(embeds.dtype)  # (B, m, D)
         some = mask.any(1, keepdim=True).expand(-1, soft.shape[1])
-        seen = mask if soft.shape[1] == mask.shape[1] else some  # mixed rows carry no single row's mask
+        seen = (
+            mask if soft.shape[1] == mask.shape[1] else some
+        )  # mixed rows carry no single row's mask
         self.length = soft.shape[1]
         kwargs["inputs_embeds"] = torch.cat([soft, embeds], 1)
         kwargs["attention_mask"] = _joined(seen, kwargs.get("attention_mask"), embeds)
@@ -112,7 +118,9 @@ class _Attachment:
         extra = self.read(rows).to(states.dtype)  # (B, R, D)
         kwargs = dict(kwargs)
         kwargs["encoder_hidden_states"] = torch.cat([states, extra], 1)
-        kwargs["encoder_attention_mask"] = _joined(kwargs.get("encoder_attention_mask"), mask, states)
+        kwargs["encoder_attention_mask"] = _joined(
+            kwargs.get("encoder_attention_mask"), mask, states
+        )
         return args, kwargs
 
     def _branch(self, layer):

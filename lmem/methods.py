@@ -39,7 +39,13 @@ METHODS = (
     _row("attention+branch", ("m2", "parallel cross-attention"), "paper, section 3: M.2"),
     _row("attention+extension", ("m3", "KV extension"), "paper, section 3: M.3"),
     _row("recent+extension", (), "this book, chapter 1", None, {"start": "identity"}),
-    _row("recent+branch", ("recent",), "this book, chapter 1", None, {"heads": 4, "shared": False, "beta": 1.0}),
+    _row(
+        "recent+branch",
+        ("recent",),
+        "this book, chapter 1",
+        None,
+        {"heads": 4, "shared": False, "beta": 1.0},
+    ),
 )
 
 

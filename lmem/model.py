@@ -1,6 +1,6 @@
 """MemoryModel: a frozen backbone, a write, a read. The bank is passed in and out (chapters 1 and 2).
 
-    P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, section 2
+P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, section 2
 """
 
 import hashlib
@@ -37,7 +37,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     def __init__(self, backbone: Backbone, method="recent", scale=1, seed=0):
         super().__init__()
-        self.__dict__["backbone"] = backbone  # not a submodule: an adapter never holds backbone weights
+        self.__dict__["backbone"] = (
+            backbone  # not a submodule: an adapter never holds backbone weights
+        )
         self.method, self.scale, self.seed = methods.find(method), scale, seed
         self.rows = methods.rows_of(scale)
         self.write_rule, self.read = methods.build(
@@ -103,7 +105,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
     def write_latents(self, bank, latents):
         """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
         state = bank.state
-        nothing = torch.zeros(0, self.backbone.width, device=self.backbone.device, dtype=self.backbone.dtype)
+        nothing = torch.zeros(
+            0, self.backbone.width, device=self.backbone.device, dtype=self.backbone.dtype
+        )
         for t in range(max((len(one) for one in latents), default=0)):
             turn, mask = pad([one[t] if t < len(one) else nothing for one in latents])
             state = self.write_rule(state, turn.to(state.rows.device), mask)
@@ -156,7 +160,10 @@ class MemoryModel(nn.Module, ModelHubMixin):
             "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
             "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
         }  # fmt: skip
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, str(folder / WEIGHTS))
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()},
+            str(folder / WEIGHTS),
+        )
         (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
 
     @classmethod
@@ -173,7 +180,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
             settings = json.loads((folder / SETTINGS).read_text())
             weights = load_file(str(folder / WEIGHTS))
         except (OSError, SafetensorError, json.JSONDecodeError) as error:
-            raise InputError(f"expected {SETTINGS} and {WEIGHTS} of an adapter in {source}: {error}") from error
+            raise InputError(
+                f"expected {SETTINGS} and {WEIGHTS} of an adapter in {source}: {error}"
+            ) from error
         backbone = backbone or load_backbone(settings["backbone"])
         if backbone.fingerprint != settings["fingerprint"]:
             raise BankError(
@@ -184,7 +193,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:
-            raise InputError(f"expected the weights of {settings['method']} in {source}: {error}") from error
+            raise InputError(
+                f"expected the weights of {settings['method']} in {source}: {error}"
+            ) from error
         return model
 
 
@@ -215,4 +226,6 @@ def _from_hub(source, options):
     try:
         return Path(snapshot_download(str(source), allow_patterns=[SETTINGS, WEIGHTS], **options))
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise InputError(f"expected a folder or an adapter's id on the hub, cannot find {source}: {error}") from error
+        raise InputError(
+            f"expected a folder or an adapter's id on the hub, cannot find {source}: {error}"
+        ) from error

@@ -6,7 +6,9 @@ import warnings
 
 def setup(seed=0):
     """Make a notebook's output the same on every machine, as far as arithmetic allows."""
-    os.environ.update(TQDM_DISABLE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false")
+    os.environ.update(
+        TQDM_DISABLE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false"
+    )
     warnings.filterwarnings("ignore", message=".*HF_TOKEN.*")  # public models need none
     import torch
     from transformers.utils import logging

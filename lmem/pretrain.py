@@ -104,7 +104,10 @@ def pretrain(out, config=None, progress=True):
     model = build_model(config, tokenizer)
     model.train()
     optimizers = _optimizers(model, config)
-    schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: _rate(step, config)) for one in optimizers]
+    schedules = [
+        torch.optim.lr_scheduler.LambdaLR(one, lambda step: _rate(step, config))
+        for one in optimizers
+    ]
     batches = _Batches(config, tokenizer)
     begun, losses = time.perf_counter(), []
     for step in track(range(config.steps), "pre-training", progress):
@@ -123,15 +126,25 @@ def pretrain(out, config=None, progress=True):
                 "parameters": model.num_parameters(),
                 "steps": step + 1,
                 "seconds": round(time.perf_counter() - begun),
-                "loss": round(sum(losses[-config.log_every :]) / len(losses[-config.log_every :]), 4),
-                "validation": measure(Backbone(model, tokenizer, "nano"), 300, seed="validation")["em"],
+                "loss": round(
+                    sum(losses[-config.log_every :]) / len(losses[-config.log_every :]), 4
+                ),
+                "validation": measure(Backbone(model, tokenizer, "nano"), 300, seed="validation")[
+                    "em"
+                ],
                 "machine": machine(),
                 "versions": versions(),
             }
             model.train().requires_grad_(True)
             _save(out, model, tokenizer, facts)
             if progress:
-                print(*(f"{name} {facts[name]}" for name in ("steps", "seconds", "loss", "validation")), flush=True)
+                print(
+                    *(
+                        f"{name} {facts[name]}"
+                        for name in ("steps", "seconds", "loss", "validation")
+                    ),
+                    flush=True,
+                )
     return facts
 
 
@@ -139,12 +152,16 @@ def _optimizers(model, config):
     """Muon for the layers' matrices, AdamW for embeddings, norms and position biases."""
     matrices, others = [], []
     for name, weight in model.named_parameters():
-        inner = weight.ndim == 2 and name != "shared.weight" and "relative_attention_bias" not in name
+        inner = (
+            weight.ndim == 2 and name != "shared.weight" and "relative_attention_bias" not in name
+        )
         if name != "shared.weight":
             (matrices if inner else others).append(weight)
     groups = [{"params": others}, {"params": [model.shared.weight], "lr": config.embedding_lr}]
     return [
-        torch.optim.Muon(matrices, lr=config.muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(
+            matrices, lr=config.muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+        ),
         torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
@@ -179,11 +196,15 @@ class _Batches:
 
     def next(self, step):
         grown = min(1.0, step / (self.config.curriculum * self.config.steps))
-        self.limit = self.config.first_turns + int(grown * (self.config.turns - self.config.first_turns))
+        self.limit = self.config.first_turns + int(
+            grown * (self.config.turns - self.config.first_turns)
+        )
         if not self.ready:
             size = self.config.batch
             drawn = [next(self.stream) for _ in range(size * self.ahead)]
-            rows = sorted(((self._ids(r.source), self._ids(r.target)) for r in drawn), key=lambda r: len(r[0]))
+            rows = sorted(
+                ((self._ids(r.source), self._ids(r.target)) for r in drawn), key=lambda r: len(r[0])
+            )
             self.ready = [rows[i : i + size] for i in range(0, len(rows), size)]
             self.random.shuffle(self.ready)
         rows = self.ready.pop()

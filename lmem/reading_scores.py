@@ -41,7 +41,9 @@ def measure(backbone, questions=1000, evidence=True, seed=HELD_OUT_SEED, batch=6
         "em": sum(right) / len(rows),
         "low": low,
         "high": high,
-        "by_kind": {kind: round(sum(hits) / len(hits), 4) for kind, hits in sorted(by_kind.items())},
+        "by_kind": {
+            kind: round(sum(hits) / len(hits), 4) for kind, hits in sorted(by_kind.items())
+        },
         "best_guess": guessed / len(rows),
         "unknown": sum(answer == UNKNOWN for answer in answers) / len(rows),
     }

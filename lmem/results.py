@@ -52,7 +52,9 @@ def commit():
 
 def provenance(seed, seconds):
     """What every result file says of its own making; peak memory in MiB, seconds by phase."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 if sys.platform != "darwin" else 1024**2
+    )
     return {
         "seed": seed,
         "seconds": {phase: round(value, 2) for phase, value in seconds.items()},
@@ -66,7 +68,9 @@ def provenance(seed, seconds):
 def save(result, path):
     """Write one result as JSON, whole or not at all."""
     with write_file(path) as temporary:
-        temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def load(name):

@@ -13,7 +13,7 @@ from lmem.model import MemoryModel
 from lmem.train import train
 
 
-def training(data, n, turns, seed):
+def for_training(data, n, turns, seed):
     """Training conversations: n of tinyworld without what is held out, or those of a file's training split."""
     if data == "tinyworld":
         world = tinyworld.World(turns=turns, facts=0.5, subjects=6, pool="train")
@@ -21,7 +21,7 @@ def training(data, n, turns, seed):
     return _split(data)[0]
 
 
-def testing(data, n, turns, seed, everything=False):
+def for_testing(data, n, turns, seed, everything=False):
     """Test conversations: n of tinyworld with their twins, or those of a file's test split."""
     if data == "tinyworld":
         return locomo.parse(tinyworld.samples(n, f"test {seed}", tinyworld.World(turns=turns)))
@@ -53,7 +53,10 @@ def vocabulary(backbone, conversations):
     """
     texts = [text for c in conversations for text in c.texts()]
     full = backbone.tokenize(texts, max_tokens=10**6)
-    cut = sum(len(row) > len(short) for row, short in zip(full, backbone.tokenize(texts, truncate=True), strict=True))
+    cut = sum(
+        len(row) > len(short)
+        for row, short in zip(full, backbone.tokenize(texts, truncate=True), strict=True)
+    )
     tokens = sum(map(len, full))
     words = Counter(word for text in texts for word in re.findall(r"[^\W\d_]+", text))
     spelled = sum(n for word, n in words.items() if len(backbone.tokenizer.tokenize(word)) > 1)
@@ -70,8 +73,8 @@ def demo(out, steps=120):
     """Train `recent` briefly on tinyworld, evaluate it beside its controls, write adapter and result into `out`."""
     out = Path(out)
     model = MemoryModel(load_backbone("nano"), "recent", scale=1, seed=42)
-    report = train(model, training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20))
-    result = evaluate(model, testing("tinyworld", 8, 24, 7), EvalConfig())
+    report = train(model, for_training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20))
+    result = evaluate(model, for_testing("tinyworld", 8, 24, 7), EvalConfig())
     model.save_pretrained(out / "adapter")
     results.save(result, out / "result.json")
     return {"out": str(out), "steps": steps, "loss": report["loss"], **result["summary"]}

@@ -36,7 +36,9 @@ def find(model, name):
     """
     family = SITES.get(model.config.model_type)
     if family is None:
-        raise MethodError(f"expected a model of the family {', '.join(SITES)}, not {model.config.model_type}")
+        raise MethodError(
+            f"expected a model of the family {', '.join(SITES)}, not {model.config.model_type}"
+        )
     if name not in family:
         raise MethodError(f"expected a site out of {', '.join(family)}, not {name!r}")
     site = family[name]

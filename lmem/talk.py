@@ -42,7 +42,9 @@ def _turn(model, bank, line, name, console):
         return model.new_bank()
     if command == "/save":
         bank.save(rest or "bank.safetensors")
-        console.print(f"saved {rest or 'bank.safetensors'}, {bank.turns_written[0]} turns", style="dim")
+        console.print(
+            f"saved {rest or 'bank.safetensors'}, {bank.turns_written[0]} turns", style="dim"
+        )
         return bank
     if command == "/load":
         bank = _load(model, rest or "bank.safetensors")
@@ -50,7 +52,9 @@ def _turn(model, bank, line, name, console):
         return bank
     if command == "/bank":
         kept = sorted(set(bank.state.written[0].tolist()) - {-1})
-        console.print(f"{bank.turns_written[0]} turns written, rows from the turns {kept}", style="dim")
+        console.print(
+            f"{bank.turns_written[0]} turns written, rows from the turns {kept}", style="dim"
+        )
         return bank
     if command.startswith("/"):
         console.print(HELP, style="dim")

@@ -27,7 +27,9 @@ def make_banks(model, conversations, batch=32, progress=True, truncate=True):
     for chunk in track(chunks, "writing banks", progress):
         bank = model.new_bank(len(chunk))
         states.append(model.write(bank, chunk if len(chunk) > 1 else chunk[0], truncate).state)
-    return Bank(State(*(torch.cat(parts) for parts in zip(*states, strict=True))), bank.owner, bank.backbone)
+    return Bank(
+        State(*(torch.cat(parts) for parts in zip(*states, strict=True))), bank.owner, bank.backbone
+    )
 
 
 def train(model, conversations, config=None, progress=True):
@@ -50,13 +52,17 @@ def train(model, conversations, config=None, progress=True):
         if q.answer is not None
     ]
     if not pairs:
-        raise InputError(f"expected questions with answers in {len(conversations)} conversations, found none")
+        raise InputError(
+            f"expected questions with answers in {len(conversations)} conversations, found none"
+        )
     begun = time.perf_counter()
     banks = make_banks(model, conversations, progress=progress)
     written = time.perf_counter()
 
     optimizer = torch.optim.AdamW(learned, lr=config.lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: learning_rate(step, config))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: learning_rate(step, config)
+    )
     draw = _epochs(pairs, config)
     losses = []
     for _ in track(range(config.steps), "training", progress):

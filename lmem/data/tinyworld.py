@@ -47,7 +47,7 @@ class World:
             raise InputError(f"a tinyworld conversation has 10 to 2000 turns, not {self.turns}")
         if self.relations is not None and self.relations < 1:
             raise InputError(f"a conversation speaks of at least 1 relation, not {self.relations}")
-        if not 1 <= self.session_turns:
+        if not self.session_turns >= 1:
             raise InputError(f"a session needs at least 1 turn, not {self.session_turns}")
         if not (0 < self.facts <= 1 and 0 <= self.overwritten < 1):
             raise InputError(
@@ -165,12 +165,16 @@ def _story(name, rng, world):
             continue
         once = [key for key, turns in told.items() if len(turns) == 1]
         correct = bool(once) and rng.random() < world.overwritten
-        subject, relation = rng.choice(once) if correct else _new_key(rng, subjects, kind_of, relations, told)
+        subject, relation = (
+            rng.choice(once) if correct else _new_key(rng, subjects, kind_of, relations, told)
+        )
         statements = words.RELATIONS[relation][2]
         template = rng.choice(statements[:-1] if train else statements)
         correct = (subject, relation) in told
         opener = rng.choice(words.CORRECTIONS if correct else words.OPENERS)
-        events.append(Event(speaker, subject, relation, template, opener, rng.choice(words.CLOSERS)))
+        events.append(
+            Event(speaker, subject, relation, template, opener, rng.choice(words.CLOSERS))
+        )
         told.setdefault((subject, relation), []).append(t)
     names = {kind: [n for n in subjects if kind_of[n] == kind] for kind in words.NAMED}
     return Story(name, speakers, names, events, told)
@@ -274,12 +278,16 @@ def _fill(story, values, world):
     ids = []
     for start in range(0, world.turns, world.session_turns):
         s = start // world.session_turns
-        conversation[f"session_{s + 1}_date_time"] = f"{1 + s * 9 % 28} {words.MONTHS[s * 9 // 28 % 12]}"
+        conversation[f"session_{s + 1}_date_time"] = (
+            f"{1 + s * 9 % 28} {words.MONTHS[s * 9 // 28 % 12]}"
+        )
         turns = []
         for t in range(start, min(start + world.session_turns, world.turns)):
             event = story.events[t]
             ids.append(f"D{s + 1}:{len(turns) + 1}")
-            turns.append({"speaker": event.speaker, "dia_id": ids[-1], "text": say(event, values.get(t))})
+            turns.append(
+                {"speaker": event.speaker, "dia_id": ids[-1], "text": say(event, values.get(t))}
+            )
         conversation[f"session_{s + 1}"] = turns
     qa = []
     for i, ask in enumerate(story.asks):

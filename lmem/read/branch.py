@@ -37,7 +37,8 @@ class BranchRead(nn.Module):
         """
         i = 0 if self.shared else layer
         q, k, v = (
-            self._split(x @ w[i]) for x, w in ((states, self.w_q), (rows, self.w_k), (rows, self.w_v))
+            self._split(x @ w[i])
+            for x, w in ((states, self.w_q), (rows, self.w_k), (rows, self.w_v))
         )  # (B, H, N or R, D / H)
         scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, N, R)
         scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)

@@ -18,7 +18,9 @@ class ExtensionRead(nn.Module):
         super().__init__()
         if start not in ("zero", "identity"):
             raise MethodError(f'start must be "zero" or "identity", not {start!r}')
-        self.w_mem = nn.Parameter(torch.eye(width) if start == "identity" else torch.zeros(width, width))
+        self.w_mem = nn.Parameter(
+            torch.eye(width) if start == "identity" else torch.zeros(width, width)
+        )
 
     def forward(self, rows):
         """rows (B, R, D) -> (B, R, D), the rows that join the encoder's output."""

@@ -17,7 +17,9 @@ class PrefixRead(nn.Module):
     def __init__(self, width, layers, rows, length=None):
         super().__init__()
         if length is not None and not 1 <= length <= rows:
-            raise MethodError(f"a prefix of a bank with {rows} rows has 1 to {rows} tokens, not {length}")
+            raise MethodError(
+                f"a prefix of a bank with {rows} rows has 1 to {rows} tokens, not {length}"
+            )
         self.w_p = nn.Parameter(torch.zeros(width, width))
         mix = None if length in (None, rows) else torch.randn(length, rows) / rows**0.5
         self.register_buffer("u_p", mix)  # not listed as trainable in the paper

@@ -36,7 +36,9 @@ def way_of_a_turn():
         parts.append(f'<text x="{middle}" y="{y + 22}" font-weight="600">{escape(first)}</text>')
         parts.append(f'<text x="{middle}" y="{y + 39}" font-size="11">{escape(second)}</text>')
     for x1, y1, x2, y2 in arrows:
-        parts.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="currentColor" marker-end="url(#tip)"/>')
+        parts.append(
+            f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="currentColor" marker-end="url(#tip)"/>'
+        )
     label = (
         "A turn goes through the frozen encoder, its latents are written into the bank; a question goes through the "
         "frozen encoder and decoder, which reads the bank, and gives the answer."

@@ -53,7 +53,9 @@ def bank_frames(banks, texts, columns=32):
     columns  the width D is pooled to so many means
     """
     if len(banks) != len(texts) + 1:
-        raise InputError(f"expected one bank before the first of {len(texts)} turns and one after each, got {len(banks)}")
+        raise InputError(
+            f"expected one bank before the first of {len(texts)} turns and one after each, got {len(banks)}"
+        )
     step = -(-len(banks) // FRAMES)
     kept = list(range(0, len(banks), step))
     maps = [_pooled(banks[i], columns) for i in kept]
@@ -71,10 +73,16 @@ def bank_frames(banks, texts, columns=32):
     )
     style(figure, headings[0], alt, "column of the bank (pooled)", "row of the bank", height=480)
     steps = [
-        {"label": str(i), "method": "animate", "args": [[str(i)], {"mode": "immediate", "frame": {"duration": 0}}]}
+        {
+            "label": str(i),
+            "method": "animate",
+            "args": [[str(i)], {"mode": "immediate", "frame": {"duration": 0}}],
+        }
         for i in kept
     ]
-    figure.update_layout(sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 45}}])
+    figure.update_layout(
+        sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 45}}]
+    )
     figure.update_yaxes(autorange="reversed")
     return figure
 
@@ -117,9 +125,17 @@ def conditions(summary, title, measure="em"):
             marker_color=[COLOURS[name] for name in names],
         )
     )
-    spoken = ", ".join(f"{NAMES[n]} {100 * f['mean']:.0f}" for n, f in zip(names, found, strict=True))
+    spoken = ", ".join(
+        f"{NAMES[n]} {100 * f['mean']:.0f}" for n, f in zip(names, found, strict=True)
+    )
     alt = f"Bars of {'exact match' if measure == 'em' else 'F1'} in percent: {spoken}."
-    return style(figure, title, alt, "what the decoder reads", "exact match, %" if measure == "em" else "F1, %")
+    return style(
+        figure,
+        title,
+        alt,
+        "what the decoder reads",
+        "exact match, %" if measure == "em" else "F1, %",
+    )
 
 
 def _errors(found):
@@ -151,7 +167,10 @@ def forgetting(summary, title):
         x=labels, y=_percent(rho["fit"]), name="recall rate, isotonic", mode="lines",
         line={"color": "#009E73", "dash": "dot"},
     )  # fmt: skip
-    spoken = ", ".join(f"{b}: {v}" for b, v in zip(rho["buckets"], _percent(curves["em right"]["raw"]), strict=True))
+    spoken = ", ".join(
+        f"{b}: {v}"
+        for b, v in zip(rho["buckets"], _percent(curves["em right"]["raw"]), strict=True)
+    )
     alt = f"Lines of exact match in percent by lag in turns; right bank {spoken}."
     return style(figure, title, alt, "lag of the evidence, turns", "exact match or recall rate, %")
 
@@ -164,6 +183,8 @@ def losses(values, title="training loss", window=25):
     """A training curve, as the mean of every `window` steps."""
     means = [float(np.mean(values[i : i + window])) for i in range(0, len(values), window)]
     steps = [min(len(values), i + window) for i in range(0, len(values), window)]
-    figure = go.Figure(go.Scatter(x=steps, y=[round(m, 3) for m in means], line={"color": "#0072B2"}))
+    figure = go.Figure(
+        go.Scatter(x=steps, y=[round(m, 3) for m in means], line={"color": "#0072B2"})
+    )
     alt = f"Training loss over {len(values)} steps, from {means[0]:.2f} to {means[-1]:.2f} nats per token."
     return style(figure, title, alt, "step", "loss, nats per token")

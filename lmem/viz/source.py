@@ -15,5 +15,7 @@ def show(thing):
     try:
         source = inspect.getsource(thing)
     except (TypeError, OSError) as error:
-        raise InputError(f"expected a class, function or module written in Python, not {thing!r}") from error
+        raise InputError(
+            f"expected a class, function or module written in Python, not {thing!r}"
+        ) from error
     return Markdown(f"```python\n{source.rstrip()}\n```")

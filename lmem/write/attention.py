@@ -22,4 +22,6 @@ class AttentionWrite(Write):
         scores = latents @ self.w_q @ keys.transpose(1, 2) / self.width**0.5  # (B, N, R)
         share = scores.softmax(-1) * mask[:, :, None]  # padding writes nothing
         rows = self.gamma * state.rows + share.transpose(1, 2) @ (latents @ self.w_v)  # (B, R, D)
-        return rows, state.turns[:, None].expand_as(state.written)  # every row changes with every turn
+        return rows, state.turns[:, None].expand_as(
+            state.written
+        )  # every row changes with every turn

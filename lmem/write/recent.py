@@ -1,6 +1,6 @@
 """Recent write: the newest latents as they are, pushing out the oldest; no mixing, no decay, nothing learned.
 
-    P <- the last R rows of [P; Z]      after Memorizing Transformers (Wu et al., 2022), without its search; chapter 1
+P <- the last R rows of [P; Z]      after Memorizing Transformers (Wu et al., 2022), without its search; chapter 1
 """
 
 import torch
@@ -18,8 +18,12 @@ class RecentWrite(Write):
         turn = state.turns[:, None].expand_as(mask)
         written = torch.cat([state.written, turn], 1)
         keep = torch.cat([torch.ones_like(state.written, dtype=torch.bool), mask], 1)
-        order = keep.long().argsort(dim=1, stable=True)[:, -self.rows :]  # padding first, then oldest to newest
-        return rows.gather(1, order[:, :, None].expand(-1, -1, self.width)), written.gather(1, order)
+        order = keep.long().argsort(dim=1, stable=True)[
+            :, -self.rows :
+        ]  # padding first, then oldest to newest
+        return rows.gather(1, order[:, :, None].expand(-1, -1, self.width)), written.gather(
+            1, order
+        )
 
     def readable(self, state):
         return state.written >= 0
