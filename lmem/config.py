@@ -92,6 +92,7 @@ class TrainConfig(Settings):
 
     steps    optimiser steps; each takes `batch` questions with the banks of their conversations
     warmup   steps of linear warm-up, followed by a cosine to zero
+    undated  share of the conversations whose turns are written without the session's date
     """
 
     steps: int = 1500
@@ -100,6 +101,7 @@ class TrainConfig(Settings):
     weight_decay: float = 1e-2
     warmup: int = 100
     clip: float = 1.0
+    undated: float = 0.25
     seed: int = 42
 
     def __post_init__(self):

@@ -37,9 +37,12 @@ def evaluate(model, conversations, config=None, controls=None, progress=True):
     seconds, begun = {}, time.perf_counter()
     banks = {}
     if model.write_rule is not None:
-        banks["right"] = make_banks(model, conversations, progress=progress)
+        sides = {"right": conversations}
         if "twin" in controls:
-            banks["twin"] = make_banks(model, [c.twin for c in conversations], progress=progress)
+            sides["twin"] = [c.twin for c in conversations]
+        for side, said in sides.items():
+            texts = [c.texts(config.dates, config.captions) for c in said]
+            banks[side] = make_banks(model, texts, progress=progress)
     seconds["write"] = time.perf_counter() - begun
 
     asked = [(i, q) for i, c in enumerate(conversations) for q in c.questions]

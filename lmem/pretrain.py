@@ -11,20 +11,21 @@ import random
 import re
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from torch.nn.utils import clip_grad_norm_
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from lmem.backbone import Backbone
+from lmem.backbone import Backbone, load_backbone
 from lmem.config import PretrainConfig
 from lmem.data import tinyworld
 from lmem.data import tinyworld_language as words
 from lmem.data.reading import readings
-from lmem.files import write_folder
+from lmem.files import write_file, write_folder
 from lmem.progress import track
-from lmem.reading_scores import measure
+from lmem.reading_scores import TURNS, measure
 from lmem.results import machine, versions
 
 SPECIALS = ("<pad>", "</s>", "<unk>")
@@ -145,7 +146,54 @@ def pretrain(out, config=None, progress=True):
                     ),
                     flush=True,
                 )
+    facts["reading"] = write_card(out)
     return facts
+
+
+CARD = """# nano
+
+A T5 of {layers} + {layers} layers, width {width}, {heads} heads, {parameters:,} weights, embeddings tied. It was trained from
+random weights on tinyworld's generated language and on nothing else: a question and up to {turns} turns of a conversation in,
+the answer out ("unknown" where nobody told). It is the frozen backbone of the book; it knows no English beyond that language,
+spells every other word in characters and bytes, and is of no use outside this project.
+
+| | |
+|---|---|
+| made by | `lmem pretrain`, seed {seed}, {steps} steps of {batch} questions, generated anew for every step |
+| time | {minutes:.0f} minutes on {threads} threads of {processor}, {device} |
+| reads | {em:.1f}% exact match on {n} held-out questions with {shown} turns in the input, the evidence among them (95% interval {low:.1f} to {high:.1f}) |
+| by kind | {by_kind} |
+| knows nothing | {without:.1f}% with the evidence left out; the best constant answer per relation would get {guess:.1f}% |
+
+The held-out conversations are drawn by other seeds. Values are combinations of words, so their words are known and their
+combinations are new. Licence: that of lmem, Apache-2.0.
+"""
+
+
+def write_card(folder):
+    """Measure a finished nano and write its model card, README.md; returns the two measurements."""
+    folder = Path(folder)
+    facts = json.loads((folder / "pretrain.json").read_text())
+    backbone = load_backbone(folder)
+    reads, knows = measure(backbone, evidence=True), measure(backbone, evidence=False)
+    kinds = ", ".join(f"{kind} {100 * em:.1f}%" for kind, em in reads["by_kind"].items())
+    card = CARD.format(
+        **facts["config"] | {"steps": facts["steps"]},
+        **{name: facts["machine"][name] for name in ("threads", "processor", "device")},
+        parameters=facts["parameters"],
+        minutes=facts["seconds"] / 60,
+        n=reads["n"],
+        shown=TURNS,
+        em=100 * reads["em"],
+        low=100 * reads["low"],
+        high=100 * reads["high"],
+        by_kind=kinds,
+        without=100 * knows["em"],
+        guess=100 * knows["best_guess"],
+    )
+    with write_file(folder / "README.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
+    return {"with_evidence": reads, "without_evidence": knows}
 
 
 def _optimizers(model, config):

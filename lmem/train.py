@@ -17,19 +17,19 @@ from lmem.errors import InputError
 from lmem.progress import track
 
 
-def make_banks(model, conversations, batch=32, progress=True, truncate=True):
+def make_banks(model, texts, batch=32, progress=True):
     """Write every conversation into a bank of its own, `batch` of them side by side: one Bank of all.
 
-    truncate  cut turns that are too long for the backbone instead of refusing them
+    texts   for each conversation its turns as the encoder sees them (`Conversation.texts`); turns that are
+            too long for the backbone are cut
     """
     states = []
-    chunks = [conversations[i : i + batch] for i in range(0, len(conversations), batch)]
+    chunks = [texts[i : i + batch] for i in range(0, len(texts), batch)]
     for chunk in track(chunks, "writing banks", progress):
         bank = model.new_bank(len(chunk))
-        states.append(model.write(bank, chunk if len(chunk) > 1 else chunk[0], truncate).state)
-    return Bank(
-        State(*(torch.cat(parts) for parts in zip(*states, strict=True))), bank.owner, bank.backbone
-    )
+        states.append(model.write(bank, chunk if len(chunk) > 1 else chunk[0], truncate=True).state)
+    state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
+    return Bank(state, bank.owner, bank.backbone)
 
 
 def train(model, conversations, config=None, progress=True):
@@ -56,7 +56,9 @@ def train(model, conversations, config=None, progress=True):
             f"expected questions with answers in {len(conversations)} conversations, found none"
         )
     begun = time.perf_counter()
-    banks = make_banks(model, conversations, progress=progress)
+    rng = random.Random(f"dates {config.seed}")
+    texts = [c.texts(dates=rng.random() >= config.undated) for c in conversations]
+    banks = make_banks(model, texts, progress=progress)
     written = time.perf_counter()
 
     optimizer = torch.optim.AdamW(learned, lr=config.lr, weight_decay=config.weight_decay)
