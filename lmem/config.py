@@ -47,16 +47,16 @@ class PretrainConfig(Settings):
     """The making of nano (chapter 1).
 
     muon_lr            rate of Muon, for the layers' matrices
-    lr, embedding_lr   AdamW's rates for the rest; T5's embeddings start large, so they need larger steps
+    lr, table_lr       AdamW's rates for norms, and for embeddings and position biases, which are large
     first_turns        turns of the inputs at first, at most; they grow to `turns` within `curriculum` of the steps
     undated            share of the conversations whose turns stand without their date
     """
 
-    steps: int = 7500
+    steps: int = 5000
     batch: int = 64
     muon_lr: float = 3e-3
     lr: float = 1.5e-3
-    embedding_lr: float = 9e-3
+    table_lr: float = 1e-2
     warmup: int = 100
     first_turns: int = 3
     turns: int = 8

@@ -89,7 +89,27 @@ def build_model(config, tokenizer):
         pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
     )  # fmt: skip
     # eager: for short inputs on a CPU its backward pass is faster than the fused kernel's
-    return T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
+    model = T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
+    _look_near(model.encoder.block[0].layer[0].SelfAttention)
+    return model
+
+
+@torch.no_grad()
+def _look_near(attention):
+    """Start half of the encoder's heads with a liking for near tokens, so that a value soon finds its own turn's subject.
+
+    The position bias falls linearly with the distance, by another slope for every head, as in ALiBi (Press et al., 2022);
+    from T5's own start, near zero, the same takes several times as many steps.
+    """
+    bias = attention.relative_attention_bias.weight  # (buckets, H)
+    half = len(bias) // 2  # buckets of one direction: every distance up to half / 2, then in powers
+    exact = half // 2
+    place = torch.arange(half, dtype=bias.dtype)
+    far = exact * (attention.relative_attention_max_distance / exact) ** ((place - exact) / exact)
+    distance = torch.where(place < exact, place, far).repeat(2)
+    slopes = torch.zeros(bias.shape[1])
+    slopes[: len(slopes) // 2] = 0.5 ** torch.arange(len(slopes) // 2)
+    bias.copy_(-distance[:, None] * slopes)
 
 
 def pretrain(out, config=None, progress=True):
