@@ -218,14 +218,11 @@ def write_card(folder):
 
 def _optimizers(model, config):
     """Muon for the layers' matrices, AdamW for embeddings, norms and position biases."""
-    matrices, others = [], []
+    matrices, norms, tables = [], [], []
     for name, weight in model.named_parameters():
-        inner = (
-            weight.ndim == 2 and name != "shared.weight" and "relative_attention_bias" not in name
-        )
-        if name != "shared.weight":
-            (matrices if inner else others).append(weight)
-    groups = [{"params": others}, {"params": [model.shared.weight], "lr": config.embedding_lr}]
+        table = name == "shared.weight" or "relative_attention_bias" in name
+        (tables if table else matrices if weight.ndim == 2 else norms).append(weight)
+    groups = [{"params": norms}, {"params": tables, "lr": config.table_lr}]
     return [
         torch.optim.Muon(
             matrices, lr=config.muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
