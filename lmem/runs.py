@@ -73,7 +73,9 @@ def demo(out, steps=120):
     """Train `recent` briefly on tinyworld, evaluate it beside its controls, write adapter and result into `out`."""
     out = Path(out)
     model = MemoryModel(load_backbone("nano"), "recent", scale=1, seed=42)
-    report = train(model, for_training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20))
+    report = train(
+        model, for_training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20)
+    )
     result = evaluate(model, for_testing("tinyworld", 8, 24, 7), EvalConfig())
     model.save_pretrained(out / "adapter")
     results.save(result, out / "result.json")

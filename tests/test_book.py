@@ -27,7 +27,9 @@ def test_setup_cells_name_the_one_repository():
 
 
 def tracked():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
 
 
@@ -63,5 +65,7 @@ def test_site_asks_no_network_for_anything(site):
     for page in PAGES:
         html = (site / f"{page}.html").read_text(encoding="utf-8")
         asked = re.findall(r'<(?:script|img|iframe)[^>]*\ssrc="(https?:[^"]+)"', html)
-        asked += re.findall(r'<link[^>]*rel="(?:stylesheet|preload)"[^>]*href="(https?:[^"]+)"', html)
+        asked += re.findall(
+            r'<link[^>]*rel="(?:stylesheet|preload)"[^>]*href="(https?:[^"]+)"', html
+        )
         assert asked == []

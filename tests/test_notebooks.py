@@ -22,7 +22,9 @@ def read(path):
 
 
 def code(notebook):
-    return [c for c in notebook["cells"] if c["cell_type"] == "code" and "".join(c["source"]).strip()]
+    return [
+        c for c in notebook["cells"] if c["cell_type"] == "code" and "".join(c["source"]).strip()
+    ]
 
 
 def test_there_are_notebooks():
@@ -65,7 +67,11 @@ def test_normal_form_forgets_what_differs_from_run_to_run():
     cell = {"cell_type": "code", "id": "x", "source": "1", "execution_count": 1}
     run = {
         "cells": [
-            {**cell, "metadata": {"execution": {"iopub.execute_input": "now"}, "tags": ["a"]}, "outputs": []}
+            {
+                **cell,
+                "metadata": {"execution": {"iopub.execute_input": "now"}, "tags": ["a"]},
+                "outputs": [],
+            }
         ],
         "metadata": {"kernelspec": {"name": "mine", "display_name": "Mine"}},
         "nbformat": 4,

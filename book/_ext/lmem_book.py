@@ -46,10 +46,11 @@ class PlotlyRenderer:
         renderer.add_js_file("plotly", "plotly.min.js", {"defer": "defer"})
         renderer.add_js_file("lmem-plotly", "lmem_plotly.js", {"defer": "defer"})
         inside = json.dumps({k: figure.get(k, []) for k in ("data", "layout", "frames")})
+        inside = inside.replace("</", "<\\/")  # nothing in it ends the script element
         html = (
             f'<div class="lmem-plotly" role="{role}" aria-label="{escape(alt)}" '
             f'style="min-height:{int(layout.get("height", 380))}px">'
-            f'<script type="application/json">{inside.replace("</", "<\\/")}</script>'
+            f'<script type="application/json">{inside}</script>'
             f"<noscript><p>{escape(alt)}</p></noscript></div>"
         )
         return [nodes.raw(text=html, format="html", classes=["output"])]
@@ -68,7 +69,7 @@ def known_renderers(load):
     """myst-nb looks for renderers among installed packages; ours is local."""
 
     def wrapped():
-        return {**load(), "lmem_plotly": PlotlyRenderer}
+        return [*load(), PlotlyRenderer]
 
     return wrapped
 

@@ -10,7 +10,7 @@
     const figure = JSON.parse(box.querySelector("script").textContent);
     const layout = { ...figure.layout, autosize: true };
     layout.font = { ...layout.font, color: ink() };
-    Plotly.newPlot(box, figure.data, layout, { responsive: true, displaylogo: false }).then(() => {
+    Plotly.newPlot(box, figure.data, layout, { responsive: true, displayModeBar: false }).then(() => {
       if (figure.frames.length) Plotly.addFrames(box, figure.frames);
     });
   };

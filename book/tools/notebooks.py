@@ -1,7 +1,7 @@
 """Run the notebooks and store what they say, in a form that two runs make the same to the byte.
 
-    python book/tools/notebooks.py refresh notebooks/*.ipynb
-    python book/tools/notebooks.py check notebooks/*.ipynb
+python book/tools/notebooks.py refresh notebooks/*.ipynb
+python book/tools/notebooks.py check notebooks/*.ipynb
 """
 
 import json
@@ -35,9 +35,7 @@ def normalise(notebook):
 def _renumber(text):
     """Widget ids, 32 hexadecimal digits, as numbers in the order in which they appear."""
     seen = {}
-    return re.sub(
-        r'"([0-9a-f]{32})"', lambda m: f'"{seen.setdefault(m[1], len(seen)):032x}"', text
-    )
+    return re.sub(r'"([0-9a-f]{32})"', lambda m: f'"{seen.setdefault(m[1], len(seen)):032x}"', text)
 
 
 def write(notebook, path):
@@ -60,9 +58,9 @@ def check(path):
     """True if the stored notebook is in normal form."""
     text = Path(path).read_text(encoding="utf-8")
     notebook = json.loads(text)
-    return text == json.dumps(
-        normalise(notebook), indent=1, ensure_ascii=False, sort_keys=True
-    ) + "\n"
+    return (
+        text == json.dumps(normalise(notebook), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    )
 
 
 def main(verb, *paths):

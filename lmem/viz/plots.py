@@ -81,7 +81,7 @@ def bank_frames(banks, texts, columns=32):
         for i in kept
     ]
     figure.update_layout(
-        sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 45}}]
+        sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 70}}]
     )
     figure.update_yaxes(autorange="reversed")
     return figure
@@ -90,7 +90,9 @@ def bank_frames(banks, texts, columns=32):
 def _pooled(bank, columns):
     rows = bank.state.rows[0].detach().float().cpu().numpy()
     rows = np.where(bank.state.written[0].cpu().numpy()[:, None] >= 0, rows, 0.0)
-    return np.stack([part.mean(1) for part in np.array_split(rows, columns, axis=1)], 1).round(2)
+    return np.stack(
+        [part.mean(1) for part in np.array_split(rows, min(columns, rows.shape[1]), axis=1)], 1
+    ).round(2)
 
 
 def _hover(bank, texts):

@@ -16,14 +16,12 @@ class RecentWrite(Write):
     def update(self, state, latents, mask):
         rows = torch.cat([state.rows, latents], 1)  # (B, R + N, D)
         turn = state.turns[:, None].expand_as(mask)
-        written = torch.cat([state.written, turn], 1)
+        written = torch.cat([state.written, turn], 1)  # (B, R + N)
         keep = torch.cat([torch.ones_like(state.written, dtype=torch.bool), mask], 1)
-        order = keep.long().argsort(dim=1, stable=True)[
-            :, -self.rows :
-        ]  # padding first, then oldest to newest
-        return rows.gather(1, order[:, :, None].expand(-1, -1, self.width)), written.gather(
-            1, order
-        )
+        # padding to the front, then oldest to newest; the last R stay
+        order = keep.long().argsort(dim=1, stable=True)[:, -self.rows :]
+        wide = order[:, :, None].expand(-1, -1, self.width)
+        return rows.gather(1, wide), written.gather(1, order)
 
     def readable(self, state):
         return state.written >= 0
