@@ -1,0 +1,104 @@
+"""What several tests need: small backbones with random weights, the shipped one, LoCoMo's file."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+from lmem.backbone import load_backbone
+from lmem.config import PretrainConfig
+from lmem.data import locomo, tinyworld
+from lmem.pretrain import build_model, build_tokenizer
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """nano's tokenizer and form, two layers, random weights."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = build_tokenizer()
+    torch.manual_seed(0)
+    build_model(PretrainConfig(layers=2, width=64, heads=4), tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_folder):
+    return load_backbone(tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def flan_folder(tmp_path_factory):
+    """Flan-T5-small's real configuration, random weights, a tokenizer trained on the spot.
+
+    transformers ties T5's head when it saves, whatever the configuration says; the released checkpoints hold a head of
+    their own, so one is written into this one.
+    """
+    folder = tmp_path_factory.mktemp("flan")
+    config = T5Config(
+        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=6,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    written = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(written | {"tie_word_embeddings": False}))
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = torch.randn(32128, 512) * 0.05
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    core = Tokenizer(models.Unigram())
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.decoder = decoders.Metaspace()
+    specials = ["<pad>", "</s>", "<unk>"]
+    trainer = trainers.UnigramTrainer(vocab_size=400, special_tokens=specials, unk_token="<unk>")
+    [conversation] = locomo.parse(tinyworld.samples(1, 0, tinyworld.World(turns=200)))
+    core.train_from_iterator(conversation.texts(), trainer)
+    core.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flan(flan_folder):
+    return load_backbone(flan_folder)
+
+
+@pytest.fixture(scope="session")
+def nano():
+    return load_backbone("nano")
+
+
+TALK = [
+    "Ana: I adopted a cat called Miro.",
+    "Ben: How sweet!",
+    "Ben: I live in Cedar Bay.",
+    "Ana: My favourite dish is spiced turnip.",
+]
+QUESTIONS = ["What is Ana's cat called?", "Where does Ben live?", "What is Ana's favourite dish?"]
+
+
+@pytest.fixture
+def talk():
+    return list(TALK)
+
+
+@pytest.fixture
+def questions():
+    return list(QUESTIONS)
+
+
+@pytest.fixture(scope="session")
+def conversations():
+    """Four small conversations with their twins."""
+    return locomo.parse(tinyworld.samples(4, "tests", tinyworld.World(turns=16)))

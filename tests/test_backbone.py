@@ -1,0 +1,98 @@
+"""The frozen backbone: what it encodes depends on the text alone; what it refuses it refuses clearly."""
+
+import pytest
+import torch
+
+from lmem.backbone import load_backbone, pad, weights_hash
+from lmem.data import locomo, tinyworld
+from lmem.errors import InputError
+
+TEXTS = ["context: Ana: I live in Cedar Bay.", "context: Ben: Hello!", "context: Ana: " + "what a long day. " * 9]
+
+
+def test_batched_is_one_by_one_in_the_order_of_the_texts(tiny):
+    together = tiny.encode(TEXTS)
+    for text, latents in zip(TEXTS, together, strict=True):
+        [alone] = tiny.encode([text])
+        torch.testing.assert_close(latents, alone, atol=1e-5, rtol=0)
+        assert len(latents) == len(tiny.tokenize([text])[0])
+    assert (together[0][:3] - together[1][:3]).abs().max() > 1e-2
+
+
+def test_small_batches_give_the_same(tiny):
+    for a, b in zip(tiny.encode(TEXTS), tiny.encode(TEXTS, batch_tokens=1), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=0)
+
+
+def test_pad_marks_what_is_there():
+    states, mask = pad([torch.ones(2, 3), torch.ones(4, 3)])
+    assert states.shape == (2, 4, 3)
+    assert mask.tolist() == [[True, True, False, False], [True] * 4]
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_empty_text(tiny, text):
+    with pytest.raises(InputError, match="empty"):
+        tiny.encode(["context: Ana: hi.", text])
+
+
+def test_too_long_is_refused_or_cut(tiny):
+    long = "context: Ana: " + "hello " * 400
+    with pytest.raises(InputError, match="at most 384"):
+        tiny.encode([long])
+    assert len(tiny.encode([long], truncate=True)[0]) == 384
+
+
+def test_fingerprint_is_of_the_weights(tiny, tiny_folder):
+    again = load_backbone(tiny_folder)
+    assert again.fingerprint == tiny.fingerprint
+    with torch.no_grad():
+        again.model.decoder.block[0].layer[0].layer_norm.weight[0] += 1e-3
+    assert weights_hash(again.model) != tiny.fingerprint
+
+
+def test_frozen(tiny):
+    assert not any(p.requires_grad for p in tiny.model.parameters())
+    assert not tiny.model.training
+
+
+def test_answers_do_not_depend_on_the_batch(nano):
+    prompts = ["question: Where does Ben live? " + TEXTS[0], "question: Where does Ana live? " + TEXTS[0]]
+    together = nano.generate(nano.inputs(prompts), max_new_tokens=6)
+    assert together == [nano.generate(nano.inputs([p]), max_new_tokens=6)[0] for p in prompts]
+    assert together[1] == "Cedar Bay"
+
+
+def test_tokenizer_spells_any_text(tiny):
+    for text in ("naïve 日本 café", "tabs\tand emoji 🙂", "Ana's cat: £5!"):
+        ids = tiny.tokenizer(text).input_ids
+        assert tiny.tokenizer.decode(ids, skip_special_tokens=True).replace("\t", " ") == text.replace("\t", " ")
+
+
+def test_every_word_of_tinyworld_is_one_piece(tiny):
+    [c] = locomo.parse(tinyworld.samples(1, 9, tinyworld.World(turns=600)))
+    texts = c.texts() + [q.prompt for q in c.questions] + [q.answer for q in c.questions if q.answer]
+    for text in texts:
+        assert all(len(p) > 1 or p in ".,?!:" for p in tiny.tokenizer.tokenize(text)), text
+
+
+def test_what_cannot_be_loaded(tmp_path, tiny_folder):
+    with pytest.raises(InputError, match="nothing_here"):
+        load_backbone(tmp_path / "nothing_here")
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(InputError, match="T5"):
+        load_backbone(tmp_path)
+    with pytest.raises(InputError, match="float16"):
+        load_backbone(tiny_folder, dtype=torch.float16)
+
+
+def test_flan_t5s_head_is_its_own(flan):
+    model = flan.model
+    assert model.lm_head.weight.data_ptr() != model.shared.weight.data_ptr()
+    assert not torch.equal(model.lm_head.weight, model.shared.weight)
+    hidden = torch.randn(1, 2, 512)
+    ids = torch.tensor([[5, 6]])
+    out = model(input_ids=ids, decoder_input_ids=ids, output_hidden_states=True)
+    expected = out.decoder_hidden_states[-1] @ model.lm_head.weight.T  # no scaling by 1 / sqrt(D)
+    torch.testing.assert_close(out.logits, expected, atol=1e-4, rtol=1e-4)
+    assert hidden.shape[-1] == flan.width

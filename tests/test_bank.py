@@ -1,0 +1,117 @@
+"""The bank as a value: what is saved comes back, what does not fit is refused, nothing is left half written."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lmem.bank import Bank
+from lmem.errors import BankError
+from lmem.model import MemoryModel
+
+
+@pytest.fixture
+def model(tiny):
+    return MemoryModel(tiny, "recent+extension")
+
+
+@pytest.fixture
+def bank(model, talk):
+    return model.write(model.new_bank(), talk)
+
+
+def test_round_trip(bank, tmp_path):
+    bank.save(tmp_path / "a.safetensors")
+    again = Bank.load(tmp_path / "a.safetensors")
+    assert (again.owner, again.backbone) == (bank.owner, bank.backbone)
+    for a, b in zip(again.state, bank.state, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_age_counts_turns_since_a_row_changed(model, talk):
+    bank = model.write(model.new_bank(), talk[:2])
+    ages = bank.age[0]
+    first, second = (len(ids) for ids in model.backbone.tokenize([f"context: {t}" for t in talk[:2]]))
+    assert (ages == 1).sum() == first
+    assert (ages == 0).sum() == second
+    assert (ages == -1).sum() == model.rows - first - second
+
+
+def test_values_and_sizes(bank):
+    assert bank.turns_written == [4]
+    assert not bank.empty
+    assert bank.nbytes == 64 * 64 * 4 + 64 * 8 + 8
+    copy = bank.clone()
+    copy.state.rows.zero_()
+    assert bank.state.rows.abs().sum() > 0
+    half = bank.to(torch.bfloat16)
+    assert half.state.rows.dtype == torch.bfloat16
+    assert half.state.turns.dtype == torch.long
+
+
+def test_pick_takes_banks_out_of_a_batch(model, talk):
+    both = model.write(model.new_bank(2), [talk[:1], talk[:3]])
+    assert both.turns_written == [1, 3]
+    assert both.pick(1).turns_written == [3]
+    assert torch.equal(both.pick([1, 0]).state.rows[1], both.state.rows[0])
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "other tensors", "shapes", "nan"])
+def test_what_is_no_bank_is_refused(bank, tmp_path, damage):
+    path = tmp_path / "b.safetensors"
+    if damage != "missing":
+        bank.save(path)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-100])
+    if damage == "text":
+        path.write_text("hello")
+    if damage == "other tensors":
+        save_file({"rows": torch.ones(1)}, path)
+    if damage in ("shapes", "nan"):
+        from safetensors import safe_open
+
+        with safe_open(str(path), framework="pt") as file:
+            about = file.metadata()
+        tensors = load_file(path)
+        if damage == "shapes":
+            tensors["turns"] = torch.zeros(7, dtype=torch.long)
+        else:
+            tensors["rows"][0, 0, 0] = float("nan")
+        save_file(tensors, path, metadata=about)
+    with pytest.raises(BankError, match="expected"):
+        Bank.load(path)
+
+
+@pytest.mark.parametrize("other", [("m3", 1), ("recent+extension", 10)])
+def test_a_bank_of_another_method_or_size_is_refused(tiny, bank, other):
+    stranger = MemoryModel(tiny, *other)
+    with pytest.raises(BankError, match="belongs to recent"):
+        stranger.answer(bank, "Who?")
+    with pytest.raises(BankError, match="belongs to recent"):
+        stranger.write(bank, ["Ana: hi."])
+
+
+def test_a_bank_of_another_backbone_is_refused(flan, bank):
+    with pytest.raises(BankError, match="backbone"):
+        MemoryModel(flan, "recent+extension").check(bank)
+
+
+def test_random_write_maps_are_part_of_who_owns_a_bank(tiny):
+    first, second = MemoryModel(tiny, "m3", seed=1), MemoryModel(tiny, "m3", seed=2)
+    with pytest.raises(BankError):
+        second.check(first.new_bank())
+    MemoryModel(tiny, "m3", seed=1).check(first.new_bank())
+
+
+def test_a_failing_save_leaves_the_old_file(bank, tmp_path, monkeypatch):
+    path = tmp_path / "c.safetensors"
+    bank.save(path)
+    before = path.read_bytes()
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("lmem.bank.save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        bank.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

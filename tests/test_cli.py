@@ -1,0 +1,138 @@
+"""The command line: what it prints, and how it refuses."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from lmem import cli, talk
+from lmem.bank import Bank
+from lmem.data import locomo
+from lmem.model import MemoryModel
+
+
+def lmem(capsys, *arguments):
+    """(exit code, output, errors) of a call in this process."""
+    sys.argv = ["lmem", *map(str, arguments)]
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    captured = capsys.readouterr()
+    return stop.value.code or 0, captured.out, captured.err
+
+
+@pytest.fixture
+def world(tmp_path, capsys):
+    path = tmp_path / "tiny.json"
+    code, *_ = lmem(capsys, "data", "tinyworld", "--out", path, "--conversations", 3, "--turns", 14)
+    assert code == 0
+    return path
+
+
+def test_tinyworld_files_are_read_by_the_same_reader(world, capsys):
+    code, out, _ = lmem(capsys, "data", "locomo", "--path", world, "--json")
+    found = json.loads(out)
+    assert (code, found["conversations"], found["turns"], found["problems"]) == (0, 3, 42, [])
+
+
+def test_the_release_in_figures(capsys):
+    if locomo.find() is None:
+        pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
+    code, out, _ = lmem(capsys, "data", "locomo", "--json")
+    found = json.loads(out)
+    counts = [found[name] for name in ("conversations", "sessions", "turns", "questions")]
+    assert (code, counts) == (0, [10, 272, 5882, 1986])
+    assert found["categories"] == {"1": 282, "2": 321, "3": 96, "4": 841, "5": 446}
+    assert found["test_split"] == {"questions": 639, "lag_buckets": [28, 24, 60, 130, 395], "without_lag": 2}
+    _, out, _ = lmem(capsys, "data", "locomo", "--evidence", "first", "--json")
+    assert json.loads(out)["test_split"]["lag_buckets"] == [28, 24, 62, 130, 395]
+
+
+def test_train_and_evaluate_a_file(world, tmp_path, tiny_folder, capsys):
+    adapter, result = tmp_path / "adapter", tmp_path / "result.json"
+    common = ("--backbone", tiny_folder, "--data", world, "--json")
+    code, out, _ = lmem(capsys, "train", "--out", adapter, "--method", "m3", "--steps", 2, *common)
+    assert code == 0
+    assert json.loads(out)["parameters"] == 64 * 64
+    code, out, _ = lmem(capsys, "evaluate", "--adapter", adapter, "--out", result, *common)
+    assert code == 0
+    assert json.loads(out)["summary"]["n"] > 0
+    assert len(json.loads(result.read_text())["questions"]) > 0
+
+
+def test_tables_are_printed_too(capsys):
+    code, out, _ = lmem(capsys, "methods")
+    assert code == 0
+    assert "attention+extension" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("data", "locomo", "--path", "nowhere.json"),
+        ("data", "locomo", "--path", "BROKEN"),
+        ("data", "locomo", "--path", "SHAPE"),
+        ("data", "locomo", "--path", "BROKEN", "--evidence", "some"),
+        ("data", "tinyworld", "--out", "x.json", "--turns", "5"),
+        ("train", "--out", "OUT", "--method", "m9"),
+        ("train", "--out", "OUT", "--backbone", "no/such/folder/here"),
+        ("train", "--out", "OUT", "--steps", "0"),
+        ("evaluate", "--adapter", "no/adapter/here"),
+        ("chat", "--bank", "BROKEN"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(arguments, tmp_path, capsys, monkeypatch, nano_is_tiny):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "BROKEN").write_text('[{"sample_id": ')
+    (tmp_path / "SHAPE").write_text('{"a": 1}')
+    before = {p.name for p in tmp_path.iterdir()}
+    code, out, err = lmem(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("lmem: expected") or "must" in err or "has" in err, err
+    assert "Traceback" not in err
+    assert {p.name for p in tmp_path.iterdir()} == before
+
+
+@pytest.fixture
+def nano_is_tiny(monkeypatch, tiny, tiny_folder):
+    """The shipped adapter replaced by a small one, so that refusals are tested without waiting."""
+    monkeypatch.setattr(MemoryModel, "from_shipped", classmethod(lambda cls, name="": cls(tiny, "recent")))
+
+
+def test_chat_writes_asks_saves_and_loads(tiny, tmp_path):
+    model = MemoryModel(tiny, "recent")
+    path = tmp_path / "b.safetensors"
+    lines = iter(["I adopted a cat called Miro.", "What is Ana's cat called?", "/bank", f"/save {path}", "/new", "/what"])
+    console = Console(record=True, quiet=False, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
+
+    def read(prompt):
+        return next(lines, "/quit")
+
+    end = talk.chat(model, None, "Ana", read, console)
+    said = console.export_text()
+    assert end.empty
+    assert Bank.load(path).turns_written == [1]
+    assert "lmem: " in said
+    assert "1 turns written" in said
+    again = talk.chat(model, path, "Ana", lambda prompt: "/quit", console)
+    assert again.turns_written == [1]
+
+
+def test_chat_survives_a_wrong_file(tiny, tmp_path):
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
+    lines = iter([f"/load {tmp_path / 'none'}", "/quit"])
+    talk.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
+    assert "expected a bank" in console.export_text()
+
+
+def test_importing_lmem_is_light():
+    code = (
+        "import time, sys; t = time.perf_counter(); import lmem, lmem.cli; s = time.perf_counter() - t;"
+        "print('torch' in sys.modules, 'transformers' in sys.modules, s)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    torch, transformers, seconds = run.stdout.split()
+    assert (torch, transformers) == ("False", "False")
+    assert float(seconds) < 1.5

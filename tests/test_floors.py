@@ -1,0 +1,88 @@
+"""Imports run downwards only: the house's floors, as data, against what the modules really import."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1] / "lmem"
+
+FLOORS = [
+    {"errors"},
+    {"files", "progress", "config", "score"},
+    {"data"},
+    {"bank", "sites", "results"},
+    {"backbone", "write", "read"},
+    {"inject"},
+    {"methods"},
+    {"model"},
+    {"train", "evaluate", "reading_scores", "pretrain", "bench", "runs"},
+    {"viz", "talk", "notebook"},
+    {"cli"},
+]
+WITHIN = {  # on one floor these stand on each other
+    "evaluate": {"train"}, "runs": {"train", "evaluate"}, "pretrain": {"reading_scores"},
+    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz"}, "bench": {"bench"},
+}  # fmt: skip
+LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
+LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature
+    ("bank", "lmem"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
+    ("score", "sklearn.isotonic"), ("score", "scipy"), ("data", "datasets"), ("viz", "IPython.display"),
+}  # fmt: skip
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        yield parts[0], path
+
+
+def imports(tree):
+    """(name, inside a function) of every import; `if TYPE_CHECKING` does not count."""
+    inner = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            inner |= {id(n) for n in ast.walk(node)}
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            inner |= {id(n) for n in ast.walk(node)}
+            for n in ast.walk(node):
+                n.skipped = True
+    for node in ast.walk(tree):
+        if getattr(node, "skipped", False):
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) in inner
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "lmem":
+                for alias in node.names:
+                    yield f"lmem.{alias.name}", id(node) in inner
+            else:
+                yield node.module, id(node) in inner
+
+
+def floor(name):
+    for level, names in enumerate(FLOORS):
+        if name in names:
+            return level
+    raise AssertionError(f"{name} stands on no floor")
+
+
+def test_every_module_has_a_floor_and_imports_downwards():
+    for name, path in modules():
+        if name in ("__init__", "__main__"):
+            continue
+        for found, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            if not found.startswith("lmem.") or found.startswith("lmem.__"):
+                continue
+            other = found.split(".")[1]
+            below = floor(other) < floor(name)
+            assert below or other in WITHIN.get(name, ()), f"{path.name} imports {found}"
+
+
+def test_late_imports_are_the_listed_ones():
+    for name, path in modules():
+        if name in LAZY:
+            continue
+        for found, late in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            if late:
+                root = "lmem" if found.startswith("lmem") else found
+                assert (name, root) in LATE, f"{path.name} imports {found} inside a function"

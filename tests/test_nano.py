@@ -1,0 +1,52 @@
+"""The shipped weights: nano reads what is in front of it and knows nothing otherwise; the shipped adapter remembers."""
+
+import pytest
+
+from lmem import runs
+from lmem.backbone import NANO
+from lmem.evaluate import evaluate
+from lmem.model import ADAPTERS, MemoryModel
+from lmem.reading_scores import measure
+
+
+@pytest.mark.slow
+def test_nano_reads(nano):
+    found = measure(nano, 1000, evidence=True)
+    assert found["n"] == 1000
+    assert found["low"] >= 0.95, found
+
+
+@pytest.mark.slow
+def test_nano_knows_nothing(nano):
+    found = measure(nano, 1000, evidence=False)
+    assert found["em"] <= found["best_guess"] + 0.02, found
+
+
+def test_nano_is_small_and_whole():
+    names = {p.name for p in NANO.iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "README.md", "pretrain.json"} <= names
+    assert sum(p.stat().st_size for p in NANO.rglob("*") if p.is_file()) <= 12e6
+
+
+def test_shipped_adapters_are_small():
+    for folder in ADAPTERS.iterdir():
+        assert sum(p.stat().st_size for p in folder.iterdir()) <= 5e6
+
+
+@pytest.mark.slow
+def test_the_shipped_adapter_remembers_what_is_in_its_bank():
+    result = evaluate(
+        MemoryModel.from_shipped(), runs.for_testing("tinyworld", 24, 24, "shipped"),
+        controls=["right", "twin", "other"], progress=False,
+    )  # fmt: skip
+    memory = result["summary"]["memory"]
+    assert memory["right-twin, in_bank"]["n"] >= 60
+    assert memory["right-twin, in_bank"]["mean"] >= 0.70, memory
+    assert memory["right-other, in_bank"]["mean"] >= 0.70, memory
+
+
+def test_the_first_answer():
+    model = MemoryModel.from_shipped()
+    bank = model.write(model.new_bank(), ["Ana: I adopted a cat called Miro.", "Ben: How sweet!"])
+    assert model.answer(bank, "What is Ana's cat called?") == "Miro"
+    assert model.answer(model.new_bank(), "What is Ana's cat called?") != "Miro"
