@@ -52,7 +52,7 @@ class PretrainConfig(Settings):
     undated            share of the conversations whose turns stand without their date
     """
 
-    steps: int = 5000
+    steps: int = 4000
     batch: int = 64
     muon_lr: float = 3e-3
     lr: float = 1.5e-3

@@ -11,6 +11,7 @@ import random
 import re
 import time
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -62,7 +63,7 @@ def _words():
     """Every word that a tinyworld conversation can hold, in both cases where a sentence can begin with it."""
     found = {words.UNKNOWN, *words.PEOPLE, *words.PETS, *words.PLACES, *words.MONTHS}
     found |= {str(day) for day in range(1, 32)}
-    found |= {word for pools in words.VALUES.values() for pool in pools for word in pool}
+    found |= {f"{first}-{second}" for pools in words.VALUES.values() for first, second in product(*pools)}
     phrases = [*words.OPENERS, *words.CORRECTIONS, *words.CLOSERS, *words.CHAT]
     for relation, (_, _, statements, questions) in words.RELATIONS.items():
         found.add(relation)

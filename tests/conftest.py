@@ -82,8 +82,8 @@ def nano():
 TALK = [
     "Ana: I adopted a cat called Miro.",
     "Ben: How sweet!",
-    "Ben: I live in Cedar Bay.",
-    "Ana: My favourite dish is spiced turnip.",
+    "Ben: I live in Cedar-Bay.",
+    "Ana: My favourite dish is spiced-turnip.",
 ]
 QUESTIONS = ["What is Ana's cat called?", "Where does Ben live?", "What is Ana's favourite dish?"]
 

@@ -7,7 +7,7 @@ from lmem.backbone import load_backbone, pad, weights_hash
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 
-TEXTS = ["context: Ana: I live in Cedar Bay.", "context: Ben: Hello!", "context: Ana: " + "what a long day. " * 9]
+TEXTS = ["context: Ana: I live in Cedar-Bay.", "context: Ben: Hello!", "context: Ana: " + "what a long day. " * 9]
 
 
 def test_batched_is_one_by_one_in_the_order_of_the_texts(tiny):
@@ -60,7 +60,7 @@ def test_answers_do_not_depend_on_the_batch(nano):
     prompts = ["question: Where does Ben live? " + TEXTS[0], "question: Where does Ana live? " + TEXTS[0]]
     together = nano.generate(nano.inputs(prompts), max_new_tokens=6)
     assert together == [nano.generate(nano.inputs([p]), max_new_tokens=6)[0] for p in prompts]
-    assert together[1] == "Cedar Bay"
+    assert together[1] == "Cedar-Bay"
 
 
 def test_tokenizer_spells_any_text(tiny):

@@ -75,7 +75,7 @@ def test_every_condition_is_asked_and_paired(tiny, conversations):
         assert scored["none"]["answer"] == scored["baseline"]["answer"]  # no bank is the bare backbone
     text = json.dumps(result, allow_nan=False)
     assert json.loads(text)["method"] == "attention+extension"
-    gold = {q.answer for c in conversations for q in c.questions if q.answer and " " in q.answer}
+    gold = {q.answer for c in conversations for q in c.questions if q.answer and "-" in q.answer}
     answers = {a["answer"] for r in result["questions"] for a in r.values() if isinstance(a, dict)}
     assert not (gold - answers) & {word for word in text.split('"')}  # gold answers are not stored
 

@@ -27,7 +27,7 @@ def away(model, seed=0):
 def logits(model, bank, questions, ablate=None, **options):
     backbone = model.backbone
     inputs = backbone.inputs([f"question: {q}" for q in questions])
-    labels = backbone.labels(["Cedar Bay"] * len(questions))
+    labels = backbone.labels(["Cedar-Bay"] * len(questions))
     with torch.no_grad(), model.attached(bank, ablate):
         return backbone.model(**inputs, labels=labels, **options).logits
 
@@ -36,7 +36,7 @@ def bare(model, questions):
     backbone = model.backbone
     inputs = backbone.inputs([f"question: {q}" for q in questions])
     with torch.no_grad():
-        return backbone.model(**inputs, labels=backbone.labels(["Cedar Bay"] * len(questions))).logits
+        return backbone.model(**inputs, labels=backbone.labels(["Cedar-Bay"] * len(questions))).logits
 
 
 @pytest.fixture(params=[("tiny", m) for m in METHODS] + [("flan", m) for m in ("m1", "m2", "m3")], ids=str)

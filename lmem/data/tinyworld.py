@@ -214,7 +214,7 @@ def _draw_values(story, rng, other_than=None):
                 if kind in words.NAMED:
                     value = rng.choice(story.names[kind])
                 else:
-                    value = " ".join(rng.choice(pool) for pool in words.VALUES[kind])
+                    value = "-".join(rng.choice(pool) for pool in words.VALUES[kind])
                 if value not in banned:
                     break
             values[t] = before = value

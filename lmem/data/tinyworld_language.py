@@ -47,7 +47,7 @@ VALUES = {
     "thing": (_LOOK, _THING),
     "animal": (_SIZE, _BEAST),
     "code": (_NUMBER, _NUMBER),
-}  # a value is one word of each list: 256 to 400 values; the kinds "person" and "pet" take a name of the conversation
+}  # a value joins one word of each list by a hyphen: 256 to 400 values, each one piece for nano's tokenizer; the kinds "person" and "pet" take a name of the conversation
 
 NAMED = ("person", "pet")
 
