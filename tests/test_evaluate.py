@@ -15,7 +15,7 @@ def row(conversation, right, twin, kept=True, lag=5, answerable=True):
     scored = {"right": right, "twin": twin, "other": 0, "none": 0, "null_rows": 0}
     return {
         "conversation": conversation, "lag": lag, "in_bank": kept, "answerable": answerable,
-        **{name: {"answer": "x", "f1": float(em), "em": em} for name, em in scored.items()},
+        **{name: {"answer": "x", "f1": em, "em": em} for name, em in scored.items()},
     }  # fmt: skip
 
 
