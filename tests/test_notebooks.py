@@ -1,16 +1,29 @@
 """The stored notebooks are complete, neutral and of one form; nbval compares their outputs, this looks at the rest."""
 
+import copy
 import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+SETUP = f"""\
+import importlib.util, sys
+if "google.colab" in sys.modules and importlib.util.find_spec("lmem") is None:
+    %pip install -q "lmem @ git+{ADDRESS}@v0.1.0"
+from lmem import notebook
+notebook.setup()"""
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
 
-def load_tool():
+@pytest.fixture(scope="module")
+def tool():
+    pytest.importorskip("nbformat", reason="the [dev] extra is not installed")
     spec = importlib.util.spec_from_file_location("notebooks", ROOT / "book/tools/notebooks.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -21,17 +34,19 @@ def read(path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def source(cell):
+    return "".join(cell["source"])
+
+
 def code(notebook):
-    return [
-        c for c in notebook["cells"] if c["cell_type"] == "code" and "".join(c["source"]).strip()
-    ]
+    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
 
 
 def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@each_notebook
 def test_was_run_from_top_to_bottom(path):
     cells = code(read(path))
     assert [c["execution_count"] for c in cells] == list(range(1, len(cells) + 1))
@@ -40,20 +55,43 @@ def test_was_run_from_top_to_bottom(path):
             assert all(output["output_type"] != "error" for output in cell["outputs"])
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_is_in_normal_form_and_small(path):
-    assert load_tool().check(path), "run `make notebooks`"
+@each_notebook
+def test_is_in_normal_form_and_small(path, tool):
+    assert tool.check(path), "run `make notebooks`"
+    assert read(path)["metadata"]["kernelspec"]["name"] == "python3"
     assert path.stat().st_size < 1_000_000
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_begins_with_a_title_and_the_common_setup(path):
+@each_notebook
+def test_begins_with_one_title_and_the_common_setup(path):
     cells = read(path)["cells"]
-    assert "".join(cells[0]["source"]).startswith("# ")
-    assert "".join(cells[1]["source"]) == "".join(read(NOTEBOOKS[0])["cells"][1]["source"])
+    assert cells[0]["cell_type"] == "markdown"
+    assert source(cells[0]).startswith("# ")
+    assert cells[1]["cell_type"] == "code"
+    assert source(cells[1]) == SETUP
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+@each_notebook
+def test_shows_in_every_front_end(path):
+    """Directives are raw text in Colab and JupyterLab; widgets need their state in the file."""
+    notebook = read(path)
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            assert "```{" not in source(cell)
+            assert ":::" not in source(cell)
+    shown = [view(o) for c in code(notebook) for o in c["outputs"] if view(o)]
+    state = notebook["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
+    assert all(found["model_id"] in state for found in shown)
+
+
+STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def view(output):
+    return output.get("data", {}).get("application/vnd.jupyter.widget-view+json")
+
+
+@each_notebook
 def test_figures_say_what_they_show(path):
     for cell in code(read(path)):
         for output in cell["outputs"]:
@@ -62,22 +100,62 @@ def test_figures_say_what_they_show(path):
                 assert len(figure["layout"]["meta"]["alt"]) > 20
 
 
-def test_normal_form_forgets_what_differs_from_run_to_run():
-    tool = load_tool()
-    cell = {"cell_type": "code", "id": "x", "source": "1", "execution_count": 1}
-    run = {
-        "cells": [
-            {
-                **cell,
-                "metadata": {"execution": {"iopub.execute_input": "now"}, "tags": ["a"]},
-                "outputs": [],
-            }
-        ],
-        "metadata": {"kernelspec": {"name": "mine", "display_name": "Mine"}},
+# ---- the tool ------------------------------------------------------------------------------------
+
+
+def notebook_of(outputs, ids=("a", "b"), **metadata):
+    """A notebook of one code cell with these outputs, one widget that holds another."""
+    box, slider = ids
+    state = {
+        slider: {"model_name": "IntSliderModel", "state": {}},
+        box: {"model_name": "VBoxModel", "state": {"children": [f"IPY_MODEL_{slider}"]}},
+    }
+    shown = {"application/vnd.jupyter.widget-view+json": {"model_id": box}}
+    display = {"output_type": "display_data", "data": shown, "metadata": {}}
+    cell = {"cell_type": "code", "id": "x", "source": "1\n2", "execution_count": 1}
+    cell |= {"metadata": metadata, "outputs": [*outputs, display]}
+    return {
+        "cells": [cell, {**copy.deepcopy(cell), "source": "3"}],
+        "metadata": {
+            "kernelspec": {"name": "mine", "display_name": "Mine"},
+            "language_info": {"name": "python", "version": "3.11.1"},
+            "widgets": {STATE: {"state": state, "version_major": 2, "version_minor": 0}},
+        },
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    found = tool.normalise(run)
-    assert found["cells"][0]["metadata"] == {"tags": ["a"]}
-    assert found["metadata"]["kernelspec"]["name"] == "python3"
+
+
+def stream(*texts):
+    return [{"output_type": "stream", "name": "stdout", "text": text} for text in texts]
+
+
+def test_two_runs_are_the_same_to_the_byte(tool):
+    one = notebook_of(stream("0\n1\n"), ("f" * 32, "0" * 32), execution={"iopub": "now"})
+    two = notebook_of(stream("0\n", "1\n"), ("0" * 31 + "1", "e" * 32), execution={"iopub": "then"})
+    assert tool.as_text(one) == tool.as_text(two)
+    assert tool.as_text(one) != tool.as_text(notebook_of(stream("0\n2\n")))
+
+
+def test_normal_form_is_complete_and_stays(tool):
+    found = tool.normalise(
+        notebook_of(stream("0\n", "1\n"), execution={"iopub": "now"}, tags=["a"])
+    )
+    first, second = found["cells"]
+    assert first["metadata"] == {"tags": ["a"]}
+    assert first["id"] == "x" != second["id"]
+    assert found["metadata"]["kernelspec"] == tool.KERNEL
+    assert "version" not in found["metadata"]["language_info"]
+    state = found["metadata"]["widgets"][STATE]["state"]
+    assert view(first["outputs"][-1])["model_id"] == f"{0:032x}"
+    assert state[f"{0:032x}"]["state"]["children"] == [f"IPY_MODEL_{1:032x}"]
     assert tool.normalise(found) == found
+
+
+def test_check_sees_what_a_front_end_adds(tool, tmp_path, capsys):
+    path = tmp_path / "n.ipynb"
+    path.write_text(tool.as_text(notebook_of(stream("0\n"))), encoding="utf-8")
+    assert tool.main("check", str(path)) == 0
+    path.write_text(json.dumps(notebook_of(stream("0\n"), collapsed=False)), encoding="utf-8")
+    assert tool.main("check", str(path)) == 1
+    assert "n.ipynb" in capsys.readouterr().out

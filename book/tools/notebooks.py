@@ -1,75 +1,121 @@
 """Run the notebooks and store what they say, in a form that two runs make the same to the byte.
 
-python book/tools/notebooks.py refresh notebooks/*.ipynb
-python book/tools/notebooks.py check notebooks/*.ipynb
+python book/tools/notebooks.py refresh notebooks/*.ipynb    run from top to bottom, store the outputs in normal form
+python book/tools/notebooks.py check notebooks/*.ipynb      say which notebooks are not in normal form
 """
 
+import copy
 import json
 import re
 import sys
 from pathlib import Path
 
+import nbformat
+
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+WIDGETS = "application/vnd.jupyter.widget-state+json"
+CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def normalise(notebook):
     """A notebook (plain JSON) without what differs from run to run; returns a new one.
 
-    Timings and versions go, the kernel is any Python 3, widgets are numbered in the order of their use.
+    Timings and versions go, the kernel is any Python 3, pieces of one stream are joined, widgets are numbered in the
+    order of their use. A cell keeps its id.
     """
-    notebook = json.loads(_renumber(json.dumps(notebook)))
+    notebook = renumber_widgets(copy.deepcopy(notebook))
     widgets = notebook["metadata"].get("widgets")
-    notebook["metadata"] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook["metadata"] = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     if widgets:
         notebook["metadata"]["widgets"] = widgets
-    for number, cell in enumerate(notebook["cells"], 1):
-        cell["id"] = f"c{number:02d}"
-        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in ("tags", "jupyter")}
-        for output in cell.get("outputs", []):
-            if "metadata" in output:
-                output["metadata"] = {}
+    taken = set()
+    for cell in notebook["cells"]:
+        cell["id"] = cell_id(cell.get("id"), taken)
+        kept = ("tags", "jupyter")
+        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
+        if cell["cell_type"] == "code":
+            cell["outputs"] = joined(cell["outputs"])
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
     return notebook
 
 
-def _renumber(text):
-    """Widget ids, 32 hexadecimal digits, as numbers in the order in which they appear."""
-    seen = {}
-    return re.sub(r'"([0-9a-f]{32})"', lambda m: f'"{seen.setdefault(m[1], len(seen)):032x}"', text)
+def cell_id(found, taken):
+    """The cell's own id; a new one, by number, where it has none or another cell has the same."""
+    number = len(taken) + 1
+    while not found or not CELL_ID.fullmatch(found) or found in taken:
+        found = f"c{number:02d}"
+        number += 1
+    taken.add(found)
+    return found
 
 
-def write(notebook, path):
-    text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    Path(path).write_text(text, encoding="utf-8")
+def joined(outputs):
+    """Outputs with neighbouring pieces of one stream in one: where a kernel cuts them is a matter of time."""
+    result = []
+    for output in outputs:
+        if "metadata" in output:
+            output["metadata"] = {}
+        before = result[-1] if result else {}
+        streams = output["output_type"] == before.get("output_type") == "stream"
+        if streams and output["name"] == before["name"]:
+            before["text"] = "".join(before["text"]) + "".join(output["text"])
+        else:
+            result.append(output)
+    return result
+
+
+def renumber_widgets(notebook):
+    """Widgets' ids, random in every run, as numbers in the order in which cells and then other widgets name them."""
+    state = notebook["metadata"].get("widgets", {}).get(WIDGETS, {}).get("state", {})
+    if not state:
+        return notebook
+    any_id = re.compile("|".join(map(re.escape, state)))
+    order = dict.fromkeys(any_id.findall(json.dumps(notebook["cells"])))
+    waiting = list(order)
+    while waiting:
+        for found in any_id.findall(json.dumps(state[waiting.pop(0)])):
+            if found not in order:
+                order[found] = None
+                waiting.append(found)
+    order.update(dict.fromkeys(state))
+    number = {old: f"{i:032x}" for i, old in enumerate(order)}
+    return json.loads(any_id.sub(lambda match: number[match[0]], json.dumps(notebook)))
+
+
+def as_text(notebook):
+    """The file's text, as Jupyter itself writes it: sorted keys, one list item for each line."""
+    return nbformat.writes(nbformat.from_dict(normalise(notebook)), version=4) + "\n"
+
+
+def stored(path):
+    return Path(path).read_text(encoding="utf-8")
 
 
 def refresh(path):
-    """Execute in place, from top to bottom, then normalise."""
-    import nbformat
+    """Execute in place, from top to bottom, then normalise; the file is written only if all went well."""
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", store_widget_state=True)
-    client.execute(cwd=str(Path(path).parent))
-    write(normalise(notebook), path)
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", store_widget_state=True,
+        resources={"metadata": {"path": str(Path(path).parent)}},
+    )  # fmt: skip
+    client.execute()
+    Path(path).write_text(as_text(notebook), encoding="utf-8")
 
 
 def check(path):
     """True if the stored notebook is in normal form."""
-    text = Path(path).read_text(encoding="utf-8")
-    notebook = json.loads(text)
-    return (
-        text == json.dumps(normalise(notebook), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    )
+    return stored(path) == as_text(nbformat.reads(stored(path), as_version=4))
 
 
-def main(verb, *paths):
-    if verb == "refresh":
+def main(verb="", *paths):
+    if verb == "refresh" and paths:
         for path in paths:
             refresh(path)
             print(f"run and stored: {path}")
         return 0
-    if verb == "check":
+    if verb == "check" and paths:
         wrong = [path for path in paths if not check(path)]
         print("\n".join(f"not in normal form: {path}" for path in wrong) or "all in normal form")
         return int(bool(wrong))
@@ -78,4 +124,4 @@ def main(verb, *paths):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]) if len(sys.argv) > 1 else main(""))
+    sys.exit(main(*sys.argv[1:]))
