@@ -103,7 +103,7 @@ def test_figures_say_what_they_show(path):
 # ---- the tool ------------------------------------------------------------------------------------
 
 
-def notebook_of(outputs, ids=("a", "b"), **metadata):
+def notebook_of(outputs, ids=("a" * 32, "b" * 32), **metadata):
     """A notebook of one code cell with these outputs, one widget that holds another."""
     box, slider = ids
     state = {
@@ -154,8 +154,11 @@ def test_normal_form_is_complete_and_stays(tool):
 
 def test_check_sees_what_a_front_end_adds(tool, tmp_path, capsys):
     path = tmp_path / "n.ipynb"
-    path.write_text(tool.as_text(notebook_of(stream("0\n"))), encoding="utf-8")
+    text = tool.as_text(notebook_of(stream("0\n")))
+    path.write_text(text, encoding="utf-8")
     assert tool.main("check", str(path)) == 0
-    path.write_text(json.dumps(notebook_of(stream("0\n"), collapsed=False)), encoding="utf-8")
+    saved = json.loads(text)
+    saved["cells"][0]["metadata"]["collapsed"] = False
+    path.write_text(json.dumps(saved), encoding="utf-8")
     assert tool.main("check", str(path)) == 1
     assert "n.ipynb" in capsys.readouterr().out
