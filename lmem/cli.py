@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lmem.errors import InputError, LmemError
+from lmem.errors import LmemError
+from lmem.files import expect_folder
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -194,6 +195,7 @@ def pretrain(
     from lmem import pretrain as making
     from lmem.config import PretrainConfig
 
+    expect_folder(out)
     config = PretrainConfig(seed=seed) if steps is None else PretrainConfig(seed=seed, steps=steps)
     show(making.pretrain(out, config), as_json, "nano")
 
@@ -224,6 +226,7 @@ def train(
     from lmem.model import MemoryModel
     from lmem.train import train as fit
 
+    expect_folder(out)
     config = TrainConfig(steps=steps, batch=batch, lr=lr, seed=seed)
     model = MemoryModel(load_backbone(backbone), method, scale, seed)
     report = fit(model, runs.for_training(data, conversations, turns, seed), config)
@@ -315,6 +318,8 @@ def bench_encode(
     from lmem.bench.encode import bench_encode as measure
 
     texts = [text for c in runs.for_testing(data, 40, 60, 0, everything=True) for text in c.texts()]
-    if not texts:
-        raise InputError(f"expected turns to encode in {data}, found none")
-    show(measure(load_backbone(backbone), texts[:turns], plain_turns), as_json, "lmem bench encode")
+    show(
+        measure(load_backbone(backbone), texts[: max(0, turns)], plain_turns),
+        as_json,
+        "lmem bench encode",
+    )

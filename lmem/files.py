@@ -11,10 +11,14 @@ from lmem.errors import InputError
 
 @contextmanager
 def write_file(path):
-    """A temporary path beside `path`; renamed to it on success, removed on failure."""
+    """A temporary path beside `path`; renamed to it on success, removed on failure.
+
+    raises  InputError if a folder stands there, or if nothing can be written there
+    """
     path = Path(path)
-    _parent(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    if path.is_dir():
+        raise InputError(f"expected a file to write, {path} is a folder")
+    handle, name = _beside(path, tempfile.mkstemp)
     os.close(handle)
     try:
         yield Path(name)
@@ -26,27 +30,40 @@ def write_file(path):
 
 @contextmanager
 def write_folder(path):
-    """A temporary folder beside `path`; takes the place of `path` on success, removed on failure."""
+    """A temporary folder beside `path`; becomes `path` on success, removed on failure.
+
+    If `path` is there already, the new files take the places of the old ones one by one, and other files in it stay.
+    raises  InputError if a file stands there, or if nothing can be written there
+    """
     path = Path(path)
-    _parent(path)
-    fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    expect_folder(path)
+    fresh = Path(_beside(path, tempfile.mkdtemp))
     try:
         yield fresh
-        os.chmod(fresh, 0o755)
+        fresh.chmod(0o755)
+        files = sorted(fresh.iterdir())
+        for file in files:
+            file.chmod(0o644)
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-            os.replace(path, old / path.name)
-            os.replace(fresh, path)
-            shutil.rmtree(old)
+            for file in files:
+                os.replace(file, path / file.name)
         else:
             os.replace(fresh, path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _parent(path):
+def expect_folder(path):
+    """InputError if something else than a folder stands at `path`; worth asking before an hour of training."""
+    if Path(path).exists() and not Path(path).is_dir():
+        raise InputError(f"expected a folder to write, {path} is a file")
+
+
+def _beside(path, make):
+    """A temporary file or folder beside `path`; the folder above is made if it is not there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        return make(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise InputError(
             f"expected a folder that can be written at {path.parent}: {error}"

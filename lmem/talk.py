@@ -30,7 +30,7 @@ def chat(model, bank=None, name="Ana", read=input, console=None):
             return held
         try:
             held = _turn(model, held, line, name, console)
-        except LmemError as error:
+        except (LmemError, OSError) as error:  # a full disk must not cost the bank
             console.print(str(error), style="red", markup=False)
 
 
