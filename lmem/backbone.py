@@ -4,14 +4,15 @@ Frozen means that no weight changes; gradients still pass through it. Turns are 
 so that a turn's latents do not depend on its neighbours.
 """
 
-import hashlib
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
+from lmem.bank import digest
 from lmem.errors import InputError
 
 NANO = Path(__file__).parent / "assets" / "nano"
@@ -104,7 +105,12 @@ class Backbone:
         return latents
 
     def inputs(self, texts, truncate=False):
-        """Keyword arguments of an ordinary transformers call: input_ids and attention_mask, (B, N)."""
+        """Keyword arguments of an ordinary transformers call: input_ids and attention_mask, (B, N).
+
+        raises  InputError without a text, for an empty one, or for one that is too long
+        """
+        if not texts:
+            raise InputError("expected at least one text, got none")
         ids = self.tokenize(texts, truncate=truncate)
         [(places, tokens, mask)] = self.batches(ids, batch_tokens=float("inf"))
         back = torch.tensor(places).argsort()
@@ -131,11 +137,7 @@ def pad(latents):
 
 def weights_hash(model):
     """SHA-256 of a module's state, independent of device: hexadecimal, 64 characters."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+    return digest(model.state_dict())
 
 
 def load_backbone(name="nano", device=None, dtype=None):
@@ -164,8 +166,14 @@ def load_backbone(name="nano", device=None, dtype=None):
                 f"expected an encoder-decoder of the T5 family at {name}, found {kind!r}"
             )
         tokenizer = AutoTokenizer.from_pretrained(source)
-        model = T5ForConditionalGeneration.from_pretrained(source, dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
+        model, found = T5ForConditionalGeneration.from_pretrained(
+            source, dtype=dtype, output_loading_info=True
+        )
+        if found["missing_keys"]:  # transformers would draw them at random
+            raise InputError(
+                f"expected all weights of a T5 at {name}, there is no {min(found['missing_keys'])}"
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

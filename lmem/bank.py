@@ -4,6 +4,7 @@ A write takes a state and returns a new one; a bank is a state that also knows w
 to, so it can be saved, carried into the next session, and refused where it does not fit. Modules hold weights, never banks.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -94,6 +95,7 @@ class Bank:
             "lmem": __version__,
         }
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}
+        about["digest"] = digest(tensors)
         with write_file(path) as temporary:
             save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
 
@@ -104,15 +106,27 @@ class Bank:
             with safe_open(str(path), framework="pt") as file:
                 about = json.loads((file.metadata() or {}).get("lmem", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        except (OSError, SafetensorError, ValueError) as error:
             raise BankError(f"expected a bank in safetensors at {path}: {error}") from error
-        if about.get("format") != FORMAT or set(tensors) != set(State._fields):
+        whole = isinstance(about, dict) and {"owner", "backbone", "digest"} <= set(about)
+        if not whole or about.get("format") != FORMAT or set(tensors) != set(State._fields):
             raise BankError(
                 f"expected a file of the form {FORMAT} at {path}, found {about or 'another form'}"
             )
         state = State(**tensors)
         _check(state, path)
+        if digest(tensors) != about["digest"]:
+            raise BankError(f"expected the bank at {path} as it was saved, its content was altered")
         return cls(state, about["owner"], about["backbone"])
+
+
+def digest(tensors):
+    """SHA-256 over names, shapes, types and values of a mapping of tensors, wherever they lie: 64 hexadecimal characters."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def _check(state, path):

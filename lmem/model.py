@@ -3,7 +3,6 @@
 P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, section 2
 """
 
-import hashlib
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import nn
 
 from lmem import inject, methods
 from lmem.backbone import Backbone, load_backbone, pad
-from lmem.bank import Bank
+from lmem.bank import Bank, digest
 from lmem.data.conversation import Conversation
 from lmem.errors import BankError, InputError
 from lmem.files import write_folder
@@ -59,11 +58,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """What a bank must come from to fit: method, size, and the write maps themselves."""
         if self.write_rule is None:
             return "none"
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.write_rule.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return f"{self.method.name} {self.rows}x{self.backbone.width} {digest.hexdigest()[:16]}"
+        maps = digest(self.write_rule.state_dict())
+        return f"{self.method.name} {self.rows}x{self.backbone.width} {maps[:16]}"
 
     def new_bank(self, batch=1):
         """An empty bank, or `batch` of them side by side."""
@@ -91,7 +87,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         raises  InputError for an empty or too long turn, before anything is written
         """
         self.check(bank)
-        lists = [turns] if len(bank) == 1 and not _nested(turns) else list(turns)
+        one = isinstance(turns, str | Conversation) or (len(bank) == 1 and not _nested(turns))
+        lists = [turns] if one else list(turns)
         if len(lists) != len(bank):
             raise InputError(f"expected turns for {len(bank)} banks, got {len(lists)} lists")
         texts = [as_texts(one) for one in lists]
@@ -147,23 +144,25 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     # ---- saving ------------------------------------------------------------------------------------
 
-    def save_pretrained(self, folder, **push):
-        """A folder with the adapter: settings and weights (frozen maps and P_0 too); no backbone, no bank."""
+    def save_pretrained(self, folder, *, push_to_hub=False, repo_id=None, **push):
+        """A folder with the adapter: settings and weights (frozen maps and P_0 too); no backbone, no bank.
+
+        push_to_hub  upload it as well, to `repo_id` or under the folder's name; the rest goes to `push_to_hub`
+        """
         with write_folder(folder) as fresh:
             self._save_pretrained(fresh)
-        if push:
-            self.push_to_hub(**push)
+        if push_to_hub:
+            return self.push_to_hub(repo_id or Path(folder).name, **push)
 
     def _save_pretrained(self, folder):
+        weights = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
         settings = {
             "method": self.method.name, "scale": self.scale, "seed": self.seed,
             "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
             "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
+            "digest": digest(weights),
         }  # fmt: skip
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()},
-            str(folder / WEIGHTS),
-        )
+        save_file(weights, str(folder / WEIGHTS))
         (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
 
     @classmethod
@@ -179,10 +178,17 @@ class MemoryModel(nn.Module, ModelHubMixin):
         try:
             settings = json.loads((folder / SETTINGS).read_text())
             weights = load_file(str(folder / WEIGHTS))
-        except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        except (OSError, SafetensorError, ValueError) as error:
             raise InputError(
                 f"expected {SETTINGS} and {WEIGHTS} of an adapter in {source}: {error}"
             ) from error
+        needed = {"method", "scale", "seed", "backbone", "fingerprint", "digest"}
+        if not isinstance(settings, dict) or not needed <= set(settings):
+            raise InputError(f"expected {', '.join(sorted(needed))} in {SETTINGS} of {source}")
+        if digest(weights) != settings["digest"]:
+            raise InputError(
+                f"expected the adapter in {source} as it was saved, its {WEIGHTS} was altered"
+            )
         backbone = backbone or load_backbone(settings["backbone"])
         if backbone.fingerprint != settings["fingerprint"]:
             raise BankError(
