@@ -60,6 +60,8 @@ class _Attachment:
         if site.name == "encoder_input":
             handles.append(encoder.register_forward_pre_hook(self._prepend, with_kwargs=True))
             handles.append(encoder.register_forward_hook(self._drop))
+            [decoder] = sites.find(self.model, "encoder_output")[1]
+            handles.append(decoder.register_forward_pre_hook(self._need_encoder))
         elif site.name == "encoder_output":
             [decoder] = modules
             handles.append(decoder.register_forward_pre_hook(self._extend, with_kwargs=True))
@@ -111,6 +113,12 @@ class _Attachment:
         if output.hidden_states is not None:
             output.hidden_states = tuple(state[:, self.length :] for state in output.hidden_states)
         return output
+
+    def _need_encoder(self, module, args):
+        if self.encoded is None:
+            raise InputError(
+                "encoder_outputs= was passed in: this memory enters before the encoder, so encode inside the block"
+            )
 
     def _extend(self, module, args, kwargs):
         states = kwargs["encoder_hidden_states"]
