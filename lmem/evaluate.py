@@ -65,8 +65,10 @@ def evaluate(model, conversations, config=None, controls=None, progress=True):
 
 
 def _allowed(model, conversations, controls):
-    if not conversations:
-        raise InputError("expected at least one conversation to evaluate on, got none")
+    if not any(c.questions for c in conversations):
+        raise InputError(
+            f"expected questions to evaluate on, {len(conversations)} conversations hold none"
+        )
     can = {"right", "none", "null_rows", "baseline"}
     can |= {"other"} if len(conversations) > 1 else set()
     can |= {"twin"} if all(c.twin is not None for c in conversations) else set()
@@ -96,7 +98,7 @@ def _row(conversations, i, question, bank):
 def in_bank(bank, question):
     """True if every evidence turn still has rows in the bank, and not only a part of them (None without evidence).
 
-    Exact for writes that keep turns apart; where every turn changes every row, only the newest turn counts as kept.
+    Exact for writes that keep turns apart; where every turn changes every row, none counts as kept.
     """
     if not question.evidence:
         return None
@@ -109,8 +111,7 @@ def in_bank(bank, question):
 
 def _ask(model, asked, condition, banks, config, progress):
     """Answers of all questions under one condition, in batches of similar length."""
-    n = max(i for i, _ in asked) + 1
-    source = [(i + 1) % n if condition == "other" else i for i, _ in asked]
+    source = [(i + 1) % len(banks["right"]) if condition == "other" else i for i, _ in asked]
     order = sorted(range(len(asked)), key=lambda k: len(asked[k][1].text))
     chunks = [order[k : k + config.batch] for k in range(0, len(order), config.batch)]
     answers = [None] * len(asked)

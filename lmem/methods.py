@@ -63,10 +63,9 @@ def find(name):
 
 def rows_of(scale):
     """Rows of the bank at a scale of the paper: 64 at 1, 640 at 10, in proportion between and beyond."""
-    rows = round(64 * scale)
-    if rows < 1:
+    if not 0.5 < 64 * scale < float("inf"):
         raise MethodError(f"scale must give at least 1 row (64 rows are scale 1), not {scale}")
-    return rows
+    return round(64 * scale)
 
 
 def build(method, width, layers, rows, seed):

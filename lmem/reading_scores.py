@@ -9,6 +9,7 @@ from itertools import islice
 from lmem import score
 from lmem.data.reading import readings
 from lmem.data.tinyworld_language import UNKNOWN
+from lmem.errors import InputError
 
 HELD_OUT_SEED = "held out"  # no training stream uses it
 TURNS = 6
@@ -19,8 +20,11 @@ def measure(backbone, questions=1000, evidence=True, seed=HELD_OUT_SEED, batch=6
 
     evidence  False: the same number of turns, the evidence not among them
     returns   dict: n, em, low and high (Wilson, 95%), by kind; best_guess, the share that the best constant answer
-              per relation would get; knows, exact match without counting "unknown"
+              per relation would get; unknown, the share of answers "unknown", which are never right here
+    raises    InputError if `questions` is not positive
     """
+    if questions < 1:
+        raise InputError(f"expected at least 1 question to measure with, not {questions}")
     rows = list(islice(readings(seed, TURNS, evidence=evidence), questions))
     answers = [None] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))

@@ -9,6 +9,7 @@ import torch
 
 from lmem import results
 from lmem.backbone import MAX_TOKENS
+from lmem.errors import InputError
 
 
 @torch.no_grad()
@@ -30,7 +31,10 @@ def bench_encode(backbone, texts, plain_turns=200, repeats=3):
     texts        the turns; all of them for the batched way
     plain_turns  so many, spread evenly over the texts, for the plain way
     returns      dict: turns, tokens, turns per second of both, ratio (median, and each repeat), difference
+    raises       InputError without a turn for either way
     """
+    if not texts or plain_turns < 1:
+        raise InputError(f"expected turns for both ways, not {len(texts)} and {plain_turns}")
     some = texts[:: max(1, len(texts) // plain_turns)][:plain_turns]
     ours, plain = [], []
     for _ in range(repeats):

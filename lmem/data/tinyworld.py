@@ -47,6 +47,8 @@ class World:
             raise InputError(f"a tinyworld conversation has 10 to 2000 turns, not {self.turns}")
         if self.relations is not None and self.relations < 1:
             raise InputError(f"a conversation speaks of at least 1 relation, not {self.relations}")
+        if self.questions is not None and self.questions < 0:
+            raise InputError(f"a conversation is asked 0 questions or more, not {self.questions}")
         if not self.session_turns >= 1:
             raise InputError(f"a session needs at least 1 turn, not {self.session_turns}")
         if not (0 < self.facts <= 1 and 0 <= self.overwritten < 1):
