@@ -63,7 +63,9 @@ def _words():
     """Every word that a tinyworld conversation can hold, in both cases where a sentence can begin with it."""
     found = {words.UNKNOWN, *words.PEOPLE, *words.PETS, *words.PLACES, *words.MONTHS}
     found |= {str(day) for day in range(1, 32)}
-    found |= {f"{first}-{second}" for pools in words.VALUES.values() for first, second in product(*pools)}
+    found |= {
+        f"{first}-{second}" for pools in words.VALUES.values() for first, second in product(*pools)
+    }
     phrases = [*words.OPENERS, *words.CORRECTIONS, *words.CLOSERS, *words.CHAT]
     for relation, (_, _, statements, questions) in words.RELATIONS.items():
         found.add(relation)

@@ -8,6 +8,8 @@ Marks in a statement: {S} subject, {S's} possessive, {O} object form, {is} {has}
 A speaker who talks about herself says "I am", "my", "me" and drops the ending.
 """
 
+# fmt: off
+
 PEOPLE = (
     "Ana Ben Cleo Dario Edda Farid Greta Hugo Iris Jonas Kira Lars Mona Nils Olga Paul Quinn Rosa Samir Tara Udo Vera "
     "Wanda Xenia Yusuf Zoe Amir Bella Carlo Delia Emil Flora Gino Hanna Igor Julia Karim Lotte Mario Nadia Oscar Petra "
