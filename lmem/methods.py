@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import torch
 
+from lmem import sites
 from lmem.errors import MethodError
 from lmem.read import READS
 from lmem.write import WRITES
@@ -44,7 +45,7 @@ METHODS = (
         ("recent",),
         "this book, chapter 1",
         None,
-        {"heads": 4, "shared": False, "beta": 1.0},
+        {"start": "borrowed", "shared": False, "beta": 1.0},
     ),
 )
 
@@ -68,13 +69,27 @@ def rows_of(scale):
     return round(64 * scale)
 
 
-def build(method, width, layers, rows, seed):
-    """The method's write and read with their start values, drawn from `seed`: (write, read), both None for m0."""
+def build(method, model, rows, seed):
+    """The method's write and read for a model, drawn from `seed`: (write, read), both None for m0.
+
+    A branch with the option start="borrowed" takes heads and first weights from the frozen cross-attention beside it.
+    """
     if method.write is None:
         return None, None
+    width, layers = model.config.d_model, model.config.num_decoder_layers
+    options = dict(method.read_options)
+    borrowed = method.read == "branch" and options.pop("start", None) == "borrowed"
+    if borrowed:
+        options |= {
+            "heads": model.config.num_heads,
+            "inner": model.config.num_heads * model.config.d_kv,
+        }
+    if method.read == "prefix":
+        options["rows"] = rows
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         write = WRITES[method.write](rows, width, **method.write_options)
-        needs = {"rows": rows} if method.read == "prefix" else {}
-        read = READS[method.read](width, layers, **needs, **method.read_options)
+        read = READS[method.read](width, layers, **options)
+    if borrowed:
+        read.borrow(sites.find(model, read.site)[1])
     return write, read

@@ -41,9 +41,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         )
         self.method, self.scale, self.seed = methods.find(method), scale, seed
         self.rows = methods.rows_of(scale)
-        self.write_rule, self.read = methods.build(
-            self.method, backbone.width, backbone.layers, self.rows, seed
-        )
+        self.write_rule, self.read = methods.build(self.method, backbone.model, self.rows, seed)
         self.to(backbone.device)
 
     @classmethod

@@ -16,7 +16,7 @@ from lmem.train import train
 def for_training(data, n, turns, seed):
     """Training conversations: n of tinyworld without what is held out, or those of a file's training split."""
     if data == "tinyworld":
-        world = tinyworld.World(turns=turns, facts=0.5, subjects=6, pool="train")
+        world = tinyworld.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
         return locomo.parse(tinyworld.samples(n, f"train {seed}", world, twins=False))
     return _split(data)[0]
 

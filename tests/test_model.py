@@ -285,7 +285,7 @@ def test_branch_by_hand(tiny, talk, questions, method):
     bank = model.write(model.new_bank(), talk)
     inputs, start = by_hand(tiny, questions[0])
     read, rows = model.read, bank.state.rows[0][model.write_rule.readable(bank.state)[0]]
-    heads, size = read.heads, tiny.width // read.heads
+    heads, size = read.heads, read.w_q.shape[2] // read.heads
     decoder = tiny.model.decoder
     length = start.shape[1]
     causal = torch.full((length, length), float("-inf")).triu(1)[None, None]

@@ -13,19 +13,40 @@ from lmem.errors import MethodError
 
 
 class BranchRead(nn.Module):
-    """heads: attention heads; shared: one set of projections for all layers; beta: its start value."""
+    """A second cross-attention.
+
+    heads, inner  attention heads, and the width they share (None: the model's own width D)
+    shared        one set of projections for all layers
+    beta          its start value
+    """
 
     site = "decoder_layer"
 
-    def __init__(self, width, layers, heads=1, shared=True, beta=0.0):
+    def __init__(self, width, layers, heads=1, inner=None, shared=True, beta=0.0):
         super().__init__()
-        if width % heads:
-            raise MethodError(f"a width of {width} cannot be split over {heads} heads")
+        inner = inner or width
+        if inner % heads:
+            raise MethodError(f"a width of {inner} cannot be split over {heads} heads")
         self.heads, self.shared = heads, shared
         sets = 1 if shared else layers
-        for name in ("w_q", "w_k", "w_v", "w_o"):
-            setattr(self, name, nn.Parameter(torch.randn(sets, width, width) / width**0.5))
+        for name in ("w_q", "w_k", "w_v"):
+            setattr(self, name, nn.Parameter(torch.randn(sets, width, inner) / width**0.5))
+        self.w_o = nn.Parameter(torch.randn(sets, inner, width) / inner**0.5)
         self.beta = nn.Parameter(torch.full((layers,), float(beta)))
+
+    @torch.no_grad()
+    def borrow(self, modules):
+        """Start from the frozen cross-attention beside each branch: it knows already what a latent says.
+
+        modules  the sublayers of the site, one for each layer; T5 scales its queries by 1, we by 1 / sqrt(D_h)
+        """
+        size = (self.w_q.shape[2] // self.heads) ** 0.5
+        for i, module in enumerate(modules):
+            frozen = module.EncDecAttention
+            for mine, theirs, scale in (
+                (self.w_q, frozen.q, size), (self.w_k, frozen.k, 1), (self.w_v, frozen.v, 1), (self.w_o, frozen.o, 1),
+            ):  # fmt: skip
+                mine[i].copy_(theirs.weight.T * scale)
 
     def forward(self, states, rows, mask, layer):
         """What layer `layer` gains.
