@@ -72,7 +72,7 @@ def vocabulary(backbone, conversations):
 def demo(out, steps=120):
     """Train `recent` briefly on tinyworld, evaluate it beside its controls, write adapter and result into `out`."""
     out = Path(out)
-    model = MemoryModel(load_backbone("nano"), "recent", scale=1, seed=42)
+    model = MemoryModel(load_backbone("nano"), "recent", scale=3, seed=42)
     report = train(
         model, for_training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20)
     )

@@ -105,7 +105,7 @@ def test_result_files(tmp_path):
 
 
 def test_shipped_results_are_there_and_name_their_making():
-    assert "tinyworld/recent-1x" in results.names()
+    assert "tinyworld/recent" in results.names()
     for name in results.names():
         found = results.load(name)
         assert found["backbone"], name

@@ -45,7 +45,7 @@ def style(figure, title, alt, x, y, height=380):
     return figure
 
 
-def bank_frames(banks, texts, columns=32):
+def bank_frames(banks, texts, columns=16):
     """What is in the bank after each turn: a heat map over rows and pooled columns, a slider over turns.
 
     banks    list of Bank, one bank each: before the first turn, then after every turn
@@ -59,53 +59,42 @@ def bank_frames(banks, texts, columns=32):
     step = -(-len(banks) // FRAMES)
     kept = list(range(0, len(banks), step))
     maps = [_pooled(banks[i], columns) for i in kept]
-    top = max(float(np.abs(m).max()) for m in maps) or 1.0
-    hovers = [_hover(banks[i], texts) for i in kept]
+    top = round(max(float(np.abs(m).max()) for m in maps), 1) or 1.0
     headings = ["before the first turn", *(_short(text) for text in texts)]
-    figure = go.Figure(data=[_heat(maps[0], hovers[0], top)])
+    heats = [_heat(m, banks[i], top) for i, m in zip(kept, maps, strict=True)]
+    figure = go.Figure(data=[heats[0]])
     figure.frames = [
-        go.Frame(name=str(i), data=[_heat(m, hover, top)], layout={"title.text": headings[i]})
-        for i, m, hover in zip(kept, maps, hovers, strict=True)
+        go.Frame(name=str(i), data=[heat], layout={"title": {"text": headings[i]}})
+        for i, heat in zip(kept, heats, strict=True)
     ]
     alt = (
         f"Heat map of a bank with {len(maps[0])} rows, with a slider over {len(texts)} turns; "
-        "rows fill with the turns' latents as the slider moves."
+        "rows fill with the turns' latents as the slider moves, and the oldest are pushed out."
     )
     style(figure, headings[0], alt, "column of the bank (pooled)", "row of the bank", height=480)
-    steps = [
-        {
-            "label": str(i),
-            "method": "animate",
-            "args": [[str(i)], {"mode": "immediate", "frame": {"duration": 0}}],
-        }
-        for i in kept
-    ]
+    now = {"mode": "immediate", "frame": {"duration": 0}}
+    steps = [{"label": str(i), "method": "animate", "args": [[str(i)], now]} for i in kept]
     figure.update_layout(
         sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 70}}]
     )
-    figure.update_yaxes(autorange="reversed")
+    figure.update_yaxes(autorange="reversed", showticklabels=False)
     return figure
 
 
 def _pooled(bank, columns):
     rows = bank.state.rows[0].detach().float().cpu().numpy()
     rows = np.where(bank.state.written[0].cpu().numpy()[:, None] >= 0, rows, 0.0)
-    return np.stack(
-        [part.mean(1) for part in np.array_split(rows, min(columns, rows.shape[1]), axis=1)], 1
-    ).round(2)
+    parts = np.array_split(rows, min(columns, rows.shape[1]), axis=1)
+    return np.stack([part.mean(1) for part in parts], 1).round(1)
 
 
-def _hover(bank, texts):
-    lines = []
-    for turn in bank.state.written[0].tolist():
-        lines.append("never written" if turn < 0 else f"turn {turn + 1}: {_short(texts[turn], 60)}")
-    return lines
-
-
-def _heat(values, hover, top):
-    text = [[line] * values.shape[1] for line in hover]
+def _heat(values, bank, top):
+    """One frame; a row's label says which turn it came from."""
+    turns = bank.state.written[0].tolist()
+    names = [f"row {r}, " + (f"turn {t + 1}" if t >= 0 else "empty") for r, t in enumerate(turns)]
     return go.Heatmap(
-        z=values.tolist(), zmin=-round(top, 2), zmax=round(top, 2), colorscale="RdBu", hoverinfo="text", hovertext=text,
+        z=values.tolist(), y=names, zmin=-top, zmax=top, colorscale="RdBu",
+        hovertemplate="%{y}<br>column %{x}: %{z}<extra></extra>",
         colorbar={"title": {"text": "mean"}, "thickness": 12},
     )  # fmt: skip
 
