@@ -71,7 +71,11 @@ def flan_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def flan(flan_folder):
-    return load_backbone(flan_folder)
+    backbone = load_backbone(flan_folder)
+    head, table = backbone.model.lm_head.weight, backbone.model.shared.weight
+    assert head.data_ptr() != table.data_ptr()
+    assert torch.equal(head, load_file(flan_folder / "model.safetensors")["lm_head.weight"])
+    return backbone
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,20 @@
 """The frozen backbone: what it encodes depends on the text alone; what it refuses it refuses clearly."""
 
+import shutil
+
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lmem.backbone import load_backbone, pad, weights_hash
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 
-TEXTS = ["context: Ana: I live in Cedar-Bay.", "context: Ben: Hello!", "context: Ana: " + "what a long day. " * 9]
+TEXTS = [
+    "context: Ana: I live in Cedar-Bay.",
+    "context: Ben: Hello!",
+    "context: Ana: " + "what a long day. " * 9,
+]
 
 
 def test_batched_is_one_by_one_in_the_order_of_the_texts(tiny):
@@ -49,6 +56,8 @@ def test_fingerprint_is_of_the_weights(tiny, tiny_folder):
     with torch.no_grad():
         again.model.decoder.block[0].layer[0].layer_norm.weight[0] += 1e-3
     assert weights_hash(again.model) != tiny.fingerprint
+    assert again.fingerprint == tiny.fingerprint  # of what was loaded
+    assert load_backbone(tiny_folder, dtype=torch.bfloat16).fingerprint != tiny.fingerprint
 
 
 def test_frozen(tiny):
@@ -56,22 +65,41 @@ def test_frozen(tiny):
     assert not tiny.model.training
 
 
-def test_answers_do_not_depend_on_the_batch(nano):
-    prompts = ["question: Where does Ben live? " + TEXTS[0], "question: Where does Ana live? " + TEXTS[0]]
-    together = nano.generate(nano.inputs(prompts), max_new_tokens=6)
-    assert together == [nano.generate(nano.inputs([p]), max_new_tokens=6)[0] for p in prompts]
-    assert together[1] == "Cedar-Bay"
+def test_generation_does_not_depend_on_padding_and_neighbours(tiny):
+    options = {"max_new_tokens": 5, "min_new_tokens": 5, "do_sample": False}
+    options |= {"output_logits": True, "return_dict_in_generate": True}
+    together = torch.stack(tiny.model.generate(**tiny.inputs(TEXTS), **options).logits)
+    for i, text in enumerate(TEXTS):
+        alone = torch.stack(tiny.model.generate(**tiny.inputs([text]), **options).logits)
+        torch.testing.assert_close(together[:, i : i + 1], alone, atol=1e-4, rtol=1e-4)
+    assert (together[:, 0] - together[:, 1]).abs().max() > 1e-2
+    answers = tiny.generate(tiny.inputs(TEXTS), max_new_tokens=5)
+    assert answers == [tiny.generate(tiny.inputs([text]), max_new_tokens=5)[0] for text in TEXTS]
+
+
+def test_inputs_keep_the_order_and_labels_hide_the_padding(tiny):
+    inputs, labels = tiny.inputs(TEXTS), tiny.labels(TEXTS)
+    for i, ids in enumerate(tiny.tokenize(TEXTS)):
+        assert inputs["input_ids"][i, : len(ids)].tolist() == ids
+        assert inputs["attention_mask"][i].sum() == len(ids)
+        assert labels[i].tolist() == ids + [-100] * (labels.shape[1] - len(ids))
+    with pytest.raises(InputError, match="at least one"):
+        tiny.inputs([])
 
 
 def test_tokenizer_spells_any_text(tiny):
     for text in ("naïve 日本 café", "tabs\tand emoji 🙂", "Ana's cat: £5!"):
         ids = tiny.tokenizer(text).input_ids
-        assert tiny.tokenizer.decode(ids, skip_special_tokens=True).replace("\t", " ") == text.replace("\t", " ")
+        assert tiny.tokenizer.decode(ids, skip_special_tokens=True).replace(
+            "\t", " "
+        ) == text.replace("\t", " ")
 
 
 def test_every_word_of_tinyworld_is_one_piece(tiny):
     [c] = locomo.parse(tinyworld.samples(1, 9, tinyworld.World(turns=600)))
-    texts = c.texts() + [q.prompt for q in c.questions] + [q.answer for q in c.questions if q.answer]
+    texts = (
+        c.texts() + [q.prompt for q in c.questions] + [q.answer for q in c.questions if q.answer]
+    )
     for text in texts:
         assert all(len(p) > 1 or p in ".,?!:" for p in tiny.tokenizer.tokenize(text)), text
 
@@ -86,13 +114,33 @@ def test_what_cannot_be_loaded(tmp_path, tiny_folder):
         load_backbone(tiny_folder, dtype=torch.float16)
 
 
+@pytest.mark.parametrize(
+    "damage", ["truncated", "a weight missing", "another shape", "no tokenizer"]
+)
+def test_a_broken_checkpoint_is_refused(tmp_path, tiny_folder, damage):
+    shutil.copytree(tiny_folder, tmp_path / "b")
+    path = tmp_path / "b" / "model.safetensors"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "no tokenizer":
+        (tmp_path / "b" / "tokenizer.json").unlink()
+        (tmp_path / "b" / "tokenizer_config.json").unlink()
+    else:
+        weights, name = load_file(path), "decoder.block.0.layer.1.EncDecAttention.q.weight"
+        if damage == "a weight missing":  # transformers alone would draw it at random
+            del weights[name]
+        else:
+            weights[name] = weights[name][:-1].contiguous()
+        save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(InputError, match="expected"):
+        load_backbone(tmp_path / "b")
+
+
 def test_flan_t5s_head_is_its_own(flan):
     model = flan.model
     assert model.lm_head.weight.data_ptr() != model.shared.weight.data_ptr()
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
-    hidden = torch.randn(1, 2, 512)
     ids = torch.tensor([[5, 6]])
     out = model(input_ids=ids, decoder_input_ids=ids, output_hidden_states=True)
     expected = out.decoder_hidden_states[-1] @ model.lm_head.weight.T  # no scaling by 1 / sqrt(D)
     torch.testing.assert_close(out.logits, expected, atol=1e-4, rtol=1e-4)
-    assert hidden.shape[-1] == flan.width

@@ -1,11 +1,14 @@
 """The bank as a value: what is saved comes back, what does not fit is refused, nothing is left half written."""
 
+import json
+
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lmem.bank import Bank
-from lmem.errors import BankError
+from lmem.errors import BankError, InputError
 from lmem.model import MemoryModel
 
 
@@ -30,7 +33,9 @@ def test_round_trip(bank, tmp_path):
 def test_age_counts_turns_since_a_row_changed(model, talk):
     bank = model.write(model.new_bank(), talk[:2])
     ages = bank.age[0]
-    first, second = (len(ids) for ids in model.backbone.tokenize([f"context: {t}" for t in talk[:2]]))
+    first, second = (
+        len(ids) for ids in model.backbone.tokenize([f"context: {t}" for t in talk[:2]])
+    )
     assert (ages == 1).sum() == first
     assert (ages == 0).sum() == second
     assert (ages == -1).sum() == model.rows - first - second
@@ -55,10 +60,16 @@ def test_pick_takes_banks_out_of_a_batch(model, talk):
     assert torch.equal(both.pick([1, 0]).state.rows[1], both.state.rows[0])
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "text", "other tensors", "shapes", "nan"])
-def test_what_is_no_bank_is_refused(bank, tmp_path, damage):
+DAMAGES = ["missing", "folder", "truncated", "text", "other tensors", "shapes", "nan", "one value"]
+DAMAGES += ["no metadata", "metadata is a list", "no owner", "another owner"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_no_bank_is_refused(model, bank, tmp_path, damage):
     path = tmp_path / "b.safetensors"
-    if damage != "missing":
+    if damage == "folder":
+        path.mkdir()
+    elif damage != "missing":
         bank.save(path)
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
@@ -66,19 +77,26 @@ def test_what_is_no_bank_is_refused(bank, tmp_path, damage):
         path.write_text("hello")
     if damage == "other tensors":
         save_file({"rows": torch.ones(1)}, path)
-    if damage in ("shapes", "nan"):
-        from safetensors import safe_open
-
+    if damage in DAMAGES[5:]:
         with safe_open(str(path), framework="pt") as file:
-            about = file.metadata()
+            about = json.loads(file.metadata()["lmem"])
         tensors = load_file(path)
         if damage == "shapes":
             tensors["turns"] = torch.zeros(7, dtype=torch.long)
-        else:
+        elif damage == "nan":
             tensors["rows"][0, 0, 0] = float("nan")
-        save_file(tensors, path, metadata=about)
+        elif damage == "one value":
+            tensors["rows"][0, 5, 0] += 1e-3
+        elif damage == "no owner":
+            del about["owner"]
+        elif damage == "metadata is a list":
+            about = [about]
+        elif damage == "another owner":
+            about["owner"] += "x"
+        known = None if damage == "no metadata" else {"lmem": json.dumps(about)}
+        save_file(tensors, path, metadata=known)
     with pytest.raises(BankError, match="expected"):
-        Bank.load(path)
+        model.check(Bank.load(path))
 
 
 @pytest.mark.parametrize("other", [("m3", 1), ("recent+extension", 10)])
@@ -110,6 +128,8 @@ def test_a_failing_save_leaves_the_old_file(bank, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
+    with pytest.raises(InputError, match="folder"):
+        bank.save(tmp_path)
     monkeypatch.setattr("lmem.bank.save_file", fail)
     with pytest.raises(OSError, match="disk full"):
         bank.save(path)

@@ -1,6 +1,7 @@
 """Imports run downwards only: the house's floors, as data, against what the modules really import."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "lmem"
@@ -24,7 +25,7 @@ WITHIN = {  # on one floor these stand on each other
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature
-    ("bank", "lmem"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
+    ("bank", "lmem.__version__"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
     ("score", "sklearn.isotonic"), ("score", "scipy"), ("data", "datasets"), ("viz", "IPython.display"),
 }  # fmt: skip
 
@@ -52,9 +53,9 @@ def imports(tree):
             for alias in node.names:
                 yield alias.name, id(node) in inner
         elif isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "lmem":
+            if node.module == "lmem" or (ROOT.parent / node.module.replace(".", "/")).is_dir():
                 for alias in node.names:
-                    yield f"lmem.{alias.name}", id(node) in inner
+                    yield f"{node.module}.{alias.name}", id(node) in inner
             else:
                 yield node.module, id(node) in inner
 
@@ -84,5 +85,30 @@ def test_late_imports_are_the_listed_ones():
             continue
         for found, late in imports(ast.parse(path.read_text(encoding="utf-8"))):
             if late:
-                root = "lmem" if found.startswith("lmem") else found
-                assert (name, root) in LATE, f"{path.name} imports {found} inside a function"
+                assert (name, found) in LATE, f"{path.name} imports {found} inside a function"
+
+
+def test_no_circle():
+    """Within a floor too: module by module, whoever is imported does not lead back."""
+    files = {path.relative_to(ROOT.parent).with_suffix(""): path for _, path in modules()}
+    whole = {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
+    needs = {
+        name: {
+            other
+            for found, late in imports(ast.parse(path.read_text(encoding="utf-8")))
+            if not late
+            and (other := found if found in whole else found.rpartition(".")[0]) in whole
+        }
+        for name, path in whole.items()
+        if name != "lmem"
+    }
+    assert sum(map(len, needs.values())) > 40
+    tuple(graphlib.TopologicalSorter(needs).static_order())  # CycleError names the circle
+
+
+def test_no_relative_imports():
+    for _, path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level], (
+            path.name
+        )

@@ -21,7 +21,10 @@ def test_nano_reads(reads):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="4,000 steps reach 94.7% [93.1, 95.9]; the way back: more steps of pre-training")
+@pytest.mark.xfail(
+    strict=True,
+    reason="4,000 steps reach 94.7% [93.1, 95.9]; the way back: more steps of pre-training",
+)
 def test_nano_reads_as_well_as_it_should(reads):
     assert reads["low"] >= 0.95, reads
 
@@ -32,9 +35,24 @@ def test_nano_knows_nothing(nano):
     assert found["em"] <= found["best_guess"] + 0.02, found
 
 
+def test_an_answer_depends_on_what_is_shown_and_not_on_the_batch(nano):
+    shown = " context: Ana: I live in Cedar-Bay."
+    prompts = [f"question: Where does {name} live?{shown}" for name in ("Ben", "Ana")]
+    together = nano.generate(nano.inputs(prompts), max_new_tokens=6)
+    assert together == [nano.generate(nano.inputs([p]), max_new_tokens=6)[0] for p in prompts]
+    assert together[1] == "Cedar-Bay"
+    assert together[0] != "Cedar-Bay"
+
+
 def test_nano_is_small_and_whole():
     names = {p.name for p in NANO.iterdir()}
-    assert {"model.safetensors", "config.json", "tokenizer.json", "README.md", "pretrain.json"} <= names
+    assert {
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "README.md",
+        "pretrain.json",
+    } <= names
     assert sum(p.stat().st_size for p in NANO.rglob("*") if p.is_file()) <= 12e6
 
 
@@ -46,11 +64,11 @@ def test_shipped_adapters_are_small():
 @pytest.mark.slow
 def test_the_shipped_adapter_remembers_what_is_in_its_bank():
     result = evaluate(
-        MemoryModel.from_shipped(), runs.for_testing("tinyworld", 24, 24, "shipped"),
+        MemoryModel.from_shipped(), runs.for_testing("tinyworld", 40, 60, 7),
         controls=["right", "twin", "other"], progress=False,
     )  # fmt: skip
     memory = result["summary"]["memory"]
-    assert memory["right-twin, in_bank"]["n"] >= 60
+    assert memory["right-twin, in_bank"]["n"] >= 150
     assert memory["right-twin, in_bank"]["mean"] >= 0.70, memory
     assert memory["right-other, in_bank"]["mean"] >= 0.70, memory
 
