@@ -26,14 +26,18 @@ def test_a_folder_keeps_what_else_it_held(tmp_path):
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"diary": "mine", "a": "new"}
 
 
+def fails(manager, name=""):
+    with manager as fresh:
+        (fresh / name if name else fresh).write_text("new")
+        raise RuntimeError("stop")
+
+
 def test_a_failure_leaves_the_old_files(tmp_path):
     fill(tmp_path, a="old")
-    with pytest.raises(RuntimeError, match="stop"), write_folder(tmp_path) as fresh:
-        fill(fresh, a="new")
-        raise RuntimeError("stop")
-    with pytest.raises(RuntimeError, match="stop"), write_file(tmp_path / "a") as fresh:
-        fresh.write_text("new")
-        raise RuntimeError("stop")
+    with pytest.raises(RuntimeError, match="stop"):
+        fails(write_folder(tmp_path), "a")
+    with pytest.raises(RuntimeError, match="stop"):
+        fails(write_file(tmp_path / "a"))
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "old"}
 
 

@@ -33,12 +33,12 @@ def style(figure, title, alt, x, y, height=380):
         template="none",
         title={"text": title, "x": 0.01, "font": {"size": 16}},
         height=height,
-        margin={"l": 60, "r": 20, "t": 60, "b": 55},
+        margin={"l": 60, "r": 20, "t": 60, "b": 95},
         font={"family": "system-ui, sans-serif", "size": 13},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         meta={"alt": alt},
-        legend={"orientation": "h", "y": -0.22},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )
     figure.update_xaxes(title=x, showgrid=False)
     figure.update_yaxes(title=y, gridcolor="rgba(128,128,128,0.25)")
@@ -59,7 +59,7 @@ def bank_frames(banks, texts, columns=16):
     step = -(-len(banks) // FRAMES)
     kept = list(range(0, len(banks), step))
     maps = [_pooled(banks[i], columns) for i in kept]
-    top = round(max(float(np.abs(m).max()) for m in maps), 1) or 1.0
+    top = max(float(np.abs(m).max()) for m in maps) or 1.0
     headings = ["before the first turn", *(_short(text) for text in texts)]
     heats = [_heat(m, banks[i], top) for i, m in zip(kept, maps, strict=True)]
     figure = go.Figure(data=[heats[0]])
@@ -85,17 +85,18 @@ def _pooled(bank, columns):
     rows = bank.state.rows[0].detach().float().cpu().numpy()
     rows = np.where(bank.state.written[0].cpu().numpy()[:, None] >= 0, rows, 0.0)
     parts = np.array_split(rows, min(columns, rows.shape[1]), axis=1)
-    return np.stack([part.mean(1) for part in parts], 1).round(1)
+    return np.stack([part.mean(1) for part in parts], 1)
 
 
 def _heat(values, bank, top):
     """One frame; a row's label says which turn it came from."""
     turns = bank.state.written[0].tolist()
     names = [f"row {r}, " + (f"turn {t + 1}" if t >= 0 else "empty") for r, t in enumerate(turns)]
+    ends = {"tickvals": [-127, 0, 127], "ticktext": [f"{-top:.1f}", "0", f"{top:.1f}"]}
     return go.Heatmap(
-        z=values.tolist(), y=names, zmin=-top, zmax=top, colorscale="RdBu",
-        hovertemplate="%{y}<br>column %{x}: %{z}<extra></extra>",
-        colorbar={"title": {"text": "mean"}, "thickness": 12},
+        z=np.round(127 * values / top).astype(np.int8), y=names, zmin=-127, zmax=127,
+        colorscale="RdBu", hovertemplate="%{y}, column %{x}<extra></extra>",
+        colorbar={"title": {"text": "mean"}, "thickness": 12, **ends},
     )  # fmt: skip
 
 
