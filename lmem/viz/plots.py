@@ -40,7 +40,7 @@ def style(figure, title, alt, x, y, height=380):
         meta={"alt": alt},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )
-    figure.update_xaxes(title=x, showgrid=False)
+    figure.update_xaxes(title={"text": x, "standoff": 14}, automargin=True, showgrid=False)
     figure.update_yaxes(title=y, gridcolor="rgba(128,128,128,0.25)")
     return figure
 
@@ -144,27 +144,23 @@ def _errors(found):
 def forgetting(summary, title):
     """Exact match by lag for every condition, and the paper's recall rate with its isotonic fit."""
     curves = summary["forgetting"]
+    rho = curves["recall_rate"]
+    full = [i for i, n in enumerate(rho["n"]) if n]
+    labels = [f"{rho['buckets'][i]}<br>n = {rho['n'][i]}" for i in full]
     figure = go.Figure()
     for name in NAMES:
-        curve = curves.get(f"em {name}")
-        if curve:
-            labels = [f"{b}<br>n = {n}" for b, n in zip(curve["buckets"], curve["n"], strict=True)]
-            figure.add_scatter(
-                x=labels, y=_percent(curve["raw"]), name=NAMES[name], mode="lines+markers",
-                line={"color": COLOURS[name]},
-            )  # fmt: skip
-    rho = curves["recall_rate"]
-    labels = [f"{b}<br>n = {n}" for b, n in zip(rho["buckets"], rho["n"], strict=True)]
-    figure.add_scatter(
-        x=labels, y=_percent(rho["fit"]), name="recall rate, isotonic", mode="lines",
-        line={"color": "#009E73", "dash": "dot"},
-    )  # fmt: skip
-    spoken = ", ".join(
-        f"{b}: {v}"
-        for b, v in zip(rho["buckets"], _percent(curves["em right"]["raw"]), strict=True)
-    )
+        if f"em {name}" in curves:
+            raw = _percent(curves[f"em {name}"]["raw"][i] for i in full)
+            line = {"color": COLOURS[name]}
+            figure.add_scatter(x=labels, y=raw, name=NAMES[name], mode="lines+markers", line=line)
+    fit = _percent(rho["fit"][i] for i in full)
+    line = {"color": "#009E73", "dash": "dot"}
+    figure.add_scatter(x=labels, y=fit, name="recall rate, isotonic", mode="lines", line=line)
+    right = _percent(curves["em right"]["raw"][i] for i in full)
+    spoken = ", ".join(f"{rho['buckets'][i]}: {v}" for i, v in zip(full, right, strict=True))
     alt = f"Lines of exact match in percent by lag in turns; right bank {spoken}."
-    return style(figure, title, alt, "lag of the evidence, turns", "exact match or recall rate, %")
+    style(figure, title, alt, "lag of the evidence, turns", "exact match or recall rate, %", 470)
+    return figure.update_layout(margin_b=175)
 
 
 def _percent(values):
