@@ -2,7 +2,6 @@
 
 import json
 import platform
-import resource
 import subprocess
 import sys
 from importlib import metadata
@@ -11,6 +10,11 @@ from pathlib import Path
 
 from lmem.errors import DataError
 from lmem.files import write_file
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None
 
 
 def machine():
@@ -51,14 +55,15 @@ def commit():
 
 
 def provenance(seed, seconds):
-    """What every result file says of its own making; peak memory in MiB, seconds by phase."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1024 if sys.platform != "darwin" else 1024**2
-    )
+    """What every result file says of its own making; peak memory in MiB (None where it cannot be had), seconds by phase."""
+    peak = None
+    if resource is not None:
+        unit = 1024 if sys.platform != "darwin" else 1024**2
+        peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
     return {
         "seed": seed,
         "seconds": {phase: round(value, 2) for phase, value in seconds.items()},
-        "peak_memory_mib": round(peak),
+        "peak_memory_mib": peak,
         "versions": versions(),
         "commit": commit(),
         "machine": machine(),

@@ -44,7 +44,11 @@ def test_the_release_in_figures(capsys):
     counts = [found[name] for name in ("conversations", "sessions", "turns", "questions")]
     assert (code, counts) == (0, [10, 272, 5882, 1986])
     assert found["categories"] == {"1": 282, "2": 321, "3": 96, "4": 841, "5": 446}
-    assert found["test_split"] == {"questions": 639, "lag_buckets": [28, 24, 60, 130, 395], "without_lag": 2}
+    assert found["test_split"] == {
+        "questions": 639,
+        "lag_buckets": [28, 24, 60, 130, 395],
+        "without_lag": 2,
+    }
     _, out, _ = lmem(capsys, "data", "locomo", "--evidence", "first", "--json")
     assert json.loads(out)["test_split"]["lag_buckets"] == [28, 24, 62, 130, 395]
 
@@ -82,7 +86,9 @@ def test_tables_are_printed_too(capsys):
         ("chat", "--bank", "BROKEN"),
     ],
 )
-def test_bad_input_is_one_sentence_and_code_2(arguments, tmp_path, capsys, monkeypatch, nano_is_tiny):
+def test_bad_input_is_one_sentence_and_code_2(
+    arguments, tmp_path, capsys, monkeypatch, nano_is_tiny
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "BROKEN").write_text('[{"sample_id": ')
     (tmp_path / "SHAPE").write_text('{"a": 1}')
@@ -98,13 +104,24 @@ def test_bad_input_is_one_sentence_and_code_2(arguments, tmp_path, capsys, monke
 @pytest.fixture
 def nano_is_tiny(monkeypatch, tiny, tiny_folder):
     """The shipped adapter replaced by a small one, so that refusals are tested without waiting."""
-    monkeypatch.setattr(MemoryModel, "from_shipped", classmethod(lambda cls, name="": cls(tiny, "recent")))
+    monkeypatch.setattr(
+        MemoryModel, "from_shipped", classmethod(lambda cls, name="": cls(tiny, "recent"))
+    )
 
 
 def test_chat_writes_asks_saves_and_loads(tiny, tmp_path):
     model = MemoryModel(tiny, "recent")
     path = tmp_path / "b.safetensors"
-    lines = iter(["I adopted a cat called Miro.", "What is Ana's cat called?", "/bank", f"/save {path}", "/new", "/what"])
+    lines = iter(
+        [
+            "I adopted a cat called Miro.",
+            "What is Ana's cat called?",
+            "/bank",
+            f"/save {path}",
+            "/new",
+            "/what",
+        ]
+    )
     console = Console(record=True, quiet=False, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
 
     def read(prompt):

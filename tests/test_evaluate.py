@@ -72,7 +72,9 @@ def test_every_condition_is_asked_and_paired(tiny, conversations):
     assert len(result["questions"]) == asked
     assert set(result["summary"]["conditions"]) == {*CONTROLS, "baseline"}
     for scored in result["questions"]:
-        assert scored["none"]["answer"] == scored["baseline"]["answer"]  # no bank is the bare backbone
+        assert (
+            scored["none"]["answer"] == scored["baseline"]["answer"]
+        )  # no bank is the bare backbone
     text = json.dumps(result, allow_nan=False)
     assert json.loads(text)["method"] == "attention+extension"
     gold = {q.answer for c in conversations for q in c.questions if q.answer and "-" in q.answer}

@@ -28,7 +28,9 @@ def test_the_read_learns_and_the_backbone_does_not(tiny, conversations, method):
 
 
 def test_loss_falls(tiny, conversations):
-    report = train(MemoryModel(tiny, "recent"), conversations, TrainConfig(steps=60, batch=8, warmup=5), False)
+    report = train(
+        MemoryModel(tiny, "recent"), conversations, TrainConfig(steps=60, batch=8, warmup=5), False
+    )
     assert sum(report["losses"][-10:]) < 0.8 * sum(report["losses"][:10])
 
 
@@ -36,7 +38,9 @@ def test_a_seed_is_one_result(tiny, conversations):
     weights = []
     for seed in (1, 1, 2):
         model = MemoryModel(tiny, "m3", seed=seed)
-        train(model, conversations, TrainConfig(steps=4, batch=4, warmup=1, seed=seed), progress=False)
+        train(
+            model, conversations, TrainConfig(steps=4, batch=4, warmup=1, seed=seed), progress=False
+        )
         weights.append(model.read.w_mem.detach().clone())
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -65,12 +69,19 @@ def test_banks_of_all_conversations_side_by_side(tiny, conversations):
     together = make_banks(model, texts, batch=3, progress=False)
     for i, one in enumerate(texts):
         alone = model.write(model.new_bank(), one)
-        torch.testing.assert_close(together.pick(i).state.rows, alone.state.rows, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            together.pick(i).state.rows, alone.state.rows, atol=1e-4, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize(
     ("kind", "bad"),
-    [(TrainConfig, {"steps": 0}), (TrainConfig, {"lr": 0}), (EvalConfig, {"batch": 0}), (PretrainConfig, {"heads": 3})],
+    [
+        (TrainConfig, {"steps": 0}),
+        (TrainConfig, {"lr": 0}),
+        (EvalConfig, {"batch": 0}),
+        (PretrainConfig, {"heads": 3}),
+    ],
 )
 def test_bad_settings(kind, bad):
     with pytest.raises(InputError):
@@ -88,7 +99,9 @@ def test_settings_as_json():
 def test_flan_t5s_form_goes_all_the_way(flan, conversations, tmp_path):
     model = MemoryModel(flan, "m3", scale=0.25)
     bank = model.write(model.new_bank(), ["Ana: I adopted a cat called Miro."])
-    report = train(model, conversations[:1], TrainConfig(steps=2, batch=2, warmup=1), progress=False)
+    report = train(
+        model, conversations[:1], TrainConfig(steps=2, batch=2, warmup=1), progress=False
+    )
     assert report["loss"] > 0
     answer = model.answer(bank, "What is Ana's cat called?", max_new_tokens=3)
     model.save_pretrained(tmp_path / "a")

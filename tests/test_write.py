@@ -36,10 +36,14 @@ def numpy_attention(write, rows, latents, mask):
 
 
 def numpy_recent(write, rows, latents, mask):
-    return np.stack([np.concatenate([r, z[m]])[-R:] for r, z, m in zip(rows, latents, mask, strict=True)])
+    return np.stack(
+        [np.concatenate([r, z[m]])[-R:] for r, z, m in zip(rows, latents, mask, strict=True)]
+    )
 
 
-@pytest.mark.parametrize(("name", "plain"), [("attention", numpy_attention), ("recent", numpy_recent)])
+@pytest.mark.parametrize(
+    ("name", "plain"), [("attention", numpy_attention), ("recent", numpy_recent)]
+)
 def test_equals_the_equation_in_numpy(name, plain):
     write = rule(name)
     state = write.start(B)
