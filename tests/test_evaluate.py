@@ -1,9 +1,11 @@
 """Evaluation: the same questions under every condition, and what is counted from their answers."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from lmem import results
 from lmem.errors import DataError, InputError
@@ -87,8 +89,33 @@ def test_conditions_that_cannot_be_had(tiny, conversations):
         evaluate(MemoryModel(tiny, "m3"), conversations, controls=["twins"])
     with pytest.raises(InputError, match="other"):
         evaluate(MemoryModel(tiny, "m3"), conversations[:1], controls=["other"])
-    with pytest.raises(InputError, match="at least one"):
-        evaluate(MemoryModel(tiny, "m3"), [])
+    silent = [replace(c, questions=()) for c in conversations]
+    for nothing in ([], silent):
+        with pytest.raises(InputError, match="questions"):
+            evaluate(MemoryModel(tiny, "m3"), nothing)
+
+
+def test_each_condition_reads_its_own_bank(tiny, conversations, monkeypatch):
+    """Questions in the first conversation only: its own bank, its twin's, the next one's, none, zeros."""
+    asked = [conversations[0], *(replace(c, questions=()) for c in conversations[1:])]
+    model, read = MemoryModel(tiny, "recent"), {}
+    real = MemoryModel.attached
+
+    def spy(self, bank, ablate=None, **options):
+        read.setdefault(ablate, []).append(bank.state.rows[0])
+        return real(self, bank, ablate, **options)
+
+    monkeypatch.setattr(MemoryModel, "attached", spy)
+    evaluate(model, asked, progress=False)
+    right, twin, other = (
+        model.write(model.new_bank(), c).state.rows[0]
+        for c in (conversations[0], conversations[0].twin, conversations[1])
+    )
+    for found, expected in zip(read[None], (right, twin, other), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert (right - twin).abs().max() > 1e-2
+    assert (right - other).abs().max() > 1e-2
+    assert len(read["masked"]) == len(read["null_rows"]) == 1
 
 
 def test_the_stateless_method_has_only_its_baseline(tiny, conversations):

@@ -51,7 +51,8 @@ def bare(model, questions):
 
 
 @pytest.fixture(
-    params=[("tiny", m) for m in METHODS] + [("flan", m) for m in ("m1", "m2", "m3")], ids=str
+    params=[("tiny", m) for m in METHODS] + [("flan", m) for m in ("m1", "m2", "m3", "recent")],
+    ids=str,
 )
 def model(request):
     backbone, method = request.param
@@ -497,6 +498,22 @@ def attention(module, x, other, bias):
     )
     scores = q @ k.transpose(2, 3) + bias
     return module.o((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("name", ["tiny", "flan"])
+def test_a_borrowed_branch_starts_as_the_frozen_attention(request, talk, name):
+    backbone = request.getfixturevalue(name)
+    model = MemoryModel(backbone, "recent")
+    bank = model.write(model.new_bank(), talk)
+    mask = model.write_rule.readable(bank.state)
+    states = torch.randn(1, 3, backbone.width)
+    for i, block in enumerate(backbone.model.decoder.block):
+        with torch.no_grad():
+            found = model.read(states, bank.state.rows, mask, i)
+            expected = attention(
+                block.layer[1].EncDecAttention, states, bank.state.rows[:, mask[0]], 0.0
+            )
+        torch.testing.assert_close(found, model.read.beta[i] * expected, atol=1e-4, rtol=1e-4)
 
 
 def test_attach_needs_no_memory_model(tiny, questions):

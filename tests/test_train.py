@@ -27,6 +27,39 @@ def test_the_read_learns_and_the_backbone_does_not(tiny, conversations, method):
     assert len(report["losses"]) == 12
 
 
+@pytest.mark.parametrize("method", ["m1", "m2", "m3", "recent", "recent+extension"])
+def test_every_weight_has_a_gradient_away_from_its_start(tiny, conversations, method):
+    model = MemoryModel(tiny, method, scale=0.5)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight) * 0.1)
+    bank = model.write(model.new_bank(), conversations[0])
+    asked = [q for q in conversations[0].questions if q.answer]
+    with model.attached(bank):
+        inputs, labels = (
+            tiny.inputs([q.prompt for q in asked]),
+            tiny.labels([q.answer for q in asked]),
+        )
+        tiny.model(**inputs, labels=labels).loss.backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert (
+            weight.grad.flatten(1).abs().sum(1).all() if weight.ndim > 1 else weight.grad.all()
+        ), name
+
+
+@pytest.mark.parametrize("method", ["m1", "m2", "m3", "recent", "recent+extension"])
+def test_loss_falls_on_a_fixed_batch(tiny, conversations, method):
+    """As many questions in a batch as there are: every step sees the same ones."""
+    n = sum(q.answer is not None for q in conversations[0].questions)
+    config = TrainConfig(steps=15, batch=n, warmup=1, lr=1e-2, undated=0)
+    report = train(MemoryModel(tiny, method), conversations[:1], config, progress=False)
+    assert report["questions"] == n
+    assert report["losses"][-1] < report["losses"][0] - 1e-3
+    assert report["losses"][-1] < min(report["losses"][:3])
+
+
 def test_loss_falls(tiny, conversations):
     report = train(
         MemoryModel(tiny, "recent"), conversations, TrainConfig(steps=60, batch=8, warmup=5), False
