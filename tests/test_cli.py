@@ -1,15 +1,17 @@
 """The command line: what it prints, and how it refuses."""
 
+import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from lmem import cli, talk
 from lmem.bank import Bank
-from lmem.data import locomo
+from lmem.data import locomo, tinyworld
 from lmem.model import MemoryModel
 
 
@@ -83,21 +85,50 @@ def test_tables_are_printed_too(capsys):
         ("train", "--out", "OUT", "--backbone", "no/such/folder/here"),
         ("train", "--out", "OUT", "--steps", "0"),
         ("evaluate", "--adapter", "no/adapter/here"),
+        ("train", "--out", "BROKEN"),
+        ("train", "--out", "OUT", "--data", "SHAPE"),
+        ("train", "--out", "OUT", "--data", "EMPTY_TURN"),
+        ("train", "--out", "OUT", "--scale", "nan"),
+        ("pretrain", "--out", "OUT", "--steps", "0"),
+        ("evaluate", "--data", "nowhere.json"),
+        ("evaluate", "--data", "NO_QUESTIONS"),
+        ("data", "locomo", "--path", "EMPTY_TURN"),
+        ("data", "tinyworld", "--out", "FOLDER"),
+        ("data", "tinyworld", "--out", "x.json", "--conversations", "0"),
+        ("doctor", "--questions", "0"),
+        ("bench", "encode", "--data", "tinyworld", "--turns", "0"),
         ("chat", "--bank", "BROKEN"),
+        ("chat", "--bank", "CUT"),
+        ("chat", "--bank", "OTHER_METHOD"),
+        ("chat", "--bank", "OTHER_SIZE"),
+        ("chat", "--bank", "OTHER_BACKBONE"),
     ],
+    ids=" ".join,
 )
 def test_bad_input_is_one_sentence_and_code_2(
-    arguments, tmp_path, capsys, monkeypatch, nano_is_tiny
+    arguments, tmp_path, tiny, capsys, monkeypatch, nano_is_tiny
 ):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()
     (tmp_path / "BROKEN").write_text('[{"sample_id": ')
     (tmp_path / "SHAPE").write_text('{"a": 1}')
+    [sample] = tinyworld.samples(1, 0, tinyworld.World(turns=10, questions=0))
+    (tmp_path / "NO_QUESTIONS").write_text(json.dumps([sample]))
+    sample["conversation"]["session_1"][3]["text"] = "  "
+    (tmp_path / "EMPTY_TURN").write_text(json.dumps([sample]))
+    MemoryModel(tiny, "m3").new_bank().save("OTHER_METHOD")
+    MemoryModel(tiny, "recent", scale=0.5).new_bank().save("OTHER_SIZE")
+    own = MemoryModel(tiny, "recent").new_bank()
+    replace(own, backbone="0" * 64).save("OTHER_BACKBONE")
+    own.save("CUT")
+    (tmp_path / "CUT").write_bytes((tmp_path / "CUT").read_bytes()[:-9])
     before = {p.name for p in tmp_path.iterdir()}
     code, out, err = lmem(capsys, *arguments)
     assert code == 2
     assert out == ""
-    assert err.startswith("lmem: expected") or "must" in err or "has" in err, err
-    assert "Traceback" not in err
+    assert err.startswith("lmem: ")
+    assert len(err.strip().splitlines()) == 1, err
+    assert any(word in err for word in ("expected", "must", "has")), err
     assert {p.name for p in tmp_path.iterdir()} == before
 
 
@@ -107,6 +138,38 @@ def nano_is_tiny(monkeypatch, tiny, tiny_folder):
     monkeypatch.setattr(
         MemoryModel, "from_shipped", classmethod(lambda cls, name="": cls(tiny, "recent"))
     )
+    monkeypatch.setattr("lmem.backbone.NANO", tiny_folder)
+
+
+def test_a_wrong_checksum_is_code_2_and_nothing_is_cached(tmp_path, capsys, monkeypatch):
+    class Answer(io.BytesIO):
+        headers = {}
+
+    monkeypatch.setattr(locomo, "find", lambda: None)
+    monkeypatch.setattr(locomo, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
+    monkeypatch.setattr("lmem.data.locomo.urlopen", lambda *args, **kwargs: Answer(b"[]"))
+    code, out, err = lmem(capsys, "data", "locomo")
+    assert (code, out) == (2, "")
+    assert "SHA-256" in err
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_doctor_measures_here_and_now(capsys, nano_is_tiny):
+    code, out, _ = lmem(capsys, "doctor", "--questions", 8, "--json")
+    found = json.loads(out)["nano"]
+    assert code == 0
+    assert found["questions"] == 8
+    assert 0 <= found["with_evidence"] <= 1
+    assert 0 <= found["without_evidence"] <= 1
+
+
+def test_bench_encode_gives_both_ways_and_their_ratio(capsys, nano_is_tiny):
+    options = ("--data", "tinyworld", "--turns", 60, "--plain-turns", 4)
+    code, out, _ = lmem(capsys, "bench", "encode", *options, "--json")
+    found = json.loads(out)
+    assert (code, found["turns"]) == (0, 60)
+    assert found["ratio"] > 1  # a turn of 15 tokens against 384
+    assert found["difference"] < 1e-4
 
 
 def test_chat_writes_asks_saves_and_loads(tiny, tmp_path):
@@ -144,9 +207,21 @@ def test_chat_survives_a_wrong_file(tiny, tmp_path):
     assert "expected a bank" in console.export_text()
 
 
+def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
+    """Too long a turn, a folder in the file's place: said in a sentence, and the bank is still there."""
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
+    lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit"])
+    end = talk.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
+    assert end.turns_written == [1]
+    said = console.export_text()
+    assert "at most 384" in said
+    assert "is a folder" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_importing_lmem_is_light():
     code = (
-        "import time, sys; t = time.perf_counter(); import lmem, lmem.cli; s = time.perf_counter() - t;"
+        "import time, sys; t = time.process_time(); import lmem, lmem.cli; s = time.process_time() - t;"
         "print('torch' in sys.modules, 'transformers' in sys.modules, s)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
