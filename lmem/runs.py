@@ -58,7 +58,9 @@ def vocabulary(backbone, conversations):
         for row, short in zip(full, backbone.tokenize(texts, truncate=True), strict=True)
     )
     tokens = sum(map(len, full))
-    words = Counter(word for text in texts for word in re.findall(r"[^\W\d_]+", text))
+    pattern = r"[^\W\d_]+(?:-[^\W\d_]+)*"  # a hyphenated value of tinyworld is one word
+    said = [text.removeprefix("context: ").replace("'s", "") for text in texts]
+    words = Counter(word for text in said for word in re.findall(pattern, text))
     spelled = sum(n for word, n in words.items() if len(backbone.tokenizer.tokenize(word)) > 1)
     return {
         "turns": len(texts),

@@ -36,12 +36,13 @@ def test_nano_knows_nothing(nano):
 
 
 def test_an_answer_depends_on_what_is_shown_and_not_on_the_batch(nano):
-    shown = " context: Ana: I live in Cedar-Bay."
-    prompts = [f"question: Where does {name} live?{shown}" for name in ("Ben", "Ana")]
+    prompts = [
+        f"question: Where does Ana live? context: Ana: I live in {town}."
+        for town in ("Maple-Hill", "Cedar-Bay")
+    ]
     together = nano.generate(nano.inputs(prompts), max_new_tokens=6)
     assert together == [nano.generate(nano.inputs([p]), max_new_tokens=6)[0] for p in prompts]
-    assert together[1] == "Cedar-Bay"
-    assert together[0] != "Cedar-Bay"
+    assert together == ["Maple-Hill", "Cedar-Bay"]
 
 
 def test_nano_is_small_and_whole():
