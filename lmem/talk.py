@@ -31,7 +31,7 @@ def chat(model, bank=None, name="Ana", read=input, console=None):
         try:
             held = _turn(model, held, line, name, console)
         except (LmemError, OSError) as error:  # a full disk must not cost the bank
-            console.print(str(error), style="red", markup=False)
+            console.print(str(error), style="red", markup=False, soft_wrap=True)
 
 
 def _turn(model, bank, line, name, console):
