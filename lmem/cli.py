@@ -191,7 +191,7 @@ def pretrain(
     seed: Seed = 0,
     as_json: Json = False,
 ):
-    """Make the nano backbone from nothing: about an hour on 2 cores."""
+    """Make the nano backbone from nothing: about half an hour on 2 cores."""
     from lmem import pretrain as making
     from lmem.config import PretrainConfig
 
