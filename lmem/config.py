@@ -50,9 +50,11 @@ class PretrainConfig(Settings):
     lr, table_lr       AdamW's rates for norms, and for embeddings and position biases, which are large
     first_turns        turns of the inputs at first, at most; they grow to `turns` within `curriculum` of the steps
     undated            share of the conversations whose turns stand without their date
+    alike              share of the readings whose other turns tell the same relation of somebody else
+    bf16, compile      autocast; torch.compile, twice as fast on a CPU (needs a C++ compiler, and 2 minutes at first)
     """
 
-    steps: int = 4000
+    steps: int = 8000
     batch: int = 64
     muon_lr: float = 3e-3
     lr: float = 1.5e-3
@@ -61,12 +63,14 @@ class PretrainConfig(Settings):
     first_turns: int = 3
     turns: int = 8
     curriculum: float = 0.4
-    undated: float = 0.25
+    undated: float = 0.3
+    alike: float = 0.5
     width: int = 128
     heads: int = 8
     feed_forward: int = 256
     layers: int = 4
     bf16: bool = True
+    compile: bool = False
     seed: int = 0
     log_every: int = 500
 
@@ -101,7 +105,8 @@ class TrainConfig(Settings):
     weight_decay: float = 1e-2
     warmup: int = 100
     clip: float = 1.0
-    undated: float = 0.25
+    undated: float = 0.3
+    alike: float = 0.5
     seed: int = 42
 
     def __post_init__(self):

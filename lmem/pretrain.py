@@ -133,11 +133,12 @@ def pretrain(out, config=None, progress=True):
         for one in optimizers
     ]
     batches = _Batches(config, tokenizer)
+    forward = torch.compile(model, dynamic=True) if config.compile else model
     begun, losses = time.perf_counter(), []
     for step in track(range(config.steps), "pre-training", progress):
         inputs = batches.next(step)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            loss = model(**inputs, use_cache=False).loss
+            loss = forward(**inputs, use_cache=False).loss
         loss.backward()
         clip_grad_norm_(model.parameters(), 1.0)
         for one in (*optimizers, *schedules):
@@ -182,7 +183,7 @@ spells every other word in characters and bytes, and is of no use outside this p
 
 | | |
 |---|---|
-| made by | `lmem pretrain`, seed {seed}, {steps} steps of {batch} questions, generated anew for every step |
+| made by | `lmem pretrain{compiled}`, seed {seed}, {steps} steps of {batch} questions, generated anew for every step |
 | time | {minutes:.0f} minutes on {threads} threads of {processor}, {device} |
 | reads | {em:.1f}% exact match on {n} held-out questions with {shown} turns in the input, the evidence among them (95% interval {low:.1f} to {high:.1f}) |
 | by kind | {by_kind} |
@@ -203,6 +204,7 @@ def write_card(folder):
     card = CARD.format(
         **facts["config"] | {"steps": facts["steps"]},
         **{name: facts["machine"][name] for name in ("threads", "processor", "device")},
+        compiled=" --compile" if facts["config"]["compile"] else "",
         parameters=facts["parameters"],
         minutes=facts["seconds"] / 60,
         n=reads["n"],
@@ -259,7 +261,7 @@ class _Batches:
         self.limit, self.ready = config.first_turns, []
         self.stream = readings(
             f"train {config.seed}", lambda: self.random.randint(1, self.limit), _dense_world,
-            told=False, undated=config.undated,
+            told=False, undated=config.undated, alike=config.alike,
         )  # fmt: skip
 
     def next(self, step):

@@ -26,28 +26,36 @@ def source_text(question, texts):
     return " ".join([question.prompt, *texts])
 
 
-def reading(conversation, texts, question, turns, rng, evidence=True):
+def reading(conversation, texts, question, turns, rng, evidence=True, alike=False):
     """The question beside `turns` turns: its evidence and others drawn at random, in their order.
 
     texts     the conversation's turns, rendered
     turns     how many turns stand in the input (more if the evidence alone is more)
     evidence  False leaves the evidence out and puts other turns in its place
+    alike     True draws turns first that answer the same relation for somebody else
     """
     kept = set(question.evidence)
     others = [t for t in range(len(texts)) if t not in kept]
+    rng.shuffle(others)
+    if alike:
+        same = {
+            t for q in conversation.questions if q.relation == question.relation for t in q.evidence
+        }
+        others.sort(key=lambda t: t not in same)
     picked = kept if evidence else set()
-    picked = picked | set(rng.sample(others, min(len(others), max(0, turns - len(picked)))))
+    picked = picked | set(others[: max(0, turns - len(picked))])
     source = source_text(question, [texts[t] for t in sorted(picked)])
     return Reading(source, question.answer or UNKNOWN, question.kind, question.relation)
 
 
-def readings(seed, turns, world=None, evidence=True, told=True, undated=0.0):
+def readings(seed, turns, world=None, evidence=True, told=True, undated=0.0, alike=0.0):
     """Endless stream of readings from held-out or training conversations of tinyworld, by seed.
 
     turns    a number, or a function without arguments that gives one for each question
     world    a tinyworld.World, or a function of a random.Random that gives one for each conversation
     told     True leaves out the questions whose fact was never told
     undated  share of the conversations whose turns stand without their date
+    alike    share of the readings whose other turns tell the same relation of somebody else, where there are such
     """
     index = 0
     while True:
@@ -59,5 +67,5 @@ def readings(seed, turns, world=None, evidence=True, told=True, undated=0.0):
             if told and question.answer is None:
                 continue
             n = turns() if callable(turns) else turns
-            yield reading(conversation, texts, question, n, rng, evidence)
+            yield reading(conversation, texts, question, n, rng, evidence, rng.random() < alike)
         index += 1
