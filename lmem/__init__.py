@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Backbone": "lmem.backbone",
     "Bank": "lmem.bank",
+    "Ledger": "lmem.ledger",
     "LmemError": "lmem.errors",
     "MemoryModel": "lmem.model",
     "load_backbone": "lmem.backbone",

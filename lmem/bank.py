@@ -81,6 +81,31 @@ class Bank:
         index = torch.as_tensor(index, device=self.state.turns.device).reshape(-1)
         return self._map(lambda tensor: tensor[index])
 
+    def diff(self, other):
+        """(B, R): how far each row lies from the other bank's, in Euclidean length; 0 where nothing changed.
+
+        raises  BankError if the other bank is of another model or size
+        """
+        self._same(other)
+        return (self.state.rows - other.state.rows).norm(dim=2)
+
+    def merge(self, later, rule):
+        """The bank after both, had `later` gone on from this one; `rule` is the write rule of their model.
+
+        raises  BankError if the banks are of different models, MethodError if the rule has no merge
+        """
+        self._same(later)
+        return replace(self, state=rule.merge(self.state, later.state))
+
+    def _same(self, other):
+        """BankError unless both banks come from the same adapter and backbone, as many of them."""
+        for name in ("owner", "backbone"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                raise BankError(f"expected a bank of the same {name}, {mine}, not of {theirs}")
+        if len(self) != len(other):
+            raise BankError(f"expected {len(self)} banks, not {len(other)}")
+
     def _map(self, change):
         return replace(self, state=State(*(change(tensor) for tensor in self.state)))
 
@@ -92,6 +117,7 @@ class Bank:
             "format": FORMAT,
             "owner": self.owner,
             "backbone": self.backbone,
+            "turns": self.turns_written,
             "lmem": __version__,
         }
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}

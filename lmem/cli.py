@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lmem.errors import LmemError
+from lmem.errors import InputError, LmemError
 from lmem.files import expect_folder
 
 app = typer.Typer(
@@ -115,12 +115,31 @@ def doctor(
 
 
 @app.command()
-def methods(as_json: Json = False):
-    """The methods there are: write, read, aliases, where they come from."""
-    from lmem.methods import METHODS
+def methods(
+    shape: Annotated[
+        str | None, typer.Option(help="A published size, flan-t5-small to flan-t5-xxl, no weights.")
+    ] = None,
+    backbone: BackboneName = "nano",
+    scale: Annotated[float, typer.Option(help="1 is 64 rows, 10 is 640.")] = 1,
+    grid: Annotated[bool, typer.Option(help="Every write with every read that fits.")] = False,
+    as_json: Json = False,
+):
+    """The methods there are: what is written and read where, and how many numbers of it learn."""
+    from lmem import methods as known
+    from lmem.backbone import load_backbone
 
-    rows = {m.name: {"aliases": list(m.aliases), "source": m.source} for m in METHODS}
-    show(rows, as_json, "methods")
+    model = known.shape(shape) if shape else load_backbone(backbone).model
+    rows = known.table(model, scale, known.grid() if grid else known.METHODS)
+    if as_json:
+        return show({"methods": rows}, as_json, "methods")
+    columns = ("method", "aliases", "site", "rows", "trainable", "bank", "start")
+    listing = Table(*columns, title=f"{shape or backbone}, frozen: {rows[0]['frozen']:,}")
+    for row in rows:
+        row["aliases"] = ", ".join(row["aliases"])
+        listing.add_row(
+            *(f"{row[c]:,}" if isinstance(row[c], int) else str(row[c] or "-") for c in columns)
+        )
+    Console().print(listing)
 
 
 @data.command("locomo")
@@ -217,34 +236,73 @@ def train(
     turns: Annotated[
         int, typer.Option(help="Turns of a training conversation, if generated.")
     ] = 12,
-    steps: int = 1500,
-    batch: int = 32,
-    lr: float = 2e-3,
+    preset: Annotated[
+        str, typer.Option(help='"lmem", or "paper" for the paper\'s own settings.')
+    ] = "lmem",
+    steps: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    cuts: Annotated[
+        int | None, typer.Option(help="Ask at so many random points of a conversation too.")
+    ] = None,
+    validation: Annotated[
+        int, typer.Option(help="Conversations apart, to keep the best weights by.")
+    ] = 0,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many checks without a better one.")
+    ] = None,
+    write: Annotated[list[str] | None, typer.Option(help="Option of the write: gamma=0.99")] = None,
+    read: Annotated[list[str] | None, typer.Option(help="Option of the read: heads=4")] = None,
     seed: Seed = 42,
     as_json: Json = False,
 ):
-    """Train an adapter on a frozen backbone (Type 1)."""
-    from lmem import results, runs
+    """Train an adapter on a frozen backbone (Type 1). A run that was cut off goes on where it was."""
+    from lmem import checkpoint, results, runs
     from lmem.backbone import load_backbone
     from lmem.config import TrainConfig
     from lmem.model import MemoryModel
+    from lmem.train import main_process
     from lmem.train import train as fit
 
     expect_folder(out)
-    config = TrainConfig(steps=steps, batch=batch, lr=lr, seed=seed)
-    model = MemoryModel(load_backbone(backbone), method, scale, seed)
-    report = fit(model, runs.for_training(data, conversations, turns, seed), config)
-    losses = report.pop("losses")
-    seconds = report.pop("seconds")
-    model.save_pretrained(out)
+    if preset not in ("lmem", "paper"):
+        raise InputError(f'preset must be "lmem" or "paper", not {preset!r}')
+    given = {"steps": steps, "batch": batch, "lr": lr, "cuts": cuts, "patience": patience}
+    given = {name: value for name, value in given.items() if value is not None} | {"seed": seed}
+    if steps is not None:
+        given["epochs"] = None
+    config = TrainConfig.paper(**given) if preset == "paper" else TrainConfig(**given)
+    model = MemoryModel(load_backbone(backbone), method, scale, seed, pairs(write), pairs(read))
+    drawn, held = runs.for_training(data, conversations, turns, seed, validation)
+    report = fit(model, drawn, config, validation=held, folder=out / "run")
+    losses, seconds = report.pop("losses"), report.pop("seconds")
     about = {"method": model.method.name, "rows": model.rows, "backbone": backbone, "data": data}
     about |= {
+        "options": model.options,
         "settings": config.difference(),
         **report,
         "provenance": results.provenance(seed, seconds),
     }
+    if not main_process():
+        return
+    model.save_pretrained(out)
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
+    (out / "run" / checkpoint.FILE).unlink()  # whole: nothing is left to go on with
     show({"adapter": str(out), **about}, as_json, "lmem train")
+
+
+def pairs(options):
+    """["gamma=0.99", "normalise=true"] as {"gamma": 0.99, "normalise": True}."""
+    found = {}
+    for option in options or ():
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise InputError(f"expected an option as name=value, not {option!r}")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 @app.command()

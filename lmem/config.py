@@ -94,25 +94,53 @@ class PretrainConfig(Settings):
 class TrainConfig(Settings):
     """Type 1 training of an adapter (paper, section 3.3 and table 1; chapter 9).
 
-    steps    optimiser steps; each takes `batch` questions with the banks of their conversations
-    warmup   steps of linear warm-up, followed by a cosine to zero
-    undated  share of the conversations whose turns are written without the session's date
+    steps     optimiser steps; each takes `batch` questions with the banks of their conversations
+    epochs    instead of `steps`: how often every question comes
+    warmup    steps of linear warm-up, followed by a cosine to zero
+    window    turns at the end of a bank through which a learned write carries gradient
+    cuts      besides at the end, questions are asked at so many random points of each conversation
+    undated   share of the conversations whose turns are written without the session's date
+    check     steps between two looks at the validation conversations, if there are any
+    patience  stop after so many looks without a better one; 0 never stops
     """
 
     steps: int = 1500
+    epochs: int | None = None
     batch: int = 32
     lr: float = 2e-3
     weight_decay: float = 1e-2
     warmup: int = 100
     clip: float = 1.0
-    undated: float = 0.3
-    alike: float = 0.5
+    window: int = 8
+    cuts: int = 0
+    undated: float = 0.25
+    check: int = 250
+    patience: int = 0
+    save_every: int = 250
     seed: int = 42
 
     def __post_init__(self):
-        self._at_least(steps=1, batch=1, warmup=1, weight_decay=0.0)
+        self._at_least(
+            steps=1, batch=1, warmup=1, weight_decay=0.0, window=1, cuts=0, check=1, patience=0,
+            save_every=1,
+        )  # fmt: skip
+        if self.epochs is not None:
+            self._at_least(epochs=1)
         if not (self.lr > 0 and self.clip > 0):
             raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
+
+    @classmethod
+    def paper(cls, **changes):
+        """Table 1 of the paper, all of it: no early stop, dates as they come, asked at the end."""
+        printed = {
+            "lr": 1e-4, "weight_decay": 1e-2, "warmup": 200, "clip": 1.0, "epochs": 10, "batch": 16,
+            "window": 8, "seed": 42, "undated": 0.0,
+        }  # fmt: skip
+        return cls(**{**printed, **changes})
+
+    def total_steps(self, questions):
+        """Optimiser steps for so many questions."""
+        return self.steps if self.epochs is None else -(-self.epochs * questions // self.batch)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from lmem import sites
 from lmem.errors import InputError, MethodError
 
 ABLATIONS = (None, "masked", "null_rows")
+KERNELS = ("eager", "sdpa")
 
 
 @contextmanager
@@ -22,8 +23,12 @@ def attach(model, read, rows, mask, expand=None):
     rows    (B, R, D)  one bank per row of the encoder's batch, or one bank for all (B = 1)
     mask    (B, R)     True where a row may be read; if nothing may be, nothing at all is added
     expand  decoder rows per encoder row, needed only if `encoder_outputs=` is passed in and B > 1
-    raises  InputError inside the block if the batch does not fit the banks
+    raises  InputError inside the block if the batch does not fit the banks; MethodError for an attention kernel
+            that was not tried
     """
+    kernel = model.config._attn_implementation
+    if kernel not in KERNELS:  # others take masks of their own form, which our rows would not enter
+        raise MethodError(f"expected attention out of {', '.join(KERNELS)}, not {kernel!r}")
     attachment = _Attachment(model, read, rows, mask, expand)
     handles = attachment.hook() if bool(mask.any()) else []
     try:
@@ -98,13 +103,9 @@ class _Attachment:
         kwargs = {**kwargs, "input_ids": None}
         embeds = module.embed_tokens(tokens) if tokens is not None else kwargs["inputs_embeds"]
         rows, mask = self.banks(len(embeds), embeds, decoding=False)
-        soft = self.read(rows).to(embeds.dtype)  # (B, m, D)
-        some = mask.any(1, keepdim=True).expand(-1, soft.shape[1])
-        seen = (
-            mask if soft.shape[1] == mask.shape[1] else some
-        )  # mixed rows carry no single row's mask
+        soft, seen = self.read(rows, mask)  # (B, m, D), (B, m)
         self.length = soft.shape[1]
-        kwargs["inputs_embeds"] = torch.cat([soft, embeds], 1)
+        kwargs["inputs_embeds"] = torch.cat([soft.to(embeds.dtype), embeds], 1)
         kwargs["attention_mask"] = _joined(seen, kwargs.get("attention_mask"), embeds)
         return (), kwargs
 
@@ -123,19 +124,19 @@ class _Attachment:
     def _extend(self, module, args, kwargs):
         states = kwargs["encoder_hidden_states"]
         rows, mask = self.banks(len(states), states)
-        extra = self.read(rows).to(states.dtype)  # (B, R, D)
         kwargs = dict(kwargs)
-        kwargs["encoder_hidden_states"] = torch.cat([states, extra], 1)
-        kwargs["encoder_attention_mask"] = _joined(
-            kwargs.get("encoder_attention_mask"), mask, states
-        )
+        seen = kwargs.get("encoder_attention_mask")
+        extra, mask = self.read(rows, mask, states.to(rows.dtype), seen)  # (B, X, D), (B, X)
+        kwargs["encoder_hidden_states"] = torch.cat([states, extra.to(states.dtype)], 1)
+        kwargs["encoder_attention_mask"] = _joined(seen, mask, states)
         return args, kwargs
 
     def _branch(self, layer):
         def hook(module, args, kwargs, output):
             raw = _argument("hidden_states", args, kwargs)
             rows, mask = self.banks(len(raw), raw)
-            gain = self.read(module.layer_norm(raw).to(rows.dtype), rows, mask, layer)
+            states = raw if self.read.raw else module.layer_norm(raw)
+            gain = self.read(rows, mask, states.to(rows.dtype), layer=layer)
             return (output[0] + gain.to(raw.dtype), *output[1:])
 
         return hook

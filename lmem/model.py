@@ -4,6 +4,7 @@ P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, sectio
 """
 
 import json
+import math
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from lmem.bank import Bank, digest
 from lmem.data.conversation import Conversation
 from lmem.errors import BankError, InputError
 from lmem.files import write_folder
+from lmem.ledger import Ledger, leave_one_out
 from lmem.results import versions
 
 ADAPTERS = Path(__file__).parent / "assets" / "adapters"
 WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
+WINDOW = 64  # turns that are encoded together, so that a long conversation takes no more memory than a short one
 
 
 class MemoryModel(nn.Module, ModelHubMixin):
@@ -32,16 +35,22 @@ class MemoryModel(nn.Module, ModelHubMixin):
     method    a name or alias of `lmem.methods`, such as "m3", "attention+extension", "recent"
     scale     1 is 64 rows, 10 is 640, as in the paper
     seed      of P_0, the random write maps and the read's start
+    write     options of the write rule, over the method's own: {"gamma": 0.99, "normalise": True}
+    read      options of the read, likewise: {"heads": 4}
     """
 
-    def __init__(self, backbone: Backbone, method="recent", scale=1, seed=0):
+    def __init__(self, backbone: Backbone, method="recent", scale=1, seed=0, write=None, read=None):
         super().__init__()
         self.__dict__["backbone"] = (
             backbone  # not a submodule: an adapter never holds backbone weights
         )
         self.method, self.scale, self.seed = methods.find(method), scale, seed
-        self.rows = methods.rows_of(scale)
-        self.write_rule, self.read = methods.build(self.method, backbone.model, self.rows, seed)
+        self.options = {"write": dict(write or {}), "read": dict(read or {})}
+        self.rows = methods.rows_of(scale, self.method)
+        self.write_rule, self.read = methods.build(
+            self.method, backbone.model, self.rows, seed, *self.options.values()
+        )
+        self._maps = None, ""  # which state the digest below is of
         self.to(backbone.device)
 
     @classmethod
@@ -53,11 +62,16 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     @property
     def owner(self):
-        """What a bank must come from to fit: method, size, and the write maps themselves."""
+        """What a bank must come from to fit: method, size, the write's options and the write maps themselves."""
         if self.write_rule is None:
             return "none"
-        maps = digest(self.write_rule.state_dict())
-        return f"{self.method.name} {self.rows}x{self.backbone.width} {maps[:16]}"
+        state = self.write_rule.state_dict()
+        now = tuple((tensor.data_ptr(), tensor._version) for tensor in state.values())
+        if self._maps[0] != now:  # hashing them takes as long as a training step
+            self._maps = now, digest(state)[:16]
+        options = [f"{k}={v}" for k, v in sorted(self.options["write"].items())]
+        sizes = "x".join(str(size) for size in self.write_rule.p0.shape)
+        return " ".join([self.method.name, sizes, *options, self._maps[1]])
 
     def new_bank(self, batch=1):
         """An empty bank, or `batch` of them side by side."""
@@ -78,11 +92,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
     # ---- turn, latents, write ----------------------------------------------------------------------
 
     @torch.no_grad()
-    def write(self, bank, turns, truncate=False):
+    def write(self, bank, turns, truncate=False, ledger=None):
         """Encode the turns and write them one after the other; returns a new bank.
 
         turns   a Conversation, or a list of "SPEAKER: TEXT"; for a batch of banks a list of such lists
-        raises  InputError for an empty or too long turn, before anything is written
+        ledger  a Ledger that keeps the turns' latents, of one bank, so that a turn can be unwritten
+        raises  InputError for an empty or too long turn, BankError for a ledger of another bank; nothing is changed then
         """
         self.check(bank)
         one = isinstance(turns, str | Conversation) or (len(bank) == 1 and not _nested(turns))
@@ -90,23 +105,73 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if len(lists) != len(bank):
             raise InputError(f"expected turns for {len(bank)} banks, got {len(lists)} lists")
         texts = [as_texts(one) for one in lists]
-        flat = self.backbone.encode([text for one in texts for text in one], truncate)
-        latents, start = [], 0
-        for one in texts:
-            latents.append(flat[start : start + len(one)])
-            start += len(one)
-        return self.write_latents(bank, latents)
+        if ledger is not None:
+            ledger.check(bank)
+        before, kept = bank, []
+        for start in range(0, max(len(one) for one in texts), WINDOW):
+            latents = self.encode_turns([one[start : start + WINDOW] for one in texts], truncate)
+            bank = self.write_latents(bank, latents)
+            kept += latents[0] if ledger is not None else []
+        if ledger is not None:
+            ledger.add(before, kept, bank)
+        return bank
+
+    def encode_turns(self, texts, truncate=True):
+        """Latents of each conversation's turns: list per conversation of (N, D) per turn."""
+        flat = iter(self.backbone.encode([text for one in texts for text in one], truncate))
+        return [[next(flat) for _ in one] for one in texts]
 
     def write_latents(self, bank, latents):
         """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
-        state = bank.state
-        nothing = torch.zeros(
-            0, self.backbone.width, device=self.backbone.device, dtype=self.backbone.dtype
-        )
+        device = bank.state.rows.device
+        nothing = torch.zeros(0, self.backbone.width, device=device, dtype=self.backbone.dtype)
+        turns = []
         for t in range(max((len(one) for one in latents), default=0)):
             turn, mask = pad([one[t] if t < len(one) else nothing for one in latents])
-            state = self.write_rule(state, turn.to(state.rows.device), mask)
-        return Bank(state, bank.owner, bank.backbone)
+            turns.append((turn.to(device), mask.to(device)))
+        return Bank(self.write_rule.scan(bank.state, turns), bank.owner, bank.backbone)
+
+    @torch.no_grad()
+    def unwrite(self, bank, turns, ledger=None):
+        """The bank as if these turns had never been written, and a ledger without them.
+
+        turns   numbers of turns, from 0
+        ledger  the Ledger that was kept while the bank was written; a bank alone does not hold what it is made of
+        returns (Bank, Ledger)
+        raises  BankError without the bank's own ledger, InputError for a turn that was not written
+        """
+        self.check(bank)
+        kept = Ledger.of(ledger, bank).without([turns] if isinstance(turns, int) else turns)
+        fresh = self.write_latents(kept.first, [kept.latents])
+        return fresh, kept.at(fresh)
+
+    @torch.no_grad()
+    def attribute(self, bank, question, ledger=None, answer=None):
+        """Which turn does this answer come from? How much less likely it gets when a turn is left out.
+
+        answer  the text to explain; default: what the model answers from this bank
+        ledger  as in `unwrite`
+        returns (T,) bits by turn: log2 p(answer | bank) - log2 p(answer | bank without the turn)
+        """
+        self.check(bank)
+        kept = Ledger.of(ledger, bank)
+        answer = self.answer(bank, question) if answer is None else answer
+        without = leave_one_out(self.write_rule, kept)
+        bits = [
+            self.log_likelihood(Bank(part, bank.owner, bank.backbone), question, answer)
+            for part in without
+        ]
+        return self.log_likelihood(bank, question, answer) - torch.cat(bits)
+
+    @torch.no_grad()
+    def log_likelihood(self, bank, question, answer):
+        """(B,) bits: log2 p(answer | question, bank) for each bank, its end included; needs no decoding."""
+        inputs = self.backbone.inputs([_prefixed("question: ", question)] * len(bank))
+        labels = self.backbone.labels([answer] * len(bank))
+        with self.attached(bank):
+            logits = self.backbone.model(**inputs, labels=labels, use_cache=False).logits
+        chosen = logits.float().log_softmax(-1).gather(2, labels.clamp(min=0)[:, :, None])[:, :, 0]
+        return (chosen * (labels >= 0)).sum(1) / math.log(2)
 
     # ---- bank, read, site, decoder, answer ---------------------------------------------------------
 
@@ -155,7 +220,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
     def _save_pretrained(self, folder):
         weights = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
         settings = {
-            "method": self.method.name, "scale": self.scale, "seed": self.seed,
+            "method": self.method.name, "scale": self.scale, "seed": self.seed, **self.options,
             "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
             "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
             "digest": digest(weights),
@@ -193,7 +258,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
                 f"expected the backbone {settings['fingerprint'][:12]} that the adapter was trained on, "
                 f"{backbone.name} is {backbone.fingerprint[:12]}"
             )
-        model = cls(backbone, settings["method"], settings["scale"], settings["seed"])
+        options = {part: settings.get(part, {}) for part in ("write", "read")}
+        model = cls(backbone, settings["method"], settings["scale"], settings["seed"], **options)
         try:
             model.load_state_dict(weights)
         except RuntimeError as error:

@@ -8,17 +8,30 @@ from lmem import results
 from lmem.backbone import load_backbone
 from lmem.config import EvalConfig, TrainConfig
 from lmem.data import locomo, tinyworld
+from lmem.errors import InputError
 from lmem.evaluate import evaluate
 from lmem.model import MemoryModel
 from lmem.train import train
 
 
-def for_training(data, n, turns, seed):
-    """Training conversations: n of tinyworld without what is held out, or those of a file's training split."""
+def for_training(data, n, turns, seed, validation=0):
+    """Training conversations and `validation` others: (list, list).
+
+    Of tinyworld n, without what is held out; of a file those of its training split, the last ones for validation.
+    raises  InputError if a file leaves none to train on
+    """
     if data == "tinyworld":
         world = tinyworld.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
-        return locomo.parse(tinyworld.samples(n, f"train {seed}", world, twins=False))
-    return _split(data)[0]
+        drawn = tinyworld.samples(n, f"train {seed}", world, twins=False)
+        held = tinyworld.samples(validation, f"validation {seed}", world, twins=False) if validation else []
+        return locomo.parse(drawn), locomo.parse(held) if held else []
+    conversations = _split(data)[0]
+    if validation >= len(conversations):
+        raise InputError(
+            f"expected fewer than {len(conversations)} validation conversations of {data}, not {validation}"
+        )
+    cut = len(conversations) - validation
+    return conversations[:cut], conversations[cut:]
 
 
 def for_testing(data, n, turns, seed, everything=False):
@@ -76,7 +89,7 @@ def demo(out, steps=120):
     out = Path(out)
     model = MemoryModel(load_backbone("nano"), "recent", scale=3, seed=42)
     report = train(
-        model, for_training("tinyworld", 160, 12, 42), TrainConfig(steps=steps, warmup=20)
+        model, for_training("tinyworld", 160, 12, 42)[0], TrainConfig(steps=steps, warmup=20)
     )
     result = evaluate(model, for_testing("tinyworld", 8, 24, 7), EvalConfig())
     model.save_pretrained(out / "adapter")

@@ -1,97 +1,210 @@
 """Type 1 training: only the adapter learns, from the answers, through a frozen decoder (paper, section 3.3; chapter 9).
 
-The backbone is frozen, so each turn is encoded once; a write without weights to learn makes the same bank in every epoch, so
-each bank is made once. What is left of a step is a batch of questions, each with the bank of its own conversation.
+The backbone is frozen, so each turn is encoded once. A fixed write makes the same bank in every epoch, so each bank is made
+once; a learned write makes its bank anew at every step and carries gradient through the last `window` turns, with an explicit
+detach before them. What is left of a step is a batch of questions, each with the bank of its own conversation.
+
+With several processes (`accelerate launch -m lmem train ...`) each takes its share of a batch. Adapters live in hooks, where no
+wrapper finds them, so gradients are added up here: the loss is a sum over tokens divided by the tokens of all processes.
 """
 
 import math
 import random
 import time
+from itertools import islice
 
 import torch
+from accelerate import Accelerator, PartialState
+from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from lmem.bank import Bank, State
+from lmem.checkpoint import Checkpoint
 from lmem.config import TrainConfig
 from lmem.errors import InputError
 from lmem.progress import track
 
 
-def make_banks(model, texts, batch=32, progress=True):
+def make_banks(model, texts, cuts=None, batch=32, progress=True):
     """Write every conversation into a bank of its own, `batch` of them side by side: one Bank of all.
 
     texts   for each conversation its turns as the encoder sees them (`Conversation.texts`); turns that are
             too long for the backbone are cut
+    cuts    for each conversation the numbers of turns after which a copy of the bank is kept, rising, as many
+            for each; default: at the end. The copies of one conversation lie side by side
     """
+    cuts = cuts or [[len(one)] for one in texts]
     states = []
-    chunks = [texts[i : i + batch] for i in range(0, len(texts), batch)]
+    chunks = [range(i, min(i + batch, len(texts))) for i in range(0, len(texts), batch)]
     for chunk in track(chunks, "writing banks", progress):
-        bank = model.new_bank(len(chunk))
-        states.append(model.write(bank, chunk if len(chunk) > 1 else chunk[0], truncate=True).state)
+        bank, kept = model.new_bank(len(chunk)), []
+        for first, last in zip([None, *range(len(cuts[0]) - 1)], range(len(cuts[0])), strict=True):
+            part = [texts[i][0 if first is None else cuts[i][first] : cuts[i][last]] for i in chunk]
+            bank = model.write(bank, part if len(part) > 1 else part[0], truncate=True)
+            kept.append(bank.state)
+        states.append(State(*(torch.stack(parts, 1).flatten(0, 1) for parts in zip(*kept, strict=True))))
     state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
     return Bank(state, bank.owner, bank.backbone)
 
 
-def train(model, conversations, config=None, progress=True):
-    """Train the adapter of `model` on the questions of these conversations, asked at their end.
+class _Lessons:
+    """Questions with answers, and the bank that each is asked of: at the end, and at `cuts` random points before it."""
 
-    model          MemoryModel; its read learns, its backbone does not change
+    def __init__(self, model, conversations, config, progress):
+        self.model, self.window = model, config.window
+        rng = random.Random(f"lessons {config.seed}")
+        self.texts = [c.texts(dates=rng.random() >= config.undated) for c in conversations]
+        self.cuts = [
+            [*sorted(rng.randint(1, len(one)) for _ in range(config.cuts)), len(one)]
+            for one in self.texts
+        ]
+        self.pairs = [
+            (i * (config.cuts + 1) + s, q.prompt, q.answer)
+            for i, conversation in enumerate(conversations)
+            for s, cut in enumerate(self.cuts[i])
+            for q in conversation.questions
+            if q.answer is not None and all(t < cut for t in q.evidence)
+        ]
+        if not self.pairs:
+            raise InputError(
+                f"expected questions with answers in {len(conversations)} conversations, found none"
+            )
+        self.learned = any(True for _ in model.write_rule.parameters())
+        if self.learned:
+            self.latents = list(track(model.encode_turns(self.texts), "encoding turns", progress))
+        else:
+            self.banks = make_banks(model, self.texts, self.cuts, progress=progress)
+
+    def bank(self, places):
+        """The banks at these places, one for each question."""
+        if not self.learned:
+            return self.banks.pick(places)
+        distinct = sorted(set(places))
+        turns = []
+        for place in distinct:
+            i, s = divmod(place, len(self.cuts[0]))
+            turns.append(self.latents[i][: self.cuts[i][s]])
+        with torch.no_grad():
+            bank = self.model.new_bank(len(distinct))
+            bank = self.model.write_latents(bank, [one[: -self.window] for one in turns])
+        bank = self.model.write_latents(bank.detach(), [one[-self.window :] for one in turns])
+        return bank.pick([distinct.index(place) for place in places])
+
+    def loss(self, batch, tokens=None):
+        """Negative log-likelihood of the answers, in nats: summed, divided by `tokens` (default: their own)."""
+        backbone = self.model.backbone
+        inputs = backbone.inputs([prompt for _, prompt, _ in batch], truncate=True)
+        labels = backbone.labels([answer for _, _, answer in batch])
+        with self.model.attached(self.bank([place for place, _, _ in batch])):
+            logits = backbone.model(**inputs, labels=labels, use_cache=False).logits.float()
+        total = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        return total / (tokens or int((labels >= 0).sum()))
+
+    def tokens(self, batch):
+        return sum(len(ids) for ids in self.model.backbone.tokenize([answer for _, _, answer in batch]))
+
+    @torch.no_grad()
+    def mean_loss(self, size):
+        """Over all questions, by tokens."""
+        chunks = [self.pairs[i : i + size] for i in range(0, len(self.pairs), size)]
+        counts = [self.tokens(chunk) for chunk in chunks]
+        losses = [self.loss(chunk).item() * n for chunk, n in zip(chunks, counts, strict=True)]
+        return sum(losses) / sum(counts)
+
+
+def train(model, conversations, config=None, progress=True, validation=None, folder=None):
+    """Train the adapter of `model` on the questions of these conversations.
+
+    model          MemoryModel; its adapter learns, its backbone does not change
     conversations  list of Conversation; questions without an answer are left out
     config         TrainConfig
-    returns        dict: loss (mean of the last 100 steps), losses, seconds by phase, questions, parameters
+    validation     other conversations: their loss is measured every `check` steps, the best weights are kept, and
+                   training stops after `patience` checks without a better one
+    folder         where checkpoints and the log go; an interrupted run that finds its own checkpoint there goes on
+    returns        dict: loss (mean of the last 100 steps), losses, validation, steps, seconds by phase, questions,
+                   parameters
     raises         InputError if there is nothing to learn or nothing to learn from
     """
     config = config or TrainConfig()
-    learned = [p for p in model.parameters() if p.requires_grad]
+    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not learned:
         raise InputError(f"expected a method with weights to learn, {model.method.name} has none")
-    pairs = [
-        (i, q.prompt, q.answer)
-        for i, conversation in enumerate(conversations)
-        for q in conversation.questions
-        if q.answer is not None
-    ]
-    if not pairs:
-        raise InputError(
-            f"expected questions with answers in {len(conversations)} conversations, found none"
-        )
+    ranks = Accelerator(cpu=model.backbone.device.type == "cpu")
+    progress = progress and ranks.is_main_process
     begun = time.perf_counter()
-    rng = random.Random(f"dates {config.seed}")
-    texts = [c.texts(dates=rng.random() >= config.undated) for c in conversations]
-    banks = make_banks(model, texts, progress=progress)
+    lessons = _Lessons(model, conversations, config, progress)
+    held = _Lessons(model, validation, config, progress) if validation else None
     written = time.perf_counter()
 
-    optimizer = torch.optim.AdamW(learned, lr=config.lr, weight_decay=config.weight_decay)
+    steps = config.total_steps(len(lessons.pairs))
+    optimizer = torch.optim.AdamW(learned.values(), lr=config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(step, config)
+        optimizer, lambda step: learning_rate(step, config, steps)
     )
-    draw = _epochs(pairs, config)
-    losses = []
-    for _ in track(range(config.steps), "training", progress):
-        batch = next(draw)
-        inputs = model.backbone.inputs([prompt for _, prompt, _ in batch], truncate=True)
-        labels = model.backbone.labels([answer for _, _, answer in batch])
-        with model.attached(banks.pick([i for i, _, _ in batch])):
-            loss = model.backbone.model(**inputs, labels=labels, use_cache=False).loss
-        loss.backward()
-        clip_grad_norm_(learned, config.clip)
+    kept = Checkpoint(folder if ranks.is_main_process else None, learned, optimizer, schedule, config)
+    kept.read(folder)
+    batches = islice(_epochs(lessons.pairs, config), kept.step, steps)
+    if _worse(kept, config):
+        batches = ()
+    for batch in track(batches, "training", progress, total=steps - kept.step):
+        mine = batch[ranks.process_index :: ranks.num_processes]
+        loss = lessons.loss(mine, lessons.tokens(batch)) if mine else None
+        if loss is not None:
+            loss.backward()
+        loss = _add_up(ranks, learned.values(), loss)
+        clip_grad_norm_(learned.values(), config.clip)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
+        kept.note(loss)
+        last = kept.step == steps
+        if held is not None and (kept.step % config.check == 0 or last):
+            kept.judge(held.mean_loss(config.batch))
+            last = last or _worse(kept, config)
+        if kept.step % config.save_every == 0 or last:
+            kept.write()
+        if last:
+            break
+    if held is not None:
+        kept.restore_best()
+    ranks.wait_for_everyone()
     return {
-        "loss": sum(losses[-100:]) / len(losses[-100:]),
-        "losses": losses,
-        "questions": len(pairs),
-        "parameters": sum(p.numel() for p in learned),
+        "loss": sum(kept.losses[-100:]) / len(kept.losses[-100:]),
+        "losses": kept.losses,
+        "validation": kept.checks,
+        "steps": kept.step,
+        "questions": len(lessons.pairs),
+        "parameters": sum(p.numel() for p in learned.values()),
         "seconds": {"write": written - begun, "train": time.perf_counter() - written},
     }
 
 
-def learning_rate(step, config):
+def main_process():
+    """True in the one process that writes files."""
+    return PartialState().is_main_process
+
+
+def _worse(kept, config):
+    """True if the validation loss has not fallen for `patience` checks."""
+    return bool(config.patience) and kept.since_best >= config.patience
+
+
+def _add_up(ranks, weights, loss):
+    """Sum gradients and loss over all processes; a process without a question has none to add."""
+    value = torch.zeros(()) if loss is None else loss.detach().float().cpu()
+    if ranks.num_processes == 1:
+        return value.item()
+    for weight in weights:
+        grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        weight.grad = ranks.reduce(grad, reduction="sum")
+    return ranks.reduce(value.to(ranks.device), reduction="sum").item()
+
+
+def learning_rate(step, config, steps=None):
     """Share of `lr` at a step: linear warm-up, then a cosine to zero."""
+    steps = steps or config.steps
     warm = min(1.0, (step + 1) / config.warmup)
-    done = max(0, step - config.warmup) / max(1, config.steps - config.warmup)
+    done = max(0, step - config.warmup) / max(1, steps - config.warmup)
     return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 

@@ -1,19 +1,29 @@
 """Training: the adapter learns, the backbone does not change, a seed gives one result."""
 
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from lmem.backbone import weights_hash
 from lmem.config import EvalConfig, PretrainConfig, TrainConfig
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
+from lmem.methods import METHODS
 from lmem.model import MemoryModel
-from lmem.train import learning_rate, make_banks, train
+from lmem.train import _Lessons, learning_rate, make_banks, train
 
+TABLE = [m.name for m in METHODS if m.write is not None]
 SHORT = TrainConfig(steps=12, batch=8, warmup=2, lr=5e-3)
 
 
-@pytest.mark.parametrize("method", ["m1", "m2", "m3", "recent", "recent+extension"])
+@pytest.mark.parametrize("method", TABLE)
 def test_the_read_learns_and_the_backbone_does_not(tiny, conversations, method):
     model = MemoryModel(tiny, method)
     before = weights_hash(tiny.model)
@@ -27,7 +37,7 @@ def test_the_read_learns_and_the_backbone_does_not(tiny, conversations, method):
     assert len(report["losses"]) == 12
 
 
-@pytest.mark.parametrize("method", ["m1", "m2", "m3", "recent", "recent+extension"])
+@pytest.mark.parametrize("method", TABLE)
 def test_every_weight_has_a_gradient_away_from_its_start(tiny, conversations, method):
     model = MemoryModel(tiny, method, scale=0.5)
     torch.manual_seed(0)
@@ -49,7 +59,7 @@ def test_every_weight_has_a_gradient_away_from_its_start(tiny, conversations, me
         ), name
 
 
-@pytest.mark.parametrize("method", ["m1", "m2", "m3", "recent", "recent+extension"])
+@pytest.mark.parametrize("method", TABLE)
 def test_loss_falls_on_a_fixed_batch(tiny, conversations, method):
     """As many questions in a batch as there are: every step sees the same ones."""
     n = sum(q.answer is not None for q in conversations[0].questions)
@@ -141,3 +151,154 @@ def test_flan_t5s_form_goes_all_the_way(flan, conversations, tmp_path):
     again = MemoryModel.from_pretrained(tmp_path / "a")
     assert again.answer(bank, "What is Ana's cat called?", max_new_tokens=3) == answer
     assert again.backbone.fingerprint == flan.fingerprint
+
+
+# ---- learned writes, cut points, validation ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["attention+branch", "gated+branch", "slots+extension", "hebbian+query", "delta+query"])
+def test_a_learned_write_learns(tiny, conversations, method):
+    model = MemoryModel(tiny, method, scale=0.25, write={"trainable": True})
+    start = {name: p.detach().clone() for name, p in model.named_parameters()}
+    assert any(name.startswith("write_rule") for name in start)
+    train(model, conversations, SHORT, progress=False)
+    for name, weight in model.named_parameters():
+        assert not torch.equal(weight, start[name]), name
+
+
+def test_the_window_is_what_carries_gradient(tiny, conversations):
+    """The same bank whatever the window; its gradient by the write's maps grows with it, and is cut before it."""
+    model = MemoryModel(tiny, "gated+extension", scale=0.25, write={"trainable": True})
+    found = []
+    for window in (1, 4, 99):
+        lessons = _Lessons(model, conversations[:1], TrainConfig(window=window), False)
+        model.zero_grad()
+        rows = lessons.bank([0]).state.rows
+        rows.square().sum().backward()
+        found.append((rows.detach(), model.write_rule.w_v.grad.norm()))
+    torch.testing.assert_close(found[0][0], found[2][0])
+    assert found[0][1] < found[1][1] < found[2][1]
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_questions_are_asked_at_cut_points_when_their_facts_were_told(tiny, conversations, trainable):
+    model = MemoryModel(tiny, "attention+extension", scale=0.25, write={"trainable": trainable})
+    lessons = _Lessons(model, conversations, TrainConfig(cuts=3, undated=0), False)
+    evidence = {q.prompt: q.evidence for c in conversations for q in c.questions}
+    assert {place % 4 for place, _, _ in lessons.pairs} == {0, 1, 2, 3}
+    for place, prompt, _ in lessons.pairs:
+        i, s = divmod(place, 4)
+        assert max(evidence[prompt]) < lessons.cuts[i][s]
+    for place in (0, 2, 7):
+        i, s = divmod(place, 4)
+        alone = model.write(model.new_bank(), lessons.texts[i][: lessons.cuts[i][s]])
+        found = lessons.bank([place])
+        torch.testing.assert_close(found.state.rows, alone.state.rows, atol=1e-4, rtol=1e-4)
+        assert found.turns_written == alone.turns_written == [lessons.cuts[i][s]]
+
+
+def test_the_best_weights_by_validation_are_kept(tiny, conversations):
+    """Trained far too fast, it gets worse: it stops early and has the weights of its best check."""
+    config = TrainConfig(steps=60, batch=8, warmup=1, lr=0.3, check=2, patience=3, undated=0)
+    model = MemoryModel(tiny, "m3", scale=0.25)
+    report = train(model, conversations[:2], config, False, validation=conversations[2:])
+    checks = [loss for _, loss in report["validation"]]
+    assert report["steps"] < 60
+    assert checks[-1] > min(checks)
+    held = _Lessons(model, conversations[2:], config, False)
+    assert held.mean_loss(8) == pytest.approx(min(checks), rel=1e-4)
+    paper = train(MemoryModel(tiny, "m3", scale=0.25), conversations[:2], TrainConfig.paper(epochs=1), False)
+    assert paper["steps"] == -(-paper["questions"] // 16)
+    assert paper["validation"] == []
+
+
+def test_the_papers_preset_is_its_table():
+    config = TrainConfig.paper()
+    assert (config.lr, config.weight_decay, config.warmup, config.clip) == (1e-4, 1e-2, 200, 1.0)
+    assert (config.epochs, config.batch, config.window, config.seed) == (10, 16, 8, 42)
+    assert config.patience == 0
+    assert config.total_steps(160) == 100
+
+
+# ---- killed, and started again; several processes ------------------------------------------------------
+
+
+RUN = """
+import sys, torch
+from lmem import MemoryModel, load_backbone
+from lmem.config import TrainConfig
+from lmem.runs import for_training
+from lmem.train import train
+
+torch.set_num_threads(1)
+folder, out = sys.argv[1:]
+model = MemoryModel(load_backbone(folder), "gated+branch", 0.125, write={"trainable": True})
+drawn, held = for_training("tinyworld", 6, 10, 0, validation=2)
+config = TrainConfig(steps=40, batch=8, check=10, save_every=3)
+train(model, drawn, config, False, held, out + "/run")
+model.save_pretrained(out)
+"""
+
+
+def weights(out):
+    return load_file(out / "adapter.safetensors")
+
+
+def test_killed_and_started_again_it_ends_in_the_same_weights(tiny_folder, tmp_path):
+    runs = {
+        name: [sys.executable, "-c", RUN, str(tiny_folder), str(tmp_path / name)]
+        for name in ("undisturbed", "killed")
+    }
+    subprocess.run(runs["undisturbed"], check=True, capture_output=True)
+    kept = tmp_path / "killed" / "run" / "checkpoint.safetensors"
+    process = subprocess.Popen(runs["killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(6000):
+        if kept.exists() or process.poll() is not None:
+            break
+        time.sleep(0.01)
+    time.sleep(random.random() / 2)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert kept.exists()
+    subprocess.run(runs["killed"], check=True, capture_output=True)
+    first, second = weights(tmp_path / "undisturbed"), weights(tmp_path / "killed")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    log = [json.loads(x) for x in (kept.parent / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == list(range(1, 41))
+
+
+def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
+    config = TrainConfig(steps=4, batch=4, warmup=1, save_every=2)
+    train(MemoryModel(tiny, "m3"), conversations, config, False, folder=tmp_path)
+    for method, other in (("m3", TrainConfig(steps=5, batch=4, warmup=1)), ("m2", config)):
+        with pytest.raises(InputError, match="checkpoint of this run"):
+            train(MemoryModel(tiny, method), conversations, other, False, folder=tmp_path)
+    again = MemoryModel(tiny, "m3")
+    report = train(again, conversations, config, False, folder=tmp_path)  # it was whole: nothing is left to do
+    assert len(report["losses"]) == 4
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="expected a checkpoint"):
+        train(again, conversations, config, False, folder=tmp_path)
+
+
+def test_two_processes_are_one(tiny_folder, tmp_path):
+    """accelerate launch with two CPU processes: the same losses and weights as one, up to rounding."""
+    launch = [
+        *("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"),
+        *("--mixed_precision", "no", "--dynamo_backend", "no", "--module"),
+    ]
+    verb = [
+        *("lmem", "train", "--backbone", str(tiny_folder), "--method", "gated+branch", "--write", "trainable=true"),
+        *("--scale", "0.125", "--conversations", "6", "--turns", "10", "--steps", "12", "--batch", "8", "--validation", "2"),
+    ]
+    one = [sys.executable, "-m", *verb, "--out", str(tmp_path / "one")]
+    two = [sys.executable, *launch, *verb, "--out", str(tmp_path / "two")]
+    for run in (one, two):
+        subprocess.run(run, check=True, capture_output=True)
+    losses = [
+        json.loads((tmp_path / name / "training.json").read_text())["losses"] for name in ("one", "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
+    first, second = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], atol=5e-3, rtol=1e-2)

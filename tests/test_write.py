@@ -3,16 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lmem.errors import ShapeError
+from lmem.errors import MethodError, ShapeError
 from lmem.write import WRITES
 
 B, N, R, D = 3, 5, 7, 6
+OPTIONS = {"slots": {"k": 3}}
+PLAIN = sorted(set(WRITES) - {"recent"})  # recent has no maps and no options
 
 
-def rule(name):
+def rule(name, rows=R, **options):
     torch.manual_seed(1)
-    return WRITES[name](R, D).double()
+    return WRITES[name](rows, D, **{**OPTIONS.get(name, {}), **options}).double()
 
 
 def turn(seed=0, batch=B, tokens=N):
@@ -22,37 +26,129 @@ def turn(seed=0, batch=B, tokens=N):
     return latents, torch.arange(tokens) < lengths[:, None]
 
 
-def numpy_attention(write, rows, latents, mask):
-    wq, wk, wv = (getattr(write, f"w_{x}").numpy() for x in "qkv")
-    out = write.gamma * rows
-    for b in range(len(rows)):
-        for n in range(latents.shape[1]):
-            if mask[b, n]:
-                scores = latents[b, n] @ wq @ (rows[b] @ wk).T / np.sqrt(D)
-                share = np.exp(scores - scores.max())
-                share /= share.sum()
-                out[b] += np.outer(share, latents[b, n] @ wv)
+# ---- the equations in NumPy, one conversation at a time, token by token ------------------------------
+
+
+def softmax(x):
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def unit(p):
+    return p / np.sqrt((p**2).mean(-1, keepdims=True) + 1e-6)
+
+
+def maps(write, *names):
+    return [getattr(write, name).detach().numpy() for name in names]
+
+
+def attention(write, p, z):
+    wq, wk, wv = maps(write, "w_q", "w_k", "w_v")
+    out = write.gamma * p
+    for token in z:
+        share = softmax((token @ wq) @ (p @ wk).T / np.sqrt(D))
+        out = out + np.outer(share, token @ wv)
+    return unit(out) if write.normalise else out
+
+
+def hebbian(write, m, z):
+    wk, wv = maps(write, "w_k", "w_v")
+    out = write.gamma * m
+    for token in z:
+        out = out + np.outer(token @ wk, token @ wv) / len(z)
+    return out / max(np.sqrt((out**2).sum()), 1) if write.normalise else out
+
+
+def gated(write, p, z):
+    wq, wk, wv, wp, wc, bias = maps(write, "w_q", "w_k", "w_v", "w_p", "w_c", "bias")
+    out = p.copy()
+    for r, row in enumerate(p):
+        said = softmax((row @ wq) @ (z @ wk).T / np.sqrt(D)) @ (z @ wv)
+        gate = sigmoid(row @ wp + said @ wc + bias[0])
+        out[r] = (1 - gate) * write.gamma * row + gate * said
+    return unit(out) if write.normalise else out
+
+
+def slots(write, p, z):
+    wa, wu = maps(write, "w_a", "w_u")
+    mean, out = z.mean(0), p.copy()
+    scores = p @ (mean @ wa) / np.sqrt(D)
+    for s in sorted(range(len(p)), key=lambda r: (-scores[r], r))[: write.k]:
+        step = (1 - write.gamma) * (sigmoid(scores[s]) if write.trainable else 1)
+        out[s] = (1 - step) * p[s] + step * (mean @ wu)
+        out[s] = unit(out[s]) if write.normalise else out[s]
     return out
 
 
-def numpy_recent(write, rows, latents, mask):
-    return np.stack(
-        [np.concatenate([r, z[m]])[-R:] for r, z, m in zip(rows, latents, mask, strict=True)]
-    )
+def delta(write, m, z):
+    wk, wv, wb = maps(write, "w_k", "w_v", "w_b")
+    out = write.gamma * m
+    for token in z:
+        key = token @ wk
+        key = key / np.linalg.norm(key) if write.normalise else key
+        out = out + sigmoid(token @ wb) * np.outer(key, token @ wv - out.T @ key)
+    return out
 
 
-@pytest.mark.parametrize(
-    ("name", "plain"), [("attention", numpy_attention), ("recent", numpy_recent)]
-)
-def test_equals_the_equation_in_numpy(name, plain):
-    write = rule(name)
+def recent(write, p, z):
+    return np.concatenate([p, z])[-R:]
+
+
+NUMPY = {f.__name__: f for f in (attention, hebbian, gated, slots, delta, recent)}
+VARIANTS = [(name, {}) for name in WRITES]
+VARIANTS += [(name, {"normalise": flag}) for name in PLAIN for flag in (True, False)]
+VARIANTS += [(name, {"trainable": True, "gamma": 0.7}) for name in PLAIN]
+VARIANTS += [("slots", {"k": 1}), ("slots", {"k": R}), ("attention", {"noise": 0.0})]
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+def test_equals_the_equation_in_numpy(name, options):
+    write = rule(name, **options)
     state = write.start(B)
     for t in range(4):
         latents, mask = turn(t)
-        expected = plain(write, state.rows.numpy(), latents.numpy(), mask.numpy())
-        state = write(state, latents, mask)
-        np.testing.assert_allclose(state.rows.numpy(), expected, atol=1e-9)
+        expected = [
+            NUMPY[name](write, p, z[m])
+            for p, z, m in zip(state.rows.numpy(), latents.numpy(), mask.numpy(), strict=True)
+        ]
+        with torch.no_grad():
+            state = write(state, latents, mask)
+        np.testing.assert_allclose(state.rows.numpy(), np.stack(expected), atol=1e-9, rtol=0)
     assert state.turns.tolist() == [4] * B
+
+
+def test_every_write_has_its_transcription():
+    assert set(NUMPY) == set(WRITES)
+
+
+@pytest.mark.parametrize("name", WRITES)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_shape_and_any_mask(name, data):
+    """One token, one turn, one row, k = R, holes in the mask: the padded batch equals each turn alone."""
+    rows, tokens, batch = (data.draw(st.integers(1, top), label) for top, label in ((9, "R"), (6, "N"), (3, "B")))
+    options = {"k": data.draw(st.integers(1, rows), "k")} if name == "slots" else {}
+    write = rule(name, rows, **options)
+    state = write.start(batch)
+    seed = data.draw(st.integers(0, 999), "seed")
+    for t in range(data.draw(st.integers(1, 3), "T")):
+        latents, _ = turn(seed + t, batch, tokens)
+        mask = torch.tensor(
+            data.draw(st.lists(st.lists(st.booleans(), min_size=tokens, max_size=tokens), min_size=batch, max_size=batch))
+        )
+        after = write(state, latents, mask)
+        for b in range(batch):
+            one = type(state)(*(part[b : b + 1] for part in state))
+            kept = latents[b, mask[b]][None]
+            alone = write(one, kept, torch.ones(1, kept.shape[1])) if kept.shape[1] else one
+            torch.testing.assert_close(after.rows[b], alone.rows[0], atol=1e-9, rtol=0)
+            assert torch.equal(after.written[b], alone.written[0])
+            assert after.turns[b] == alone.turns[0]
+        state = after
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -97,15 +193,114 @@ def test_pure_and_the_same_one_by_one(name):
 
 @pytest.mark.parametrize("name", WRITES)
 def test_gradient(name):
-    write = rule(name)
+    """By the state, by the latents, and by every map that learns; and none of the maps is left without any."""
+    write = rule(name) if name == "recent" else rule(name, trainable=True)
     state = write.start(1)
     latents, mask = turn(3, batch=1, tokens=3)
+    names, learned = zip(*write.named_parameters(), strict=True) if name != "recent" else ((), ())
 
-    def rows(before, z):
-        return write(state._replace(rows=before), z, mask).rows
+    def rows(before, z, *weights):
+        swapped = torch.func.functional_call(
+            write, dict(zip(names, weights, strict=True)), (state._replace(rows=before), z, mask)
+        )
+        return swapped.rows
 
-    before = torch.randn(1, R, D, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(rows, (before, latents.requires_grad_()))
+    before = torch.randn(1, *write.p0.shape, dtype=torch.float64, requires_grad=True)
+    if name == "slots":  # choosing has no gradient, so no two scores may lie near each other
+        _, scores, _ = write.choose(before, latents, mask)
+        assert scores.sort().values.diff().min() > 1e-3
+    given = (before, latents.requires_grad_(), *(w.detach().requires_grad_() for w in learned))
+    assert torch.autograd.gradcheck(rows, given)
+    rows(*given).square().sum().backward()
+    assert all(tensor.grad.abs().sum() > 0 for tensor in given)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_maps_learn_only_if_asked(name):
+    assert not list(rule(name).parameters())
+    learned = dict(rule(name, trainable=True).named_parameters())
+    assert learned
+    assert set(learned) < set(rule(name).state_dict())  # the same maps, and P_0 that never learns
+
+
+def test_slots_break_ties_by_index():
+    write = rule("slots", noise=0.0)  # all scores are 0
+    latents, mask = turn()
+    assert write.choose(write.start(B).rows, latents, mask)[2].tolist() == [[0, 1, 2]] * B
+    after = write(write.start(B), latents, mask)
+    assert after.written[0].tolist() == [0, 0, 0, -1, -1, -1, -1]
+    assert (after.rows[:, 3:] == 0).all()
+
+
+def test_a_softmax_of_the_scores_would_make_ties():
+    """Why slots choose before any softmax: far below the largest score, bfloat16 knows no order."""
+    scores = torch.tensor([[30.0, -80.0, -70.0, -90.0]]).to(torch.bfloat16)
+    assert scores.argsort(dim=1, descending=True, stable=True).tolist() == [[0, 2, 1, 3]]
+    shares = scores.softmax(1)
+    assert len(shares[0, 1:].unique()) == 1
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("options", [{}, {"normalise": False}], ids=str)
+def test_a_scan_is_the_same_as_step_by_step(name, options):
+    write = rule(name, **({} if name == "recent" else options))
+    turns = [turn(t, tokens=2 + t) for t in range(5)]
+    turns[2][1][1] = False  # one conversation has no such turn
+    state = step = write(write.start(B), *turn(9))
+    for latents, mask in turns:
+        step = write(step, latents, mask)
+    scan = write.scan(state, turns)
+    torch.testing.assert_close(scan.rows, step.rows, atol=1e-12, rtol=0)
+    assert torch.equal(scan.written, step.written)
+    assert scan.turns.tolist() == step.turns.tolist() == [6, 5, 6]
+    assert write.scan(state, []) is state
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_merged_is_written_on(name):
+    """Where the rule makes sense of it; the others say why not."""
+    write = rule(name, **({"normalise": False} if name == "hebbian" else {}))
+    first, second = write.start(B), write.start(B)
+    for t in range(2):
+        first = write(first, *turn(t))
+    for t in range(2, 5):
+        second = write(second, *turn(t))
+    if name not in ("recent", "hebbian"):
+        with pytest.raises(MethodError, match="merged"):
+            write.merge(first, second)
+        return
+    on = write.scan(first, [turn(t) for t in range(2, 5)])
+    merged = write.merge(first, second)
+    torch.testing.assert_close(merged.rows, on.rows, atol=1e-12, rtol=0)
+    assert torch.equal(merged.written, on.written)
+    assert merged.turns.tolist() == [5] * B
+    if name == "hebbian":
+        with pytest.raises(MethodError, match="order"):
+            rule(name).merge(first, second)
+
+
+def test_delta_overwrites_where_hebbian_adds_up():
+    """A key told twice, with two values: the newer value alone comes back, or the sum of both."""
+    key = torch.tensor([1.0, 0, 0, 0, 0, 0], dtype=torch.float64)
+    values = [torch.tensor([0, 0, 0, *v], dtype=torch.float64) for v in ((1.0, 2, 3), (7.0, 5, 4))]
+    for name, options in (("delta", {}), ("hebbian", {"normalise": False, "gamma": 1.0})):
+        write = rule(name, **options)
+        write.w_k.zero_().diagonal()[:3] = 1.0  # a token's first half is its key
+        write.w_v.zero_().diagonal()[3:] = 1.0  # and its second half its value
+        if name == "delta":
+            write.w_b.zero_()[0] = 40.0  # sigmoid(40) is 1: write in full
+        state = write.start()
+        for value in values:
+            state = write(state, (key + value)[None, None], torch.ones(1, 1))
+        recalled = (key @ write.w_k) @ state.rows[0]
+        expected = values[1] if name == "delta" else values[0] + values[1]
+        torch.testing.assert_close(recalled, expected @ write.w_v, atol=1e-9, rtol=0)
+
+
+def test_options_out_of_range():
+    for name, options in (("attention", {"gamma": 0}), ("gated", {"gamma": 1.1}), ("slots", {"k": 0}), ("slots", {"k": 8})):
+        with pytest.raises(MethodError, match="must lie"):
+            rule(name, **options)
 
 
 def test_recent_keeps_the_newest_rows_only():

@@ -1,7 +1,18 @@
-"""Reads: what of a bank reaches the backbone, and how. One file each; the site decides the signature."""
+"""Reads: what of a bank reaches the backbone, and how. One file each, all with the same signature."""
 
 from lmem.read.branch import BranchRead
 from lmem.read.extension import ExtensionRead
+from lmem.read.gated_branch import GatedBranchRead
 from lmem.read.prefix import PrefixRead
+from lmem.read.proxy import ProxyBranchRead, ProxyGatedBranchRead
+from lmem.read.query import QueryRead
 
-READS = {"prefix": PrefixRead, "extension": ExtensionRead, "branch": BranchRead}
+READS = {
+    "prefix": PrefixRead,
+    "extension": ExtensionRead,
+    "branch": BranchRead,
+    "gated_branch": GatedBranchRead,
+    "query": QueryRead,
+    "proxy_branch": ProxyBranchRead,
+    "proxy_gated_branch": ProxyGatedBranchRead,
+}

@@ -1,4 +1,4 @@
-"""Extension read (M.3): the bank's rows stand behind the encoder's output, and the decoder's own attention selects.
+"""Extension read (M.3, M.6): the bank's rows stand behind the encoder's output, and the decoder's own attention selects.
 
     H = P W_mem;  every decoder layer's frozen K and V maps see [Z; H]      paper, section 3; chapter 4
 
@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from lmem.errors import MethodError
+from lmem.read.base import Read
 
 
-class ExtensionRead(nn.Module):
+class ExtensionRead(Read):
     site = "encoder_output"
 
-    def __init__(self, width, layers, start="zero"):
+    def __init__(self, width, layers, rows=None, start="zero"):
         super().__init__()
         if start not in ("zero", "identity"):
             raise MethodError(f'start must be "zero" or "identity", not {start!r}')
@@ -22,6 +23,6 @@ class ExtensionRead(nn.Module):
             torch.eye(width) if start == "identity" else torch.zeros(width, width)
         )
 
-    def forward(self, rows):
+    def forward(self, rows, mask, states=None, seen=None, layer=None):
         """rows (B, R, D) -> (B, R, D), the rows that join the encoder's output."""
-        return rows @ self.w_mem
+        return rows @ self.w_mem, mask

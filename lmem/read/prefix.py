@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from lmem.errors import MethodError
+from lmem.read.base import Read
 
 
-class PrefixRead(nn.Module):
+class PrefixRead(Read):
     site = "encoder_input"
 
     def __init__(self, width, layers, rows, length=None):
@@ -24,7 +25,9 @@ class PrefixRead(nn.Module):
         mix = None if length in (None, rows) else torch.randn(length, rows) / rows**0.5
         self.register_buffer("u_p", mix)  # not listed as trainable in the paper
 
-    def forward(self, rows):
-        """rows (B, R, D) -> (B, m, D), the soft tokens."""
-        mixed = rows if self.u_p is None else self.u_p @ rows  # (B, m, D)
-        return mixed @ self.w_p
+    def forward(self, rows, mask, states=None, seen=None, layer=None):
+        """rows (B, R, D) -> the soft tokens (B, m, D); mixed ones carry no single row's mask."""
+        if self.u_p is None:
+            return rows @ self.w_p, mask
+        mixed = self.u_p @ (rows * mask[:, :, None])  # (B, m, D)
+        return mixed @ self.w_p, mask.any(1, keepdim=True).expand(-1, mixed.shape[1])

@@ -1,22 +1,42 @@
-"""What all write rules share: the signature, the masks, and the rule that no token writes nothing."""
+"""What all write rules share: the signature, the masks, their size, and the rule that no token writes nothing."""
 
 import torch
 from torch import nn
 
 from lmem.bank import State
-from lmem.errors import ShapeError
+from lmem.errors import MethodError, ShapeError
 
 
 class Write(nn.Module):
-    """A write rule. Subclasses give `update`; `start` is P_0.
+    """A write rule. Subclasses give `update`.
 
-    rows   R, width D; `p0` is noise N(0, 0.02^2) drawn once from the adapter's seed, the same at every reset
+    rows       R, the bank's rows; a rule over a square bank has R = A
+    width      D, the backbone's width
+    gamma      decay, in (0, 1]: what a turn leaves of what was there
+    normalise  hold the bank's size whatever is written; each rule says how
+    trainable  learn the maps; else they are random and stay so, as in the paper
+    noise      standard deviation of P_0's rows; 0 starts from zeros (square banks always do)
+    `p0`, (R, D) or (A, A), is P_0, drawn once from the adapter's seed, the same at every reset
     """
 
-    def __init__(self, rows, width):
+    square = False  # (A, A) banks hold associations, (R, D) banks hold rows
+
+    def __init__(self, rows, width, gamma=0.95, normalise=False, trainable=False, noise=0.02):
         super().__init__()
-        self.rows, self.width = rows, width
-        self.register_buffer("p0", 0.02 * torch.randn(rows, width))
+        if not 0 < gamma <= 1:
+            raise MethodError(f"gamma must lie in (0, 1], not {gamma}")
+        self.rows, self.width, self.gamma = rows, width, gamma
+        self.normalise, self.trainable = normalise, trainable
+        p0 = torch.zeros(rows, rows) if self.square else noise * torch.randn(rows, width)
+        self.register_buffer("p0", p0)
+
+    def map(self, name, *shape):
+        """Give the rule a map N(0, 1 / shape[0]): a weight if it learns, a buffer if it stays as it is."""
+        drawn = torch.randn(*shape) / shape[0] ** 0.5
+        if self.trainable:
+            self.register_parameter(name, nn.Parameter(drawn))
+        else:
+            self.register_buffer(name, drawn)
 
     def start(self, batch=1):
         """B banks into which no turn was written."""
@@ -39,7 +59,9 @@ class Write(nn.Module):
             )
         if mask.shape != latents.shape[:2]:
             raise ShapeError(f"expected a mask {tuple(latents.shape[:2])}, not {tuple(mask.shape)}")
-        rows, written = self.update(state, latents.to(state.rows.dtype), mask.bool())
+        mask = mask.bool()
+        clean = latents.to(state.rows.dtype) * mask[:, :, None]  # padding writes nothing, whatever it holds
+        rows, written = self.update(state, clean, mask)
         some = mask.any(1)
         return State(
             torch.where(some[:, None, None], rows, state.rows),
@@ -48,9 +70,38 @@ class Write(nn.Module):
         )
 
     def update(self, state, latents, mask):
-        """The rule itself: (rows, written) after this turn."""
+        """The rule itself: (rows, written) after this turn. Latents are 0 where the mask is."""
         raise NotImplementedError(f"{type(self).__name__} gives no update")
+
+    def scan(self, state, turns):
+        """Write many turns, one after the other; rules that permit it do so at once (same result).
+
+        turns    list of (latents, mask), each as in `forward`
+        returns  a new State
+        """
+        for latents, mask in turns:
+            state = self(state, latents, mask)
+        return state
+
+    def merge(self, first, second):
+        """The state after both, had the second conversation gone on from the first.
+
+        raises  MethodError if the rule's writes depend on what is in the bank already
+        """
+        raise MethodError(
+            f"{type(self).__name__} writes by what is in the bank already; two banks cannot be merged"
+        )
 
     def readable(self, state):
         """(B, R): rows that a read may look at; none before the first turn."""
         return (state.turns > 0)[:, None].expand(-1, self.rows)
+
+    @staticmethod
+    def all_rows(state):
+        """`written` of a rule that changes every row with every turn."""
+        return state.turns[:, None].expand_as(state.written)
+
+
+def unit(rows):
+    """Rows (..., D) at root mean square 1, the size of a T5 latent before its norm's weights."""
+    return rows * torch.rsqrt(rows.square().mean(-1, keepdim=True) + 1e-6)

@@ -1,0 +1,38 @@
+"""Gated branch read (M.5): a second cross-attention, and a gate that says how much of it each state takes.
+
+    s + XAttn_frozen(s, Z) + g * c,   c = softmax(s W_q (P W_k)^T / sqrt(D)) P W_v,   g = sigmoid([s; c] W_g + b_g)
+                                                                                    paper, section 3; chapter 6
+
+The paper prints W_g and b_g per layer, but its 21.0M parameters hold only if the layers share them: 3 D^2 + 2 D^2 + D. b_g
+starts at -2: the gate is nearly closed, not shut, so an untrained adapter is not silent.
+"""
+
+import torch
+from torch import nn
+
+from lmem.read.attend import Attend
+from lmem.read.base import Read
+
+
+class GatedBranchRead(Read):
+    """As BranchRead without W_o; `bias` is b_g's start value, `heads` splits the model's own width."""
+
+    site = "decoder_layer"
+
+    def __init__(self, width, layers, rows=None, heads=1, shared=True, bias=-2.0, raw=False):
+        super().__init__()
+        self.shared, self.raw = shared, raw
+        sets = 1 if shared else layers
+        self.attend = Attend(width, heads, sets=sets)
+        self.w_g = nn.Parameter(torch.randn(sets, 2 * width, width) / (2 * width) ** 0.5)
+        self.b_g = nn.Parameter(torch.full((sets, width), float(bias)))
+
+    def found(self, rows, mask, states, layer=0):
+        """What the states find and let through: (B, N, D)."""
+        i = 0 if self.shared else layer
+        said = self.attend(states, rows, mask, i)
+        return torch.sigmoid(torch.cat([states, said], 2) @ self.w_g[i] + self.b_g[i]) * said
+
+    def forward(self, rows, mask, states, seen=None, layer=0):
+        """What layer `layer` gains, (B, N, D); a bank without a readable row gives zeros."""
+        return self.found(rows, mask, states, layer)

@@ -1,0 +1,56 @@
+"""What the tests of memories share: a memory whose bank is seen, logits with and without it, and how close is equal."""
+
+import torch
+
+from lmem.model import MemoryModel
+
+TARGET = "Cedar-Bay"
+
+
+def make(backbone, method, seed=3):
+    """A small bank, and the read's weights drawn away from their start."""
+    return away(MemoryModel(backbone, method, scale=0.5, seed=seed))
+
+
+def away(model, seed=0):
+    """The read's weights drawn anew, so large that a bank is seen in the logits."""
+    torch.manual_seed(seed)
+    matrix = model.method.read == "query"  # what a clamped matrix recalls is small
+    with torch.no_grad():
+        for weight in model.read.parameters():
+            drawn = torch.randn_like(weight) / weight.shape[-1] ** 0.5 if weight.ndim > 1 else 1.0
+            weight.copy_((10.0 if matrix else 1.0) * drawn)
+    return model
+
+
+def logits(model, bank, questions, ablate=None, **options):
+    backbone = model.backbone
+    inputs = backbone.inputs([f"question: {q}" for q in questions])
+    labels = backbone.labels([TARGET] * len(questions))
+    with torch.no_grad(), model.attached(bank, ablate):
+        return backbone.model(**inputs, labels=labels, **options).logits.float()
+
+
+def bare(model, questions):
+    backbone = model.backbone
+    inputs = backbone.inputs([f"question: {q}" for q in questions])
+    labels = backbone.labels([TARGET] * len(questions))
+    with torch.no_grad():
+        return backbone.model(**inputs, labels=labels).logits.float()
+
+
+def close(model, found, expected):
+    """Equal within the rounding of the backbone's type."""
+    coarse = model.backbone.dtype == torch.bfloat16
+    atol = 0.04 * expected.abs().max().item() if coarse else 5e-4
+    torch.testing.assert_close(found, expected, atol=atol, rtol=1e-2 if coarse else 1e-4)
+
+
+def apart(found, expected):
+    """Some logit differs by more than 1e-2."""
+    assert (found - expected).abs().max() > 1e-2
+
+
+def by_hand(backbone, question):
+    """Inputs of one question, and the first tokens of a decoder."""
+    return backbone.inputs([f"question: {question}"]), torch.tensor([[0, 40, 41]])

@@ -1,0 +1,34 @@
+"""Writing goes on for ever in the same memory: resident memory in a process of its own, since torch's is seen nowhere else."""
+
+import subprocess
+import sys
+
+import pytest
+
+WRITE = """
+import resource, sys, torch
+from pathlib import Path
+from lmem import Ledger, MemoryModel, load_backbone
+
+torch.set_num_threads(1)
+leak = Ledger() if sys.argv[2] == "leak" else None
+page = resource.getpagesize() / 2**20
+resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * page
+model = MemoryModel(load_backbone(sys.argv[1]), "m3")
+bank = model.new_bank()
+turns = [f"Ana: I live in Cedar-Bay, and {i} is my number. " + "How are you? " * 20 for i in range(100)]
+sizes = []
+for hundred in range(20):
+    bank = model.write(bank, turns, ledger=leak)
+    sizes.append(resident())
+print(sizes[-1] - sizes[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm; runs on Linux")
+@pytest.mark.parametrize("leak", [False, True])
+def test_two_thousand_turns_take_no_more_memory_than_a_hundred(tiny_folder, leak):
+    """MiB between turn 200 and turn 2,000; a ledger, which keeps every turn's latents, is the leak that must show."""
+    command = [sys.executable, "-c", WRITE, str(tiny_folder), "leak" if leak else "none"]
+    grown = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert (grown > 20) if leak else (grown < 10)

@@ -1,0 +1,134 @@
+"""The table of methods: names, counts against the paper's, and the shortcuts that its experiments ran."""
+
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from lmem import methods
+from lmem.cli import app
+from lmem.errors import MethodError
+from lmem.model import MemoryModel
+from lmem.read import READS
+from lmem.write import WRITES
+
+from helpers import apart, away, logits, make
+
+D, L = 2048, 24  # Flan-T5-XL
+PRINTED = {  # paper, table 2, in millions, and the formulas that give it
+    "m1": (4.2, D**2),
+    "m2": (16.8, 4 * D**2 + L),
+    "m3": (4.2, D**2),
+    "m4": (1.0, 2 * D * 256),
+    "m5": (21.0, 3 * D**2 + 2 * D**2 + D),
+    "m6": (4.2, D**2),
+}
+
+
+@pytest.fixture(scope="module")
+def xl():
+    return methods.shape("flan-t5-xl")
+
+
+def test_counts_are_the_papers(xl):
+    rows = {row["aliases"][0]: row for row in methods.table(xl) if row["aliases"]}
+    for name, (millions, exact) in PRINTED.items():
+        assert rows[name]["trainable"] == exact
+        assert round(exact / 1e6, 1) == millions
+        assert rows[name]["frozen"] == 2_849_757_184
+    assert rows["m0"]["trainable"] == 0
+
+
+def test_banks_grow_by_ten(xl):
+    """640 rows for 64; 810 x 810 for 256 x 256, which is 10.01 times the numbers."""
+    one, ten = ({r["method"]: r["bank"] for r in methods.table(xl, scale)} for scale in (1, 10))
+    assert one["attention+extension"] == 64 * D
+    assert ten["attention+extension"] == 640 * D
+    assert (one["hebbian+query"], ten["hebbian+query"]) == (256**2, 810**2)
+
+
+@pytest.mark.parametrize("name", sorted(methods.SHAPES))
+def test_published_sizes(name):
+    """Against the published parameter counts of Flan-T5: 77M, 248M, 783M, 2.85B, 11.1B."""
+    published = {"small": 77e6, "base": 248e6, "large": 783e6, "xl": 2.85e9, "xxl": 11.1e9}
+    frozen = methods.table(methods.shape(name), chosen=methods.METHODS[:1])[0]["frozen"]
+    assert frozen == pytest.approx(published[name.removeprefix("flan-t5-")], rel=5e-3)
+
+
+def test_names_and_the_grid():
+    assert methods.find("M3") is methods.find("attention+extension")
+    assert methods.find("kv extension").name == "attention+extension"
+    names = [m.name for m in methods.grid()]
+    assert len(names) == len(set(names)) == 4 * 4 + 2  # four row writes by four reads, two square ones by query
+    for name in names:
+        method = methods.find(name)
+        assert WRITES[method.write].square == (method.read == "query")
+    assert {m.read for m in methods.METHODS if m.read} == set(READS)
+    assert set(WRITES) == {m.write for m in methods.grid()}
+    for bad in ("m9", "hebbian+extension", "delta+branch", "attention+query", ""):
+        with pytest.raises(MethodError, match="expected a method"):
+            methods.find(bad)
+
+
+def test_options_reach_the_write_and_the_read(tiny, talk):
+    model = MemoryModel(tiny, "m3", write={"gamma": 0.5}, read={"start": "identity"})
+    assert model.write_rule.gamma == 0.5
+    assert torch.equal(model.read.w_mem, torch.eye(tiny.width))
+    with pytest.raises(MethodError, match="decay=0.5"):
+        MemoryModel(tiny, "m3", write={"decay": 0.5})
+    short = away(MemoryModel(tiny, "m1", read={"length": 5}))
+    assert short.read(short.write(short.new_bank(), talk).state.rows, torch.ones(1, 64).bool())[0].shape[1] == 5
+
+
+def test_options_are_saved_with_the_adapter(tiny, tmp_path):
+    MemoryModel(tiny, "gated+branch", write={"trainable": True}, read={"heads": 4}).save_pretrained(tmp_path)
+    again = MemoryModel.from_pretrained(tmp_path, tiny)
+    assert again.write_rule.trainable
+    assert again.read.attend.heads == 4
+
+
+def test_m1_as_run_is_m3(tiny, talk, questions):
+    """The paper's shortcut for the encoder prefix is the same function as its KV extension."""
+    first, third, real = (make(tiny, name) for name in ("m1_as_run", "m3", "m1"))
+    assert first.write_rule.state_dict().keys() == third.write_rule.state_dict().keys()
+    found, expected, prefix = (
+        logits(m, m.write(m.new_bank(), talk), questions) for m in (first, third, real)
+    )
+    assert torch.equal(found, expected)
+    apart(prefix, expected)
+
+
+@pytest.mark.parametrize("name", ["m2", "m5"])
+def test_as_run_reads_once_with_the_latents_in_place_of_the_states(tiny, talk, questions, name):
+    model, real = make(tiny, f"{name}_as_run"), make(tiny, name)
+    bank = model.write(model.new_bank(), talk)
+    inputs, start = tiny.inputs([f"question: {questions[0]}"]), torch.tensor([[0, 40, 41]])
+    with torch.no_grad():
+        z = tiny.model.encoder(**inputs).last_hidden_state
+        look = model.read.inner.attend
+        rows = bank.state.rows
+        share = (z @ look.w_q[0] @ (rows @ look.w_k[0]).transpose(1, 2) / tiny.width**0.5).softmax(-1)
+        said = share @ rows @ look.w_v[0]
+        if name == "m2":
+            said = model.read.inner.beta.mean() * said @ model.read.inner.w_o[0]
+        else:
+            gate = torch.cat([z, said], 2) @ model.read.inner.w_g[0] + model.read.inner.b_g[0]
+            said = gate.sigmoid() * said
+        both = torch.cat([z, said], 1)
+        expected = tiny.model(encoder_outputs=(both,), decoder_input_ids=start).logits
+        with model.attached(bank):
+            found = tiny.model(**inputs, decoder_input_ids=start).logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    hooked = logits(real, real.write(real.new_bank(), talk), questions)
+    apart(logits(model, bank, questions), hooked)
+
+
+def test_the_table_on_the_command_line():
+    out = CliRunner().invoke(app, ["methods", "--shape", "flan-t5-xl", "--json"])
+    rows = {row["method"]: row for row in json.loads(out.stdout)["methods"]}
+    assert rows["slots+extension"]["trainable"] == 4_194_304
+    plain = CliRunner().invoke(app, ["methods", "--grid"], env={"COLUMNS": "160"}).stdout
+    assert all(m.name in plain for m in methods.grid())
+    bad = CliRunner().invoke(app, ["methods", "--shape", "flan-t5-huge"])
+    assert isinstance(bad.exception, MethodError)

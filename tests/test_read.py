@@ -1,0 +1,103 @@
+"""Reads alone: gradients, masks, and the shapes that they promise."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lmem.errors import MethodError
+from lmem.read import READS
+
+B, N, R, D, L = 2, 4, 5, 6, 3
+VARIANTS = [(name, {}) for name in READS] + [
+    ("prefix", {"length": 2}),
+    ("extension", {"start": "identity"}),
+    ("branch", {"heads": 2, "shared": False, "beta": 0.5}),
+    ("branch", {"heads": 2, "inner": 4, "raw": True}),
+    ("gated_branch", {"heads": 3, "shared": False}),
+]
+
+
+def read(name, rows=R, **options):
+    torch.manual_seed(0)
+    found = READS[name](D, L, rows, **options).double()
+    with torch.no_grad():  # away from a start at zero
+        for weight in found.parameters():
+            weight.copy_(torch.randn_like(weight))
+    return found
+
+
+def given_to(name, batch=B, rows=R, tokens=N, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    width = rows if name == "query" else D
+    bank = torch.randn(batch, rows, width, generator=generator, dtype=torch.float64)
+    states = torch.randn(batch, tokens, D, generator=generator, dtype=torch.float64)
+    return bank, torch.ones(batch, rows, dtype=torch.bool), states
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+def test_gradient(name, options):
+    """By the bank, by the states, and by every weight; layer by layer every weight gets one."""
+    module = read(name, **options)
+    bank, mask, states = given_to(name)
+    names, weights = zip(*module.named_parameters(), strict=True)
+    at_layer = module.site == "decoder_layer"
+
+    def out(bank, states, *weights):
+        swapped = dict(zip(names, weights, strict=True))
+        results = []
+        for layer in range(L) if at_layer else [None]:
+            found = torch.func.functional_call(module, swapped, (bank, mask, states, None, layer))
+            results.append(found if at_layer else found[0])
+        return torch.stack(results)
+
+    inputs = (bank.requires_grad_(), states.requires_grad_(), *(w.detach().requires_grad_() for w in weights))
+    assert torch.autograd.gradcheck(out, inputs)
+    out(*inputs).square().sum().backward()
+    uses_states = name not in ("prefix", "extension")
+    assert (states.grad is not None and bool(states.grad.abs().sum() > 0)) == uses_states
+    shared = [w for w in inputs if w is not states]
+    assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in shared)
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_masked_rows_are_not_there(name, options, data):
+    """Rows under the mask count as if they were cut off; a bank without a readable row gives nothing to read."""
+    module = read(name, **options)
+    bank, mask, states = given_to(name, tokens=data.draw(st.integers(1, 5)), seed=data.draw(st.integers(0, 99)))
+    if name == "query":  # a square bank is read as a whole or not at all
+        mask[0] = False
+    else:
+        mask[0] = torch.tensor(data.draw(st.lists(st.booleans(), min_size=R, max_size=R)))
+    dirty = bank.masked_fill(~mask[:, :, None], 99.0)
+    if module.site == "decoder_layer":
+        found, other = (module(x, mask, states, layer=1) for x in (bank, dirty))
+        torch.testing.assert_close(found, other, atol=1e-9, rtol=0)
+        assert bool((found[0] == 0).all()) == (not mask[0].any())
+        return
+    (found, seen), (other, _) = (module(x, mask, states) for x in (bank, dirty))
+    assert seen.shape == found.shape[:2]
+    assert bool(seen[0].any()) == bool(mask[0].any())
+    assert seen[1].all()
+    torch.testing.assert_close(found[seen], other[seen], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["query", "proxy_branch", "proxy_gated_branch"])
+def test_rows_made_from_padding_are_not_read(name):
+    """Reads that ask with the question's tokens give one row each; those of its padding are masked."""
+    bank, mask, states = given_to(name)
+    seen = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
+    extra, both = read(name)(bank, mask, states, seen)
+    assert extra.shape == states.shape
+    assert torch.equal(both, seen.bool())
+
+
+def test_options_that_do_not_fit():
+    for name, options, match in (
+        ("prefix", {"length": 0}, "1 to 5"), ("prefix", {"length": 6}, "1 to 5"), ("extension", {"start": "one"}, "identity"),
+        ("branch", {"heads": 4}, "split"), ("gated_branch", {"heads": 4}, "split"),
+    ):  # fmt: skip
+        with pytest.raises(MethodError, match=match):
+            READS[name](D, L, R, **options)

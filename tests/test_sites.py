@@ -1,0 +1,121 @@
+"""Each site against a forward pass written out by hand, so that a transformers release that moves a hook is caught."""
+
+import pytest
+import torch
+
+from lmem.inject import attach
+from lmem.model import MemoryModel
+from lmem.read import ExtensionRead
+
+from helpers import away, by_hand, make
+
+
+@pytest.mark.parametrize("name", ["tiny", "flan"])
+def test_extension_by_hand(request, talk, questions, name):
+    backbone = request.getfixturevalue(name)
+    t5, scale = (
+        backbone.model,
+        1.0 if name == "flan" else backbone.width**-0.5,
+    )  # a tied head is scaled
+    model = away(MemoryModel(backbone, "m3"))
+    bank = model.write(model.new_bank(), talk)
+    inputs, start = by_hand(backbone, questions[0])
+    with torch.no_grad():
+        z = t5.encoder(**inputs).last_hidden_state
+        both = torch.cat([z, bank.state.rows @ model.read.w_mem], 1)
+        states = t5.decoder(
+            input_ids=start,
+            encoder_hidden_states=both,
+            encoder_attention_mask=torch.ones(both.shape[:2]),
+        ).last_hidden_state
+        expected = t5.lm_head(states * scale)
+        with model.attached(bank):
+            found = t5(**inputs, decoder_input_ids=start).logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_prefix_by_hand(tiny, talk, questions):
+    model = away(MemoryModel(tiny, "m1"))
+    bank = model.write(model.new_bank(), talk)
+    inputs, start = by_hand(tiny, questions[0])
+    with torch.no_grad():
+        soft = bank.state.rows @ model.read.w_p
+        embeds = torch.cat([soft, tiny.model.shared(inputs["input_ids"])], 1)
+        z = tiny.model.encoder(inputs_embeds=embeds).last_hidden_state[:, soft.shape[1] :]
+        expected = tiny.model(encoder_outputs=(z,), decoder_input_ids=start).logits
+        with model.attached(bank):
+            found = tiny.model(**inputs, decoder_input_ids=start).logits
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["m2", "recent"])
+def test_branch_by_hand(tiny, talk, questions, method):
+    model = away(MemoryModel(tiny, method))
+    bank = model.write(model.new_bank(), talk)
+    inputs, start = by_hand(tiny, questions[0])
+    read, rows = model.read, bank.state.rows[0][model.write_rule.readable(bank.state)[0]]
+    look = read.attend
+    heads, size = look.heads, look.inner // look.heads
+    decoder = tiny.model.decoder
+    length = start.shape[1]
+    causal = torch.full((length, length), float("-inf")).triu(1)[None, None]
+    with torch.no_grad():
+        z = tiny.model.encoder(**inputs).last_hidden_state
+        x = tiny.model.shared(start)
+        bias = decoder.block[0].layer[0].SelfAttention.compute_bias(length, length) + causal
+        for i, block in enumerate(decoder.block):
+            own, cross, feed = block.layer
+            x = x + attention(own.SelfAttention, own.layer_norm(x), None, bias)
+            s = cross.layer_norm(x)
+            j = 0 if read.shared else i
+            parts = []
+            for h in range(heads):
+                cut = slice(h * size, (h + 1) * size)
+                q, k = s[0] @ look.w_q[j][:, cut], rows @ look.w_k[j][:, cut]
+                parts.append((q @ k.T / size**0.5).softmax(-1) @ (rows @ look.w_v[j][:, cut]))
+            gain = read.beta[i] * torch.cat(parts, -1) @ read.w_o[j]
+            x = x + attention(cross.EncDecAttention, s, z, 0.0) + gain
+            x = x + feed.DenseReluDense(feed.layer_norm(x))
+        expected = tiny.model.lm_head(decoder.final_layer_norm(x) * tiny.model.model_dim**-0.5)
+        with model.attached(bank):
+            found = tiny.model(**inputs, decoder_input_ids=start).logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def attention(module, x, other, bias):
+    """T5's attention, written out: no scaling by the root of the head's width."""
+    other = x if other is None else other
+    q, k, v = (
+        (m(y)).unflatten(-1, (module.n_heads, -1)).transpose(1, 2)
+        for m, y in ((module.q, x), (module.k, other), (module.v, other))
+    )
+    scores = q @ k.transpose(2, 3) + bias
+    return module.o((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("name", ["tiny", "flan"])
+def test_a_borrowed_branch_starts_as_the_frozen_attention(request, talk, name):
+    backbone = request.getfixturevalue(name)
+    model = MemoryModel(backbone, "recent")
+    bank = model.write(model.new_bank(), talk)
+    mask = model.write_rule.readable(bank.state)
+    states = torch.randn(1, 3, backbone.width)
+    for i, block in enumerate(backbone.model.decoder.block):
+        with torch.no_grad():
+            found = model.read(bank.state.rows, mask, states, layer=i)
+            expected = attention(
+                block.layer[1].EncDecAttention, states, bank.state.rows[:, mask[0]], 0.0
+            )
+        torch.testing.assert_close(found, model.read.beta[i] * expected, atol=1e-4, rtol=1e-4)
+
+
+def test_attach_needs_no_memory_model(tiny, questions):
+    """The context manager alone: any rows, any read."""
+    read = ExtensionRead(tiny.width, tiny.layers, start="identity")
+    inputs, start = by_hand(tiny, questions[0])
+    rows, mask = torch.randn(1, 3, tiny.width), torch.tensor([[True, False, True]])
+    with torch.no_grad(), attach(tiny.model, read, rows, mask):
+        masked = tiny.model(**inputs, decoder_input_ids=start).logits
+    with torch.no_grad(), attach(tiny.model, read, rows[:, [0, 2]], mask[:, [0, 2]]):
+        two = tiny.model(**inputs, decoder_input_ids=start).logits
+    torch.testing.assert_close(masked, two, atol=1e-5, rtol=1e-5)
