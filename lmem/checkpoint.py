@@ -69,7 +69,9 @@ class Checkpoint:
         tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
         with write_file(self.folder / FILE) as temporary:
             save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
-        rate = [self.schedule.base_lrs[0] * self.schedule.lr_lambdas[0](i) for i in range(self.step)]
+        rate = [
+            self.schedule.base_lrs[0] * self.schedule.lr_lambdas[0](i) for i in range(self.step)
+        ]
         lines = zip(range(self.step), self.losses, rate, strict=True)
         with write_file(self.folder / LOG) as temporary:
             text = [json.dumps({"step": i + 1, "loss": loss, "lr": lr}) for i, loss, lr in lines]
@@ -99,7 +101,8 @@ class Checkpoint:
             p.copy_(tensors[f"weight/{name}"])
             moments = {part: tensors[f"{part}/{name}"] for part in MOMENTS}
             self.optimizer.state[p] = {
-                part: value if part == "step" else value.to(p.device) for part, value in moments.items()
+                part: value if part == "step" else value.to(p.device)
+                for part, value in moments.items()
             }
         self.best = {
             name: tensors[f"best/{name}"].to(p.device)
@@ -110,6 +113,9 @@ class Checkpoint:
         self.checks = [tuple(check) for check in about["checks"]]
         self.schedule.last_epoch = self.step
         for group, base, share in zip(
-            self.optimizer.param_groups, self.schedule.base_lrs, self.schedule.lr_lambdas, strict=True
+            self.optimizer.param_groups,
+            self.schedule.base_lrs,
+            self.schedule.lr_lambdas,
+            strict=True,
         ):
             group["lr"] = base * share(self.step)

@@ -172,7 +172,9 @@ def shape(name):
     )  # fmt: skip
     with torch.device("meta"):
         model = T5ForConditionalGeneration(config)
-        model.lm_head = torch.nn.Linear(width, config.vocab_size, bias=False)  # transformers 5 ties it
+        model.lm_head = torch.nn.Linear(
+            width, config.vocab_size, bias=False
+        )  # transformers 5 ties it
     return model
 
 
@@ -199,5 +201,7 @@ def table(model, scale=1, chosen=METHODS):
                 "stored": sum(tensor.numel() for tensor in state),
                 "bank": write.p0.numel(),
             }
-        found.append(row | counts | {"frozen": frozen, "start": method.start, "source": method.source})
+        found.append(
+            row | counts | {"frozen": frozen, "start": method.start, "source": method.source}
+        )
     return found

@@ -23,7 +23,11 @@ def for_training(data, n, turns, seed, validation=0):
     if data == "tinyworld":
         world = tinyworld.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
         drawn = tinyworld.samples(n, f"train {seed}", world, twins=False)
-        held = tinyworld.samples(validation, f"validation {seed}", world, twins=False) if validation else []
+        held = (
+            tinyworld.samples(validation, f"validation {seed}", world, twins=False)
+            if validation
+            else []
+        )
         return locomo.parse(drawn), locomo.parse(held) if held else []
     conversations = _split(data)[0]
     if validation >= len(conversations):

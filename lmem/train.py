@@ -42,7 +42,9 @@ def make_banks(model, texts, cuts=None, batch=32, progress=True):
             part = [texts[i][0 if first is None else cuts[i][first] : cuts[i][last]] for i in chunk]
             bank = model.write(bank, part if len(part) > 1 else part[0], truncate=True)
             kept.append(bank.state)
-        states.append(State(*(torch.stack(parts, 1).flatten(0, 1) for parts in zip(*kept, strict=True))))
+        states.append(
+            State(*(torch.stack(parts, 1).flatten(0, 1) for parts in zip(*kept, strict=True)))
+        )
     state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
     return Bank(state, bank.owner, bank.backbone)
 
@@ -97,11 +99,15 @@ class _Lessons:
         labels = backbone.labels([answer for _, _, answer in batch])
         with self.model.attached(self.bank([place for place, _, _ in batch])):
             logits = backbone.model(**inputs, labels=labels, use_cache=False).logits.float()
-        total = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        total = cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
+        )
         return total / (tokens or int((labels >= 0).sum()))
 
     def tokens(self, batch):
-        return sum(len(ids) for ids in self.model.backbone.tokenize([answer for _, _, answer in batch]))
+        return sum(
+            len(ids) for ids in self.model.backbone.tokenize([answer for _, _, answer in batch])
+        )
 
     @torch.no_grad()
     def mean_loss(self, size):
@@ -141,7 +147,9 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate(step, config, steps)
     )
-    kept = Checkpoint(folder if ranks.is_main_process else None, learned, optimizer, schedule, config)
+    kept = Checkpoint(
+        folder if ranks.is_main_process else None, learned, optimizer, schedule, config
+    )
     kept.read(folder)
     batches = islice(_epochs(lessons.pairs, config), kept.step, steps)
     if _worse(kept, config):

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
+from helpers import changed, make
 
 from lmem import Bank, Ledger, MemoryModel
 from lmem.errors import BankError, InputError
-
-from helpers import make
 
 METHODS = ["m3", "m4", "m6", "gated+branch", "delta+query", "recent"]
 
@@ -26,7 +25,7 @@ def test_unwritten_is_never_written(tiny, talk, method):
     never = model.write(model.new_bank(), [talk[0], *talk[2:]])
     torch.testing.assert_close(without.state.rows, never.state.rows, atol=1e-5, rtol=1e-5)
     assert without.turns_written == [3]
-    assert without.diff(bank).max() > 1e-3
+    changed(without, bank)
     assert len(shorter) == 3
     rest, _ = model.unwrite(without, [0, 1, 2], shorter)
     assert rest.empty
@@ -47,7 +46,10 @@ def test_without_its_ledger_nothing_is_unwritten(tiny, talk, tmp_path):
             model.attribute(again, "Where does Ben live?", wrong)
     model.unwrite(again, 0, ledger)
     later = model.write(bank, ["Ben: Bye."])  # without the ledger
-    for action in (lambda: model.unwrite(later, 0, ledger), lambda: model.write(later, talk, ledger=ledger)):
+    for action in (
+        lambda: model.unwrite(later, 0, ledger),
+        lambda: model.write(later, talk, ledger=ledger),
+    ):
         with pytest.raises(BankError, match="another"):
             action()
     with pytest.raises(InputError, match="turns 0 to 3"):
@@ -73,7 +75,11 @@ def test_attribution_is_leaving_one_out(tiny, talk, method):
 def test_nano_says_which_turn_its_answer_comes_from():
     model = MemoryModel.from_shipped()
     ledger = Ledger()
-    talk = ["Ana: I adopted a cat called Miro.", "Ben: I live in Cedar-Bay.", "Ana: My dog is called Zuri."]
+    talk = [
+        "Ana: I adopted a cat called Miro.",
+        "Ben: I live in Cedar-Bay.",
+        "Ana: My dog is called Zuri.",
+    ]
     bank = model.write(model.new_bank(), talk, ledger=ledger)
     assert model.answer(bank, "Where does Ben live?") == "Cedar-Bay"
     bits = model.attribute(bank, "Where does Ben live?", ledger)
@@ -89,4 +95,6 @@ def test_log_likelihood_in_bits_by_hand(tiny, talk):
     with torch.no_grad(), model.attached(bank):
         loss = tiny.model(**inputs, labels=labels).loss  # mean negative log-likelihood in nats
     expected = -loss * labels.shape[1] / torch.log(torch.tensor(2.0))
-    torch.testing.assert_close(model.log_likelihood(bank, "Where does Ben live?", "Cedar-Bay")[0], expected)
+    torch.testing.assert_close(
+        model.log_likelihood(bank, "Where does Ben live?", "Cedar-Bay")[0], expected
+    )

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from helpers import apart, away, logits, make
 from typer.testing import CliRunner
 
 from lmem import methods
@@ -12,8 +13,6 @@ from lmem.errors import MethodError
 from lmem.model import MemoryModel
 from lmem.read import READS
 from lmem.write import WRITES
-
-from helpers import apart, away, logits, make
 
 D, L = 2048, 24  # Flan-T5-XL
 PRINTED = {  # paper, table 2, in millions, and the formulas that give it
@@ -60,7 +59,9 @@ def test_names_and_the_grid():
     assert methods.find("M3") is methods.find("attention+extension")
     assert methods.find("kv extension").name == "attention+extension"
     names = [m.name for m in methods.grid()]
-    assert len(names) == len(set(names)) == 4 * 4 + 2  # four row writes by four reads, two square ones by query
+    assert (
+        len(names) == len(set(names)) == 4 * 4 + 2
+    )  # four row writes by four reads, two square ones by query
     for name in names:
         method = methods.find(name)
         assert WRITES[method.write].square == (method.read == "query")
@@ -78,11 +79,18 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
     with pytest.raises(MethodError, match="decay=0.5"):
         MemoryModel(tiny, "m3", write={"decay": 0.5})
     short = away(MemoryModel(tiny, "m1", read={"length": 5}))
-    assert short.read(short.write(short.new_bank(), talk).state.rows, torch.ones(1, 64).bool())[0].shape[1] == 5
+    assert (
+        short.read(short.write(short.new_bank(), talk).state.rows, torch.ones(1, 64).bool())[
+            0
+        ].shape[1]
+        == 5
+    )
 
 
 def test_options_are_saved_with_the_adapter(tiny, tmp_path):
-    MemoryModel(tiny, "gated+branch", write={"trainable": True}, read={"heads": 4}).save_pretrained(tmp_path)
+    MemoryModel(tiny, "gated+branch", write={"trainable": True}, read={"heads": 4}).save_pretrained(
+        tmp_path
+    )
     again = MemoryModel.from_pretrained(tmp_path, tiny)
     assert again.write_rule.trainable
     assert again.read.attend.heads == 4
@@ -108,7 +116,9 @@ def test_as_run_reads_once_with_the_latents_in_place_of_the_states(tiny, talk, q
         z = tiny.model.encoder(**inputs).last_hidden_state
         look = model.read.inner.attend
         rows = bank.state.rows
-        share = (z @ look.w_q[0] @ (rows @ look.w_k[0]).transpose(1, 2) / tiny.width**0.5).softmax(-1)
+        share = (z @ look.w_q[0] @ (rows @ look.w_k[0]).transpose(1, 2) / tiny.width**0.5).softmax(
+            -1
+        )
         said = share @ rows @ look.w_v[0]
         if name == "m2":
             said = model.read.inner.beta.mean() * said @ model.read.inner.w_o[0]

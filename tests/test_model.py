@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import away, bare, by_hand, logits, make
 from safetensors.torch import load_file, save_file
 
 from lmem.data.conversation import Conversation, Session, Turn
 from lmem.errors import BankError, InputError, MethodError
 from lmem.methods import METHODS
 from lmem.model import MemoryModel
-
-from helpers import away, bare, by_hand, logits, make
 
 TABLE = [m.name for m in METHODS if m.write is not None] + ["gated+branch", "delta+query"]
 

@@ -3,13 +3,13 @@
 import inspect
 
 import pytest
-import torch
-from _pytest.outcomes import Skipped
-
 import test_invariants
 import test_sites
 import test_write
+import torch
+from _pytest.outcomes import Skipped
 from helpers import make
+
 from lmem import inject, sites
 from lmem.bank import State
 from lmem.read.branch import BranchRead
@@ -35,7 +35,9 @@ def failing(method, request, talk, questions):
         if name.startswith("test_")
     ]
     checks += [BY_HAND[method]] if method in BY_HAND else []
-    checks.append((test_write.test_equals_the_equation_in_numpy, {"name": model.method.write, "options": {}}))
+    checks.append(
+        (test_write.test_equals_the_equation_in_numpy, {"name": model.method.write, "options": {}})
+    )
     red = []
     for check, given in checks:
         wanted = inspect.signature(check).parameters
@@ -58,7 +60,9 @@ def mask_ignored(patch):
 
 def padding_written(patch):
     forward = Write.forward
-    patch.setattr(Write, "forward", lambda self, s, z, mask: forward(self, s, z, torch.ones_like(mask)))
+    patch.setattr(
+        Write, "forward", lambda self, s, z, mask: forward(self, s, z, torch.ones_like(mask))
+    )
 
 
 def beta_negated(patch):

@@ -51,7 +51,11 @@ def test_gradient(name, options):
             results.append(found if at_layer else found[0])
         return torch.stack(results)
 
-    inputs = (bank.requires_grad_(), states.requires_grad_(), *(w.detach().requires_grad_() for w in weights))
+    inputs = (
+        bank.requires_grad_(),
+        states.requires_grad_(),
+        *(w.detach().requires_grad_() for w in weights),
+    )
     assert torch.autograd.gradcheck(out, inputs)
     out(*inputs).square().sum().backward()
     uses_states = name not in ("prefix", "extension")
@@ -66,7 +70,9 @@ def test_gradient(name, options):
 def test_masked_rows_are_not_there(name, options, data):
     """Rows under the mask count as if they were cut off; a bank without a readable row gives nothing to read."""
     module = read(name, **options)
-    bank, mask, states = given_to(name, tokens=data.draw(st.integers(1, 5)), seed=data.draw(st.integers(0, 99)))
+    bank, mask, states = given_to(
+        name, tokens=data.draw(st.integers(1, 5)), seed=data.draw(st.integers(0, 99))
+    )
     if name == "query":  # a square bank is read as a whole or not at all
         mask[0] = False
     else:

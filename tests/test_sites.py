@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from helpers import away, by_hand
 
 from lmem.inject import attach
 from lmem.model import MemoryModel
 from lmem.read import ExtensionRead
-
-from helpers import away, by_hand, make
 
 
 @pytest.mark.parametrize("name", ["tiny", "flan"])

@@ -156,7 +156,10 @@ def test_flan_t5s_form_goes_all_the_way(flan, conversations, tmp_path):
 # ---- learned writes, cut points, validation ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", ["attention+branch", "gated+branch", "slots+extension", "hebbian+query", "delta+query"])
+@pytest.mark.parametrize(
+    "method",
+    ["attention+branch", "gated+branch", "slots+extension", "hebbian+query", "delta+query"],
+)
 def test_a_learned_write_learns(tiny, conversations, method):
     model = MemoryModel(tiny, method, scale=0.25, write={"trainable": True})
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -181,7 +184,9 @@ def test_the_window_is_what_carries_gradient(tiny, conversations):
 
 
 @pytest.mark.parametrize("trainable", [False, True])
-def test_questions_are_asked_at_cut_points_when_their_facts_were_told(tiny, conversations, trainable):
+def test_questions_are_asked_at_cut_points_when_their_facts_were_told(
+    tiny, conversations, trainable
+):
     model = MemoryModel(tiny, "attention+extension", scale=0.25, write={"trainable": trainable})
     lessons = _Lessons(model, conversations, TrainConfig(cuts=3, undated=0), False)
     evidence = {q.prompt: q.evidence for c in conversations for q in c.questions}
@@ -207,7 +212,9 @@ def test_the_best_weights_by_validation_are_kept(tiny, conversations):
     assert checks[-1] > min(checks)
     held = _Lessons(model, conversations[2:], config, False)
     assert held.mean_loss(8) == pytest.approx(min(checks), rel=1e-4)
-    paper = train(MemoryModel(tiny, "m3", scale=0.25), conversations[:2], TrainConfig.paper(epochs=1), False)
+    paper = train(
+        MemoryModel(tiny, "m3", scale=0.25), conversations[:2], TrainConfig.paper(epochs=1), False
+    )
     assert paper["steps"] == -(-paper["questions"] // 16)
     assert paper["validation"] == []
 
@@ -274,7 +281,9 @@ def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
         with pytest.raises(InputError, match="checkpoint of this run"):
             train(MemoryModel(tiny, method), conversations, other, False, folder=tmp_path)
     again = MemoryModel(tiny, "m3")
-    report = train(again, conversations, config, False, folder=tmp_path)  # it was whole: nothing is left to do
+    report = train(
+        again, conversations, config, False, folder=tmp_path
+    )  # it was whole: nothing is left to do
     assert len(report["losses"]) == 4
     (tmp_path / "checkpoint.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="expected a checkpoint"):
@@ -284,19 +293,50 @@ def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
 def test_two_processes_are_one(tiny_folder, tmp_path):
     """accelerate launch with two CPU processes: the same losses and weights as one, up to rounding."""
     launch = [
-        *("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"),
+        *(
+            "-m",
+            "accelerate.commands.launch",
+            "--cpu",
+            "--num_processes",
+            "2",
+            "--num_machines",
+            "1",
+        ),
         *("--mixed_precision", "no", "--dynamo_backend", "no", "--module"),
     ]
     verb = [
-        *("lmem", "train", "--backbone", str(tiny_folder), "--method", "gated+branch", "--write", "trainable=true"),
-        *("--scale", "0.125", "--conversations", "6", "--turns", "10", "--steps", "12", "--batch", "8", "--validation", "2"),
+        *(
+            "lmem",
+            "train",
+            "--backbone",
+            str(tiny_folder),
+            "--method",
+            "gated+branch",
+            "--write",
+            "trainable=true",
+        ),
+        *(
+            "--scale",
+            "0.125",
+            "--conversations",
+            "6",
+            "--turns",
+            "10",
+            "--steps",
+            "12",
+            "--batch",
+            "8",
+            "--validation",
+            "2",
+        ),
     ]
     one = [sys.executable, "-m", *verb, "--out", str(tmp_path / "one")]
     two = [sys.executable, *launch, *verb, "--out", str(tmp_path / "two")]
     for run in (one, two):
         subprocess.run(run, check=True, capture_output=True)
     losses = [
-        json.loads((tmp_path / name / "training.json").read_text())["losses"] for name in ("one", "two")
+        json.loads((tmp_path / name / "training.json").read_text())["losses"]
+        for name in ("one", "two")
     ]
     assert losses[0] == pytest.approx(losses[1], abs=2e-3)
     first, second = weights(tmp_path / "one"), weights(tmp_path / "two")

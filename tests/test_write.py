@@ -130,7 +130,9 @@ def test_every_write_has_its_transcription():
 @given(data=st.data())
 def test_any_shape_and_any_mask(name, data):
     """One token, one turn, one row, k = R, holes in the mask: the padded batch equals each turn alone."""
-    rows, tokens, batch = (data.draw(st.integers(1, top), label) for top, label in ((9, "R"), (6, "N"), (3, "B")))
+    rows, tokens, batch = (
+        data.draw(st.integers(1, top), label) for top, label in ((9, "R"), (6, "N"), (3, "B"))
+    )
     options = {"k": data.draw(st.integers(1, rows), "k")} if name == "slots" else {}
     write = rule(name, rows, **options)
     state = write.start(batch)
@@ -138,7 +140,13 @@ def test_any_shape_and_any_mask(name, data):
     for t in range(data.draw(st.integers(1, 3), "T")):
         latents, _ = turn(seed + t, batch, tokens)
         mask = torch.tensor(
-            data.draw(st.lists(st.lists(st.booleans(), min_size=tokens, max_size=tokens), min_size=batch, max_size=batch))
+            data.draw(
+                st.lists(
+                    st.lists(st.booleans(), min_size=tokens, max_size=tokens),
+                    min_size=batch,
+                    max_size=batch,
+                )
+            )
         )
         after = write(state, latents, mask)
         for b in range(batch):
@@ -298,7 +306,12 @@ def test_delta_overwrites_where_hebbian_adds_up():
 
 
 def test_options_out_of_range():
-    for name, options in (("attention", {"gamma": 0}), ("gated", {"gamma": 1.1}), ("slots", {"k": 0}), ("slots", {"k": 8})):
+    for name, options in (
+        ("attention", {"gamma": 0}),
+        ("gated", {"gamma": 1.1}),
+        ("slots", {"k": 0}),
+        ("slots", {"k": 8}),
+    ):
         with pytest.raises(MethodError, match="must lie"):
             rule(name, **options)
 

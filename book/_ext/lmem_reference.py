@@ -52,7 +52,9 @@ def render(text):
         else:
             entries = [
                 nodes.definition_list_item(
-                    "", nodes.term("", "", nodes.literal(name, name)), nodes.definition("", paragraph(meaning))
+                    "",
+                    nodes.term("", "", nodes.literal(name, name)),
+                    nodes.definition("", paragraph(meaning)),
                 )
                 for name, meaning in value
             ]
@@ -93,7 +95,9 @@ class Reference(Directive):
     def run(self):
         path = PACKAGE / f"{self.arguments[0]}.py"
         if not path.is_file():
-            raise self.error(f"expected a module of the package, there is no lmem/{self.arguments[0]}.py")
+            raise self.error(
+                f"expected a module of the package, there is no lmem/{self.arguments[0]}.py"
+            )
         self.state.document.settings.env.note_dependency(str(path))
         tree = ast.parse(path.read_text(encoding="utf-8"))
         found = [*render(ast.get_docstring(tree, clean=False) or "")]

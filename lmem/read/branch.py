@@ -24,12 +24,16 @@ class BranchRead(Read):
 
     site = "decoder_layer"
 
-    def __init__(self, width, layers, rows=None, heads=1, inner=None, shared=True, beta=0.0, raw=False):
+    def __init__(
+        self, width, layers, rows=None, heads=1, inner=None, shared=True, beta=0.0, raw=False
+    ):
         super().__init__()
         self.shared, self.raw = shared, raw
         sets = 1 if shared else layers
         self.attend = Attend(width, heads, inner, sets)
-        self.w_o = nn.Parameter(torch.randn(sets, self.attend.inner, width) / self.attend.inner**0.5)
+        self.w_o = nn.Parameter(
+            torch.randn(sets, self.attend.inner, width) / self.attend.inner**0.5
+        )
         self.beta = nn.Parameter(torch.full((layers,), float(beta)))
 
     @torch.no_grad()

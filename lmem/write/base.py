@@ -60,7 +60,9 @@ class Write(nn.Module):
         if mask.shape != latents.shape[:2]:
             raise ShapeError(f"expected a mask {tuple(latents.shape[:2])}, not {tuple(mask.shape)}")
         mask = mask.bool()
-        clean = latents.to(state.rows.dtype) * mask[:, :, None]  # padding writes nothing, whatever it holds
+        clean = (
+            latents.to(state.rows.dtype) * mask[:, :, None]
+        )  # padding writes nothing, whatever it holds
         rows, written = self.update(state, clean, mask)
         some = mask.any(1)
         return State(

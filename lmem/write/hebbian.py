@@ -48,9 +48,13 @@ class HebbianWrite(Write):
     def merge(self, first, second):
         """Without the clamp: gamma^T M_1 + M_2, T the turns of the second bank (its own decay is done)."""
         if self.normalise:
-            raise MethodError("a clamped Hebbian bank depends on its order; only normalise=False merges")
+            raise MethodError(
+                "a clamped Hebbian bank depends on its order; only normalise=False merges"
+            )
         faded = self.gamma ** second.turns.to(first.rows.dtype)[:, None, None] * first.rows
-        later = torch.where(second.written >= 0, second.written + first.turns[:, None], first.written)
+        later = torch.where(
+            second.written >= 0, second.written + first.turns[:, None], first.written
+        )
         return State(faded + second.rows, later, first.turns + second.turns)
 
     @staticmethod

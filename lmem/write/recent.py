@@ -1,6 +1,6 @@
 """Recent write: the newest latents as they are, pushing out the oldest; no mixing, no decay, nothing learned.
 
-    P <- the last R rows of [P; Z]      after Memorizing Transformers (Wu et al., 2022), without its search; chapter 1
+P <- the last R rows of [P; Z]      after Memorizing Transformers (Wu et al., 2022), without its search; chapter 1
 """
 
 import torch
