@@ -2,7 +2,7 @@
 
 import nox
 
-OLDEST = ("transformers==5.0.0", "tokenizers==0.22.0", "huggingface_hub<2")
+OLDEST = ("transformers==5.1.0", "tokenizers==0.22.0", "huggingface_hub<2")
 TESTS = ("tests", "-n", "2", "--dist", "loadfile", "--ignore", "tests/test_notebooks.py")
 
 

@@ -132,13 +132,13 @@ def methods(
     rows = known.table(model, scale, known.grid() if grid else known.METHODS)
     if as_json:
         return show({"methods": rows}, as_json, "methods")
-    columns = ("method", "aliases", "site", "rows", "trainable", "bank", "start")
-    listing = Table(*columns, title=f"{shape or backbone}, frozen: {rows[0]['frozen']:,}")
+    listing = Table(title=f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
+    for column in ("method", "also", "site", "trainable", "bank"):
+        numeric = column in ("trainable", "bank")
+        listing.add_column(column, no_wrap=True, justify="right" if numeric else "left")
     for row in rows:
-        row["aliases"] = ", ".join(row["aliases"])
-        listing.add_row(
-            *(f"{row[c]:,}" if isinstance(row[c], int) else str(row[c] or "-") for c in columns)
-        )
+        also, site = (row["aliases"] or ["-"])[0], row["site"] or "-"
+        listing.add_row(row["method"], also, site, f"{row['trainable']:,}", f"{row['bank']:,}")
     Console().print(listing)
 
 

@@ -110,6 +110,8 @@ class _Attachment:
         return (), kwargs
 
     def _drop(self, module, args, output):
+        if isinstance(output, tuple):  # return_dict=False, in older releases of transformers
+            return (output[0][:, self.length :], *output[1:])
         output.last_hidden_state = output.last_hidden_state[:, self.length :]
         if output.hidden_states is not None:
             output.hidden_states = tuple(state[:, self.length :] for state in output.hidden_states)
