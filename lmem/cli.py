@@ -93,6 +93,7 @@ def doctor(
         full = {"backbone": "nano", "turns": reading_scores.TURNS, "with_evidence": with_evidence}
         full |= {
             "without_evidence": without,
+            "alike": reading_scores.measure(backbone, questions, alike=True),
             "fingerprint": backbone.fingerprint,
             "versions": results.versions(),
         }

@@ -54,7 +54,7 @@ class PretrainConfig(Settings):
     bf16, compile      autocast; torch.compile, twice as fast on a CPU (needs a C++ compiler, and 2 minutes at first)
     """
 
-    steps: int = 8000
+    steps: int = 4000
     batch: int = 64
     muon_lr: float = 3e-3
     lr: float = 1.5e-3
@@ -63,8 +63,8 @@ class PretrainConfig(Settings):
     first_turns: int = 3
     turns: int = 8
     curriculum: float = 0.4
-    undated: float = 0.3
-    alike: float = 0.5
+    undated: float = 0.25
+    alike: float = 0.0
     width: int = 128
     heads: int = 8
     feed_forward: int = 256

@@ -187,6 +187,7 @@ spells every other word in characters and bytes, and is of no use outside this p
 | time | {minutes:.0f} minutes on {threads} threads of {processor}, {device} |
 | reads | {em:.1f}% exact match on {n} held-out questions with {shown} turns in the input, the evidence among them (95% interval {low:.1f} to {high:.1f}) |
 | by kind | {by_kind} |
+| among turns alike | {alike:.1f}% ({alike_low:.1f} to {alike_high:.1f}) of questions beside turns that tell the same relation of somebody else, where the subject must be read too |
 | knows nothing | {without:.1f}% with the evidence left out; the best constant answer per relation would get {guess:.1f}% |
 
 The held-out conversations are drawn by other seeds. Values are combinations of words, so their words are known and their
@@ -195,16 +196,17 @@ combinations are new. Licence: that of lmem, Apache-2.0.
 
 
 def write_card(folder):
-    """Measure a finished nano and write its model card, README.md; returns the two measurements."""
+    """Measure a finished nano and write its model card, README.md; returns the three measurements."""
     folder = Path(folder)
     facts = json.loads((folder / "pretrain.json").read_text())
     backbone = load_backbone(folder)
     reads, knows = measure(backbone, evidence=True), measure(backbone, evidence=False)
+    alike = measure(backbone, alike=True)
     kinds = ", ".join(f"{kind} {100 * em:.1f}%" for kind, em in reads["by_kind"].items())
     card = CARD.format(
         **facts["config"] | {"steps": facts["steps"]},
         **{name: facts["machine"][name] for name in ("threads", "processor", "device")},
-        compiled=" --compile" if facts["config"]["compile"] else "",
+        compiled=" --compile" if facts["config"].get("compile") else "",
         parameters=facts["parameters"],
         minutes=facts["seconds"] / 60,
         n=reads["n"],
@@ -213,12 +215,15 @@ def write_card(folder):
         low=100 * reads["low"],
         high=100 * reads["high"],
         by_kind=kinds,
+        alike=100 * alike["em"],
+        alike_low=100 * alike["low"],
+        alike_high=100 * alike["high"],
         without=100 * knows["em"],
         guess=100 * knows["best_guess"],
     )
     with write_file(folder / "README.md") as temporary:
         temporary.write_text(card, encoding="utf-8")
-    return {"with_evidence": reads, "without_evidence": knows}
+    return {"with_evidence": reads, "without_evidence": knows, "alike": alike}
 
 
 def _optimizers(model, config):

@@ -8,24 +8,30 @@ from itertools import islice
 
 from lmem import score
 from lmem.data.reading import readings
+from lmem.data.tinyworld import World
 from lmem.data.tinyworld_language import UNKNOWN
 from lmem.errors import InputError
 
 HELD_OUT_SEED = "held out"  # no training stream uses it
 TURNS = 6
+ALIKE = World(turns=24, facts=0.8, subjects=8, relations=6)  # many facts of few relations
 
 
-def measure(backbone, questions=1000, evidence=True, seed=HELD_OUT_SEED, batch=64):
+def measure(backbone, questions=1000, evidence=True, alike=False, seed=HELD_OUT_SEED, batch=64):
     """Exact match on the first questions of a held-out stream, 6 turns in the encoder's input.
 
     evidence  False: the same number of turns, the evidence not among them
+    alike     True: conversations of few relations, and turns that tell the same relation of somebody else first, so that
+              the subject must be read and not the relation alone
     returns   dict: n, em, low and high (Wilson, 95%), by kind; best_guess, the share that the best constant answer
               per relation would get; unknown, the share of answers "unknown", which are never right here
     raises    InputError if `questions` is not positive
     """
     if questions < 1:
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
-    rows = list(islice(readings(seed, TURNS, evidence=evidence), questions))
+    world, share = (ALIKE, 1.0) if alike else (None, 0.0)
+    stream = readings(seed, TURNS, world, evidence, alike=share)
+    rows = list(islice(stream, questions))
     answers = [None] * len(rows)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
     for start in range(0, len(order), batch):

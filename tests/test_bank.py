@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lmem.bank import Bank
-from lmem.errors import BankError, InputError
+from lmem.errors import BankError, InputError, MethodError
 from lmem.model import MemoryModel
 
 
@@ -135,3 +135,47 @@ def test_a_failing_save_leaves_the_old_file(bank, tmp_path, monkeypatch):
         bank.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_banks_are_compared_row_by_row(tiny, talk):
+    model = MemoryModel(tiny, "slots+extension", scale=0.5)
+    before = model.write(model.new_bank(), talk[:2])
+    after = model.write(before, talk[2:3])
+    moved = after.diff(before)
+    assert moved.shape == (1, 32)
+    assert (
+        int((moved > 0).sum()) == model.write_rule.k
+    )  # the slots that the turn chose, and no others
+    assert torch.equal(moved > 0, after.age == 0)
+    assert not before.diff(before).any()
+    other = MemoryModel(tiny, "slots+extension", scale=0.5, seed=1)
+    for wrong, why in ((other.new_bank(), "owner"), (model.new_bank(2), "1 banks")):
+        with pytest.raises(BankError, match=why):
+            before.diff(wrong)
+
+
+def test_banks_are_merged_where_the_rule_makes_sense_of_it(tiny, talk):
+    for method, options in (("recent", {}), ("hebbian+query", {"normalise": False})):
+        model = MemoryModel(tiny, method, write=options)
+        first, second = (model.write(model.new_bank(), part) for part in (talk[:3], talk[3:]))
+        both = first.merge(second, model.write_rule)
+        once = model.write(model.new_bank(), talk)
+        torch.testing.assert_close(both.state.rows, once.state.rows, atol=1e-5, rtol=1e-5)
+        assert both.turns_written == [4]
+        with pytest.raises(BankError, match="owner"):
+            first.merge(MemoryModel(tiny, "m3").new_bank(), model.write_rule)
+    model = MemoryModel(tiny, "m3")
+    bank = model.write(model.new_bank(), talk)
+    with pytest.raises(MethodError, match="merged"):
+        bank.merge(bank, model.write_rule)
+
+
+def test_a_file_says_whose_it_is(tiny, talk, tmp_path):
+    model = MemoryModel(tiny, "m3")
+    model.write(model.new_bank(), talk).save(tmp_path / "bank.safetensors")
+    with safe_open(str(tmp_path / "bank.safetensors"), framework="pt") as file:
+        about = json.loads(file.metadata()["lmem"])
+    assert about["owner"].startswith("attention+extension 64x64 ")
+    assert about["backbone"] == tiny.fingerprint
+    assert about["turns"] == [4]
+    assert set(about) == {"format", "owner", "backbone", "turns", "lmem", "digest"}

@@ -15,7 +15,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [TOC["root"], *(c["file"] for part in TOC["parts"] for c in part["chapters"])]
+CHAPTERS = [chapter for part in TOC["parts"] for chapter in part["chapters"]]
+PAGES = [TOC["root"], *(c["file"] for c in CHAPTERS)]
+PAGES += [section["file"] for c in CHAPTERS for section in c.get("sections", ())]
 TEXTS = (
     ".py",
     ".md",
@@ -44,13 +46,53 @@ def tracked():
             yield name, path.read_text(encoding="utf-8")
 
 
+def load(name):
+    """A local extension of the site, as a module."""
+    pytest.importorskip("myst_nb", reason="the [book] extra is not installed")
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"book/_ext/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_exists(page):
     assert any((ROOT / f"{page}{ending}").is_file() for ending in (".md", ".ipynb"))
 
 
+def test_every_mechanism_has_its_page():
+    """One page for each write and each read, from its own docstrings."""
+    pages = [p.read_text(encoding="utf-8") for p in (ROOT / "book" / "reference").glob("*.md")]
+    for folder in ("write", "read"):
+        for path in (ROOT / "lmem" / folder).glob("*.py"):
+            if path.stem in ("__init__", "attend"):
+                continue
+            line = f"```{{lmem-reference}} {folder}/{path.stem}\n"
+            assert sum(line in page for page in pages) == 1, line
+
+
+def test_docstrings_become_blocks():
+    reference = load("lmem_reference")
+    text = """What it does, in a
+        line or two.
+
+            P <- P + 1      here
+
+        rows   (B, R, D)  a bank, and
+               what it holds
+        mask   (B, R)
+        """
+    assert reference.blocks(text) == [
+        ("text", "What it does, in a line or two."),
+        ("code", "P <- P + 1      here"),
+        ("items", [("rows", "(B, R, D)  a bank, and what it holds"), ("mask", "(B, R)")]),
+    ]
+    tree = reference.ast.parse("class A:\n    def __init__(self, b, c=1): pass\ndef f(x): pass")
+    assert [reference.signature(node) for node in tree.body] == ["A(b, c=1)", "f(x)"]
+
+
 def test_every_page_has_its_place():
-    written = [p for folder in ("book", "notebooks") for p in (ROOT / folder).glob("*.[mi]*")]
+    written = [p for folder in ("book", "notebooks") for p in (ROOT / folder).rglob("*.[mi]*")]
     written = {p.relative_to(ROOT).with_suffix("").as_posix() for p in written}
     assert written <= set(PAGES)
 
@@ -147,11 +189,7 @@ def pages(site):
 
 @pytest.fixture(scope="module")
 def extension():
-    pytest.importorskip("myst_nb", reason="the [book] extra is not installed")
-    spec = importlib.util.spec_from_file_location("lmem_book", ROOT / "book/_ext/lmem_book.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("lmem_book")
 
 
 def rendered(extension, layout, monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import away, by_hand
 
+from lmem.errors import MethodError
 from lmem.inject import attach
 from lmem.model import MemoryModel
 from lmem.read import ExtensionRead
@@ -118,3 +119,11 @@ def test_attach_needs_no_memory_model(tiny, questions):
     with torch.no_grad(), attach(tiny.model, read, rows[:, [0, 2]], mask[:, [0, 2]]):
         two = tiny.model(**inputs, decoder_input_ids=start).logits
     torch.testing.assert_close(masked, two, atol=1e-5, rtol=1e-5)
+
+
+def test_attention_kernels_that_were_not_tried_are_refused(tiny, talk, monkeypatch):
+    model = MemoryModel(tiny, "m3")
+    bank = model.write(model.new_bank(), talk)
+    monkeypatch.setattr(tiny.model.config, "_attn_implementation_internal", "flex_attention")
+    with pytest.raises(MethodError, match="eager, sdpa"), model.attached(bank):
+        pass

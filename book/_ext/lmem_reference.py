@@ -17,6 +17,7 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
+WIDTH = 78  # of a signature in one line
 PACKAGE = Path(__file__).parents[2] / "lmem"
 ITEM = re.compile(r"(?P<name>[\w`][\w`, ./*]*?)\s{2,}(?P<text>\S.*)")
 
@@ -83,8 +84,14 @@ def signature(node, prefix=""):
         made = next((n for n in node.body if getattr(n, "name", "") == "__init__"), None)
         if made is None:
             return node.name
-    arguments = ast.unparse(made.args).removeprefix("self").removeprefix("cls").lstrip(", ")
-    return f"{prefix}{node.name}({arguments})"
+    arguments = [argument.arg for argument in made.args.args[:1] if argument.arg in ("self", "cls")]
+    parts = ast.unparse(made.args).split(", ")[len(arguments) :]
+    line = f"{prefix}{node.name}({', '.join(parts)})"
+    return (
+        line
+        if len(line) <= WIDTH
+        else line.replace("(", "(\n    ", 1)[:-1].replace(", ", ",\n    ") + ",\n)"
+    )
 
 
 class Reference(Directive):

@@ -36,14 +36,17 @@ def reading(conversation, texts, question, turns, rng, evidence=True, alike=Fals
     """
     kept = set(question.evidence)
     others = [t for t in range(len(texts)) if t not in kept]
-    rng.shuffle(others)
+    picked = kept if evidence else set()
+    wanted = min(len(others), max(0, turns - len(picked)))
     if alike:
         same = {
             t for q in conversation.questions if q.relation == question.relation for t in q.evidence
         }
-        others.sort(key=lambda t: t not in same)
-    picked = kept if evidence else set()
-    picked = picked | set(others[: max(0, turns - len(picked))])
+        rng.shuffle(others)
+        drawn = sorted(others, key=lambda t: t not in same)[:wanted]
+    else:
+        drawn = rng.sample(others, wanted)
+    picked = picked | set(drawn)
     source = source_text(question, [texts[t] for t in sorted(picked)])
     return Reading(source, question.answer or UNKNOWN, question.kind, question.relation)
 
@@ -67,5 +70,6 @@ def readings(seed, turns, world=None, evidence=True, told=True, undated=0.0, ali
             if told and question.answer is None:
                 continue
             n = turns() if callable(turns) else turns
-            yield reading(conversation, texts, question, n, rng, evidence, rng.random() < alike)
+            near = alike > 0 and rng.random() < alike
+            yield reading(conversation, texts, question, n, rng, evidence, near)
         index += 1

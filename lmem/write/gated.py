@@ -1,10 +1,11 @@
 """Gated write: a gate decides for every row and turn between keeping what is there and replacing it.
 
-    C = softmax(P W_Q (Z W_K)^T / sqrt(D)) Z W_V          what the turn has to say to each row, softmax over the tokens
-    g = sigmoid(P w_p + C w_c + b)                        one number per row, from the row and from the turn
-    P <- (1 - g) gamma P + g C                            the update gate of the GRU (Cho et al., 2014)
+    C = softmax(P W_Q (Z W_K)^T / sqrt(D)) Z W_V      over the tokens
+    g = sigmoid(P w_p + C w_c + b)                    one number per row
+    P <- (1 - g) gamma P + g C
 
-The paper's abstract promises a gated write, its equations hold none (its M.5 writes like M.1); this one is real; chapter 6.
+C is what the turn has to say to each row; g, from the row and from what it is told, is the update gate of the GRU (Cho et al.,
+2014), one for each row instead of one for each number. The paper's abstract promises a gated write, its equations hold none (its M.5 writes like M.1); this one is real; chapter 6.
 `gamma` is 1 by default, since the gate decides what fades; `normalise` holds every row at root mean square 1.
 """
 
