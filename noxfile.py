@@ -2,7 +2,7 @@
 
 import nox
 
-OLDEST = ("transformers==5.1.0", "tokenizers==0.22.0", "huggingface_hub<2")
+OLDEST = "transformers==5.1.0"
 TESTS = ("tests", "-n", "2", "--dist", "loadfile", "--ignore", "tests/test_notebooks.py")
 
 
@@ -13,7 +13,7 @@ def run(session, *pins):
 
 @nox.session
 def oldest(session):
-    run(session, *OLDEST)
+    run(session, OLDEST)
 
 
 @nox.session

@@ -222,3 +222,19 @@ def test_adapters_of_another_backbone_or_place_are_refused(tiny, flan, tmp_path)
         MemoryModel.from_pretrained(tmp_path / "a", flan)
     with pytest.raises(InputError, match="hub"):
         MemoryModel.from_pretrained(str(tmp_path / "nothing"), tiny)
+
+
+def test_a_bank_goes_with_the_maps_that_wrote_it(tiny, talk):
+    """A learned write that went on learning is another one; the digest that says so is made anew only then."""
+    model = MemoryModel(tiny, "gated+branch", write={"trainable": True})
+    bank = model.write(model.new_bank(), talk)
+    assert model.owner == bank.owner
+    with torch.no_grad():
+        model.write_rule.w_v.add_(0.1)
+    with pytest.raises(BankError, match="expected a bank of gated"):
+        model.answer(bank, "Where does Ben live?")
+    with torch.no_grad():
+        model.write_rule.w_v.copy_(
+            MemoryModel(tiny, "gated+branch", write={"trainable": True}).write_rule.w_v
+        )
+    model.check(bank)

@@ -19,7 +19,7 @@ from lmem.write.slots import SlotWrite
 
 BY_HAND = {
     "m1": (test_sites.test_prefix_by_hand, {}),
-    "m2": (test_sites.test_branch_by_hand, {"method": "m2"}),
+    "m2": (test_sites.test_branch_by_hand, {"method": "m2", "options": {}}),
     "m3": (test_sites.test_extension_by_hand, {"name": "tiny"}),
 }
 

@@ -48,14 +48,33 @@ def test_prefix_by_hand(tiny, talk, questions):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["m2", "recent"])
-def test_branch_by_hand(tiny, talk, questions, method):
-    model = away(MemoryModel(tiny, method))
+def softmax_heads(look, j, s, rows):
+    """What each state finds among the rows, head by head: (N, inner)."""
+    size, parts = look.inner // look.heads, []
+    for h in range(look.heads):
+        cut = slice(h * size, (h + 1) * size)
+        q, k = s @ look.w_q[j][:, cut], rows @ look.w_k[j][:, cut]
+        parts.append((q @ k.T / size**0.5).softmax(-1) @ (rows @ look.w_v[j][:, cut]))
+    return torch.cat(parts, -1)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("m2", {}),
+        ("m2", {"raw": True, "heads": 4}),
+        ("recent", {}),
+        ("m5", {}),
+        ("m5", {"shared": False}),
+    ],
+    ids=str,
+)
+def test_branch_by_hand(tiny, talk, questions, method, options):
+    """Embedding, blocks, attention, feed-forward, all written out; the gain by its equation."""
+    model = away(MemoryModel(tiny, method, read=options))
     bank = model.write(model.new_bank(), talk)
     inputs, start = by_hand(tiny, questions[0])
     read, rows = model.read, bank.state.rows[0][model.write_rule.readable(bank.state)[0]]
-    look = read.attend
-    heads, size = look.heads, look.inner // look.heads
     decoder = tiny.model.decoder
     length = start.shape[1]
     causal = torch.full((length, length), float("-inf")).triu(1)[None, None]
@@ -67,19 +86,38 @@ def test_branch_by_hand(tiny, talk, questions, method):
             own, cross, feed = block.layer
             x = x + attention(own.SelfAttention, own.layer_norm(x), None, bias)
             s = cross.layer_norm(x)
-            j = 0 if read.shared else i
-            parts = []
-            for h in range(heads):
-                cut = slice(h * size, (h + 1) * size)
-                q, k = s[0] @ look.w_q[j][:, cut], rows @ look.w_k[j][:, cut]
-                parts.append((q @ k.T / size**0.5).softmax(-1) @ (rows @ look.w_v[j][:, cut]))
-            gain = read.beta[i] * torch.cat(parts, -1) @ read.w_o[j]
+            j, seen = 0 if read.shared else i, x if read.raw else s
+            gain = softmax_heads(read.attend, j, seen[0], rows)
+            if method == "m5":
+                gate = torch.cat([seen[0], gain], 1) @ read.w_g[j] + read.b_g[j]
+                gain = gate.sigmoid() * gain
+            else:
+                gain = read.beta[i] * gain @ read.w_o[j]
             x = x + attention(cross.EncDecAttention, s, z, 0.0) + gain
             x = x + feed.DenseReluDense(feed.layer_norm(x))
         expected = tiny.model.lm_head(decoder.final_layer_norm(x) * tiny.model.model_dim**-0.5)
         with model.attached(bank):
             found = tiny.model(**inputs, decoder_input_ids=start).logits
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["m4", "delta+query"])
+def test_query_by_hand(tiny, talk, questions, method):
+    """Each token of the question asks the square bank; padding beside a longer question gives no row."""
+    model = away(MemoryModel(tiny, method, scale=0.1))
+    bank = model.write(model.new_bank(), talk)
+    inputs = tiny.inputs([f"question: {q}" for q in ("Where does Ben live?", questions[0])])
+    start = torch.tensor([[0, 40, 41]] * 2)
+    with torch.no_grad(), model.attached(bank):
+        found = tiny.model(**inputs, decoder_input_ids=start).logits
+    for i in range(2):
+        ids = inputs["input_ids"][i : i + 1, : inputs["attention_mask"][i].sum()]
+        with torch.no_grad():
+            z = tiny.model.encoder(input_ids=ids).last_hidden_state
+            asked = z @ model.read.w_q @ bank.state.rows @ model.read.w_mem
+            both = (torch.cat([z, asked], 1),)
+            expected = tiny.model(encoder_outputs=both, decoder_input_ids=start[:1]).logits
+        torch.testing.assert_close(found[i : i + 1], expected, atol=1e-3, rtol=1e-3)
 
 
 def attention(module, x, other, bias):
