@@ -34,12 +34,13 @@ def make_banks(model, texts, cuts=None, batch=32, progress=True):
             for each; default: at the end. The copies of one conversation lie side by side
     """
     cuts = cuts or [[len(one)] for one in texts]
+    edges = [[0, *points] for points in cuts]
     states = []
     chunks = [range(i, min(i + batch, len(texts))) for i in range(0, len(texts), batch)]
     for chunk in track(chunks, "writing banks", progress):
         bank, kept = model.new_bank(len(chunk)), []
-        for first, last in zip([None, *range(len(cuts[0]) - 1)], range(len(cuts[0])), strict=True):
-            part = [texts[i][0 if first is None else cuts[i][first] : cuts[i][last]] for i in chunk]
+        for s in range(len(cuts[0])):
+            part = [texts[i][edges[i][s] : edges[i][s + 1]] for i in chunk]
             bank = model.write(bank, part if len(part) > 1 else part[0], truncate=True)
             kept.append(bank.state)
         states.append(
