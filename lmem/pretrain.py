@@ -3,6 +3,9 @@
 Text to text only: a question and 1 to 8 turns go into the encoder, the answer comes out of the decoder, "unknown" where
 nobody told. Values are combinations drawn anew for every conversation, so nothing can be learned by heart; what remains to
 be learned is reading. Nothing here knows of banks: the memory's backbone never saw a memory.
+
+Two things make it read whom a turn speaks of, and not only what is asked. Its attention starts as copying by likeness
+(`_copy_alike`), and it learns first to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
 """
 
 import json
@@ -11,7 +14,7 @@ import random
 import re
 import time
 from dataclasses import asdict, replace
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import torch
@@ -23,7 +26,7 @@ from lmem.backbone import Backbone, load_backbone
 from lmem.config import PretrainConfig
 from lmem.data import tinyworld
 from lmem.data import tinyworld_language as words
-from lmem.data.reading import readings
+from lmem.data.reading import listings, readings
 from lmem.files import write_file, write_folder
 from lmem.progress import track
 from lmem.reading_scores import TURNS, measure
@@ -93,13 +96,18 @@ def build_model(config, tokenizer):
     )  # fmt: skip
     # eager: for short inputs on a CPU its backward pass is faster than the fused kernel's
     model = T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
-    _look_near(model.encoder.block[0].layer[0].SelfAttention)
+    near = config.heads // 2
+    _look_near(model.encoder.block[0].layer[0].SelfAttention, near)
+    for block in model.encoder.block:
+        _copy_alike(block.layer[0].SelfAttention, near)
+    for block in model.decoder.block:
+        _copy_alike(block.layer[1].EncDecAttention, 0)
     return model
 
 
 @torch.no_grad()
-def _look_near(attention):
-    """Start half of the encoder's heads with a liking for near tokens, so that a value soon finds its own turn's subject.
+def _look_near(attention, heads):
+    """Start the first heads of the encoder with a liking for near tokens, so that a value soon finds its own turn's subject.
 
     The position bias falls linearly with the distance, by another slope for every head, as in ALiBi (Press et al., 2022);
     from T5's own start, near zero, the same takes several times as many steps.
@@ -111,8 +119,26 @@ def _look_near(attention):
     far = exact * (attention.relative_attention_max_distance / exact) ** ((place - exact) / exact)
     distance = torch.where(place < exact, place, far).repeat(2)
     slopes = torch.zeros(bias.shape[1])
-    slopes[: len(slopes) // 2] = 0.5 ** torch.arange(len(slopes) // 2)
+    slopes[:heads] = 0.5 ** torch.arange(heads)
     bias.copy_(-distance[:, None] * slopes)
+
+
+@torch.no_grad()
+def _copy_alike(attention, heads):
+    """Start an attention as copying by likeness: who is like me, I take over what it carries.
+
+        q = k: scores are inner products, largest between tokens that share content, such as the same name
+        v = Q, o = Q^T, Q orthogonal: what is found is added as it is, not mixed at random
+
+    The first `heads` heads keep their random queries and keys.
+    """
+    width = attention.v.weight.shape[0]
+    rotation = torch.linalg.qr(torch.randn(width, width))[0]
+    attention.v.weight.copy_(rotation)
+    attention.o.weight.copy_(rotation.T)
+    same = slice(heads * attention.key_value_proj_dim, None)
+    attention.q.weight[same] = 0.05 * torch.randn_like(attention.q.weight[same])
+    attention.k.weight[same] = attention.q.weight[same]
 
 
 def pretrain(out, config=None, progress=True):
@@ -256,39 +282,61 @@ def _rate(step, config):
 
 
 class _Batches:
-    """Training batches: readings from dense little worlds, of 1 turn at first and 1 to 8 later, by length."""
+    """Training batches, generated anew: listings, and readings of 1 to `turns` turns from dense little worlds."""
 
     ahead = 16  # batches drawn together and sorted by length, so little of a batch is padding
 
     def __init__(self, config, tokenizer):
         self.config, self.tokenizer = config, tokenizer
         self.random = random.Random(f"batches {config.seed}")
-        self.limit, self.ready = config.first_turns, []
-        self.stream = readings(
-            f"train {config.seed}", lambda: self.random.randint(1, self.limit), _dense_world,
-            told=False, undated=config.undated, alike=config.alike,
-        )  # fmt: skip
+        self.readings = self._sorted(self._readings(), config.batch)
+        self.listings = self._sorted(self._listings(), max(1, config.batch // 2))
 
     def next(self, step):
-        grown = min(1.0, step / (self.config.curriculum * self.config.steps))
-        self.limit = self.config.first_turns + int(
-            grown * (self.config.turns - self.config.first_turns)
-        )
-        if not self.ready:
-            size = self.config.batch
-            drawn = [next(self.stream) for _ in range(size * self.ahead)]
-            rows = sorted(
-                ((self._ids(r.source), self._ids(r.target)) for r in drawn), key=lambda r: len(r[0])
-            )
-            self.ready = [rows[i : i + size] for i in range(0, len(rows), size)]
-            self.random.shuffle(self.ready)
-        rows = self.ready.pop()
-        sources = torch.nn.utils.rnn.pad_sequence([s for s, _ in rows], batch_first=True)
-        targets = torch.nn.utils.rnn.pad_sequence([t for _, t in rows], True, padding_value=-100)
-        return {"input_ids": sources, "attention_mask": (sources != 0).long(), "labels": targets}
+        first = step < self.config.listings * self.config.steps
+        return next(self.listings if first == bool(step % 4) else self.readings)
+
+    def _readings(self):
+        """(source, decoder's input, labels) of a question and its answer."""
+        drawn = readings(
+            f"train {self.config.seed}", lambda: self.random.randint(1, self.config.turns),
+            _dense_world, told=False, undated=self.config.undated, alike=self.config.alike,
+        )  # fmt: skip
+        for one in drawn:
+            answer = self._ids(one.target)
+            yield self._ids(one.source), [0, *answer[:-1]], answer
+
+    def _listings(self):
+        """The same of facts told one after the other: the keys are given, the values are to be said."""
+        for one in listings(f"train {self.config.seed}", self.config.turns):
+            said, labels = [], []
+            for key, value in one.facts:
+                key, value = self._ids(key)[:-1], self._ids(value)[:-1]
+                said += key + value
+                labels += [-100] * len(key) + value
+            yield self._ids(one.source), [0, *said[:-1]], labels
+
+    def _sorted(self, rows, size):
+        while True:
+            drawn = sorted(islice(rows, size * self.ahead), key=lambda row: len(row[0]))
+            batches = [drawn[i : i + size] for i in range(0, len(drawn), size)]
+            self.random.shuffle(batches)
+            for batch in batches:
+                sources, inputs, labels = (
+                    torch.nn.utils.rnn.pad_sequence(
+                        [torch.tensor(row[part]) for row in batch], True, padding
+                    )
+                    for part, padding in ((0, 0), (1, 0), (2, -100))
+                )
+                yield {
+                    "input_ids": sources,
+                    "attention_mask": (sources != 0).long(),
+                    "decoder_input_ids": inputs,
+                    "labels": labels,
+                }
 
     def _ids(self, text):
-        return torch.tensor(self.tokenizer(text).input_ids)
+        return self.tokenizer(text).input_ids
 
 
 def _dense_world(rng):

@@ -247,7 +247,7 @@ def test_any_damage_to_a_question_is_survived():
     junk = [None, 3, -1.5, True, "", "D", "D1:1 D", "D::1", [], ["D2:1", None], {}, {"a": 1}]
     keys = [
         "id", "question", "answer", "adversarial_answer", "evidence", "category",
-        "kind", "held_out", "relation",
+        "kind", "held_out", "subject", "relation",
     ]  # fmt: skip
     for _ in range(500):
         row = ask() | {rng.choice(keys): rng.choice(junk) for _ in range(4)}
@@ -261,7 +261,7 @@ def test_any_damage_to_a_question_is_survived():
 
 
 def generated():
-    made = sample(ask(kind="single", relation="kite_colour", held_out=["name", "phrasing"], id="k"))
+    made = sample(ask(kind="single", subject="Ana", relation="kite_colour", held_out=["name", "phrasing"], id="k"))
     other = copy.deepcopy({"conversation": made["conversation"], "qa": made["qa"]})
     other["conversation"]["session_1"][2]["text"] = "Blue."
     other["qa"][0]["answer"] = "blue"
@@ -271,7 +271,7 @@ def generated():
 def test_generated_keys_and_the_twin():
     found = locomo.parse([generated()])
     (question,) = found[0].questions
-    assert (question.kind, question.relation) == ("single", "kite_colour")
+    assert (question.kind, question.subject, question.relation) == ("single", "Ana", "kite_colour")
     assert question.held_out == ("name", "phrasing")
     twin = found[0].twin
     assert (twin.id, twin.twin) == ("talk-1/twin", None)
@@ -283,7 +283,8 @@ def test_generated_keys_and_the_twin():
 
 def test_defaults_without_generated_keys():
     question, _ = one(ask())
-    assert (question.kind, question.relation, question.held_out) == (None, None, ())
+    assert (question.kind, question.subject, question.relation) == (None, None, None)
+    assert question.held_out == ()
     assert locomo.parse([sample()])[0].twin is None
 
 

@@ -67,7 +67,8 @@ class Question:
     evidence            positions of the turns that hold the answer, ascending, () if unknown
     lag                 turns said since the oldest evidence, None without evidence
     adversarial_answer  the tempting wrong answer of category 5
-    kind, relation      tinyworld's name for the sort of question and what is asked ("pet", ...)
+    kind                tinyworld's name for the sort of question
+    subject, relation   tinyworld's names of whom is asked about, and what ("Ana", "pet"); of two hops the first and the last
     held_out            what no adapter met in training: any of "relation", "name", "phrasing"
     """
 
@@ -80,6 +81,7 @@ class Question:
     adversarial_answer: str | None = None
     kind: str | None = None
     held_out: tuple[str, ...] = ()
+    subject: str | None = None
     relation: str | None = None
 
     @property
@@ -225,6 +227,7 @@ def to_datasets(
         "adversarial_answer": text,
         "kind": text,
         "held_out": List(text),
+        "subject": text,
         "relation": text,
     }
     features = Features(

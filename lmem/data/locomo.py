@@ -5,7 +5,7 @@
 The release is not tidy: ids that name no turn, several ids in one string, answers that are numbers,
 no answers. Each such thing is dealt with by one fixed rule and written into a Report; nothing is
 dropped in silence. Files of tinyworld have the same form with a few keys more: `counterfactual`,
-and `id`, `kind`, `relation`, `held_out` of a question. The text of LoCoMo is under CC BY-NC 4.0, so
+and `id`, `kind`, `subject`, `relation`, `held_out` of a question. The text of LoCoMo is under CC BY-NC 4.0, so
 it is never part of this package (chapter 1).
 """
 
@@ -294,7 +294,7 @@ def _question(qa, default, name, index, turns, rule, report):
     report.unanswered += answer is None
     report.without_evidence += not found
     tempting = _answer(qa, "adversarial_answer", problem)
-    relation = qa.get("relation")
+    subject, relation = qa.get("subject"), qa.get("relation")
     return Question(
         id=question,
         text=text,
@@ -305,6 +305,7 @@ def _question(qa, default, name, index, turns, rule, report):
         adversarial_answer=tempting,
         kind=kind if generated else None,
         held_out=tuple(map(str, held_out)) if isinstance(held_out, list) else (),
+        subject=subject if isinstance(subject, str) else None,
         relation=relation if isinstance(relation, str) else None,
     )
 

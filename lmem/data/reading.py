@@ -12,6 +12,14 @@ from lmem.data.tinyworld_language import UNKNOWN
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Turns, and what they say: `facts` are (key, value) with key "relation Subject", to be told one after the other."""
+
+    source: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Reading:
     """One example: `source` is what the encoder sees, `target` what the decoder shall say."""
 
@@ -72,4 +80,32 @@ def readings(seed, turns, world=None, evidence=True, told=True, undated=0.0, ali
             n = turns() if callable(turns) else turns
             near = alike > 0 and rng.random() < alike
             yield reading(conversation, texts, question, n, rng, evidence, near)
+        index += 1
+
+
+def listings(seed, turns, facts=10):
+    """Endless stream of listings: 2 to `turns` turns running, and up to `facts` facts that they tell, in random order.
+
+    A reading asks one question, and where turns differ in what they speak of, the relation alone often finds the answer.
+    Here many facts of few relations are asked of the same turns, so the subject must be read.
+    """
+    index = 0
+    while True:
+        rng = random.Random(f"listing {seed} {index}")
+        world = tinyworld.World(
+            turns=16, facts=0.9, overwritten=0.05, subjects=12, relations=rng.choice([1, 2, 3, 6]),
+            questions=16, mix=(1, 0, 0, 0),
+        )  # fmt: skip
+        [conversation] = locomo.parse([tinyworld.sample(seed, index, world, twin=False)])
+        texts = conversation.texts(dates=False)
+        shown = rng.randint(2, min(turns, len(texts)))
+        first = rng.randrange(len(texts) - shown + 1)
+        told = [
+            (f"{q.relation} {q.subject}", q.answer)
+            for q in conversation.questions
+            if all(first <= t < first + shown for t in q.evidence)
+        ]
+        if told:
+            rng.shuffle(told)
+            yield Listing(" ".join(texts[first : first + shown]), tuple(told[:facts]))
         index += 1

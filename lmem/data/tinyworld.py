@@ -300,6 +300,7 @@ def _fill(story, values, world):
             "evidence": [ids[t] for t in sorted(evidence)],
             "category": _CATEGORY[ask.kind],
             "kind": ask.kind,
+            "subject": ask.subject,
             "relation": ask.path[-1],
             "held_out": _held_out(story, ask, evidence),
         }
