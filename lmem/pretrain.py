@@ -213,7 +213,7 @@ spells every other word in characters and bytes, and is of no use outside this p
 | time | {minutes:.0f} minutes on {threads} threads of {processor}, {device} |
 | reads | {em:.1f}% exact match on {n} held-out questions with {shown} turns in the input, the evidence among them (95% interval {low:.1f} to {high:.1f}) |
 | by kind | {by_kind} |
-| among turns alike | {alike:.1f}% ({alike_low:.1f} to {alike_high:.1f}) of questions beside turns that tell the same relation of somebody else, where the subject must be read too |
+| among turns alike | {alike_em:.1f}% ({alike_low:.1f} to {alike_high:.1f}) of questions beside turns that tell the same relation of somebody else, where the subject must be read too |
 | knows nothing | {without:.1f}% with the evidence left out; the best constant answer per relation would get {guess:.1f}% |
 
 The held-out conversations are drawn by other seeds. Values are combinations of words, so their words are known and their
@@ -241,7 +241,7 @@ def write_card(folder):
         low=100 * reads["low"],
         high=100 * reads["high"],
         by_kind=kinds,
-        alike=100 * alike["em"],
+        alike_em=100 * alike["em"],
         alike_low=100 * alike["low"],
         alike_high=100 * alike["high"],
         without=100 * knows["em"],
@@ -275,9 +275,9 @@ def _save(out, model, tokenizer, facts):
 
 
 def _rate(step, config):
-    """Linear warm-up, then constant, then a cosine to zero over the second half."""
+    """Linear warm-up, then constant, then a cosine to zero over the last three quarters."""
     warm = min(1.0, (step + 1) / config.warmup)
-    late = max(0.0, step / config.steps - 0.5) / 0.5
+    late = max(0.0, step / config.steps - 0.25) / 0.75
     return warm * 0.5 * (1 + math.cos(math.pi * late))
 
 
@@ -294,7 +294,7 @@ class _Batches:
 
     def next(self, step):
         first = step < self.config.listings * self.config.steps
-        return next(self.listings if first == bool(step % 4) else self.readings)
+        return next(self.listings if (step % 4 if first else step % 8 == 0) else self.readings)
 
     def _readings(self):
         """(source, decoder's input, labels) of a question and its answer."""

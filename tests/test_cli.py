@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lmem import cli, talk
 from lmem.bank import Bank
-from lmem.data import locomo, tinyworld
+from lmem.data import locomo, release, tinyworld
 from lmem.model import MemoryModel
 
 
@@ -39,7 +39,7 @@ def test_tinyworld_files_are_read_by_the_same_reader(world, capsys):
 
 
 def test_the_release_in_figures(capsys):
-    if locomo.find() is None:
+    if release.find() is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     code, out, _ = lmem(capsys, "data", "locomo", "--json")
     found = json.loads(out)
@@ -147,7 +147,7 @@ def test_a_wrong_checksum_is_code_2_and_nothing_is_cached(tmp_path, capsys, monk
 
     monkeypatch.setattr(locomo, "find", lambda: None)
     monkeypatch.setattr(locomo, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
-    monkeypatch.setattr("lmem.data.locomo.urlopen", lambda *args, **kwargs: Answer(b"[]"))
+    monkeypatch.setattr("lmem.data.release.urlopen", lambda *args, **kwargs: Answer(b"[]"))
     code, out, err = lmem(capsys, "data", "locomo")
     assert (code, out) == (2, "")
     assert "SHA-256" in err

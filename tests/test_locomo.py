@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from lmem import score
-from lmem.data import locomo
+from lmem.data import locomo, release
 from lmem.errors import DataError, InputError
 
 
@@ -261,7 +261,15 @@ def test_any_damage_to_a_question_is_survived():
 
 
 def generated():
-    made = sample(ask(kind="single", subject="Ana", relation="kite_colour", held_out=["name", "phrasing"], id="k"))
+    made = sample(
+        ask(
+            kind="single",
+            subject="Ana",
+            relation="kite_colour",
+            held_out=["name", "phrasing"],
+            id="k",
+        )
+    )
     other = copy.deepcopy({"conversation": made["conversation"], "qa": made["qa"]})
     other["conversation"]["session_1"][2]["text"] = "Blue."
     other["qa"][0]["answer"] = "blue"
@@ -307,20 +315,20 @@ def test_a_twin_of_another_length_is_refused():
 @pytest.fixture
 def no_file(tmp_path, monkeypatch):
     """A user without LMEM_LOCOMO and with an empty cache; the release is a small file on disk."""
-    release = tmp_path / "release.json"
-    release.write_text(json.dumps([sample(ask())]), encoding="utf-8")
-    monkeypatch.delenv(locomo.VARIABLE, raising=False)
-    monkeypatch.setattr(locomo, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
-    monkeypatch.setattr(locomo, "RELEASE", release.as_uri())
-    monkeypatch.setattr(locomo, "SHA256", hashlib.sha256(release.read_bytes()).hexdigest())
-    return release
+    file = tmp_path / "release.json"
+    file.write_text(json.dumps([sample(ask())]), encoding="utf-8")
+    monkeypatch.delenv(release.VARIABLE, raising=False)
+    monkeypatch.setattr(release, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
+    monkeypatch.setattr(release, "RELEASE", file.as_uri())
+    monkeypatch.setattr(release, "SHA256", hashlib.sha256(file.read_bytes()).hexdigest())
+    return file
 
 
 def test_the_release_is_downloaded_once_with_its_licence(no_file, capsys):
-    assert locomo.find() is None
+    assert release.find() is None
     assert locomo.load()[0].id == "talk-1"
     assert "CC BY-NC 4.0" in capsys.readouterr().err
-    assert locomo.find() == locomo.cache_path()
+    assert release.find() == release.cache_path()
     no_file.unlink()  # from here on the cache has to do
     assert locomo.load()[0].id == "talk-1"
     assert capsys.readouterr().err == ""
@@ -330,19 +338,19 @@ def test_a_wrong_download_leaves_nothing(no_file):
     no_file.write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match=r"expected LoCoMo's release .* got 2 bytes"):
         locomo.load()
-    assert list(locomo.cache_path().parent.iterdir()) == []
+    assert list(release.cache_path().parent.iterdir()) == []
 
 
 def test_a_failed_download_leaves_nothing(no_file):
     no_file.unlink()
     with pytest.raises(DataError, match="give a path or set LMEM_LOCOMO"):
         locomo.load()
-    assert list(locomo.cache_path().parent.iterdir()) == []
+    assert list(release.cache_path().parent.iterdir()) == []
 
 
 def test_a_damaged_cache_is_noticed(no_file):
     locomo.load()
-    locomo.cache_path().write_text(json.dumps([sample()]), encoding="utf-8")
+    release.cache_path().write_text(json.dumps([sample()]), encoding="utf-8")
     with pytest.raises(DataError, match="expected LoCoMo's release"):
         locomo.load()
 
@@ -350,7 +358,7 @@ def test_a_damaged_cache_is_noticed(no_file):
 def test_the_variable_names_the_file(no_file, tmp_path, monkeypatch):
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps([sample(name="mine")]), encoding="utf-8")
-    monkeypatch.setenv(locomo.VARIABLE, str(mine))
+    monkeypatch.setenv(release.VARIABLE, str(mine))
     assert locomo.load()[0].id == "mine"  # another file than the release is welcome ...
     with pytest.raises(DataError, match="expected LoCoMo's release"):
         locomo.load(verify=True)  # ... unless the release is asked for
@@ -401,25 +409,25 @@ def test_leave_one_out():
 
 
 @pytest.fixture(scope="module")
-def release():
-    path = locomo.find()
+def whole():
+    path = release.find()
     if path is None or not path.is_file():
         pytest.skip("needs LoCoMo: set LMEM_LOCOMO to locomo10.json, or call lmem.data.locomo.load")
     return {rule: locomo.load(path, rule, verify=True) for rule in locomo.EVIDENCE}
 
 
-def test_release_counts(release):
-    report = release["all"].report
+def test_release_counts(whole):
+    report = whole["all"].report
     assert (report.conversations, report.sessions, report.turns) == (10, 272, 5882)
     assert report.questions == 1986
     assert report.categories == {1: 282, 2: 321, 3: 96, 4: 841, 5: 446}
     assert report.spare_dates == 16  # conv-26: dates for 35 sessions, turns for 19
-    sizes = [len(c.turns) for c in release["all"]]
+    sizes = [len(c.turns) for c in whole["all"]]
     assert (min(sizes), max(sizes)) == (369, 689)
 
 
-def test_release_problems(release):
-    report = release["all"].report
+def test_release_problems(whole):
+    report = whole["all"].report
     assert report.kinds == {
         "no answer": 444,
         "answer not text": 6,
@@ -431,7 +439,7 @@ def test_release_problems(release):
     assert by_kind["evidence names no turn"] == {"'D10:19'", "'D4:36'", "'D'"}
     ints = {p.conversation for p in report.problems if p.kind == "answer not text"}
     assert ints == {"conv-26"}
-    unanswered = [q for c in release["all"] for q in c.questions if q.answer is None]
+    unanswered = [q for c in whole["all"] for q in c.questions if q.answer is None]
     assert {q.category for q in unanswered} == {5}
     assert all(q.adversarial_answer for q in unanswered)
 
@@ -443,8 +451,8 @@ def test_release_problems(release):
         ("first", {0: 28, 1: 24, 2: 62, 3: 130, 4: 395}),
     ],
 )
-def test_release_buckets_of_the_test_split(release, rule, buckets):
-    train, test = locomo.paper_split(release[rule])
+def test_release_buckets_of_the_test_split(whole, rule, buckets):
+    train, test = locomo.paper_split(whole[rule])
     assert [c.id for c in train] == [f"conv-{n}" for n in (26, 30, 41, 42, 43, 44, 47)]
     asked = [q for c in test for q in c.questions]
     assert Counter(score.bucket_of(q.lag) for q in asked) == buckets
@@ -452,11 +460,11 @@ def test_release_buckets_of_the_test_split(release, rule, buckets):
     assert [sum(q.answer is None for q in c.questions) for c in test] == [48, 40, 46]
 
 
-def test_release_lags_that_depend_on_the_reading(release):
+def test_release_lags_that_depend_on_the_reading(whole):
     lags = {
-        rule: {q.id: q.lag for c in found for q in c.questions} for rule, found in release.items()
+        rule: {q.id: q.lag for c in found for q in c.questions} for rule, found in whole.items()
     }
-    came = {p.came: p.question for p in release["all"].report.problems}
+    came = {p.came: p.question for p in whole["all"].report.problems}
     joined = {
         "'D22:1 D22:2 D9:10 D9:11'": (329, 97),
         "'D21:18 D21:22 D11:15 D11:19'": (291, 102),
@@ -466,12 +474,12 @@ def test_release_lags_that_depend_on_the_reading(release):
     for text, expected in joined.items():
         assert (lags["all"][came[text]], lags["first"][came[text]]) == expected
     moved = {q for q in lags["all"] if lags["all"][q] != lags["first"][q]}
-    without = {p.question for p in release["all"].report.problems if p.kind == "no evidence"}
+    without = {p.question for p in whole["all"].report.problems if p.kind == "no evidence"}
     assert moved == {came[text] for text in list(joined)[:3]} | without
 
 
-def test_release_texts_hold_dates_and_captions(release):
-    talk = release["all"][0]
+def test_release_texts_hold_dates_and_captions(whole):
+    talk = whole["all"][0]
     plain, full = talk.texts(dates=False, captions=False), talk.texts()
     assert len(full) == len(plain) == 419
     assert all(text.startswith("context: ") for text in full)

@@ -44,7 +44,7 @@ def test_listings_come_first_and_readings_later(tokenizer):
     batches = _Batches(config, tokenizer)
     listed = [len(batches.next(step)["input_ids"]) == 4 for step in range(40)]  # half a batch
     assert sum(listed[:20]) == 15  # 3 of 4
-    assert sum(listed[20:]) == 5  # 1 of 4
+    assert sum(listed[20:]) == 2  # 1 of 8: steps 24 and 32
 
 
 def test_only_values_are_learned_from_a_listing(tokenizer):

@@ -1,26 +1,20 @@
-"""LoCoMo's file form, read into plain values; its release, fetched, checked and cached.
+"""LoCoMo's file form, read into plain values.
 
     id of a turn: D session : turn       evidence: strings that hold such ids       paper, section 4
 
 The release is not tidy: ids that name no turn, several ids in one string, answers that are numbers,
 no answers. Each such thing is dealt with by one fixed rule and written into a Report; nothing is
 dropped in silence. Files of tinyworld have the same form with a few keys more: `counterfactual`,
-and `id`, `kind`, `subject`, `relation`, `held_out` of a question. The text of LoCoMo is under CC BY-NC 4.0, so
-it is never part of this package (chapter 1).
+and `id`, `kind`, `subject`, `relation`, `held_out` of a question (chapter 1).
 """
 
-import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator
-from http.client import HTTPException
 from pathlib import Path
-from urllib.request import urlopen
 
-from platformdirs import user_cache_path
-
+from lmem.data import release
 from lmem.data.conversation import (
     CATEGORIES,
     Conversation,
@@ -32,15 +26,7 @@ from lmem.data.conversation import (
     lag_of,
 )
 from lmem.errors import DataError, InputError
-from lmem.files import write_file
-from lmem.progress import track
 
-RELEASE = "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json"
-SHA256 = "79fa87e90f04081343b8c8debecb80a9a6842b76a7aa537dc9fdf651ea698ff4"
-LICENCE = (
-    "LoCoMo (snap-research/locomo) is under CC BY-NC 4.0: name its authors, no commercial use."
-)
-VARIABLE = "LMEM_LOCOMO"
 EVIDENCE = ("all", "first")
 PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
@@ -54,53 +40,6 @@ class Conversations(list):
     def __init__(self, items: Iterable[Conversation], report: Report):
         super().__init__(items)
         self.report = report
-
-
-# ---- where the file is ---------------------------------------------------------------------------
-
-
-def cache_path() -> Path:
-    """Where a downloaded release lies: the user's cache folder."""
-    return user_cache_path("lmem", appauthor=False) / "locomo10.json"
-
-
-def find() -> Path | None:
-    """The file that LMEM_LOCOMO names, else the cached release, else None. Never downloads."""
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser()
-    return cache_path() if cache_path().is_file() else None
-
-
-def download() -> Path:
-    """Fetch the release into the user's cache, check it, and show its licence.
-
-    raises  DataError if it cannot be had or is not the release; then nothing is left behind
-    """
-    print(LICENCE, file=sys.stderr)
-    with write_file(cache_path()) as temporary:
-        try:
-            with urlopen(RELEASE, timeout=60) as source, temporary.open("wb") as out:
-                for block in track(iter(lambda: source.read(1 << 16), b""), "downloading LoCoMo"):
-                    out.write(block)
-        except (OSError, HTTPException) as error:
-            raise DataError(
-                f"expected to download LoCoMo from {RELEASE}, got {error}; "
-                f"give a path or set {VARIABLE}"
-            ) from error
-        _check(temporary.read_bytes(), RELEASE)
-    return cache_path()
-
-
-def _check(content: bytes, place: str | Path) -> None:
-    came = hashlib.sha256(content).hexdigest()
-    if came != SHA256:
-        raise DataError(
-            f"expected LoCoMo's release (SHA-256 {SHA256[:12]}...) at {place}, "
-            f"got {len(content)} bytes with {came[:12]}..."
-        )
-
-
-# ---- from the file to values ---------------------------------------------------------------------
 
 
 def load(
@@ -117,15 +56,15 @@ def load(
     raises    DataError if the file is missing, broken off, not the release, or of another form
     """
     if path is None:
-        path = find() or download()
-        verify = verify or path == cache_path()
+        path = release.find() or release.download()
+        verify = verify or path == release.cache_path()
     path = Path(path).expanduser()
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"expected a LoCoMo file at {path}: {error.strerror or error}") from error
     if verify:
-        _check(content, path)
+        release.check(content, path)
     try:
         samples = json.loads(content)
     except (ValueError, RecursionError) as error:
