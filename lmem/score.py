@@ -12,6 +12,8 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import product
 from statistics import NormalDist
 
 import numpy as np
@@ -23,6 +25,7 @@ BUCKETS = ((0, 32), (32, 64), (64, 128), (128, 256), (256, math.inf))  # lag in 
 BUCKET_NAMES = tuple(f"[{low},{high})" for low, high in BUCKETS)
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_OFFICIAL_ARTICLES = re.compile(r"\b(a|an|the|and)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
@@ -58,6 +61,10 @@ def f1(pred: str, gold: str, as_run: bool = False) -> float:
     pred, gold = normalise(pred, as_run).split(), normalise(gold, as_run).split()
     if not pred or not gold:
         return float(pred == gold)
+    return _bags(pred, gold)
+
+
+def _bags(pred, gold):
     shared = (Counter(pred) & Counter(gold)).total()
     return 2 * shared / (len(pred) + len(gold))
 
@@ -65,6 +72,55 @@ def f1(pred: str, gold: str, as_run: bool = False) -> float:
 def declines(pred: str) -> bool:
     """LoCoMo's own rule for category 5: right if it says that there is no information."""
     return any(text in pred.lower() for text in ("no information available", "not mentioned"))
+
+
+def locomo_official(pred: str, gold: str | None, category: int) -> float:
+    """LoCoMo's own score of an answer, by its question's category (Maharana et al., 2024; its task_eval/evaluation.py).
+
+    2, 4  token F1 of the words' stems, without articles and "and"; nothing shared is 0
+    1     both are split at commas: of each part of the gold answer its best F1 with any part of `pred`, averaged
+    3     the gold answer ends before its first ";"
+    5     1 if `pred` declines, whatever the gold answer
+
+    raises  InputError for another category
+    """
+    if category not in (1, 2, 3, 4, 5):
+        raise InputError(f"expected one of LoCoMo's categories 1 to 5, not {category!r}")
+    if category == 5:
+        return float(declines(pred))
+    if category == 3:
+        gold = gold.split(";")[0]
+    golds, preds = (gold.split(","), pred.split(",")) if category == 1 else ([gold], [pred])
+    parts = [_stemmed(part) for part in preds]
+    best = [max(_official_f1(part, wanted) for part in parts) for wanted in map(_stemmed, golds)]
+    return sum(best) / len(best)
+
+
+def _official_f1(pred, gold):
+    return _bags(pred, gold) if pred and gold else 0.0
+
+
+def _stemmed(text):
+    bare = text.lower().translate(_NO_PUNCTUATION)
+    return stems(_OFFICIAL_ARTICLES.sub(" ", bare).split())
+
+
+def stems(words: Sequence[str]) -> list[str]:
+    """Porter's stems, in the extended form of NLTK that LoCoMo's scorer uses: "adopting" -> "adopt"."""
+    return [_stemmer().stem(word) for word in words]
+
+
+@cache
+def _stemmer():
+    from nltk.stem.porter import PorterStemmer  # takes seconds to import
+
+    return PorterStemmer()
+
+
+def repeats(pred: str) -> bool:
+    """Is a word said three times running? Then the decoder is stuck."""
+    words = pred.lower().split()
+    return any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False))
 
 
 # ---- what memory adds ----------------------------------------------------------------------------
@@ -77,6 +133,11 @@ def recall_rate(f_mem: ArrayLike, f_0: ArrayLike, eps: float = 1e-6):
     """
     f_mem, f_0 = np.asarray(f_mem, float), np.asarray(f_0, float)
     return np.maximum(0.0, f_mem - f_0) / np.maximum(1.0 - f_0, eps)
+
+
+def clipped_gain(f_mem: ArrayLike, f_0: ArrayLike):
+    """max(0, F_mem - F_0), elementwise: the recall rate of the paper's earlier draft, without the denominator."""
+    return np.maximum(0.0, signed_gain(f_mem, f_0))
 
 
 def signed_gain(f_mem: ArrayLike, f_0: ArrayLike):
@@ -100,16 +161,20 @@ def bucket_of(lag: int | None) -> int | None:
     raise InputError(f"expected a lag of 0 turns or more, got {lag}")
 
 
-def forgetting_curve(lags: Sequence[int | None], values: ArrayLike) -> dict:
+def forgetting_curve(
+    lags: Sequence[int | None], values: ArrayLike, clusters: Sequence | None = None
+) -> dict:
     """How a score falls with the number of turns since the evidence.
 
-    lags     (Q,) turns; questions without a lag (None) are counted and lie outside every bucket
-    values   (Q,) scores of the questions
-    returns  dict with one entry per bucket in `buckets`, `n`, `raw` (plain means) and `fit` (their
-             non-increasing isotonic fit, weighted by n); `mean_of_buckets` (of the fit: the
-             paper's "Mean"; an empty bucket is left out), `raw_mean_of_buckets`,
-             `mean_of_questions`; `without_lag`, a count. Empty means None.
-    raises   InputError if the lengths differ or a lag is negative
+    lags      (Q,) turns; questions without a lag (None) are counted and lie outside every bucket
+    values    (Q,) scores of the questions
+    clusters  (Q,) the conversation of each question: then each bucket's interval is given too
+    returns   dict with one entry per bucket in `buckets`, `n`, `raw` (plain means) and `fit` (their
+              non-increasing isotonic fit, weighted by n), and with clusters `low` and `high` of the raw
+              means (`clustered_bootstrap`, 95%); `mean_of_buckets` (of the fit: the paper's "Mean"; an
+              empty bucket is left out), `raw_mean_of_buckets`, `mean_of_questions`; `without_lag`, a
+              count. Empty, or of one conversation only, means None.
+    raises    InputError if the lengths differ or a lag is negative
     """
     values = _flat(values, len(lags))
     where = np.array([-1 if lag is None else bucket_of(lag) for lag in lags], dtype=int)
@@ -126,11 +191,24 @@ def forgetting_curve(lags: Sequence[int | None], values: ArrayLike) -> dict:
         "n": n,
         "raw": raw,
         "fit": fit,
+        **({} if clusters is None else _ends(values, where, np.asarray(clusters, object))),
         "mean_of_buckets": _mean([fit[i] for i in full]),
         "raw_mean_of_buckets": _mean([raw[i] for i in full]),
         "mean_of_questions": _mean(values[where >= 0]),
         "without_lag": int((where < 0).sum()),
     }
+
+
+def _ends(values, where, clusters):
+    """Ends of each bucket's interval, None where there is none."""
+    ends = [
+        clustered_bootstrap(values[where == i], clusters[where == i])
+        if (where == i).any()
+        else (math.nan, math.nan)
+        for i in range(len(BUCKETS))
+    ]
+    low, high = ([None if math.isnan(x) else x for x in side] for side in zip(*ends, strict=True))
+    return {"low": low, "high": high}
 
 
 def _non_increasing(means, weights):
@@ -204,7 +282,7 @@ def clustered_bootstrap(
     values = _flat(values, len(clusters))
     if not len(values):
         raise InputError("expected at least one value to resample, got none")
-    _, member = np.unique([str(c) for c in clusters], return_inverse=True)  # (Q)
+    member = _members(clusters)  # (Q)
     groups = member.max() + 1
     if groups == 1:
         return math.nan, math.nan
@@ -218,6 +296,67 @@ def clustered_bootstrap(
         found = [statistic(np.concatenate([parts[g] for g in draw])) for draw in draws]
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def clustered_standard_error(values: ArrayLike, clusters: Sequence) -> float:
+    """Of the mean over all questions, when questions of one conversation go together.
+
+        SE^2 = G / (G - 1) sum_g (sum_{q in g} (v_q - mean))^2 / Q^2
+
+    values    (Q,); clusters  (Q,) the conversation of each question, G of them
+    returns   nan if there is only one
+    """
+    values, member = _flat(values, len(clusters)), _members(clusters)
+    groups = member.max() + 1
+    if groups == 1:
+        return math.nan
+    apart = np.bincount(member, values - values.mean())  # (groups)
+    return float(math.sqrt(groups / (groups - 1) * (apart**2).sum()) / len(values))
+
+
+def minimum_detectable_difference(
+    values: ArrayLike, clusters: Sequence, power: float = 0.8, level: float = 0.95
+) -> float:
+    """How large a true mean must be to be found at this level with this power: (z_.975 + z_.80) standard errors.
+
+    values   (Q,) differences of two conditions on the same questions
+    returns  nan with one conversation, and where conversations do not differ at all: no spread was seen, so none is known
+    """
+    error = clustered_standard_error(values, clusters)
+    if error < 1e-12:
+        return math.nan
+    z = NormalDist().inv_cdf((1 + level) / 2) + NormalDist().inv_cdf(power)
+    return z * error
+
+
+def permutation_test(
+    values: ArrayLike, clusters: Sequence, two_sided: bool = False, n: int = 10_000, seed: int = 0
+) -> float:
+    """Is the mean positive? If it came by chance, any conversation's differences might have the other sign.
+
+    Signs are flipped by whole conversations: all 2^G ways if these are at most `n`, else n random ones.
+
+    values     (Q,) differences of two conditions on the same questions
+    two_sided  is it different from 0?
+    returns    p: the share of all ways, the seen one among them, that lie as far out as the seen one
+    """
+    values = _flat(values, len(clusters))
+    sums = np.bincount(_members(clusters), values)  # (G)
+    if 2 ** len(sums) <= n:
+        signs = np.array(list(product((1, -1), repeat=len(sums))))  # (2^G, G)
+    else:
+        rng = np.random.default_rng(seed)
+        signs = rng.choice((1, -1), size=(n, len(sums)))
+        signs[0] = 1  # what was seen is one of the ways
+    found, seen = signs @ sums, sums.sum()
+    if two_sided:
+        found, seen = np.abs(found), abs(seen)
+    rounding = 1e-9 * np.abs(sums).sum()
+    return float((found >= seen - rounding).mean())
+
+
+def _members(clusters):
+    return np.unique([str(c) for c in clusters], return_inverse=True)[1]
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:

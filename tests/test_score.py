@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from scipy.stats import permutation_test as scipy_permutation
 
 from lmem import score
 from lmem.errors import InputError
@@ -64,6 +65,55 @@ def test_declining_is_right_in_category_5():
     assert not score.declines("a red kite")
 
 
+def test_locomo_official_by_hand():
+    # stems adopt, cat / adopt, cat, dog (no articles, no "and"): 2 * 2 / (2 + 3)
+    assert score.locomo_official("adopting the cats", "Adopted a cat and dog", 4) == pytest.approx(
+        0.8
+    )
+    # a comma is punctuation outside category 1
+    assert score.locomo_official("May 7, 2023", "7 May 2023", 2) == 1.0
+    # parts pottery, camp, paint; of the answer camp, swim: (0 + 1 + 0) / 3
+    golds = "pottery, camping, painting"
+    assert score.locomo_official("camping, swimming", golds, 1) == pytest.approx(1 / 3)
+    # one answer may serve two parts: red kite / kite 2/3, red kite / red 2/3
+    assert score.locomo_official("red kite", "kite, red", 1) == pytest.approx(2 / 3)
+    # category 3 ends at the first ";": likely, no; in category 4 it is 2 * 2 / (2 + 5)
+    because = "Likely no; she loves trees; much"
+    assert score.locomo_official("likely no", because, 3) == 1.0
+    assert score.locomo_official("likely no", "Likely no; she loves trees", 4) == pytest.approx(
+        4 / 7
+    )
+    # category 5 asks only whether it declines
+    assert score.locomo_official("Not mentioned.", "pottery", 5) == 1.0
+    assert score.locomo_official("pottery", "pottery", 5) == 0.0
+    assert score.locomo_official("no information available", None, 5) == 1.0
+
+
+def test_locomo_official_departs_from_squad():
+    assert score.locomo_official("the", "the", 4) == 0.0  # nothing is left to share
+    assert score.f1("the", "the") == 1.0
+    assert score.locomo_official("", "kite", 1) == 0.0
+    assert (
+        score.locomo_official("fly", "flying", 2) == 1.0
+    )  # "fli" both, in NLTK's form of Porter's rules
+    assert score.f1("fly", "flying") == 0.0
+    assert score.locomo_official("salt and sea", "salt sea", 4) == 1.0
+    assert score.f1("salt and sea", "salt sea") == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("category", [0, 6, None])
+def test_locomo_official_knows_its_categories(category):
+    with pytest.raises(InputError, match="categories 1 to 5"):
+        score.locomo_official("a kite", "a kite", category)
+
+
+def test_a_stuck_decoder_repeats_a_word():
+    assert score.repeats("the kite Kite KITE flew")
+    assert not score.repeats("no no, no")  # "no," is another word
+    assert not score.repeats("very very red very very")
+    assert not score.repeats("")
+
+
 # ---- what memory adds
 
 
@@ -79,6 +129,7 @@ def test_clipping_makes_noise_positive_and_the_signed_gain_does_not():
     f_mem, f_0 = [0.6, 0.2], [0.2, 0.6]  # the same two scores, exchanged
     assert np.mean(score.signed_gain(f_mem, f_0)) == pytest.approx(0.0)
     assert np.mean(score.recall_rate(f_mem, f_0)) == pytest.approx(0.25)  # (.4 / .8 + 0) / 2
+    assert score.clipped_gain(f_mem, f_0) == pytest.approx([0.4, 0.0])  # the draft's, undivided
 
 
 # ---- by lag
@@ -140,6 +191,17 @@ def test_lengths_must_agree():
         score.forgetting_curve([1, 2], [0.5])
     with pytest.raises(InputError, match="expected 3 values"):
         score.clustered_bootstrap([0.5], ["a", "b", "c"])
+
+
+def test_intervals_by_bucket():
+    # [0,32): two equal conversations, means 0 and 1, so (0, 1); [64,128): one conversation only; elsewhere none
+    lags, values, talks = [3, 3, 70, 70, None], [0.0, 1.0, 0.2, 0.4, 0.9], list("abaab")
+    curve = score.forgetting_curve(lags, values, talks)
+    assert curve["low"] == [0.0, None, None, None, None]
+    assert curve["high"] == [1.0, None, None, None, None]
+    assert curve["raw"] == [0.5, None, pytest.approx(0.3), None, None]
+    assert "low" not in score.forgetting_curve(lags, values)
+    assert json.loads(json.dumps(curve, allow_nan=False)) == curve
 
 
 # ---- by session
@@ -232,6 +294,55 @@ def test_bootstrap_needs_two_conversations():
     assert all(math.isnan(end) for end in score.clustered_bootstrap([0.1, 0.9], ["a", "a"]))
     with pytest.raises(InputError, match="at least one value"):
         score.clustered_bootstrap([], [])
+
+
+def test_standard_error_by_hand():
+    # mean .5; the conversations' sums lie +1 and -1 from it: sqrt(2 / 1 * (1 + 1)) / 4 = .5
+    assert score.clustered_standard_error([1, 1, 0, 0], "aabb") == pytest.approx(0.5)
+    # one question each is the usual one: variance of 1, 2, 3, 4 is 5/3, over 4
+    assert score.clustered_standard_error([1, 2, 3, 4], "abcd") == pytest.approx((5 / 12) ** 0.5)
+    assert math.isnan(score.clustered_standard_error([0.1, 0.9], "aa"))
+
+
+def test_minimum_detectable_difference_by_hand():
+    # z_.975 + z_.80 = 1.95996 + .84162 = 2.80159, times the .5 from above
+    found = score.minimum_detectable_difference([1, 1, 0, 0], "aabb")
+    assert found == pytest.approx(1.400793, abs=1e-6)
+    # a fourth of the values' size is a fourth of it; more power needs more
+    assert score.minimum_detectable_difference([0.25, 0.25, 0, 0], "aabb") == pytest.approx(
+        found / 4
+    )
+    assert score.minimum_detectable_difference([1, 1, 0, 0], "aabb", power=0.9) > found
+    for alike in ([0, 0, 0, 0], [0.1, 0.1, 0.1, 0.1], [0.3, 0.1, 0.1, 0.3]):  # no spread was seen
+        assert math.isnan(score.minimum_detectable_difference(alike, "aabb"))
+    assert math.isnan(score.minimum_detectable_difference([0, 1], "aa"))
+
+
+def test_permutation_by_hand():
+    # sums by conversation 2, 1, -1; with all signs 2 4 0 2 -2 0 -4 -2: three of 8 reach the 2 that was seen
+    values, talks = [1, 1, 0.5, 0.5, -1], "aabbc"
+    assert score.permutation_test(values, talks) == 3 / 8
+    assert score.permutation_test(values, talks, two_sided=True) == 6 / 8
+    assert (
+        score.permutation_test([-v for v in values], talks) == 7 / 8
+    )  # seen is -2: all but the -4
+    assert score.permutation_test([0.0, 0.0], "ab") == 1.0
+    assert score.permutation_test([1.0, 1.0], "aa") == 0.5  # one conversation proves little
+
+
+def test_permutation_agrees_with_scipy_and_with_itself_at_random():
+    values = np.random.default_rng(2).normal(0.4, 1, size=9)
+    for two_sided, name in ((False, "greater"), (True, "two-sided")):
+        theirs = scipy_permutation((values,), np.mean, permutation_type="samples", alternative=name)
+        exact = score.permutation_test(values, range(9), two_sided)
+        # scipy's two-sided p is twice the smaller tail, ours both tails: the same here, up to rounding
+        assert exact == pytest.approx(theirs.pvalue, abs=1e-9)
+        drawn = score.permutation_test(values, range(9), two_sided, n=500)
+        assert drawn == pytest.approx(exact, abs=0.06)
+        assert drawn != exact
+    assert (
+        score.permutation_test(np.ones(40), range(40)) == 1 / 10_000
+    )  # what was seen, and no other
 
 
 def test_wilson_by_hand():
