@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -53,8 +54,37 @@ def show(result, as_json, title):
     Console().print(table)
 
 
+def listing(rows, title):
+    """Rows of texts by column, {column: text}, as a table with a header."""
+    table = Table(title=title, box=SIMPLE, collapse_padding=True, pad_edge=False)
+    for i, column in enumerate(rows[0]):
+        name = column in ("result", "method")  # long names may break, numbers do not
+        table.add_column(
+            column,
+            overflow="fold",
+            no_wrap=not name,
+            min_width=8 if name else None,
+            justify="left" if name or not i else "right",
+        )
+    for row in rows:
+        table.add_row(*row.values())
+    console = Console()
+    if not console.is_terminal:  # a file has no edge
+        console.width = 140
+    console.print(table)
+
+
+def brief(summary, title):
+    """A summary of `lmem.evaluate`: a line for each condition, then the headline figures."""
+    from lmem import tables
+
+    if summary["n"]:
+        listing(tables.printed_conditions(summary), f"{title}: percent; bits over no bank")
+    show(tables.printed_figures(summary), False, None)
+
+
 def flat(value, name=""):
-    """(dotted name, text) for every leaf; a mean with its interval is one leaf."""
+    """(dotted name, text) for every leaf; a mean with its interval is one leaf, a median with its ends too."""
     if isinstance(value, dict) and {"mean", "low", "high"} <= set(value):
         n = f", n = {value['n']}" if "n" in value else ""
         ends = [value["low"], value["high"]]
@@ -62,6 +92,8 @@ def flat(value, name=""):
             "no interval, one conversation" if None in ends else f"{ends[0]:.3f}, {ends[1]:.3f}"
         )
         yield name, f"{value['mean']:.3f}  [{interval}]{n}"
+    elif isinstance(value, dict) and set(value) == {"min", "median", "max"}:
+        yield name, f"{value['median']:.4g}  [{value['min']:.4g}, {value['max']:.4g}]"
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from flat(inner, f"{name}.{key}" if name else str(key))
@@ -252,6 +284,9 @@ def train(
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many checks without a better one.")
     ] = None,
+    constant: Annotated[
+        bool, typer.Option("--constant", help="A control: one bank that knows nothing, for all.")
+    ] = False,
     write: Annotated[list[str] | None, typer.Option(help="Option of the write: gamma=0.99")] = None,
     read: Annotated[list[str] | None, typer.Option(help="Option of the read: heads=4")] = None,
     seed: Seed = 42,
@@ -269,7 +304,8 @@ def train(
     if preset not in ("lmem", "paper"):
         raise InputError(f'preset must be "lmem" or "paper", not {preset!r}')
     given = {"steps": steps, "batch": batch, "lr": lr, "cuts": cuts, "patience": patience}
-    given = {name: value for name, value in given.items() if value is not None} | {"seed": seed}
+    given = {name: value for name, value in given.items() if value is not None}
+    given |= {"seed": seed, "constant": constant}
     if steps is not None:
         given["epochs"] = None
     config = TrainConfig.paper(**given) if preset == "paper" else TrainConfig(**given)
@@ -315,6 +351,18 @@ def evaluate(
     backbone: Annotated[str | None, typer.Option(help="Default: the adapter's.")] = None,
     conversations: Annotated[int, typer.Option(help="Test conversations, if generated.")] = 40,
     turns: Annotated[int, typer.Option(help="Turns of a test conversation, if generated.")] = 60,
+    controls: Annotated[
+        str, typer.Option(help='"light", "all", or conditions with commas between.')
+    ] = "light",
+    constant: Annotated[
+        Path | None, typer.Option(help="Folder of an adapter from lmem train --constant.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Tokens of an input that holds turns as text; default 384.")
+    ] = None,
+    knowledge: Annotated[
+        bool, typer.Option("--knowledge", help="Ask after every session too.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
     seed: Seed = 7,
     as_json: Json = False,
@@ -326,15 +374,100 @@ def evaluate(
     from lmem.evaluate import evaluate as measure
     from lmem.model import MemoryModel
 
+    given = {} if budget is None else {"budget": budget}
+    config = EvalConfig(seed=seed, knowledge=knowledge, **given)
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
+    beside = runs.trained_constant(constant, model.backbone) if constant else None
     tests = runs.for_testing(data, conversations, turns, seed)
-    result = measure(model, tests, EvalConfig(seed=seed))
+    result = measure(model, tests, config, controls, beside)
     result |= {"data": runs.label(data, turns), **runs.vocabulary(model.backbone, tests)}
     if out:
         results.save(result, out)
     result.pop("questions")
-    show(result, as_json, "lmem evaluate")
+    if as_json:
+        return show(result, as_json, "lmem evaluate")
+    brief(result["summary"], f"{result['method']}, {result['rows']} rows")
+
+
+@app.command()
+def table(
+    files: Annotated[list[str], typer.Argument(help="Result files, or names of shipped ones.")],
+    as_json: Json = False,
+):
+    """One line per result file: exact match, memory score with its interval, smallest detectable difference, bits."""
+    from lmem import tables
+
+    lines = tables.table(files)
+    if as_json:
+        return show({"results": lines}, as_json, "lmem table")
+    listing(
+        tables.printed_table(lines),
+        "exact match, percent; MDD, smallest detectable difference; bits over no bank",
+    )
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="Result file, or name of a shipped one.")],
+    second: Annotated[str, typer.Argument(help="The one that is taken off.")],
+    as_json: Json = False,
+):
+    """Two results on the same questions: the difference, its interval, and the p of a permutation test."""
+    from lmem import tables
+
+    found = tables.compare(first, second)
+    if as_json:
+        return show(found, as_json, "lmem compare")
+    listing(tables.printed_comparison(found), f"{found['n']} questions, percent; bits in bits")
+
+
+@app.command()
+def sweep(
+    out: Annotated[
+        Path, typer.Option(help="Folder for the result files; what is there is skipped.")
+    ],
+    methods: Annotated[
+        str, typer.Option(help="Names with commas between.")
+    ] = "m0,m1,m2,m3,m4,m5,m6",
+    scales: Annotated[str, typer.Option(help="1 is 64 rows: 0.25,1,10")] = "1",
+    seeds: Annotated[
+        str, typer.Option(help="Each draws maps, start and training conversations.")
+    ] = "0,1,2",
+    write: Annotated[
+        list[str] | None,
+        typer.Option(help="Options of the write, one variant each: gamma=0.99,noise=0"),
+    ] = None,
+    read: Annotated[list[str] | None, typer.Option(help="Options of the read, likewise.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting that all share: steps=2000")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Runs side by side.")] = 1,
+    as_json: Json = False,
+):
+    """Methods x scales x options x seeds: train and evaluate each, one result file each."""
+    from lmem import sweep as sweeping
+    from lmem.config import SweepConfig
+
+    cells = sweeping.cells(
+        methods.split(","),
+        [number(scale, float) for scale in scales.split(",")],
+        [number(seed, int) for seed in seeds.split(",")],
+        [pairs(one.split(",")) for one in write or ()] or [{}],
+        [pairs(one.split(",")) for one in read or ()] or [{}],
+    )
+    report = sweeping.sweep(cells, out, SweepConfig.from_dict(pairs(setting)), jobs)
+    show(report, as_json, "lmem sweep")
+    if report["failed"]:
+        raise typer.Exit(1)
+
+
+def number(text, kind):
+    """Text as a number of this kind, or one clear sentence."""
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise InputError(f"expected a number, not {text!r}") from error
 
 
 @app.command()
@@ -362,7 +495,26 @@ def demo(
     """A short run of everything: train `recent` on tinyworld, evaluate it, write adapter and result file."""
     from lmem import runs
 
-    show(runs.demo(out, steps), as_json, "lmem demo")
+    found = runs.demo(out, steps)
+    if as_json:
+        return show(found, as_json, "lmem demo")
+    brief(found.pop("summary"), "lmem demo")
+    show(found, as_json, None)
+
+
+Out = Annotated[Path | None, typer.Option(help="Result file to write.")]
+Shape = Annotated[
+    str | None, typer.Option(help="Instead: a published size with random weights, flan-t5-small.")
+]
+BenchData = Annotated[
+    str, typer.Option(help='"tinyworld" at LoCoMo\'s length, "locomo", or a file in its form.')
+]
+Conversations = Annotated[int, typer.Option(help="Conversations, if generated.")]
+Length = Annotated[int, typer.Option(help="Turns of a conversation, if generated.")]
+Turns = Annotated[int, typer.Option(help="Sample: turns of each conversation, side by side.")]
+PlainTurns = Annotated[int, typer.Option(help="Sample of the plain way: turns.")]
+PlainQuestions = Annotated[int, typer.Option(help="Sample of the plain way: questions.")]
+Repeats = Annotated[int, typer.Option(help="Each piece is timed so often, in turn; at least 3.")]
 
 
 @bench.command("encode")
@@ -370,9 +522,9 @@ def bench_encode(
     backbone: BackboneName = "nano",
     data: DataName = "locomo",
     turns: Annotated[int, typer.Option(help="Turns to encode, at most.")] = 6000,
-    plain_turns: Annotated[
-        int, typer.Option(help="Turns of the plain way; its time is per turn.")
-    ] = 200,
+    plain_turns: PlainTurns = 200,
+    repeats: Repeats = 3,
+    out: Out = None,
     as_json: Json = False,
 ):
     """Turns per second: batched by length, against one by one with 384 tokens of padding."""
@@ -381,8 +533,126 @@ def bench_encode(
     from lmem.bench.encode import bench_encode as measure
 
     texts = [text for c in runs.for_testing(data, 40, 60, 0, everything=True) for text in c.texts()]
-    show(
-        measure(load_backbone(backbone), texts[: max(0, turns)], plain_turns),
-        as_json,
-        "lmem bench encode",
-    )
+    found = measure(load_backbone(backbone), texts[: max(0, turns)], plain_turns, repeats)
+    benched({"data": runs.label(data, 60), **found}, out, as_json, "lmem bench encode")
+
+
+@bench.command("train")
+def bench_train(
+    backbone: BackboneName = "nano",
+    shape: Shape = None,
+    data: BenchData = "tinyworld",
+    conversations: Conversations = 7,
+    length: Length = 588,
+    method: str = "m3",
+    scale: float = 1,
+    epochs: int = 10,
+    turns: Turns = 64,
+    plain_turns: PlainTurns = 24,
+    questions: PlainQuestions = 16,
+    steps: Annotated[int, typer.Option(help="Sample: the engine's optimiser steps.")] = 8,
+    repeats: Repeats = 5,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Training over all epochs, against one conversation and one question at a time; and the floor."""
+    from lmem import runs
+    from lmem.bench.train import bench_train as measure
+
+    if data == "tinyworld":
+        drawn = runs.for_testing(data, conversations, length, seed)
+    else:
+        drawn = runs.for_training(data, conversations, length, seed)[0]
+    found = measure(
+        bench_backbone(backbone, shape, drawn, seed), drawn, method, scale, epochs, turns,
+        plain_turns, questions, steps, repeats, seed,
+    )  # fmt: skip
+    benched({"data": runs.label(data, length), **found}, out, as_json, "lmem bench train")
+
+
+@bench.command("eval")
+def bench_eval(
+    backbone: BackboneName = "nano",
+    shape: Shape = None,
+    data: BenchData = "tinyworld",
+    conversations: Conversations = 3,
+    length: Length = 588,
+    method: str = "m3",
+    scale: float = 1,
+    turns: Turns = 64,
+    plain_turns: PlainTurns = 24,
+    questions: PlainQuestions = 8,
+    asked: Annotated[int, typer.Option(help="Sample: the engine's questions.")] = 64,
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens of an answer, at most.")] = 32,
+    repeats: Repeats = 5,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Writing and answering, against one conversation and one question at a time; and the floor."""
+    from lmem import runs
+    from lmem.bench.evaluate import bench_eval as measure
+
+    drawn = runs.for_testing(data, conversations, length, seed)
+    found = measure(
+        bench_backbone(backbone, shape, drawn, seed), drawn, method, scale, turns, plain_turns,
+        questions, asked, max_new_tokens, repeats, seed,
+    )  # fmt: skip
+    benched({"data": runs.label(data, length), **found}, out, as_json, "lmem bench eval")
+
+
+@bench.command("write")
+def bench_write(
+    backbone: BackboneName = "nano",
+    writes: Annotated[
+        str | None, typer.Option(help="Write rules, commas between; default: all.")
+    ] = None,
+    turns: Annotated[int, typer.Option(help="Turns of the longest conversation.")] = 2000,
+    rows: Annotated[int, typer.Option(help="Rows of the largest bank.")] = 65536,
+    repeats: Repeats = 7,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """A turn's cost from turn 10 on, and the cost of a write and a read from 64 rows on."""
+    from lmem import runs
+    from lmem.backbone import load_backbone
+    from lmem.bench import write as bench
+
+    [conversation] = runs.for_testing("tinyworld", 1, min(max(turns, 10), 2000), seed)
+    found = bench.bench_write(
+        load_backbone(backbone), conversation.texts(), writes.split(",") if writes else None,
+        [n for n in bench.TURNS if n < turns] + [turns], [n for n in bench.ROWS if n < rows] + [rows],
+        repeats, seed,
+    )  # fmt: skip
+    benched(found, out, as_json, "lmem bench write")
+
+
+def bench_backbone(backbone, shape, conversations, seed):
+    """A loaded backbone, or one of a published size with random weights."""
+    from lmem.backbone import load_backbone
+    from lmem.bench.shape import random_backbone
+
+    if shape is None:
+        return load_backbone(backbone)
+    return random_backbone(shape, [text for c in conversations for text in c.texts()], seed)
+
+
+def benched(found, out, as_json, title):
+    """Write the result file, print all of it as JSON, or what matters of it as tables."""
+    from lmem import results
+
+    if out:
+        results.save(found, out)
+    if as_json:
+        return show(found, as_json, title)
+    tables = {name: found.pop(name) for name in ("by_turns", "by_rows") if name in found}
+    for name in ("counts", "unit_seconds", "gflop", "provenance"):
+        found.pop(name, None)
+    show(found, as_json, title)
+    for name, rows in tables.items():
+        table = Table(*rows[0], title=name)
+        for row in rows:
+            table.add_row(*(text for _, text in flat(row)))
+        Console().print(table)

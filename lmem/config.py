@@ -49,13 +49,13 @@ class PretrainConfig(Settings):
     muon_lr            rate of Muon, for the layers' matrices
     lr, table_lr       AdamW's rates for norms, and for embeddings and position biases, which are large
     turns              turns of an input, at most
-    listings           share of the steps, at the start, in which 3 of 4 batches are listings; afterwards it is 1 of 4
+    listings           share of the steps, at the start, in which 3 of 4 batches are listings; afterwards it is 1 of 8
     undated            share of the conversations whose turns stand without their date
     alike              share of the readings whose other turns tell the same relation of somebody else
     bf16, compile      autocast; torch.compile, twice as fast on a CPU (needs a C++ compiler, and 2 minutes at first)
     """
 
-    steps: int = 6000
+    steps: int = 8000
     batch: int = 64
     muon_lr: float = 3e-3
     lr: float = 1.5e-3
@@ -99,6 +99,7 @@ class TrainConfig(Settings):
     window    turns at the end of a bank through which a learned write carries gradient
     cuts      besides at the end, questions are asked at so many random points of each conversation
     undated   share of the conversations whose turns are written without the session's date
+    constant  every question is given the same bank, which knows nothing: the trained constant of the controls
     check     steps between two looks at the validation conversations, if there are any
     patience  stop after so many looks without a better one; 0 never stops
     """
@@ -113,6 +114,7 @@ class TrainConfig(Settings):
     window: int = 8
     cuts: int = 0
     undated: float = 0.25
+    constant: bool = False
     check: int = 250
     patience: int = 0
     save_every: int = 250
@@ -144,13 +146,50 @@ class TrainConfig(Settings):
 
 @dataclass(frozen=True)
 class EvalConfig(Settings):
-    """Write the whole conversation, then ask (paper, section 4.2; chapter 11)."""
+    """Write the whole conversation, then ask (paper, section 4.2; chapter 11).
+
+    dates, captions  of the turns as they are written
+    budget           tokens of the encoder's input where turns stand in it as text, the question included
+    knowledge        ask at the end of every session too: the knowledge curve
+    seed             of the shuffled turns and the noise
+    """
 
     batch: int = 64
     max_new_tokens: int = 32
     dates: bool = True
     captions: bool = True
+    budget: int = 384
+    knowledge: bool = False
     seed: int = 42
 
     def __post_init__(self):
-        self._at_least(batch=1, max_new_tokens=1)
+        self._at_least(batch=1, max_new_tokens=1, budget=1)
+        if self.budget > 384:
+            raise InputError(f"budget must be at most 384, the longest source, not {self.budget}")
+
+
+@dataclass(frozen=True)
+class SweepConfig(Settings):
+    """What all cells of a sweep share (chapter 13).
+
+    data           "tinyworld", "locomo" or a file
+    conversations  training conversations, of `turns` turns; each seed draws its own
+    tests          test conversations, of `test_turns` turns, drawn by `test_seed`: the same for all cells
+    controls       conditions of `lmem.evaluate`; None: the light ones
+    """
+
+    backbone: str = "nano"
+    data: str = "tinyworld"
+    conversations: int = 400
+    turns: int = 60
+    steps: int = 1000
+    batch: int = 32
+    lr: float = 2e-3
+    cuts: int = 0
+    tests: int = 40
+    test_turns: int = 60
+    test_seed: int = 7
+    controls: str | None = None
+
+    def __post_init__(self):
+        self._at_least(conversations=1, tests=1, steps=1, batch=1, cuts=0)

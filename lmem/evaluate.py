@@ -1,97 +1,95 @@
 """Evaluation: write the whole conversation, then ask; and ask again of banks that cannot know (chapters 11 and 12).
 
-Conditions, paired per question:
-    right      the conversation's own bank
-    twin       the bank of its counterfactual twin: same turns and questions, other values
-    other      the bank of another conversation of the test set
-    none       no bank
-    null_rows  the paper's "bank forced to zero": zero rows that are still read
-    baseline   the bare backbone, nothing attached
-Memory's credit is right minus wrong (the twin's bank where there is one, another conversation's elsewhere).
+Every question is asked under every condition of `lmem.controls`, so that conditions are compared question by question. The
+likelihood of the right answer is measured beside the answer: it needs no decoding, and tells broken decoding from forgetting.
 """
 
+import math
 import time
+from functools import partial
 
 import numpy as np
+import torch
 
 from lmem import results, score
 from lmem.config import EvalConfig
+from lmem.controls import Battery, allowed
 from lmem.errors import InputError
 from lmem.progress import track
-from lmem.train import make_banks
-
-CONTROLS = ("right", "twin", "other", "none", "null_rows", "baseline")
+from lmem.summary import summarise
 
 
-def evaluate(model, conversations, config=None, controls=None, progress=True):
+def evaluate(model, conversations, config=None, controls=None, constant=None, progress=True):
     """Ask every question under every condition.
 
     conversations  list of Conversation, at least 2 for the condition "other"
-    controls       names out of CONTROLS; default: all that can be had here
-    returns        dict: `questions`, one row each (id, conversation, lag, kind, category, in_bank, and for each
-                   condition its answer, f1 and em); `summary` (see `summarise`); `provenance`
-    raises         InputError for an unknown condition or one that these conversations do not allow
+    controls       "light" (default), "all" that can be had here, or names out of `lmem.controls.CONTROLS`
+    constant       a model trained with TrainConfig(constant=True), for the condition of that name
+    returns        dict: `questions`, one row each (id, conversation, lag, kind, category, held_out, answerable, in_bank, and
+                   for each condition what `_scored` gives); `summary` (see `lmem.summary`); `provenance`. No question, right
+                   answer or turn is in it
+    raises         InputError for an unknown condition or one that these conversations do not allow, for a constant of
+                   another method, size or backbone, and without questions
     """
     config = config or EvalConfig()
-    controls = _allowed(model, conversations, controls)
+    if not any(c.questions for c in conversations):
+        raise InputError(
+            f"expected questions to evaluate on, {len(conversations)} conversations hold none"
+        )
+    controls = allowed(model, conversations, controls, constant)
     seconds, begun = {}, time.perf_counter()
-    banks = {}
-    if model.write_rule is not None:
-        sides = {"right": conversations}
-        if "twin" in controls:
-            sides["twin"] = [c.twin for c in conversations]
-        for side, said in sides.items():
-            texts = [c.texts(config.dates, config.captions) for c in said]
-            banks[side] = make_banks(model, texts, progress=progress)
+    battery = Battery(model, conversations, controls, config, constant, progress)
     seconds["write"] = time.perf_counter() - begun
-
-    asked = [(i, q) for i, c in enumerate(conversations) for q in c.questions]
-    rows = [_row(conversations, i, q, banks.get("right")) for i, q in asked]
+    asked, right = battery.asked, battery.banks.get("right")
+    twins = {q.id: q.answer for c in conversations if c.twin for q in c.twin.questions}
+    rows = [_row(conversations[i], q, right and right.pick(i)) for i, q in asked]
     for condition in controls:
         begun = time.perf_counter()
-        answers = _ask(model, asked, condition, banks, config, progress)
-        for row, (_, question), answer in zip(rows, asked, answers, strict=True):
-            row[condition] = _scored(answer, question.answer)
+        sources = battery.sources(condition)
+        order = sorted(range(len(asked)), key=lambda k: len(sources[k][0]))
+        if condition == "deleted":
+            order = range(len(asked))  # banks of one conversation are written together
+        answers = _ask(
+            model.backbone, [text for text, _ in sources], order, partial(battery.attached, condition),
+            config, f"asking: {condition}", progress, golds=[q.answer for _, q in asked],
+        )  # fmt: skip
+        for row, (_, question), (_, turns), found in zip(
+            rows, asked, sources, answers, strict=True
+        ):
+            row[condition] = _scored(question, *found)
+            if condition == "twin":
+                row[condition] |= _follows(found[0], twins.get(question.id))
+            if turns is not None:
+                row[condition] |= {"turns": len(turns), "in_text": _within(question, turns)}
         seconds[condition] = time.perf_counter() - begun
+    summary = summarise(rows, controls)
+    if config.knowledge:
+        begun = time.perf_counter()
+        summary["knowledge"] = _knowledge(battery, progress)
+        seconds["knowledge"] = time.perf_counter() - begun
     return {
         "method": model.method.name,
         "rows": model.rows,
+        "scale": model.scale,
+        "options": model.options,
         "backbone": model.backbone.name,
         "settings": config.difference(),
-        "summary": summarise(rows, controls),
+        "summary": summary,
         "questions": rows,
         "provenance": results.provenance(config.seed, seconds),
     }
 
 
-def _allowed(model, conversations, controls):
-    if not any(c.questions for c in conversations):
-        raise InputError(
-            f"expected questions to evaluate on, {len(conversations)} conversations hold none"
-        )
-    can = {"right", "none", "null_rows", "baseline"}
-    can |= {"other"} if len(conversations) > 1 else set()
-    can |= {"twin"} if all(c.twin is not None for c in conversations) else set()
-    can = can if model.write_rule is not None else {"baseline"}
-    controls = [c for c in CONTROLS if c in can] if controls is None else list(controls)
-    for name in controls:
-        if name not in can:
-            raise InputError(
-                f"expected conditions out of {', '.join(c for c in CONTROLS if c in can)}, not {name!r}"
-            )
-    return controls
-
-
-def _row(conversations, i, question, bank):
+def _row(conversation, question, bank):
     return {
         "id": question.id,
-        "conversation": conversations[i].id,
+        "conversation": conversation.id,
         "lag": question.lag,
         "category": question.category,
         "kind": question.kind,
         "held_out": list(question.held_out),
-        "answerable": question.answer is not None,
-        "in_bank": None if bank is None else in_bank(bank.pick(i), question),
+        "answerable": question.answer is not None and question.category != 5,
+        "in_bank": None if bank is None else in_bank(bank, question),
     }
 
 
@@ -100,102 +98,109 @@ def in_bank(bank, question):
 
     Exact for writes that keep turns apart; where every turn changes every row, none counts as kept.
     """
-    if not question.evidence:
-        return None
     written = bank.state.written[0].tolist()
     oldest = min((turn for turn in written if turn >= 0), default=None)
     whole = -1 in written  # rows are still free, so nothing was pushed out
-    kept = {turn for turn in written if turn >= 0 and (whole or turn != oldest)}
-    return set(question.evidence) <= kept
+    return _within(question, {turn for turn in written if turn >= 0 and (whole or turn != oldest)})
 
 
-def _ask(model, asked, condition, banks, config, progress):
-    """Answers of all questions under one condition, in batches of similar length."""
-    source = [(i + 1) % len(banks["right"]) if condition == "other" else i for i, _ in asked]
-    order = sorted(range(len(asked)), key=lambda k: len(asked[k][1].text))
+def _within(question, turns):
+    return set(question.evidence) <= set(turns) if question.evidence else None
+
+
+def _ask(backbone, sources, order, attached, config, title, progress, golds=None):
+    """Answers to all sources, in batches along `order`.
+
+    attached  places -> the context in which the sources at these places are answered
+    golds     right answers, or None where there is none
+    returns   list of (answer, bits); bits, log2 of the gold answer's likelihood, is None without one
+    """
+    found = [None] * len(sources)
     chunks = [order[k : k + config.batch] for k in range(0, len(order), config.batch)]
-    answers = [None] * len(asked)
-    ablate = {"none": "masked", "null_rows": "null_rows"}.get(condition)
-    for chunk in track(chunks, f"asking: {condition}", progress):
-        prompts = [asked[k][1].prompt for k in chunk]
-        inputs = model.backbone.inputs(prompts, truncate=True)
-        if condition == "baseline":
-            found = model.backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
-        else:
-            bank = banks["twin" if condition == "twin" else "right"].pick(
-                [source[k] for k in chunk]
-            )
-            with model.attached(bank, ablate):
-                found = model.backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
-        for k, answer in zip(chunk, found, strict=True):
-            answers[k] = answer
-    return answers
+    for chunk in track(chunks, title, progress):
+        inputs = backbone.inputs([sources[k] for k in chunk], truncate=True)
+        wanted = [golds[k] if golds else None for k in chunk]
+        bits = [None] * len(chunk)
+        with attached(chunk):
+            answers = backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
+            if any(wanted):
+                bits = _bits(backbone, inputs, wanted)
+        for k, *one in zip(chunk, answers, bits, strict=True):
+            found[k] = tuple(one)
+    return found
 
 
-def _scored(answer, gold):
-    if gold is None:
-        return {"answer": answer, "f1": None, "em": None}
+@torch.no_grad()
+def _bits(backbone, inputs, golds):
+    """log2 p(gold | input) of each row with whatever is attached, the end of the answer included; None without a gold."""
+    labels = backbone.labels([gold or "-" for gold in golds])  # (B, N)
+    logits = backbone.model(**inputs, labels=labels, use_cache=False).logits.float()
+    chosen = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[:, :, None])[:, :, 0]  # (B, N)
+    bits = (chosen * (labels >= 0)).sum(1) / math.log(2)  # (B)
+    return [b if gold else None for b, gold in zip(bits.tolist(), golds, strict=True)]
+
+
+def _scored(question, answer, bits):
+    """Answer and scores of one question: SQuAD's f1 and em, and the answer's likelihood in bits (None if it has no answer to
+    be scored by, as in LoCoMo's category 5), and LoCoMo's own score (None outside its categories)."""
+    gold, category = question.answer, question.category
+    scored = gold is not None and category != 5
+    official = category == 5 or (scored and category != 0)
     return {
         "answer": answer,
-        "f1": round(score.f1(answer, gold), 4),
-        "em": int(score.exact_match(answer, gold)),
+        "f1": round(score.f1(answer, gold), 4) if scored else None,
+        "em": int(score.exact_match(answer, gold)) if scored else None,
+        "bits": round(bits, 3) if scored else None,
+        "locomo": round(score.locomo_official(answer, gold, category), 4) if official else None,
     }
 
 
-def summarise(rows, controls):
-    """Figures of a run from its rows: questions with an answer only.
+def _follows(answer, gold):
+    """Is it the twin's own answer, read from the wrong bank?"""
+    return {"follows": None if gold is None else int(score.exact_match(answer, gold))}
 
-    returns  dict: n; `conditions`, mean f1 and em of each with a 95% interval (bootstrap over conversations), and the
-             same `in_bank`, for the questions whose evidence is still in the bank; `memory`, right minus each wrong
-             bank for both; `forgetting`, the paper's curve with the recall rate, and raw em beside it
+
+def _knowledge(battery, progress):
+    """The knowledge curve: after each session, the questions whose evidence was said by then (paper, section 4.2).
+
+    returns  {"right": curve, "none": curve} as `score.knowledge_curve` gives them; for the stateless method only "none"
     """
-    rows = [row for row in rows if row["answerable"]]
-    held = [row for row in rows if row["in_bank"]]
-    summary = {
-        "conversations": len({row["conversation"] for row in rows}),
-        **_conditions(rows, controls),
-    }
-    summary["in_bank"] = _conditions(held, controls)
-    summary["memory"] = {}
-    for wrong in ("twin", "other"):
-        for name, chosen in (("all", rows), ("in_bank", held)):
-            if chosen and {"right", wrong} <= set(controls):
-                gain = [row["right"]["em"] - row[wrong]["em"] for row in chosen]
-                summary["memory"][f"right-{wrong}, {name}"] = {
-                    "n": len(chosen),
-                    **_interval(chosen, gain),
-                }
-    if rows and "right" in controls and "null_rows" in controls:
-        summary["forgetting"] = _forgetting(rows, controls)
-    return summary
+    model, config, conversations = battery.model, battery.config, battery.conversations
+    asked = [(i, q) for i, q in battery.asked if q.answer is not None and q.category != 5]
+    prompts = [question.prompt for _, question in asked]
+    ends = [np.cumsum([0, *(len(s.turns) for s in c.sessions)]) for c in conversations]
+    newest = [  # number of the session, from 1, or None
+        int(np.searchsorted(ends[i], q.evidence[-1], "right")) if q.evidence else None
+        for i, q in asked
+    ]
+    bank = model.new_bank(len(conversations)) if battery.latents else None
 
+    def ask(places, ablate=None):
+        """{place: F1} of these questions, asked of `bank` as it is now."""
 
-def _conditions(rows, controls):
-    """{n, conditions: {name: {f1, em}}}, each with its interval."""
-    found = {
-        name: {
-            measure: _interval(rows, [row[name][measure] for row in rows])
-            for measure in ("f1", "em")
-        }
-        for name in (controls if rows else ())
-    }
-    return {"n": len(rows), "conditions": found}
+        def attached(chunk):
+            return model.attached(bank and bank.pick([asked[k][0] for k in chunk]), ablate)
 
+        found = _ask(model.backbone, prompts, places, attached, config, "", progress=False)
+        return {k: score.f1(found[k][0], asked[k][1].answer) for k in places}
 
-def _interval(rows, values):
-    ends = score.clustered_bootstrap(values, [row["conversation"] for row in rows])
-    low, high = (None if np.isnan(end) else round(end, 4) for end in ends)  # None: one conversation
-    return {"mean": round(float(np.mean(values)), 4), "low": low, "high": high}
-
-
-def _forgetting(rows, controls):
-    """The paper's curve of rho, and em by bucket for every condition."""
-    rows = [row for row in rows if row["lag"] is not None]
-    lags = [row["lag"] for row in rows]
-    rho = [score.recall_rate(row["right"]["f1"], row["null_rows"]["f1"]) for row in rows]
-    curves = {"recall_rate": score.forgetting_curve(lags, rho)}
-    for condition in controls:
-        curves[f"em {condition}"] = score.forgetting_curve(
-            lags, [row[condition]["em"] for row in rows]
+    never = ask([k for k, session in enumerate(newest) if session], "masked")
+    curves = {"right": [], "none": []}
+    for s in track(range(1, max(map(len, ends))), "knowledge by session", progress):
+        due = [k for k, (i, _) in enumerate(asked) if newest[k] and newest[k] <= s < len(ends[i])]
+        curves["none"].append({k: never[k] for k in due})
+        if bank:
+            with torch.no_grad():
+                said = [
+                    z[e[s - 1] : e[s]] if s < len(e) else []
+                    for z, e in zip(battery.latents, ends, strict=True)
+                ]
+                bank = model.write_latents(bank, said)
+            curves["right"].append(ask(due))
+    return {
+        name: score.knowledge_curve(
+            [[found.get(k, math.nan) for k in range(len(asked))] for found in by_session], newest
         )
-    return curves
+        for name, by_session in curves.items()
+        if by_session
+    }

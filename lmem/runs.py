@@ -58,6 +58,17 @@ def _split(data):
     return conversations[:cut], conversations[cut:] or conversations
 
 
+def trained_constant(folder, backbone):
+    """The adapter that `lmem train --constant` left in a folder, on this backbone.
+
+    raises  InputError if it was trained on banks that were written
+    """
+    about = Path(folder) / "training.json"
+    if not about.is_file() or not results.load(about).get("settings", {}).get("constant"):
+        raise InputError(f"expected an adapter from `lmem train --constant` in {folder}")
+    return MemoryModel.from_pretrained(folder, backbone)
+
+
 def label(data, turns):
     """How a result file names its data: never a path of this machine."""
     return f"tinyworld, {turns} turns" if data == "tinyworld" else Path(data).stem
@@ -98,4 +109,9 @@ def demo(out, steps=120):
     result = evaluate(model, for_testing("tinyworld", 8, 24, 7), EvalConfig())
     model.save_pretrained(out / "adapter")
     results.save(result, out / "result.json")
-    return {"out": str(out), "steps": steps, "loss": report["loss"], **result["summary"]}
+    return {
+        "out": str(out),
+        "steps": steps,
+        "loss": report["loss"],
+        "summary": result["summary"],
+    }

@@ -50,6 +50,20 @@ def make_banks(model, texts, cuts=None, batch=32, progress=True):
     return Bank(state, bank.owner, bank.backbone)
 
 
+def constant_bank(model):
+    """One bank that knows nothing: P_0, read as if a turn had been written; what a read learns from it is no memory.
+
+    Nothing can be learned from a P_0 of zeros: there, noise N(0, 0.02^2) from the adapter's seed takes its place.
+    """
+    rows, empty = model.write_rule.p0, model.new_bank().state
+    if not rows.any():
+        drawn = torch.randn(rows.shape, generator=torch.Generator().manual_seed(model.seed))
+        rows = 0.02 * drawn.to(rows)
+    written = torch.zeros_like(empty.written)
+    state = State(rows[None].clone(), written, torch.ones_like(empty.turns))
+    return Bank(state, model.owner, model.backbone.fingerprint)
+
+
 class _Lessons:
     """Questions with answers, and the bank that each is asked of: at the end, and at `cuts` random points before it."""
 
@@ -72,8 +86,11 @@ class _Lessons:
             raise InputError(
                 f"expected questions with answers in {len(conversations)} conversations, found none"
             )
-        self.learned = any(True for _ in model.write_rule.parameters())
-        if self.learned:
+        self.learned = not config.constant and any(True for _ in model.write_rule.parameters())
+        if config.constant:
+            self.banks = constant_bank(model)
+            self.pairs = [(0, prompt, answer) for _, prompt, answer in self.pairs]
+        elif self.learned:
             self.latents = list(track(model.encode_turns(self.texts), "encoding turns", progress))
         else:
             self.banks = make_banks(model, self.texts, self.cuts, progress=progress)
@@ -133,7 +150,11 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     raises         InputError if there is nothing to learn or nothing to learn from
     """
     config = config or TrainConfig()
-    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    learned = {
+        name: p
+        for name, p in model.named_parameters()
+        if p.requires_grad and not (config.constant and name.startswith("write_rule."))
+    }
     if not learned:
         raise InputError(f"expected a method with weights to learn, {model.method.name} has none")
     ranks = Accelerator(cpu=model.backbone.device.type == "cpu")

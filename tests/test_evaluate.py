@@ -1,54 +1,21 @@
-"""Evaluation: the same questions under every condition, and what is counted from their answers."""
+"""Evaluation: the same questions under every condition, their scores, and what a result file holds."""
 
 import json
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import torch
+from helpers import away, make
 
-from lmem import results
+from lmem import results, score
+from lmem.config import EvalConfig
+from lmem.controls import CONTROLS, LIGHT
+from lmem.data import locomo, release, tinyworld
 from lmem.errors import DataError, InputError
-from lmem.evaluate import evaluate, in_bank, summarise
+from lmem.evaluate import evaluate, in_bank
 from lmem.model import MemoryModel
 
-
-def row(conversation, right, twin, kept=True, lag=5, answerable=True):
-    scored = {"right": right, "twin": twin, "other": 0, "none": 0, "null_rows": 0}
-    return {
-        "conversation": conversation, "lag": lag, "in_bank": kept, "answerable": answerable,
-        **{name: {"answer": "x", "f1": em, "em": em} for name, em in scored.items()},
-    }  # fmt: skip
-
-
-CONTROLS = ["right", "twin", "other", "none", "null_rows"]
-
-
-def test_summary_by_hand():
-    rows = [
-        row("a", 1, 0), row("a", 1, 1), row("b", 1, 0), row("b", 0, 0, kept=False, lag=40),
-        row("b", None, None, answerable=False),
-    ]  # fmt: skip
-    found = summarise(rows, CONTROLS)
-    assert found["n"] == 4  # the unanswerable one is left out
-    assert found["conditions"]["right"]["em"]["mean"] == 0.75  # 3 of 4
-    assert found["memory"]["right-twin, all"]["mean"] == 0.5  # (1 + 0 + 1 + 0) / 4
-    assert found["memory"]["right-twin, in_bank"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
-    assert found["in_bank"]["n"] == 3
-    assert found["forgetting"]["em right"]["raw"][:2] == [1.0, 0.0]
-    assert found["forgetting"]["recall_rate"]["raw"][:2] == [1.0, 0.0]
-
-
-def test_one_conversation_has_no_interval_and_no_nan():
-    found = summarise([row("a", 1, 0), row("a", 0, 0)], CONTROLS)
-    assert found["conditions"]["right"]["em"] == {"mean": 0.5, "low": None, "high": None}
-    json.loads(json.dumps(found, allow_nan=False))
-
-
-def test_nothing_answerable():
-    found = summarise([row("a", None, None, answerable=False)], CONTROLS)
-    assert found["n"] == 0
-    assert "forgetting" not in found
+QUICK = EvalConfig(max_new_tokens=4, knowledge=True)
 
 
 def question(*evidence):
@@ -68,20 +35,146 @@ def test_evidence_is_in_the_bank_only_as_a_whole(tiny, talk):
     assert in_bank(bank, question()) is None
 
 
-def test_every_condition_is_asked_and_paired(tiny, conversations):
-    result = evaluate(MemoryModel(tiny, "m3"), conversations, progress=False)
-    asked = sum(len(c.questions) for c in conversations)
-    assert len(result["questions"]) == asked
-    assert set(result["summary"]["conditions"]) == {*CONTROLS, "baseline"}
-    for scored in result["questions"]:
-        assert (
-            scored["none"]["answer"] == scored["baseline"]["answer"]
-        )  # no bank is the bare backbone
-    text = json.dumps(result, allow_nan=False)
-    assert json.loads(text)["method"] == "attention+extension"
-    gold = {q.answer for c in conversations for q in c.questions if q.answer and "-" in q.answer}
-    answers = {a["answer"] for r in result["questions"] for a in r.values() if isinstance(a, dict)}
-    assert not (gold - answers) & {word for word in text.split('"')}  # gold answers are not stored
+@pytest.fixture(scope="module")
+def everything(tiny):
+    """Every condition on small conversations, with an untrained constant."""
+    conversations = locomo.parse(
+        tinyworld.samples(3, "evaluate", tinyworld.World(turns=24, session_turns=8))
+    )
+    constant = away(MemoryModel(tiny, "m3", scale=0.5, seed=4))
+    result = evaluate(make(tiny, "m3"), conversations, QUICK, "all", constant, progress=False)
+    return conversations, result
+
+
+def test_every_condition_is_asked_and_paired(everything):
+    conversations, result = everything
+    asked = [q for c in conversations for q in c.questions]
+    assert [row["id"] for row in result["questions"]] == [q.id for q in asked]
+    assert list(result["summary"]["conditions"]) == list(CONTROLS)
+    for row, question in zip(result["questions"], asked, strict=True):
+        assert row["none"] == row["baseline"]  # no bank is the bare backbone
+        assert row["oracle"]["in_text"] == (True if question.evidence else None)
+        assert row["oracle"]["turns"] == len(question.evidence)
+        for name in CONTROLS:
+            scored = row[name]
+            if question.answer is None:
+                assert (scored["f1"], scored["em"], scored["bits"]) == (None, None, None)
+                assert scored["locomo"] == float(score.declines(scored["answer"]))
+            else:
+                assert scored["em"] == score.exact_match(scored["answer"], question.answer)
+                assert scored["bits"] < 0
+    right = [row["right"]["bits"] for row in result["questions"]]
+    for name in set(CONTROLS) - {"right"}:  # each reads something else
+        assert [row[name]["bits"] for row in result["questions"]] != right, name
+
+
+def test_a_result_says_how_it_was_made_and_holds_no_text_of_the_data(everything, tmp_path):
+    conversations, result = everything
+    results.save(result, tmp_path / "result.json")
+    text, found = (tmp_path / "result.json").read_text(), results.load(tmp_path / "result.json")
+    assert found == result
+    assert "NaN" not in text
+    assert (found["method"], found["rows"], found["scale"]) == ("attention+extension", 32, 0.5)
+    assert found["settings"] == {"max_new_tokens": 4, "knowledge": True}
+    assert {"write", "knowledge", *CONTROLS} == set(found["provenance"]["seconds"])
+    assert found["provenance"]["peak_memory_mib"] > 0
+    said = {row[name]["answer"] for row in found["questions"] for name in CONTROLS}
+    for c in conversations:
+        assert not [t.text for t in c.turns if t.text in text]
+        for q in c.questions:
+            assert q.text not in text
+            assert not q.answer or q.answer in said or f'"{q.answer}"' not in text
+
+
+def test_bits_are_the_likelihood_of_the_right_answer(tiny, conversations):
+    """In a batch with others, as `log_likelihood` has it one by one."""
+    model = make(tiny, "m3")
+    result = evaluate(model, conversations, QUICK, ["right", "none"], progress=False)
+    rows = {row["id"]: row for row in result["questions"]}
+    for c in conversations[:2]:
+        bank, empty = model.write(model.new_bank(), c), model.new_bank()
+        for q in c.questions[:3]:
+            if q.answer is not None:
+                for name, read in (("right", bank), ("none", empty)):
+                    [bits] = model.log_likelihood(read, q.prompt, q.answer).tolist()
+                    assert rows[q.id][name]["bits"] == pytest.approx(bits, abs=5e-3)
+
+
+def test_following_the_twin_is_noted(tiny, conversations, monkeypatch):
+    """A decoder that says of each question what its twin would: never right, and always followed."""
+    asked, model = conversations[:1], make(tiny, "m3")
+    said = {tuple(tiny.tokenize([q.prompt])[0]): q.answer or "-" for q in asked[0].twin.questions}
+
+    def generate(self, inputs, **options):
+        rows = zip(inputs["input_ids"].tolist(), inputs["attention_mask"].sum(1), strict=True)
+        return [said[tuple(ids[:length])] for ids, length in rows]
+
+    monkeypatch.setattr(type(tiny), "generate", generate)
+    result = evaluate(model, asked, EvalConfig(), ["right", "twin"], progress=False)
+    followed = []
+    for row, question in zip(result["questions"], asked[0].twin.questions, strict=True):
+        known = question.answer is not None  # two hops may lead nowhere in the twin
+        assert row["twin"]["follows"] == (1 if known else None)
+        assert "follows" not in row["right"]
+        followed += [row["twin"]["em"]] if known else []
+    assert followed
+    assert not any(followed)
+    assert result["summary"]["conditions"]["twin"]["follows"]["mean"] == 1.0
+
+
+def test_knowledge_after_each_session():
+    """Against the same done one by one: write the sessions so far, ask what they hold."""
+    model = MemoryModel.from_shipped()
+    world = tinyworld.World(turns=18, session_turns=6, facts=0.5, questions=8)
+    conversations = locomo.parse(tinyworld.samples(2, "knowledge", world))
+    # the second conversation ends after two sessions
+    second = conversations[1]
+    sessions = second.sessions[:2]
+    said = sum(len(s.turns) for s in sessions)
+    asked = tuple(q for q in second.questions if all(t < said for t in q.evidence))
+    conversations = [
+        conversations[0],
+        replace(second, sessions=sessions, questions=asked, twin=None),
+    ]
+    result = evaluate(
+        model,
+        conversations,
+        EvalConfig(knowledge=True, max_new_tokens=8),
+        ["right"],
+        progress=False,
+    )
+    curve = result["summary"]["knowledge"]["right"]
+    for s in range(1, 4):
+        scores = []
+        for c in conversations:
+            turns = sum(len(session.turns) for session in c.sessions[:s])
+            bank = model.write(model.new_bank(), c.texts()[:turns])
+            for q in c.questions if s <= len(c.sessions) else ():
+                if q.answer and q.evidence and max(q.evidence) < turns:
+                    answer = model.answer(bank, q.text, max_new_tokens=8)
+                    scores.append(score.f1(answer, q.answer))
+        assert curve["n"][s - 1] == len(scores)
+        assert curve["k"][s - 1] == pytest.approx(sum(scores) / len(scores))
+    assert curve["k"][0] > 0
+    assert curve["delta"] == pytest.approx(curve["k"][-1] - curve["k"][0])
+    assert result["summary"]["knowledge"]["none"]["k"] == [0.0, 0.0, 0.0]
+
+
+def test_the_stateless_method_has_its_baseline_turns_as_text_and_a_knowledge_curve(
+    tiny, conversations
+):
+    found = evaluate(MemoryModel(tiny, "m0"), conversations[:1], progress=False)
+    assert list(found["summary"]["conditions"]) == ["baseline"]
+    assert found["questions"][0]["in_bank"] is None
+    found = evaluate(MemoryModel(tiny, "m0"), conversations, QUICK, "all", progress=False)
+    assert list(found["summary"]["conditions"]) == ["baseline", "oracle", "last_k", "bm25"]
+    assert list(found["summary"]["knowledge"]) == ["none"]
+
+
+def test_the_light_conditions_are_the_default(tiny, conversations):
+    found = evaluate(MemoryModel(tiny, "m3"), conversations, progress=False)
+    assert set(found["summary"]["conditions"]) == set(LIGHT)
+    assert "knowledge" not in found["summary"]
 
 
 def test_conditions_that_cannot_be_had(tiny, conversations):
@@ -93,34 +186,38 @@ def test_conditions_that_cannot_be_had(tiny, conversations):
     for nothing in ([], silent):
         with pytest.raises(InputError, match="questions"):
             evaluate(MemoryModel(tiny, "m3"), nothing)
+    for budget in (0, 385):
+        with pytest.raises(InputError, match="budget must be"):
+            EvalConfig(budget=budget)
 
 
-def test_each_condition_reads_its_own_bank(tiny, conversations, monkeypatch):
-    """Questions in the first conversation only: its own bank, its twin's, the next one's, none, zeros."""
-    asked = [conversations[0], *(replace(c, questions=()) for c in conversations[1:])]
-    model, read = MemoryModel(tiny, "recent"), {}
-    real = MemoryModel.attached
-
-    def spy(self, bank, ablate=None, **options):
-        read.setdefault(ablate, []).append(bank.state.rows[0])
-        return real(self, bank, ablate, **options)
-
-    monkeypatch.setattr(MemoryModel, "attached", spy)
-    evaluate(model, asked, progress=False)
-    right, twin, other = (
-        model.write(model.new_bank(), c).state.rows[0]
-        for c in (conversations[0], conversations[0].twin, conversations[1])
-    )
-    for found, expected in zip(read[None], (right, twin, other), strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
-    assert (right - twin).abs().max() > 1e-2
-    assert (right - other).abs().max() > 1e-2
-    assert len(read["masked"]) == len(read["null_rows"]) == 1
-
-
-def test_the_stateless_method_has_only_its_baseline(tiny, conversations):
-    found = evaluate(MemoryModel(tiny, "m0"), conversations[:1], progress=False)
-    assert list(found["summary"]["conditions"]) == ["baseline"]
+def test_the_whole_battery_on_a_slice_of_locomo(tiny):
+    if release.find() is None:
+        pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
+    slices = []
+    for c in locomo.paper_split(locomo.load())[1]:
+        sessions = c.sessions[:2]
+        turns = sum(len(s.turns) for s in sessions)
+        near = [q for q in c.questions if q.evidence and q.evidence[-1] < turns]
+        chosen = [q for q in near if q.category != 5][:5] + [q for q in near if q.category == 5][:2]
+        slices.append(replace(c, sessions=sessions, questions=tuple(chosen)))
+    constant = away(MemoryModel(tiny, "m3", scale=0.5, seed=4))
+    found = evaluate(make(tiny, "m3"), slices, QUICK, "all", constant, progress=False)
+    summary = found["summary"]
+    assert set(summary["conditions"]) == set(CONTROLS) - {"twin"}
+    assert set(summary["memory"]) >= {"right-other, all"}
+    asked = [q for c in slices for q in c.questions]
+    fives = sum(q.category == 5 for q in asked)
+    assert 0 < fives < len(asked)
+    assert (summary["n"], summary["with_category_5"]["n"]) == (len(asked) - fives, len(asked))
+    assert summary["locomo"]["right"]["5"]["n"] == fives
+    assert summary["memory"]["right-other, all"]["p"] >= 1 / 8  # three conversations prove no more
+    assert summary["knowledge"]["right"]["n"][-1] == summary["n"]
+    text = json.dumps(found, allow_nan=False)
+    for c in slices:
+        assert not [q.text for q in c.questions if q.text in text]
+        assert not [t.text for t in c.turns if len(t.text) > 20 and t.text in text]
+        assert not [q.answer for q in c.questions if len(q.answer or "") > 12 and q.answer in text]
 
 
 def test_result_files(tmp_path):

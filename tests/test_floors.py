@@ -10,23 +10,25 @@ FLOORS = [
     {"errors"},
     {"files", "progress", "config", "score"},
     {"data"},
-    {"bank", "sites", "results", "checkpoint"},
+    {"bank", "sites", "results", "checkpoint", "summary"},
     {"backbone", "write", "read"},
     {"inject", "ledger"},
     {"methods"},
     {"model"},
-    {"train", "evaluate", "reading_scores", "pretrain", "bench", "runs"},
+    {
+        "train", "text", "controls", "evaluate", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep",
+    },
     {"viz", "talk", "notebook"},
     {"cli"},
-]
+]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
-    "evaluate": {"train"}, "runs": {"train", "evaluate"}, "pretrain": {"reading_scores"},
-    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz"}, "bench": {"bench"},
+    "controls": {"text", "train"}, "evaluate": {"controls"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "pretrain": {"reading_scores"},
+    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz"}, "bench": {"bench", "train"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature
     ("bank", "lmem.__version__"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
-    ("score", "sklearn.isotonic"), ("score", "scipy"), ("data", "datasets"), ("viz", "IPython.display"),
+    ("score", "sklearn.isotonic"), ("score", "nltk.stem.porter"), ("score", "scipy"), ("data", "datasets"), ("viz", "IPython.display"),
 }  # fmt: skip
 
 
