@@ -1,0 +1,127 @@
+"""Unit costs times counts: what a whole run costs, from pieces of it that are timed in turn (chapter 15).
+
+    seconds of a way = sum over its units of (seconds for one, measured here) x (how many a whole run needs)
+
+Ways are timed in turn, piece by piece, several times over, so that a machine that slows down does so for all of them.
+"""
+
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from lmem.errors import InputError
+from lmem.progress import track
+
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux only
+
+
+def seconds(work, device="cpu"):
+    """Wall time of a call, to the end of what it started on a GPU."""
+    cuda = torch.device(device).type == "cuda"
+    if cuda:
+        torch.cuda.synchronize()
+    begun = time.perf_counter()
+    work()
+    if cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
+
+
+def spread(values):
+    """Least, median and greatest."""
+    return {"min": min(values), "median": median(values), "max": max(values)}
+
+
+def in_turn(ways, repeats, device="cpu", progress=True):
+    """Time every unit of every way, `repeats` times.
+
+    ways     {way: {unit: call}}; a call works on a sample and returns the seconds of one unit
+    returns  {way: {unit: [seconds, one for each repeat]}}, and {way: peak memory in MiB, or None}
+    raises   InputError for less than 3 repeats, of which no spread can be told
+    """
+    if repeats < 3:
+        raise InputError(f"expected at least 3 repeats, not {repeats}")
+    costs = {way: {unit: [] for unit in units} for way, units in ways.items()}
+    peaks = {way: [] for way in ways}
+    pieces = [(way, unit) for unit in next(iter(ways.values())) for way in ways]
+    for way, unit in track(pieces * repeats, "timing", progress):
+        known = reset_peak(device)
+        costs[way][unit].append(ways[way][unit]())
+        peaks[way].append(peak_mib(device) if known else None)
+    return costs, {way: None if None in found else max(found) for way, found in peaks.items()}
+
+
+def account(costs, counts):
+    """What a whole run costs each way, and how many times the engine's time the others take.
+
+    costs    {way: {unit: [seconds of one, for each repeat]}}; one way is "engine"
+    counts   {way: {unit: how many a whole run needs}}
+    returns  dict of spreads over the repeats: `unit_seconds` {way: {unit}}, `seconds` {way: {unit, total}},
+             `ratio` {other way}, from the totals of the same repeat
+    """
+    whole = {
+        way: {unit: [one * counts[way][unit] for one in each] for unit, each in units.items()}
+        for way, units in costs.items()
+    }
+    for units in whole.values():
+        units["total"] = [sum(each) for each in zip(*units.values(), strict=True)]
+    engine = whole["engine"]["total"]
+    return {
+        "unit_seconds": _spreads(costs),
+        "seconds": _spreads(whole),
+        "ratio": {
+            way: spread([a / b for a, b in zip(units["total"], engine, strict=True)])
+            for way, units in whole.items()
+            if way != "engine"
+        },
+    }
+
+
+def _spreads(found):
+    return {
+        way: {unit: spread(each) for unit, each in units.items()} for way, units in found.items()
+    }
+
+
+def operations(model, work):
+    """Floating-point operations of a call's matrix products: (all, those of the decoder with its head)."""
+    kernel = model.config._attn_implementation
+    model.set_attn_implementation("eager")  # the counter does not see into fused attention
+    try:
+        with FlopCounterMode(display=False) as counter:
+            work()
+    finally:
+        model.set_attn_implementation(kernel)
+    found = {name: sum(each.values()) for name, each in counter.get_flop_counts().items()}
+    name = type(model).__name__
+    decoder = sum(found.get(f"{name}.{part}", 0) for part in ("decoder", "lm_head"))
+    return counter.get_total_flops(), decoder
+
+
+def matrix_rate(device, dtype, size=1024, times=10):
+    """Floating-point operations a second of a square matrix product: the best of `times`."""
+    a = torch.randn(size, size, device=device, dtype=dtype)
+    return 2 * size**3 / min(seconds(lambda: a @ a, device) for _ in range(times))
+
+
+def reset_peak(device="cpu"):
+    """Start measuring peak memory anew; False where that cannot be done."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        return True
+    try:
+        RESET.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_mib(device="cpu"):
+    """Peak memory in MiB since `reset_peak`: of the device, else of this process with all that it holds."""
+    if torch.device(device).type == "cuda":
+        return round(torch.cuda.max_memory_allocated() / 2**20)
+    [line] = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM")]
+    return round(int(line.split()[1]) / 1024)
