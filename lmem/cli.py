@@ -470,6 +470,37 @@ def number(text, kind):
         raise InputError(f"expected a number, not {text!r}") from error
 
 
+@app.command("null-rows")
+def null_rows(
+    rows: Annotated[
+        str, typer.Option(help="Numbers of zero rows, with commas between.")
+    ] = "0,64,384,640",
+    backbone: BackboneName = "nano",
+    data: DataName = "tinyworld",
+    conversations: Annotated[int, typer.Option(help="Test conversations, if generated.")] = 40,
+    turns: Annotated[int, typer.Option(help="Turns of a test conversation, if generated.")] = 60,
+    out: Annotated[Path | None, typer.Option(help="Result file to write.")] = None,
+    seed: Seed = 7,
+    as_json: Json = False,
+):
+    """What the paper's "bank forced to zero" costs a backbone beside which nothing was trained."""
+    from lmem import results, runs
+    from lmem.backbone import load_backbone
+    from lmem.null_rows import null_rows as measure
+
+    tests = runs.for_testing(data, conversations, turns, seed)
+    result = measure(load_backbone(backbone), tests, [number(n, int) for n in rows.split(",")])
+    result |= {"data": runs.label(data, turns)}
+    if out:
+        results.save(result, out)
+    if not as_json:
+        result = {
+            f"{n} rows": {name: found[name]["cost"] | {"em": found[name]["em"]} for name in found}
+            for n, found in result["by_rows"].items()
+        }
+    show(result, as_json, "null rows: exact match, and what they cost")
+
+
 @app.command()
 def chat(
     adapter: Annotated[

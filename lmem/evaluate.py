@@ -49,7 +49,7 @@ def evaluate(model, conversations, config=None, controls=None, constant=None, pr
         order = sorted(range(len(asked)), key=lambda k: len(sources[k][0]))
         if condition == "deleted":
             order = range(len(asked))  # banks of one conversation are written together
-        answers = _ask(
+        answers = ask(
             model.backbone, [text for text, _ in sources], order, partial(battery.attached, condition),
             config, f"asking: {condition}", progress, golds=[q.answer for _, q in asked],
         )  # fmt: skip
@@ -108,8 +108,8 @@ def _within(question, turns):
     return set(question.evidence) <= set(turns) if question.evidence else None
 
 
-def _ask(backbone, sources, order, attached, config, title, progress, golds=None):
-    """Answers to all sources, in batches along `order`.
+def ask(backbone, sources, order, attached, config, title, progress, golds=None):
+    """Answers to all sources, in batches along `order`, and how likely the right ones are.
 
     attached  places -> the context in which the sources at these places are answered
     golds     right answers, or None where there is none
@@ -175,16 +175,16 @@ def _knowledge(battery, progress):
     ]
     bank = model.new_bank(len(conversations)) if battery.latents else None
 
-    def ask(places, ablate=None):
+    def f1_of(places, ablate=None):
         """{place: F1} of these questions, asked of `bank` as it is now."""
 
         def attached(chunk):
             return model.attached(bank and bank.pick([asked[k][0] for k in chunk]), ablate)
 
-        found = _ask(model.backbone, prompts, places, attached, config, "", progress=False)
+        found = ask(model.backbone, prompts, places, attached, config, "", progress=False)
         return {k: score.f1(found[k][0], asked[k][1].answer) for k in places}
 
-    never = ask([k for k, session in enumerate(newest) if session], "masked")
+    never = f1_of([k for k, session in enumerate(newest) if session], "masked")
     curves = {"right": [], "none": []}
     for s in track(range(1, max(map(len, ends))), "knowledge by session", progress):
         due = [k for k, (i, _) in enumerate(asked) if newest[k] and newest[k] <= s < len(ends[i])]
@@ -196,7 +196,7 @@ def _knowledge(battery, progress):
                     for z, e in zip(battery.latents, ends, strict=True)
                 ]
                 bank = model.write_latents(bank, said)
-            curves["right"].append(ask(due))
+            curves["right"].append(f1_of(due))
     return {
         name: score.knowledge_curve(
             [[found.get(k, math.nan) for k in range(len(asked))] for found in by_session], newest

@@ -16,13 +16,13 @@ FLOORS = [
     {"methods"},
     {"model"},
     {
-        "train", "text", "controls", "evaluate", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep",
+        "train", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep",
     },
     {"viz", "talk", "notebook"},
     {"cli"},
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
-    "controls": {"text", "train"}, "evaluate": {"controls"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "pretrain": {"reading_scores"},
+    "controls": {"text", "train"}, "evaluate": {"controls"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "pretrain": {"reading_scores"},
     "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz"}, "bench": {"bench", "train"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
