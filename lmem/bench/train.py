@@ -73,7 +73,8 @@ def bench_train(
 def _same_loss(found):
     """How far the engine's loss of one batch lies from the plain way's, questions of every conversation in it."""
     short = [shortened(c, 8, 4) for c in found.conversations]
-    pairs = [(plain.write(found.model, c.texts()), q) for c in short for q in c.questions]
+    banks = [plain.write(found.model, c.texts()) for c in short]
+    pairs = [(bank, q) for bank, c in zip(banks, short, strict=True) for q in c.questions]
     config = TrainConfig.paper(epochs=None, steps=1, batch=len(pairs))
     tokens = sum(len(ids) for ids in found.ids(q.answer for _, q in pairs))
     expected = sum(plain.loss(found.model, *pair).item() for pair in pairs) / tokens
