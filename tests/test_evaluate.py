@@ -163,7 +163,7 @@ def test_knowledge_after_each_session():
 def test_the_stateless_method_has_its_baseline_turns_as_text_and_a_knowledge_curve(
     tiny, conversations
 ):
-    found = evaluate(MemoryModel(tiny, "m0"), conversations[:1], progress=False)
+    found = evaluate(MemoryModel(tiny, "m0"), conversations[:1], QUICK, progress=False)
     assert list(found["summary"]["conditions"]) == ["baseline"]
     assert found["questions"][0]["in_bank"] is None
     found = evaluate(MemoryModel(tiny, "m0"), conversations, QUICK, "all", progress=False)
@@ -172,7 +172,8 @@ def test_the_stateless_method_has_its_baseline_turns_as_text_and_a_knowledge_cur
 
 
 def test_the_light_conditions_are_the_default(tiny, conversations):
-    found = evaluate(MemoryModel(tiny, "m3"), conversations, progress=False)
+    quick = EvalConfig(max_new_tokens=2)
+    found = evaluate(MemoryModel(tiny, "m3"), conversations, quick, progress=False)
     assert set(found["summary"]["conditions"]) == set(LIGHT)
     assert "knowledge" not in found["summary"]
 
