@@ -11,7 +11,7 @@ from rich.console import Console
 
 from lmem import cli, talk
 from lmem.bank import Bank
-from lmem.data import locomo, release, tinyworld
+from lmem.data import release, tinyworld
 from lmem.model import MemoryModel
 
 
@@ -145,8 +145,8 @@ def test_a_wrong_checksum_is_code_2_and_nothing_is_cached(tmp_path, capsys, monk
     class Answer(io.BytesIO):
         headers = {}
 
-    monkeypatch.setattr(locomo, "find", lambda: None)
-    monkeypatch.setattr(locomo, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
+    monkeypatch.setattr(release, "find", lambda: None)
+    monkeypatch.setattr(release, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
     monkeypatch.setattr("lmem.data.release.urlopen", lambda *args, **kwargs: Answer(b"[]"))
     code, out, err = lmem(capsys, "data", "locomo")
     assert (code, out) == (2, "")
