@@ -1,7 +1,11 @@
-"""What the tests of memories share: a memory whose bank is seen, logits with and without it, and how close is equal."""
+"""What tests share: a memory whose bank is seen, logits with and without it, how close is equal; a call of the command line."""
 
+import sys
+
+import pytest
 import torch
 
+from lmem import cli
 from lmem.model import MemoryModel
 
 TARGET = "Cedar-Bay"
@@ -61,3 +65,12 @@ def changed(bank, other):
 def by_hand(backbone, question):
     """Inputs of one question, and the first tokens of a decoder."""
     return backbone.inputs([f"question: {question}"]), torch.tensor([[0, 40, 41]])
+
+
+def lmem(capsys, *arguments):
+    """(exit code, output, errors) of a call in this process."""
+    sys.argv = ["lmem", *map(str, arguments)]
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    captured = capsys.readouterr()
+    return stop.value.code or 0, captured.out, captured.err

@@ -7,21 +7,13 @@ import sys
 from dataclasses import replace
 
 import pytest
+from helpers import lmem
 from rich.console import Console
 
-from lmem import cli, talk
+from lmem import talk
 from lmem.bank import Bank
 from lmem.data import release, tinyworld
 from lmem.model import MemoryModel
-
-
-def lmem(capsys, *arguments):
-    """(exit code, output, errors) of a call in this process."""
-    sys.argv = ["lmem", *map(str, arguments)]
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Result files side by side: what `lmem table` and `lmem compare` say of them, and which files they refuse."""
 
 import json
-import sys
 
 import pytest
-from helpers import make
+from helpers import lmem, make
 
-from lmem import cli, results, tables
+from lmem import results, tables
 from lmem.config import EvalConfig
 from lmem.errors import InputError
 from lmem.evaluate import evaluate
@@ -42,14 +41,6 @@ def files(tmp_path):
     results.save(result([1, 1, 1, 0], [0, 1, 0, 0]), tmp_path / "one.json")
     results.save(result([1, 0, 0, 0], [0, 0, 0, 0]), tmp_path / "two.json")
     return tmp_path / "one.json", tmp_path / "two.json"
-
-
-def lmem(capsys, *arguments):
-    sys.argv = ["lmem", *map(str, arguments)]
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    captured = capsys.readouterr()
-    return stop.value.code or 0, captured.out, captured.err
 
 
 def test_one_line_per_file_by_hand(files):
