@@ -4,12 +4,15 @@ Frozen means that no weight changes; gradients still pass through it. Turns are 
 so that a turn's latents do not depend on its neighbours.
 """
 
+import math
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
+from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
 from lmem.bank import digest
@@ -104,13 +107,17 @@ class Backbone:
                 latents[place] = row[: len(ids[place])].clone()
         return latents
 
-    def inputs(self, texts, truncate=False):
+    def inputs(self, texts, truncate=False, latents=None):
         """Keyword arguments of an ordinary transformers call: input_ids and attention_mask, (B, N).
 
-        raises  InputError without a text, for an empty one, or for one that is too long
+        latents  {text: (N, D)} of `encode`, if they are known: encoder_outputs take the place of input_ids
+        raises   InputError without a text, for an empty one, or for one that is too long
         """
         if not texts:
             raise InputError("expected at least one text, got none")
+        if latents:
+            states, mask = pad([latents[text] for text in texts])
+            return {"encoder_outputs": BaseModelOutput(states), "attention_mask": mask.long()}
         ids = self.tokenize(texts, truncate=truncate)
         [(places, tokens, mask)] = self.batches(ids, batch_tokens=float("inf"))
         back = torch.tensor(places).argsort()
@@ -120,6 +127,40 @@ class Backbone:
         """(B, N) target ids, padding as -100."""
         batch = self.inputs(texts)
         return batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+
+    @torch.no_grad()
+    def encoded(self, inputs):
+        """The same inputs for several calls: the encoder runs now, with whatever is attached, and not in each of them."""
+        if "encoder_outputs" in inputs:
+            return inputs
+        return {
+            "encoder_outputs": self.model.encoder(**inputs),
+            "attention_mask": inputs["attention_mask"],
+        }
+
+    def logits(self, inputs, labels):
+        """What the model says at each target token, teacher-forced: (T, V), a row for every label that is no padding.
+
+        inputs  of `inputs` or `encoded`
+        labels  (B, N) of `labels`; no logits are made where they are padding, which is most of the work for short answers
+        """
+        real = labels >= 0
+        starts = self.model.prepare_decoder_input_ids_from_labels(labels)
+        head = self.model.get_output_embeddings()
+        handle = head.register_forward_pre_hook(lambda module, args: (args[0][real],))
+        try:
+            return self.model(**inputs, decoder_input_ids=starts, use_cache=False).logits
+        finally:
+            handle.remove()
+
+    @torch.no_grad()
+    def bits(self, inputs, labels):
+        """(B,) log2 p(label | input), the end of the label included."""
+        found = cross_entropy(
+            self.logits(inputs, labels).float(), labels[labels >= 0], reduction="none"
+        )
+        rows = (labels >= 0).nonzero()[:, 0]
+        return -found.new_zeros(len(labels)).index_add(0, rows, found) / math.log(2)
 
     @torch.no_grad()
     def generate(self, inputs, **options):

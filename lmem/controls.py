@@ -85,6 +85,7 @@ class Battery:
         self.conversations, self.config = conversations, config
         self.asked = [(i, q) for i, c in enumerate(conversations) for q in c.questions]
         self.latents, self.banks = [], {}
+        self.questions = model.encode_questions(question.prompt for _, question in self.asked)
         if model.write_rule is None or not (config.knowledge or set(BANKS) & set(controls)):
             return
         self.latents = self._encode(conversations, "encoding turns", progress)
@@ -129,15 +130,15 @@ class Battery:
         if condition == "baseline" or condition in text.CHOICES:
             return nullcontext()
         if condition == "constant":
-            return self.constant.attached(self.banks["constant"])
+            return self.constant.attached(self.banks["constant"], expand=1)
         if condition == "deleted":
-            return model.attached(self._deleted(places))
+            return model.attached(self._deleted(places), expand=1)
         if condition == "other":
-            return model.attached(
-                self.banks["right"].pick([(i + 1) % len(self.conversations) for i in own])
-            )
+            condition, own = "right", [(i + 1) % len(self.conversations) for i in own]
         ablate = {"none": "masked", "null_rows": "null_rows"}.get(condition)
-        return model.attached(self.banks["right" if ablate else condition].pick(own), ablate)
+        return model.attached(
+            self.banks["right" if ablate else condition].pick(own), ablate, expand=1
+        )
 
     def _deleted(self, places):
         parts = []

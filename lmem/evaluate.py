@@ -17,6 +17,7 @@ from lmem.controls import Battery, allowed
 from lmem.errors import InputError
 from lmem.progress import track
 from lmem.summary import summarise
+from lmem.text import CHOICES
 
 
 def evaluate(model, conversations, config=None, controls=None, constant=None, progress=True):
@@ -52,6 +53,7 @@ def evaluate(model, conversations, config=None, controls=None, constant=None, pr
         answers = ask(
             model.backbone, [text for text, _ in sources], order, partial(battery.attached, condition),
             config, f"asking: {condition}", progress, golds=[q.answer for _, q in asked],
+            latents=None if condition in CHOICES else battery.questions,
         )  # fmt: skip
         for row, (_, question), (_, turns), found in zip(
             rows, asked, sources, answers, strict=True
@@ -108,36 +110,34 @@ def _within(question, turns):
     return set(question.evidence) <= set(turns) if question.evidence else None
 
 
-def ask(backbone, sources, order, attached, config, title, progress, golds=None):
+def ask(
+    backbone, sources, order, attached, config, title, progress, golds=None, latents=None
+):  # fmt: skip
     """Answers to all sources, in batches along `order`, and how likely the right ones are.
 
     attached  places -> the context in which the sources at these places are answered
     golds     right answers, or None where there is none
+    latents   of the sources, if they are known: {text: (N, D)}
     returns   list of (answer, bits); bits, log2 of the gold answer's likelihood, is None without one
     """
     found = [None] * len(sources)
     chunks = [order[k : k + config.batch] for k in range(0, len(order), config.batch)]
     for chunk in track(chunks, title, progress):
-        inputs = backbone.inputs([sources[k] for k in chunk], truncate=True)
         wanted = [golds[k] if golds else None for k in chunk]
         bits = [None] * len(chunk)
         with attached(chunk):
+            inputs = backbone.encoded(backbone.inputs([sources[k] for k in chunk], True, latents))
             answers = backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
             if any(wanted):
-                bits = _bits(backbone, inputs, wanted)
+                found_bits = backbone.bits(
+                    inputs, backbone.labels([gold or "-" for gold in wanted])
+                )
+                bits = [
+                    b if gold else None for b, gold in zip(found_bits.tolist(), wanted, strict=True)
+                ]
         for k, *one in zip(chunk, answers, bits, strict=True):
             found[k] = tuple(one)
     return found
-
-
-@torch.no_grad()
-def _bits(backbone, inputs, golds):
-    """log2 p(gold | input) of each row with whatever is attached, the end of the answer included; None without a gold."""
-    labels = backbone.labels([gold or "-" for gold in golds])  # (B, N)
-    logits = backbone.model(**inputs, labels=labels, use_cache=False).logits.float()
-    chosen = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[:, :, None])[:, :, 0]  # (B, N)
-    bits = (chosen * (labels >= 0)).sum(1) / math.log(2)  # (B)
-    return [b if gold else None for b, gold in zip(bits.tolist(), golds, strict=True)]
 
 
 def _scored(question, answer, bits):
@@ -179,9 +179,13 @@ def _knowledge(battery, progress):
         """{place: F1} of these questions, asked of `bank` as it is now."""
 
         def attached(chunk):
-            return model.attached(bank and bank.pick([asked[k][0] for k in chunk]), ablate)
+            here = bank and bank.pick([asked[k][0] for k in chunk])
+            return model.attached(here, ablate, expand=1)
 
-        found = ask(model.backbone, prompts, places, attached, config, "", progress=False)
+        found = ask(
+            model.backbone, prompts, places, attached, config, "", progress=False,
+            latents=battery.questions,
+        )  # fmt: skip
         return {k: score.f1(found[k][0], asked[k][1].answer) for k in places}
 
     never = f1_of([k for k, session in enumerate(newest) if session], "masked")

@@ -3,6 +3,9 @@
 One context manager for the three sites. It owns its hooks: on leaving, also by an exception, they go and no one else's do.
 Which bank a row reads is never guessed: the encoder call fixes the number of rows, and the decoder's batch divided by it
 is the number of beams.
+
+What the read makes of the bank alone is made once for all tokens that are decoded (as transformers keeps the keys of the encoder's
+output), and with gradients once for each pass.
 """
 
 from contextlib import contextmanager
@@ -56,6 +59,7 @@ class _Attachment:
     def __init__(self, model, read, rows, mask, expand):
         self.model, self.read, self.rows, self.mask, self.expand = model, read, rows, mask, expand
         self.encoded = None  # rows of the encoder call that this block saw last
+        self.kept, self.kept_for = {}, None  # rows, masks and keys; the weights they were made with
 
     def hook(self):
         """Register the hooks of the read's site; returns their handles."""
@@ -76,7 +80,7 @@ class _Attachment:
         return handles
 
     def banks(self, batch, like, decoding=True):
-        """rows and mask for a batch of this size, in the type of `like`; checks who reads what."""
+        """rows and mask for a batch of this size, on the device of `like`; checks who reads what."""
         held = len(self.rows)
         times = batch
         if held > 1:
@@ -91,12 +95,26 @@ class _Attachment:
                 raise InputError(
                     f"expected {held} rows, one for each bank, not {batch // max(times, 1)}"
                 )
-        rows = self.rows.repeat_interleave(times, 0)
-        return rows.to(like.device), self.mask.repeat_interleave(times, 0).to(like.device)
+        return [one.repeat_interleave(times, 0).to(like.device) for one in (self.rows, self.mask)]
+
+    def held(self, like, layer=0):
+        """rows, mask and the read's keys for a batch of decoder states like this one."""
+        if layer == 0:  # what was kept may be different now
+            now = [(weight.data_ptr(), weight._version) for weight in self.read.parameters()]
+            if torch.is_grad_enabled() or now != self.kept_for:
+                self.kept, self.kept_for = {}, now
+        batch, place = len(like), layer % self.read.sets
+        if batch not in self.kept:
+            self.kept[batch] = self.banks(batch, like)
+        rows, mask = self.kept[batch]
+        if (batch, place) not in self.kept:
+            self.kept[batch, place] = self.read.keys(rows, place)
+        return rows, mask, self.kept[batch, place]
 
     def _count(self, module, args, kwargs):
         first = _argument("input_ids", args, kwargs)
         self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
+        self.kept = {}
 
     def _prepend(self, module, args, kwargs):
         tokens = _argument("input_ids", args, kwargs)
@@ -124,11 +142,12 @@ class _Attachment:
             )
 
     def _extend(self, module, args, kwargs):
-        states = kwargs["encoder_hidden_states"]
-        rows, mask = self.banks(len(states), states)
+        states, seen = kwargs["encoder_hidden_states"], kwargs.get("encoder_attention_mask")
+        rows, mask, keys = self.held(states)
+        extra, mask = self.read(
+            rows, mask, states.to(rows.dtype), seen, keys=keys
+        )  # (B, X, D), (B, X)
         kwargs = dict(kwargs)
-        seen = kwargs.get("encoder_attention_mask")
-        extra, mask = self.read(rows, mask, states.to(rows.dtype), seen)  # (B, X, D), (B, X)
         kwargs["encoder_hidden_states"] = torch.cat([states, extra.to(states.dtype)], 1)
         kwargs["encoder_attention_mask"] = _joined(seen, mask, states)
         return args, kwargs
@@ -136,9 +155,9 @@ class _Attachment:
     def _branch(self, layer):
         def hook(module, args, kwargs, output):
             raw = _argument("hidden_states", args, kwargs)
-            rows, mask = self.banks(len(raw), raw)
+            rows, mask, keys = self.held(raw, layer)
             states = raw if self.read.raw else module.layer_norm(raw)
-            gain = self.read(rows, mask, states.to(rows.dtype), layer=layer)
+            gain = self.read(rows, mask, states.to(rows.dtype), layer=layer, keys=keys)
             return (output[0] + gain.to(raw.dtype), *output[1:])
 
         return hook

@@ -4,7 +4,6 @@ P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, sectio
 """
 
 import json
-import math
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -121,6 +120,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
         flat = iter(self.backbone.encode([text for one in texts for text in one], truncate))
         return [[next(flat) for _ in one] for one in texts]
 
+    def encode_questions(self, prompts):
+        """{prompt: latents (N, D)}, each made once, where the bank enters behind the encoder; before it there is nothing to keep."""
+        if self.read is None or self.read.site == "encoder_input":
+            return {}
+        distinct = list(dict.fromkeys(prompts))
+        return dict(zip(distinct, self.backbone.encode(distinct, truncate=True), strict=True))
+
     def write_latents(self, bank, latents):
         """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
         device = bank.state.rows.device
@@ -169,9 +175,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         inputs = self.backbone.inputs([_prefixed("question: ", question)] * len(bank))
         labels = self.backbone.labels([answer] * len(bank))
         with self.attached(bank):
-            logits = self.backbone.model(**inputs, labels=labels, use_cache=False).logits
-        chosen = logits.float().log_softmax(-1).gather(2, labels.clamp(min=0)[:, :, None])[:, :, 0]
-        return (chosen * (labels >= 0)).sum(1) / math.log(2)
+            return self.backbone.bits(inputs, labels)
 
     # ---- bank, read, site, decoder, answer ---------------------------------------------------------
 

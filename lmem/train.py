@@ -1,6 +1,6 @@
 """Type 1 training: only the adapter learns, from the answers, through a frozen decoder (paper, section 3.3; chapter 9).
 
-The backbone is frozen, so each turn is encoded once. A fixed write makes the same bank in every epoch, so each bank is made
+The backbone is frozen, so each turn is encoded once, and so is each question that the bank does not reach in the encoder. A fixed write makes the same bank in every epoch, so each bank is made
 once; a learned write makes its bank anew at every step and carries gradient through the last `window` turns, with an explicit
 detach before them. What is left of a step is a batch of questions, each with the bank of its own conversation.
 
@@ -86,6 +86,7 @@ class _Lessons:
             raise InputError(
                 f"expected questions with answers in {len(conversations)} conversations, found none"
             )
+        self.questions = model.encode_questions(prompt for _, prompt, _ in self.pairs)
         self.learned = not config.constant and any(True for _ in model.write_rule.parameters())
         if config.constant:
             self.banks = constant_bank(model)
@@ -113,14 +114,13 @@ class _Lessons:
     def loss(self, batch, tokens=None):
         """Negative log-likelihood of the answers, in nats: summed, divided by `tokens` (default: their own)."""
         backbone = self.model.backbone
-        inputs = backbone.inputs([prompt for _, prompt, _ in batch], truncate=True)
+        inputs = backbone.inputs([prompt for _, prompt, _ in batch], True, self.questions)
         labels = backbone.labels([answer for _, _, answer in batch])
-        with self.model.attached(self.bank([place for place, _, _ in batch])):
-            logits = backbone.model(**inputs, labels=labels, use_cache=False).logits.float()
-        total = cross_entropy(
-            logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
-        )
-        return total / (tokens or int((labels >= 0).sum()))
+        bank = self.bank([place for place, _, _ in batch])
+        with self.model.attached(bank, expand=1):
+            logits = backbone.logits(inputs, labels).float()
+        total = cross_entropy(logits, labels[labels >= 0], reduction="sum")
+        return total / (tokens or len(logits))
 
     def tokens(self, batch):
         return sum(

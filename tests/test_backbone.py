@@ -1,5 +1,6 @@
 """The frozen backbone: what it encodes depends on the text alone; what it refuses it refuses clearly."""
 
+import math
 import shutil
 
 import pytest
@@ -85,6 +86,37 @@ def test_inputs_keep_the_order_and_labels_hide_the_padding(tiny):
         assert labels[i].tolist() == ids + [-100] * (labels.shape[1] - len(ids))
     with pytest.raises(InputError, match="at least one"):
         tiny.inputs([])
+
+
+@pytest.mark.parametrize("name", ["tiny", "flan"])
+def test_logits_at_the_labels_are_those_of_the_ordinary_call(request, name):
+    """Those of every label that is no padding, in order; and their bits summed by row."""
+    backbone = request.getfixturevalue(name)
+    inputs, labels = backbone.inputs(TEXTS), backbone.labels([TEXTS[1], "a", TEXTS[0]])
+    with torch.no_grad():
+        ordinary = backbone.model(**inputs, labels=labels, use_cache=False).logits
+        found = backbone.logits(inputs, labels)
+        again = backbone.model(**inputs, labels=labels, use_cache=False).logits
+    torch.testing.assert_close(found, ordinary[labels >= 0])
+    torch.testing.assert_close(again, ordinary)  # nothing stays behind
+    assert len(found) < labels.numel()
+    nats = torch.nn.functional.cross_entropy(
+        ordinary.transpose(1, 2), labels, ignore_index=-100, reduction="none"
+    ).sum(1)
+    torch.testing.assert_close(backbone.bits(inputs, labels), -nats / math.log(2))
+
+
+def test_inputs_from_latents_that_are_known(tiny):
+    """The same answers and bits, whoever ran the encoder."""
+    known = dict(zip(TEXTS, tiny.encode(TEXTS), strict=True))
+    plain, labels = tiny.inputs(TEXTS), tiny.labels(["a b", *TEXTS[1:]])
+    for inputs in (tiny.encoded(plain), tiny.inputs(TEXTS, latents=known)):
+        assert "input_ids" not in inputs
+        assert tiny.encoded(inputs) is inputs
+        torch.testing.assert_close(
+            tiny.bits(inputs, labels), tiny.bits(plain, labels), atol=1e-3, rtol=1e-4
+        )
+        assert tiny.generate(inputs, max_new_tokens=6) == tiny.generate(plain, max_new_tokens=6)
 
 
 def test_tokenizer_spells_any_text(tiny):

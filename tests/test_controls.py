@@ -1,7 +1,6 @@
 """The control battery: each condition reads what its name says, and something else than the right bank does."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -254,5 +253,5 @@ def test_banks_are_made_only_where_they_are_read(tiny, long):
     model = MemoryModel(tiny, "m3")
     assert Battery(model, long, ["baseline", "bm25"], QUICK, progress=False).banks == {}
     assert set(Battery(model, long, ["none"], QUICK, progress=False).banks) == {"right"}
-    stateless = SimpleNamespace(write_rule=None)
+    stateless = MemoryModel(tiny, "m0")
     assert Battery(stateless, long, ["baseline"], QUICK, progress=False).latents == []

@@ -38,6 +38,59 @@ def test_batches_that_do_not_fit_are_refused(tiny, talk, questions):
         )
 
 
+@pytest.mark.parametrize("method", ["m2", "m2_as_run", "m3", "m5", "m6", "recent"])
+def test_keys_are_kept_while_they_are_true(tiny, talk, questions, method, monkeypatch):
+    """Made once for all tokens of an answer; anew for other weights, for another encoder call, and for every gradient."""
+    model = away(MemoryModel(tiny, method))
+    bank = model.write(model.new_bank(), talk)
+    inputs, start = by_hand(tiny, questions[0])
+    made, real = [], type(model.read).keys
+
+    def keys(self, rows, layer=0):
+        made.append(layer)
+        return real(self, rows, layer)
+
+    def said():
+        return tiny.model(encoder_outputs=encoded, decoder_input_ids=start).logits
+
+    with torch.no_grad(), model.attached(bank):
+        encoded = tiny.model.encoder(**inputs)
+        before = said()
+    monkeypatch.setattr(type(model.read), "keys", keys)
+    with torch.no_grad(), model.attached(bank):
+        assert torch.equal(said(), before)
+        assert sorted(made) == list(range(model.read.sets))
+        assert torch.equal(said(), before)
+        assert len(made) == model.read.sets
+        for weight in model.read.parameters():
+            weight.mul_(1.5)
+        other = said()
+        assert len(made) == 2 * model.read.sets
+        tiny.model.encoder(**inputs)
+        assert torch.equal(said(), other)
+        assert len(made) == 3 * model.read.sets
+        with torch.enable_grad():
+            for _ in range(2):
+                said().sum().backward()
+        assert len(made) == 5 * model.read.sets
+    assert (other - before).abs().max() > 1e-4
+    with torch.no_grad(), model.attached(bank):
+        torch.testing.assert_close(said(), other)
+
+
+def test_banks_kept_for_one_batch_do_not_serve_another(tiny, talk, questions):
+    """Four banks, four questions; then two questions in two beams each: four decoder rows as well, but refused."""
+    model = away(MemoryModel(tiny, "m2"))
+    banks = model.write(model.new_bank(4), [talk, talk[:2], talk[1:], talk[:1]])
+    start = torch.zeros(4, 1, dtype=torch.long)
+    four, two = (tiny.inputs([f"question: {questions[0]}"] * n) for n in (4, 2))
+    with torch.no_grad(), model.attached(banks):
+        tiny.model(**four, decoder_input_ids=start)
+        states = tiny.model.encoder(**two).last_hidden_state.repeat_interleave(2, 0)
+        with pytest.raises(InputError, match="one for each bank"):
+            tiny.model(encoder_outputs=(states,), decoder_input_ids=start)
+
+
 def test_a_prefix_needs_the_encoder(tiny, talk, questions):
     """It enters before the encoder: latents from outside cannot hold it, those from inside do."""
     model = away(MemoryModel(tiny, "m1"))

@@ -86,7 +86,7 @@ def test_branch_by_hand(tiny, talk, questions, method, options):
             own, cross, feed = block.layer
             x = x + attention(own.SelfAttention, own.layer_norm(x), None, bias)
             s = cross.layer_norm(x)
-            j, seen = 0 if read.shared else i, x if read.raw else s
+            j, seen = i % read.sets, x if read.raw else s
             gain = softmax_heads(read.attend, j, seen[0], rows)
             if method == "m5":
                 gate = torch.cat([seen[0], gain], 1) @ read.w_g[j] + read.b_g[j]

@@ -22,18 +22,24 @@ class Attend(nn.Module):
         for name in ("w_q", "w_k", "w_v"):
             setattr(self, name, nn.Parameter(torch.randn(sets, width, inner) / width**0.5))
 
-    def forward(self, states, rows, mask, layer=0):
+    def keys(self, rows, layer=0):
+        """Keys and values of rows (B, R, D): two of (B, H, R, inner / H)."""
+        return self._heads(rows @ self.w_k[layer]), self._heads(rows @ self.w_v[layer])
+
+    def forward(self, states, keys, mask, layer=0):
         """What each position finds.
 
-        states   (B, N, D)      mask (B, R), True where a row may be read
-        rows     (B, R, D)      layer, which set of projections
+        states   (B, N, D)
+        keys     of `keys`
+        mask     (B, R), True where a row may be read
+        layer    which set of projections
         returns  (B, N, inner); a bank without a readable row gives zeros
         """
-        q, k, v = (
-            (x @ w[layer]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for x, w in ((states, self.w_q), (rows, self.w_k), (rows, self.w_v))
-        )  # (B, H, N or R, inner / H)
+        q, (k, v) = self._heads(states @ self.w_q[layer]), keys
         scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, N, R)
         scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
         found = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)  # (B, N, inner)
         return found * mask.any(1)[:, None, None]
+
+    def _heads(self, states):
+        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)

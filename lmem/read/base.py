@@ -16,10 +16,18 @@ class Read(nn.Module):
     states  (B, N, D)  at encoder_output the encoder's output, at decoder_layer the decoder's states; None at encoder_input
     seen    (B, N)     mask of the encoder's output, None elsewhere
     layer   number of the decoder's layer
+    keys    what `keys` gave for these rows, if that was kept; else it is made here
+
+    What a read behind the encoder makes of the bank alone is the same for every token that is decoded, so it is kept.
     """
 
     site = ""
+    sets = 1  # of projections: one for all layers, or one for each
     raw = False  # at decoder_layer: the states before the layer's own norm, instead of after
+
+    def keys(self, rows, layer=0):
+        """What the read makes of rows (B, R, D) alone: tensors (B, ...), to be kept; by default nothing."""
+        return ()
 
     def borrow(self, modules):
         """Start from frozen sublayers of the site, where the read can."""

@@ -28,11 +28,10 @@ class BranchRead(Read):
         self, width, layers, rows=None, heads=1, inner=None, shared=True, beta=0.0, raw=False
     ):
         super().__init__()
-        self.shared, self.raw = shared, raw
-        sets = 1 if shared else layers
-        self.attend = Attend(width, heads, inner, sets)
+        self.sets, self.raw = 1 if shared else layers, raw
+        self.attend = Attend(width, heads, inner, self.sets)
         self.w_o = nn.Parameter(
-            torch.randn(sets, self.attend.inner, width) / self.attend.inner**0.5
+            torch.randn(self.sets, self.attend.inner, width) / self.attend.inner**0.5
         )
         self.beta = nn.Parameter(torch.full((layers,), float(beta)))
 
@@ -51,11 +50,15 @@ class BranchRead(Read):
             ):  # fmt: skip
                 ours[i].copy_(theirs.weight.T * scale)
 
-    def found(self, rows, mask, states, layer=0):
-        """What the states find, before beta: (B, N, D)."""
-        i = 0 if self.shared else layer
-        return self.attend(states, rows, mask, i) @ self.w_o[i]
+    def keys(self, rows, layer=0):
+        """(B, R, D) -> keys and values of the rows."""
+        return self.attend.keys(rows, layer % self.sets)
 
-    def forward(self, rows, mask, states, seen=None, layer=0):
+    def found(self, keys, mask, states, layer=0):
+        """What the states find, before beta: (B, N, D)."""
+        i = layer % self.sets
+        return self.attend(states, keys, mask, i) @ self.w_o[i]
+
+    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
         """What layer `layer` gains, (B, N, D); a bank without a readable row gives zeros."""
-        return self.beta[layer] * self.found(rows, mask, states, layer)
+        return self.beta[layer] * self.found(keys or self.keys(rows, layer), mask, states, layer)

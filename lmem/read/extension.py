@@ -23,6 +23,11 @@ class ExtensionRead(Read):
             torch.eye(width) if start == "identity" else torch.zeros(width, width)
         )
 
-    def forward(self, rows, mask, states=None, seen=None, layer=None):
-        """rows (B, R, D) -> (B, R, D), the rows that join the encoder's output."""
-        return rows @ self.w_mem, mask
+    def keys(self, rows, layer=0):
+        """(B, R, D) -> (B, R, D), the rows that join the encoder's output."""
+        return (rows @ self.w_mem,)
+
+    def forward(self, rows, mask, states=None, seen=None, layer=0, keys=()):
+        """rows (B, R, D) -> (B, R, D) extra rows, under the bank's mask."""
+        [extra] = keys or self.keys(rows)
+        return extra, mask

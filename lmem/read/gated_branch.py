@@ -21,18 +21,21 @@ class GatedBranchRead(Read):
 
     def __init__(self, width, layers, rows=None, heads=1, shared=True, bias=-2.0, raw=False):
         super().__init__()
-        self.shared, self.raw = shared, raw
-        sets = 1 if shared else layers
-        self.attend = Attend(width, heads, sets=sets)
-        self.w_g = nn.Parameter(torch.randn(sets, 2 * width, width) / (2 * width) ** 0.5)
-        self.b_g = nn.Parameter(torch.full((sets, width), float(bias)))
+        self.sets, self.raw = 1 if shared else layers, raw
+        self.attend = Attend(width, heads, sets=self.sets)
+        self.w_g = nn.Parameter(torch.randn(self.sets, 2 * width, width) / (2 * width) ** 0.5)
+        self.b_g = nn.Parameter(torch.full((self.sets, width), float(bias)))
 
-    def found(self, rows, mask, states, layer=0):
+    def keys(self, rows, layer=0):
+        """(B, R, D) -> keys and values of the rows."""
+        return self.attend.keys(rows, layer % self.sets)
+
+    def found(self, keys, mask, states, layer=0):
         """What the states find and let through: (B, N, D)."""
-        i = 0 if self.shared else layer
-        said = self.attend(states, rows, mask, i)
+        i = layer % self.sets
+        said = self.attend(states, keys, mask, i)
         return torch.sigmoid(torch.cat([states, said], 2) @ self.w_g[i] + self.b_g[i]) * said
 
-    def forward(self, rows, mask, states, seen=None, layer=0):
+    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
         """What layer `layer` gains, (B, N, D); a bank without a readable row gives zeros."""
-        return self.found(rows, mask, states, layer)
+        return self.found(keys or self.keys(rows, layer), mask, states, layer)

@@ -25,7 +25,7 @@ class PrefixRead(Read):
         mix = None if length in (None, rows) else torch.randn(length, rows) / rows**0.5
         self.register_buffer("u_p", mix)  # not listed as trainable in the paper
 
-    def forward(self, rows, mask, states=None, seen=None, layer=None):
+    def forward(self, rows, mask, states=None, seen=None, layer=0, keys=()):
         """rows (B, R, D) -> the soft tokens (B, m, D); mixed ones carry no single row's mask."""
         if self.u_p is None:
             return rows @ self.w_p, mask

@@ -16,9 +16,12 @@ class _Proxy(Read):
 
     site = "encoder_output"
 
-    def forward(self, rows, mask, states, seen=None, layer=None):
+    def keys(self, rows, layer=0):
+        return self.inner.keys(rows)
+
+    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
         """rows (B, R, D), states (B, N, D) -> (B, N, D) extra rows, seen where the token is and a turn was written."""
-        found = self.strength() * self.inner.found(rows, mask, states)
+        found = self.strength() * self.inner.found(keys or self.keys(rows), mask, states)
         written = mask.any(1, keepdim=True).expand(-1, found.shape[1])
         return found, written if seen is None else written & seen.bool()
 

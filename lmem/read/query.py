@@ -20,7 +20,7 @@ class QueryRead(Read):
         self.w_q = nn.Parameter(0.02 * torch.randn(width, rows))
         self.w_mem = nn.Parameter(torch.zeros(rows, width))
 
-    def forward(self, rows, mask, states, seen=None, layer=None):
+    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
         """rows (B, A, A), states (B, N, D) -> (B, N, D), seen where the token is and a turn was written."""
         found = states @ self.w_q @ rows @ self.w_mem  # (B, N, D)
         written = mask.any(1, keepdim=True).expand(-1, found.shape[1])
