@@ -5,6 +5,7 @@ Every figure carries its text alternative in `layout.meta.alt`; colours are safe
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
 
@@ -130,13 +131,13 @@ def conditions(summary, title, measure="em"):
     )
 
 
-def _errors(found):
+def _errors(found, unit=100, digits=1):
     if any(f["low"] is None for f in found):
         return None
     return {
         "type": "data",
-        "array": [round(100 * (f["high"] - f["mean"]), 1) for f in found],
-        "arrayminus": [round(100 * (f["mean"] - f["low"]), 1) for f in found],
+        "array": [round(unit * (f["high"] - f["mean"]), digits) for f in found],
+        "arrayminus": [round(unit * (f["mean"] - f["low"]), digits) for f in found],
         "symmetric": False,
     }
 
@@ -165,6 +166,38 @@ def forgetting(summary, title):
 
 def _percent(values):
     return [None if v is None else round(100 * v, 1) for v in values]
+
+
+def capacity(curves, title):
+    """Memory score by the size of the bank, above in points of exact match, below in bits, with 95% intervals.
+
+    curves  {name: lines as of `lmem.sweep.gather`, of growing scale}
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    colours = [*COLOURS.values(), "#009E73"]
+    for place, (name, lines) in enumerate(curves.items()):
+        for row, key, unit, digits in ((1, "memory", 100, 1), (2, "bits", 1, 2)):
+            found = [line[key] for line in lines]
+            figure.add_scatter(
+                x=[line["scale"] for line in lines],
+                y=[round(unit * f["mean"], digits) for f in found],
+                error_y=_errors(found, unit, digits),
+                name=name, legendgroup=name, showlegend=row == 1, mode="lines+markers",
+                line={"color": colours[place % len(colours)]}, row=row, col=1,
+            )  # fmt: skip
+    spoken = "; ".join(
+        f"{name} "
+        + ", ".join(f"{100 * line['memory']['mean']:.1f} at {line['scale']:g}x" for line in lines)
+        for name, lines in curves.items()
+    )
+    alt = f"Lines of the memory score in points of exact match and in bits by the size of the bank; points: {spoken}."
+    style(
+        figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", height=620
+    )
+    scales = sorted({line["scale"] for lines in curves.values() for line in lines})
+    figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{scale:g}x" for scale in scales])
+    figure.update_xaxes(title=None, row=1)
+    return figure.update_yaxes(title="memory score, bits", row=2)
 
 
 def losses(values, title="training loss", window=25):
