@@ -71,11 +71,12 @@ class Backbone:
                 ids[i] = row[: max_tokens - 1] + row[-1:]
         return ids
 
-    def batches(self, ids, batch_tokens=8192):
+    def batches(self, ids, batch_tokens=None):
         """Rows of ids in batches of similar length: (places, input_ids, attention_mask).
 
-        batch_tokens  tokens of a batch at most, padding counted
+        batch_tokens  tokens of a batch at most, padding counted; default: what fits a CPU's cache, or fills a GPU
         """
+        batch_tokens = batch_tokens or (1024 if self.device.type == "cpu" else 8192)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         start = 0
         while start < len(order):
@@ -94,7 +95,7 @@ class Backbone:
             start += size
 
     @torch.no_grad()
-    def encode(self, texts, truncate=False, batch_tokens=8192):
+    def encode(self, texts, truncate=False, batch_tokens=None):
         """Latents of each text: list of (N, D), in the order of the texts, without padding.
 
         raises  InputError for an empty text or one that is too long

@@ -42,6 +42,10 @@ class Run:
         options = [f"{key}={value}" for key, value in sorted({**self.write, **self.read}.items())]
         return "-".join([self.method, f"{self.scale:g}x", *options, f"s{self.seed}"])
 
+    @property
+    def file(self):
+        return f"{self.name}.json.gz"
+
 
 def cells(methods_, scales=(1,), seeds=(0,), writes=({},), reads=({},)):
     """All combinations, seeds outermost, so that the first seed of everything comes first.
@@ -70,7 +74,7 @@ def sweep(cells, out, config=None, jobs=1, progress=True):
         raise InputError(f"expected cells of different names, found some twice in {sorted(names)}")
     if jobs < 1:
         raise InputError(f"expected at least 1 job, not {jobs}")
-    todo = [cell for cell in cells if not (out / f"{cell.name}.json").exists()]
+    todo = [cell for cell in cells if not (out / cell.file).exists()]
     report = {"done": [], "skipped": sorted(set(names) - {c.name for c in todo}), "failed": {}}
     threads = max(1, (os.cpu_count() or 1) // jobs)
     fresh = multiprocessing.get_context("spawn")
@@ -112,7 +116,7 @@ def perform(cell, out, config):
     result["provenance"] |= {"seed": cell.seed}
     if learned:
         result["provenance"]["seconds"] |= {f"train {k}": v for k, v in report["seconds"].items()}
-    results.save(result, out / f"{cell.name}.json")
+    results.save(result, out / cell.file)
     shutil.rmtree(work, ignore_errors=True)
     return cell.name
 

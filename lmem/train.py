@@ -1,8 +1,9 @@
 """Type 1 training: only the adapter learns, from the answers, through a frozen decoder (paper, section 3.3; chapter 9).
 
-The backbone is frozen, so each turn is encoded once, and so is each question that the bank does not reach in the encoder. A fixed write makes the same bank in every epoch, so each bank is made
-once; a learned write makes its bank anew at every step and carries gradient through the last `window` turns, with an explicit
-detach before them. What is left of a step is a batch of questions, each with the bank of its own conversation.
+The backbone is frozen, so each turn is encoded once, and each question too if the bank enters behind the encoder. A fixed write
+makes the same bank in every epoch, so each bank is made once; a learned write makes its bank anew at every step and carries
+gradient through the last `window` turns, with an explicit detach before them. What is left of a step is a batch of questions,
+each with the bank of its own conversation, worked off in parts whose answers are of similar length.
 
 With several processes (`accelerate launch -m lmem train ...`) each takes its share of a batch. Adapters live in hooks, where no
 wrapper finds them, so gradients are added up here: the loss is a sum over tokens divided by the tokens of all processes.
@@ -113,25 +114,28 @@ class _Lessons:
 
     def loss(self, batch, tokens=None):
         """Negative log-likelihood of the answers, in nats: summed, divided by `tokens` (default: their own)."""
+        bank = self.bank([place for place, _, _ in batch])
+        lengths = self.lengths(batch)
+        parts = [self._summed(bank.pick(part), [batch[k] for k in part]) for part in alike(lengths)]
+        return sum(parts) / (tokens or sum(lengths))
+
+    def _summed(self, bank, batch):
         backbone = self.model.backbone
         inputs = backbone.inputs([prompt for _, prompt, _ in batch], True, self.questions)
         labels = backbone.labels([answer for _, _, answer in batch])
-        bank = self.bank([place for place, _, _ in batch])
         with self.model.attached(bank, expand=1):
             logits = backbone.logits(inputs, labels).float()
-        total = cross_entropy(logits, labels[labels >= 0], reduction="sum")
-        return total / (tokens or len(logits))
+        return cross_entropy(logits, labels[labels >= 0], reduction="sum")
 
-    def tokens(self, batch):
-        return sum(
-            len(ids) for ids in self.model.backbone.tokenize([answer for _, _, answer in batch])
-        )
+    def lengths(self, batch):
+        """Tokens of each answer."""
+        return [len(ids) for ids in self.model.backbone.tokenize([answer for *_, answer in batch])]
 
     @torch.no_grad()
     def mean_loss(self, size):
         """Over all questions, by tokens."""
         chunks = [self.pairs[i : i + size] for i in range(0, len(self.pairs), size)]
-        counts = [self.tokens(chunk) for chunk in chunks]
+        counts = [sum(self.lengths(chunk)) for chunk in chunks]
         losses = [self.loss(chunk).item() * n for chunk, n in zip(chunks, counts, strict=True)]
         return sum(losses) / sum(counts)
 
@@ -178,7 +182,7 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
         batches = ()
     for batch in track(batches, "training", progress, total=steps - kept.step):
         mine = batch[ranks.process_index :: ranks.num_processes]
-        loss = lessons.loss(mine, lessons.tokens(batch)) if mine else None
+        loss = lessons.loss(mine, sum(lessons.lengths(batch))) if mine else None
         if loss is not None:
             loss.backward()
         loss = _add_up(ranks, learned.values(), loss)
@@ -207,6 +211,14 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
         "parameters": sum(p.numel() for p in learned.values()),
         "seconds": {"write": written - begun, "train": time.perf_counter() - written},
     }
+
+
+def alike(lengths):
+    """Places in groups whose lengths are alike: up to 4, up to 8, up to 16, ..., so that little is padded."""
+    groups = {}
+    for place, length in enumerate(lengths):
+        groups.setdefault(max(2, (length - 1).bit_length()), []).append(place)
+    return list(groups.values())
 
 
 def main_process():

@@ -141,9 +141,11 @@ def test_plain_training_equals_ours(tiny, conversations, method):
     assert plain.train(theirs, few, config) == pytest.approx(expected, rel=1e-4)
     assert len(set(expected)) == 3
     for name, weight in theirs.read.state_dict().items():
-        moved = (weight - before[name]).abs().max().item()
+        moved = (
+            weight - before[name]
+        ).norm()  # AdamW's first steps have one size, so rounding may turn a tiny one
         assert moved > 1e-3, name
-        assert (weight - ours.read.state_dict()[name]).abs().max().item() < 0.05 * moved, name
+        assert (weight - ours.read.state_dict()[name]).norm() < 0.02 * moved, name
 
 
 def test_plain_answers_equal_ours(nano, conversations):

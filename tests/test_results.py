@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from lmem import results
+from lmem.errors import DataError
 
 ROWS = [
     {
@@ -20,6 +23,32 @@ def test_questions_come_back_as_they_were(tmp_path):
     assert results.load(file) == result
     assert list(results.load(file)) == list(result)  # in their order
     assert file.stat().st_size < 0.3 * len(json.dumps(result, indent=1))
+
+
+def test_compressed_files_are_the_same_result_in_the_same_bytes(tmp_path):
+    result = {"method": "m3", "questions": ROWS}
+    for name in ("a.json", "a.json.gz", "b.json.gz"):
+        results.save(result, tmp_path / name)
+        assert results.load(tmp_path / name) == result
+    plain, packed, again = (
+        (tmp_path / n).read_bytes() for n in ("a.json", "a.json.gz", "b.json.gz")
+    )
+    assert packed == again
+    assert len(packed) < len(plain) / 3
+    for broken in (packed[:-20], b"no gzip", packed[:40] + b"\0\0\0\0" + packed[44:]):
+        (tmp_path / "a.json.gz").write_bytes(broken)
+        with pytest.raises(DataError, match="expected a result file"):
+            results.load(tmp_path / "a.json.gz")
+
+
+def test_shipped_results_are_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "_shipped", lambda: tmp_path)
+    results.save({"a": 1}, tmp_path / "tinyworld" / "m3-0.5x-s0.json.gz")
+    results.save({"a": 2}, tmp_path / "recent.json")
+    assert results.names() == ["recent", "tinyworld/m3-0.5x-s0"]
+    assert [results.load(name)["a"] for name in results.names()] == [2, 1]
+    with pytest.raises(DataError, match="recent, tinyworld/m3-0.5x-s0, not m3"):
+        results.load("m3")
 
 
 def test_other_results_come_back_too(tmp_path):

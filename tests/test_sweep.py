@@ -31,21 +31,21 @@ def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
     assert sorted(report["done"]) == ["m0-1x-s0", "m3-1x-s0"]
     assert not report["skipped"]
     assert not report["failed"]
-    made = results.load(tmp_path / "m3-1x-s0.json")
+    made = results.load(tmp_path / "m3-1x-s0.json.gz")
     assert made["method"] == "attention+extension"
     assert made["training"]["steps"] == 2
     assert made["sweep"]["conversations"] == 3
-    before = (tmp_path / "m3-1x-s0.json").read_bytes()
+    before = (tmp_path / "m3-1x-s0.json.gz").read_bytes()
     again = sweep(two, tmp_path, small, progress=False)
     assert again["skipped"] == ["m0-1x-s0", "m3-1x-s0"]
-    assert (tmp_path / "m3-1x-s0.json").read_bytes() == before
+    assert (tmp_path / "m3-1x-s0.json.gz").read_bytes() == before
     assert not list((tmp_path / "unfinished").glob("*"))
 
 
 def test_a_seed_changes_the_run_and_not_the_test(tmp_path, small):
     for seed in (0, 1):
         perform(Run("m3", seed=seed), tmp_path, small)
-    a, b = (results.load(tmp_path / f"m3-1x-s{seed}.json") for seed in (0, 1))
+    a, b = (results.load(tmp_path / f"m3-1x-s{seed}.json.gz") for seed in (0, 1))
     assert [row["id"] for row in a["questions"]] == [row["id"] for row in b["questions"]]
     assert a["training"]["loss"] != b["training"]["loss"]
     assert json.dumps(a["questions"]) != json.dumps(b["questions"]) or a["summary"] != b["summary"]
@@ -56,7 +56,7 @@ def test_a_cell_that_fails_is_said_and_the_others_go_on(tmp_path, small):
     assert report["done"] == ["m0-1x-s0"]
     [why] = report["failed"].values()
     assert "colour" in why
-    assert not (tmp_path / "m3-1x-colour=red-s0.json").exists()
+    assert not (tmp_path / "m3-1x-colour=red-s0.json.gz").exists()
 
 
 def test_bad_sweeps_are_refused(tmp_path):
