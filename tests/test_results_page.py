@@ -68,7 +68,7 @@ def cell(root, name, em="same", bits="same", answer="x", **more):
         "name": name, "method": more.pop("method", "attention+extension"), "rows": 64, "scale": float(scale[:-1]),
         "options": {"write": more.pop("write", {}), "read": {}}, "backbone": "nano", "data": "tinyworld, 60 turns",
         "summary": summarise(rows, ["right", "twin", "none", "baseline"]), "questions": rows,
-        "sweep": more.pop("sweep", {}), "training": {"steps": 1000},
+        "sweep": more.pop("sweep", {}), "training": {} if label == "m0" else {"steps": 1000},
         "provenance": {"seed": int(name.rpartition("-s")[2])},
     }  # fmt: skip
     assert not more
@@ -97,8 +97,8 @@ def recent(root, em="shown", **conditions):
     save(root, "tinyworld/recent", result)
 
 
-def save(root, name, result):
-    path = root / f"{name}.json"
+def save(root, name, result, suffix=".json"):
+    path = root / f"{name}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     results.save(result, path)
 
@@ -142,6 +142,16 @@ def test_differences_of_one_word_stand_together():
         "(MDD 20.0); right and wrong bank score the same in every conversation: m2 0.0 [0.0, 0.0]."
     )
     assert findings.those(["a", "b", "c"]) == "a, b and c"
+
+
+def test_many_differences_that_show_nothing_are_counted():
+    small = {"mean": 0.0, "low": -0.1, "high": 0.1, "mdd": 0.2}
+    found = {f"m{i}": small | {"mean": i / 100, "mdd": 0.2 + i / 100} for i in range(9)}
+    assert findings.grouped(found, findings.GAIN, "bits") == (
+        "In bits: no gain as large as the MDD: 9 cells, from 0.00 to 0.08 (MDD up to 0.28)."
+    )
+    shown = {name: each | {"low": 0.05} for name, each in found.items()}
+    assert "m8 0.08 [0.05, 0.10] (MDD 0.28)" in findings.grouped(shown, findings.GAIN, "bits")
 
 
 # ---- the findings, each in every wording -----------------------------------------------------------------
@@ -227,11 +237,11 @@ def test_empty_answers(tmp_path):
     cell(tmp_path, "m2-1x-s0")
     one = said(tmp_path, findings.broken)
     assert "no cell leaves half of its answers empty" in one.lead
-    assert "m2-1x 0.0" in one.numbers
+    assert "At most 0.0 percent" in one.numbers
     cell(tmp_path, "m4-1x-s0", answer="")
     one = said(tmp_path, findings.broken)
     assert "m4-1x leaves most answers empty" in one.lead
-    assert "m4-1x 100.0" in one.numbers
+    assert "m4-1x 100.0 (1 of 2 cells)" in one.numbers
     assert one.verdict.startswith("not comparable, because ")
     cell(tmp_path, "m3-1x-s0", answer=" ")
     one = said(tmp_path, findings.broken)
@@ -358,12 +368,16 @@ def test_more_for_one_and_less_for_another(tmp_path):
         cell(tmp_path, f"{name}-1x-s0")
         cell(tmp_path, f"{name}-10x-s0", word)
     one = said(tmp_path, findings.capacity)
-    assert one.lead.endswith("more memory is shown for m1-10x, less for m3-10x.")
+    assert one.lead.endswith("more memory is shown for m1-10x, less memory is shown for m3-10x.")
     assert one.verdict == "contradicts, in direction"  # the paper: ten times the rows lift both
     cell(tmp_path, "m3-10x-s0", "same")
     assert said(tmp_path, findings.capacity).verdict.startswith("not comparable, because a lift")
     cell(tmp_path, "m3-10x-s0", "shown")
     assert said(tmp_path, findings.capacity).verdict == "agrees, in direction"
+    cell(tmp_path, "m3-10x-s0", "shown", "contradicted")
+    one = said(tmp_path, findings.capacity)
+    assert one.lead.endswith("more by one measure and less by the other for m3-10x.")
+    assert one.verdict.startswith("not comparable, because a lift")
 
 
 def test_a_contrast_is_over_the_seeds_that_both_have(tmp_path):
@@ -497,14 +511,29 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
     cell(tmp_path, "slots+branch-1x-s0", write={"k": 4})
     text = results_page.page(tmp_path)
     # the seeds' scores are 83.3 and 0.0, their mean 41.7; the right bank is right in 5 of 12
-    assert "| `m2-1x` | 64 | 2 (0.0 to 83.3) | 41.7 / 0.0 twin | **41.7 [25.0, 50.0]** |" in text
-    assert "| `m0-1x` | - | 1 | no bank: 0.0 | - |" in text
-    assert "| `m4-10x` | 64 x 64 |" in text
+    # half of what one seed gives: 83.3 [50.0, 100.0], and 2.80159 / 12 = .2335
+    score = "**41.7 [25.0, 50.0]**, MDD 23.4"
+    assert f"| `m2-1x`, 64 rows | 2: 0.0 to 83.3 | 41.7 / 0.0 twin | {score} |" in text
+    assert "| `m0-1x` | 1 | no bank: 0.0 | - |" in text
+    assert "| `m4-10x`, 64 x 64 | 1 |" in text
     assert "6 questions in 6 conversations; 1000 training steps, seeds 0, 1;" in text
     assert "Not run yet: m1-1x, m3-1x," in text
+    cell(tmp_path / "m0", "m0-1x-s0")
+    assert "conversations; nothing is trained, seeds 0;" in results_page.page(tmp_path / "m0")
     others = text.split("## Other cells")[1].split("\n## ")[0]
     assert "`slots+branch-1x`" in others
     assert "--methods slots+branch --scales 1 --seeds 0 --write k=4" in others
+
+
+def test_compressed_files_are_files_too(tmp_path):
+    recent(tmp_path)
+    found = results.load(tmp_path / "tinyworld/recent.json")
+    plain = results_page.page(tmp_path)
+    (tmp_path / "tinyworld/recent.json").unlink()
+    save(tmp_path, "tinyworld/recent", found, ".json.gz")
+    text = results_page.page(tmp_path)
+    assert "--out results/tinyworld/recent.json.gz" in text
+    assert text.replace("recent.json.gz", "recent.json") == plain
 
 
 def test_the_command_that_wrote_a_cell(tmp_path):
@@ -541,7 +570,7 @@ def test_the_figure_of_capacity(tmp_path):
 def test_the_battery_by_hand(tmp_path):
     recent(tmp_path, "shown", deleted="contradicted", constant="same")
     text = results_page.page(tmp_path)
-    assert "right bank minus the twin's: **83.3 [50.0, 100.0] points** (MDD 46.7)" in text
+    assert "right bank minus the twin's, points: **83.3 [50.0, 100.0]**, MDD 46.7; bits:" in text
     assert "| constant | 83.3 [50.0, 100.0] | 0.0 [0.0, 0.0] |" in text
     assert "The trained constant: not run yet." not in text
     recent(tmp_path)
@@ -569,6 +598,7 @@ def test_files_of_the_bench_as_they_are_written(tmp_path, tiny, conversations):
     assert f"| **{findings.spread(made['encode-nano']['ratio'])}** |" in text
     assert f"{made['write-nano']['flat']['slots']['turn_ms']:.2f} times" in text
     assert text.count("| plain |") == text.count("| engine |") == 2
+    assert "| file | `eval-nano` | `train-nano` |" in text
 
 
 def test_the_tool_says_what_it_does(capsys, tmp_path, monkeypatch):

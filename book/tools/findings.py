@@ -34,7 +34,9 @@ TABLE_3 = {
     10: {"m1": 9.86, "m2": 10.69, "m3": 12.05, "m4": 11.60, "m5": 8.34, "m6": 10.99},
 }
 TABLE_5 = {64: 2.38, 384: 3.39, 640: 4.23}
+MANY = 8  # more cells than these are counted where nothing is shown, not listed
 FLAT = 1.25  # up to so many times the cost counts as the same cost: clocks are not exact
+SIGNS = {"shown", "contradicted"}
 NOT = "not comparable, because "
 WRONG = {"twin": "the twin's", "other": "another conversation's"}
 MEASURES = {"em": ("points of exact match", percent), "bits": ("bits", bits)}
@@ -89,13 +91,18 @@ def grouped(found, words, measure="em"):
     """{name: difference} in words: "In bits: no gain as large as the MDD: m2 0.00 [-0.10, 0.10] (MDD 0.20)."."""
     (unit, form), parts = MEASURES[measure], []
     for word, said in words.items():
-        some = [
+        some = {name: each for name, each in found.items() if status(each) == word}
+        listed = ", ".join(
             f"{name} {form(each)}".strip() + (f" (MDD {form(each['mdd'])})" if each["mdd"] else "")
-            for name, each in found.items()
-            if status(each) == word
-        ]
+            for name, each in some.items()
+        )
+        if len(some) > MANY and word not in ("shown", "contradicted"):
+            means = [each["mean"] for each in some.values()]
+            listed = f"{len(some)} cells, from {form(min(means))} to {form(max(means))}"
+            most = max(each["mdd"] or 0 for each in some.values())
+            listed += f" (MDD up to {form(most)})" if most else ""
         if some:
-            parts.append(f"{said}: {', '.join(some)}")
+            parts.append(f"{said}: {listed}")
     return f"In {unit}: {'; '.join(parts)}."
 
 
@@ -201,13 +208,15 @@ def broken(files):
     if not empty:
         return missing("How many answers are empty", paper)
     many = {name: share for name, share in empty.items() if share >= 0.5}
-    numbers = "Empty answers with the right bank, percent: "
-    numbers += ", ".join(f"{name} {percent(share)}" for name, share in empty.items()) + "."
     if not many:
+        most = max(empty, key=empty.get)
         lead = "Forgetting is not a decoder that says nothing: no cell leaves half of its answers empty."
+        numbers = f"At most {percent(empty[most])} percent of the answers of the right bank are empty ({most})."
     else:
         lead = f"A decoder that says nothing looks like forgetting: {those(many)} {'leaves' if len(many) == 1 else 'leave'} most answers empty."
-        numbers += " So the bits, which need no decoding, stand beside exact match."
+        numbers = "Empty answers with the right bank, percent: "
+        numbers += ", ".join(f"{name} {percent(share)}" for name, share in many.items())
+        numbers += f" ({len(many)} of {len(empty)} cells). So the bits, which need no decoding, stand beside exact match."
     verdict = NOT + "the paper counts no empty answers"
     if "m3-1x" in many:
         verdict = "agrees, in kind: a score of exactly 0 goes with a decoder that says nothing"
@@ -330,14 +339,13 @@ def changed(files, what, chosen, paper, verdict):
         why = f"{those(left)} {'has' if len(left) == 1 else 'have'} nothing to be compared with"
         return missing(f"{what} ({why})", paper)
     words = {name: {status(one) for one in each} for name, each in apart.items()}
-    more = [name for name, found in words.items() if "shown" in found]
-    less = [name for name, found in words.items() if "contradicted" in found]
-    said = [f"more memory is shown for {those(more)}"] if more else []
-    said += (
-        [f"less for {those(less)}" if more else f"less memory is shown for {those(less)}"]
-        if less
-        else []
+    more, less, both = (
+        [name for name, each in words.items() if each & SIGNS == signs]
+        for signs in ({"shown"}, {"contradicted"}, SIGNS)
     )
+    said = [f"more memory is shown for {those(more)}"] if more else []
+    said += [f"less memory is shown for {those(less)}"] if less else []
+    said += [f"more by one measure and less by the other for {those(both)}"] if both else []
     lead = f"{what}: {', '.join(said) or f'no change is shown for {those(apart)}'}."
     numbers = [
         grouped({name: each[i] for name, each in apart.items()}, MORE, m)
@@ -353,9 +361,9 @@ def _lifted(words):
     three = [words[name] for name in ("m1-10x", "m3-10x", "m5-10x") if name in words]
     if not three:
         return NOT + "none of these three was run at 10x"
-    if any("contradicted" in each for each in three):
+    if any(each & SIGNS == {"contradicted"} for each in three):
         return "contradicts, in direction"
-    if all("shown" in each for each in three):
+    if all(each & SIGNS == {"shown"} for each in three):
         return "agrees, in direction"
     return (
         NOT

@@ -15,32 +15,37 @@ READINGS = ("with_evidence", "without_evidence", "alike")
 
 
 def load(root):
-    """All result files of a folder.
+    """All result files of a folder; each result says under `path` where it lies.
 
     returns  dict: `cells`, {name without its seed: see `_cell`}; `recent` and `null_rows`, a result or None; `nano`, `locomo`
              and `bench`, {name: result}
     """
-    tinyworld, seeds = root / "tinyworld", {}
-    for path in sorted(tinyworld.glob("*.json")):
-        if CELL.fullmatch(path.stem):
-            seeds.setdefault(path.stem.rpartition("-s")[0], []).append(path)
-
-    def one(name):
-        path = tinyworld / f"{name}.json"
-        return results.load(path) if path.is_file() else None
-
-    def folder(name):
-        return {path.stem: results.load(path) for path in sorted((root / name).glob("*.json"))}
-
+    tinyworld, seeds = _paths(root / "tinyworld"), {}
+    for name in filter(CELL.fullmatch, tinyworld):
+        seeds.setdefault(name.rpartition("-s")[0], []).append(tinyworld[name])
     cells = sorted((_cell(name, paths) for name, paths in seeds.items()), key=_place)
+    nano, locomo, bench = (
+        {name: _result(path) for name, path in _paths(root / folder).items()}
+        for folder in ("nano", "locomo", "bench")
+    )
     return {
         "cells": {cell["cell"]: cell for cell in cells},
-        "recent": one("recent"),
-        "null_rows": one("null-rows"),
-        "nano": {name: _reading(result) for name, result in folder("nano").items()},
-        "locomo": folder("locomo"),
-        "bench": folder("bench"),
+        "recent": _result(tinyworld.get("recent")),
+        "null_rows": _result(tinyworld.get("null-rows")),
+        "nano": {name: _reading(result) for name, result in nano.items()},
+        "locomo": locomo,
+        "bench": bench,
     }
+
+
+def _paths(folder):
+    """{name: path} of its result files, compressed or not."""
+    found = sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")])
+    return {path.name.removesuffix(".gz").removesuffix(".json"): path for path in found}
+
+
+def _result(path):
+    return path and results.load(path) | {"path": f"results/{path.parent.name}/{path.name}"}
 
 
 def _place(cell):

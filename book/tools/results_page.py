@@ -50,6 +50,12 @@ def table(rows):
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
+def upright(rows):
+    """A table with its columns as rows: for a few rows of many columns."""
+    first, *rest = rows[0]
+    return [{first: column} | {row[first]: row[column] for row in rows} for column in rest]
+
+
 def section(title, parts):
     """A heading and what there is to say, or that it is not run yet."""
     return "\n\n".join([f"## {title}", *(parts or ["Not run yet."])])
@@ -60,8 +66,12 @@ def about(backbone, data, questions, seeds, interval=BOOTSTRAP):
     return f"Backbone {backbone}; {data}; {questions}; {seeds}; {interval}."
 
 
-def strong(text):
-    return text if text == "-" else f"**{text}**"
+def scored(found, form, mark=""):
+    """A difference with its interval, and its MDD where there is one."""
+    if found is None:
+        return "-"
+    mdd = f", MDD {form(found['mdd'])}" if found["mdd"] is not None else ""
+    return f"{mark}{form(found)}{mark}{mdd}"
 
 
 def written_by(*commands):
@@ -93,43 +103,42 @@ def found(files):
 
 def cell_row(cell):
     """A cell's row."""
-    memory, gain = cell["memory"], cell["bits"]
-    lowest, highest = cell["spread"] or (None, None)
-    seeds, many = cell["seeds"], memory and len(cell["seeds"]) > 1
-    rows = cell["rows"] if memory else "-"
+    memory, seeds = cell["memory"], str(len(cell["seeds"]))
+    rows, answered = cell["rows"], f"no bank: {percent(cell['baseline'])}"
+    size = f"{rows} x {rows}" if cell["method"].endswith("query") else f"{rows} rows"
+    if memory:
+        answered = f"{percent(cell['right'])} / {percent(cell['wrong'])} {cell['wrong_bank']}"
+        lowest, highest = map(percent, cell["spread"])
+        seeds += f": {lowest} to {highest}" if len(cell["seeds"]) > 1 else ""
     return {
-        "cell": f"`{cell['cell']}`",
-        "rows": f"{rows} x {rows}" if cell["method"].endswith("query") else rows,
-        "seeds": f"{len(seeds)} ({percent(lowest)} to {percent(highest)})" if many else len(seeds),
-        "right / wrong bank": f"{percent(cell['right'])} / {percent(cell['wrong'])} {cell['wrong_bank']}"
-        if memory
-        else f"no bank: {percent(cell['baseline'])}",
-        "memory score, points": strong(percent(memory)),
-        "MDD": percent(memory and memory["mdd"]),
-        "memory score, bits": strong(bits(gain)),
-        "MDD, bits": bits(gain and gain["mdd"]),
+        "cell": f"`{cell['cell']}`" + (f", {size}" if memory else ""),
+        "seeds": seeds,
+        "right / wrong bank": answered,
+        "memory score, points": scored(memory, percent, "**"),
+        "memory score, bits": scored(cell["bits"], bits, "**"),
         "bits over no bank": bits(cell["bits_gained"]),
-        "empty answers": percent(cell["empty"]),
     }
 
 
 def against(cell, base):
     """A cell's row, and its memory score minus that of the cell that it is compared with."""
     apart = [rf.contrast(cell, base, measure) for measure in ("em", "bits")]
-    text = (
-        f"`{base['cell']}`: {percent(apart[0])} points, {bits(apart[1])} bits" if apart[0] else "-"
-    )
-    return cell_row(cell) | {"against": text}
+    return cell_row(cell) | {
+        "against": f"`{base['cell']}`" if base else "-",
+        "points": percent(apart[0]),
+        "bits": bits(apart[1]),
+    }
 
 
 def cells_about(cells):
     """What the table says of itself, and the commands that wrote its cells."""
     kinds, runs = {}, {}
+    for cell in [cell for cell in cells if cell["steps"]] or cells:  # m0 is not trained
+        steps = f"{cell['steps']} training steps" if cell["steps"] else "nothing is trained"
+        seeds = f"{steps}, seeds {', '.join(map(str, cell['seeds']))}"
+        said = about(cell["backbone"], cell["data"], asked(cell), seeds)
+        kinds.setdefault(said, []).append(cell)
     for cell in cells:
-        if cell["steps"] or len(cells) == 1:  # m0 is not trained
-            seeds = f"{cell['steps']} training steps, seeds {', '.join(map(str, cell['seeds']))}"
-            said = about(cell["backbone"], cell["data"], asked(cell), seeds)
-            kinds.setdefault(said, []).append(cell)
         run = (cell["seeds"], cell["scale"], cell["options"], cell["settings"])
         runs.setdefault(json.dumps(run), []).append(cell)
     lines = [f"- {', '.join(c['cell'] for c in some)}: {kind}" for kind, some in kinds.items()]
@@ -161,7 +170,11 @@ def as_printed(files):
     left = [name for name in wanted if name not in files["cells"]]
     rates = [TABLE_3[cell["scale"]].get(cell["label"], 0.0) for cell in cells]
     rows = [
-        cell_row(cell) | {"the paper's recall rate (table 3)": f"{rate:.2f}"}
+        cell_row(cell)
+        | {
+            "empty answers": percent(cell["empty"]),
+            "the paper's recall rate (table 3)": f"{rate:.2f}",
+        }
         for cell, rate in zip(cells, rates, strict=True)
     ]
     parts = [table(rows), *cells_about(cells)] if cells else []
@@ -230,12 +243,10 @@ def zero_rows(files):
             {
                 "zero rows": n,
                 "right, evidence in the input": percent(evidence["em"]),
-                "cost, points": percent(evidence["cost"]["em"]),
-                "MDD": percent(evidence["cost"]["em"]["mdd"]),
-                "cost, bits": bits(evidence["cost"]["bits"]),
-                "MDD, bits": bits(evidence["cost"]["bits"]["mdd"]),
+                "cost, points": scored(evidence["cost"]["em"], percent),
+                "cost, bits": scored(evidence["cost"]["bits"], bits),
                 "right, question alone": percent(alone["em"]),
-                "cost there, bits": bits(alone["cost"]["bits"]),
+                "cost there, bits": scored(alone["cost"]["bits"], bits),
                 "the paper's tax, points of F1 (table 5)": TABLE_5.get(int(n), "-"),
             }
         )
@@ -248,11 +259,11 @@ def zero_rows(files):
     )
     told = about(found["backbone"], found["data"], questions, "nothing is trained, so no seeds")
     counts = ",".join(found["by_rows"])
-    wrote = f"lmem null-rows --backbone {found['backbone']} --rows {counts} --out results/tinyworld/null-rows.json"
+    wrote = f"lmem null-rows --backbone {found['backbone']} --rows {counts} --out {found['path']}"
     return section("What zero rows cost", [table(rows), told, written_by(wrote)])
 
 
-def evaluation(path, result):
+def evaluation(result):
     """The command that wrote a file of `lmem evaluate`, as far as the file says: not where the adapters lay."""
     given, names = result["settings"], result["summary"]["conditions"]
     parts = ["lmem evaluate"]
@@ -262,7 +273,7 @@ def evaluation(path, result):
     parts += ["--constant CONSTANT"] if "constant" in names else []
     parts += [f"--budget {given['budget']}"] if "budget" in given else []
     parts += ["--knowledge"] if given.get("knowledge") else []
-    return written_by(" ".join([*parts, f"--out {path}"]))
+    return written_by(" ".join([*parts, f"--out {result['path']}"]))
 
 
 def battery(files):
@@ -275,8 +286,8 @@ def battery(files):
     kept = [row for row in every if row["in_bank"]]
     memory, wrong = headline(summary)
     score = (
-        f"Memory score, right bank minus {WRONG[wrong]}: **{percent(memory)} points** (MDD {percent(memory['mdd'])}), "
-        f"**{bits(memory['bits'])} bits** (MDD {bits(memory['bits']['mdd'])})."
+        f"Memory score, right bank minus {WRONG[wrong]}, points: {scored(memory, percent, '**')}; bits: "
+        f"{scored(memory['bits'], bits, '**')}."
     )
 
     def gap(rows, name):
@@ -298,14 +309,13 @@ def battery(files):
     what = f"{found['method']}, {found['rows']} rows, one adapter"
     told = about(found["backbone"], found["data"], asked(summary), what)
     told += "" if "constant" in summary["conditions"] else " The trained constant: not run yet."
-    path = "results/tinyworld/recent.json"
-    return section(title, [score, table(rows), told, evaluation(path, found)])
+    return section(title, [score, table(rows), told, evaluation(found)])
 
 
 def nano(files):
     rows = [
         {
-            "file": f"`results/nano/{name}.json`",
+            "file": f"`{found['path']}`",
             "of": found.get("what") or found.get("about") or "the shipped nano",
             "evidence in the input": percent(found["with_evidence"]),
             "without it": percent(found["without_evidence"]),
@@ -313,21 +323,25 @@ def nano(files):
             "best constant answers": percent(found["without_evidence"]["best_guess"]),
             "questions": found["with_evidence"]["n"],
         }
-        for name, found in files["nano"].items()
+        for found in files["nano"].values()
     ]
     told = about(
         "nano", "turns of tinyworld in the input, exact match in percent", "of conversations that no training drew",
         "one training seed each", "95% intervals by Wilson, over questions",
     )  # fmt: skip
-    wrote = "lmem doctor --questions 1000 --out results/nano/reading.json"
     told += " The trials are by `lmem pretrain` as it was then."
-    return section("What nano reads", [table(rows), told, written_by(wrote)] if rows else [])
+    wrote = [
+        f"lmem doctor --questions {found['with_evidence']['n']} --out {found['path']}"
+        for found in files["nano"].values()
+        if "reading" not in found
+    ]
+    return section("What nano reads", [table(rows), told, written_by(*wrote)] if rows else [])
 
 
 def locomo(files):
     parts = []
-    for name, found in files["locomo"].items():
-        summary, path = found["summary"], f"results/locomo/{name}.json"
+    for found in files["locomo"].values():
+        summary = found["summary"]
         if found["backbone"] == "nano":
             parts.append(
                 "**A proof of the path, no measurement of a method**: everything was run from the release's file to the score, but nano "
@@ -337,7 +351,7 @@ def locomo(files):
         told = about(found["backbone"], found["data"], asked(summary), what)
         told += " Percent; bits over no bank; empty answers, answers stuck in repetition, and the share of the most frequent one."
         figures = [{"figure": k, "value": v} for k, v in printed_figures(summary).items()]
-        parts += [table(printed_conditions(summary)), told, table(figures), evaluation(path, found)]
+        parts += [table(printed_conditions(summary)), told, table(figures), evaluation(found)]
     return section("LoCoMo", parts)
 
 
@@ -352,13 +366,16 @@ def speed(files):
     )
     parts = []
     if runs:
-        parts += ["### Training and evaluation", table([ratio_row(*one) for one in runs.items()])]
+        parts += [
+            "### Training and evaluation",
+            table(upright([ratio_row(*one) for one in runs.items()])),
+        ]
         parts += [PLAIN, table([row for one in runs.items() for row in time_rows(*one)])]
-        parts += [written_by(*(bench_command(*one) for one in runs.items()))]
+        parts += [written_by(*map(bench_command, runs.values()))]
     if encode:
         parts += ["### Encoding", table([encode_row(*one) for one in encode.items()])]
-        parts += [written_by(*(bench_command(*one, "encode") for one in encode.items()))]
-    for name, found in write.items():
+        parts += [written_by(*(bench_command(one, "encode") for one in encode.values()))]
+    for found in write.values():
         parts += [
             f"### Writing: {found['backbone']}",
             table(turn_rows(found)),
@@ -366,7 +383,7 @@ def speed(files):
         ]
         told = f"{machine(found)}. Milliseconds, medians of {found['repeats']} repeats"
         parts += [f"{told}; the same question without a bank takes {found['bare_ms']:.2f}."]
-        parts += [written_by(bench_command(name, found, "write"))]
+        parts += [written_by(bench_command(found, "write"))]
     return section("Speed", parts)
 
 
@@ -415,7 +432,7 @@ def machine(found):
     )
 
 
-def bench_command(name, found, verb=None):
+def bench_command(found, verb=None):
     """The `lmem bench` that wrote a file, as far as it says: not the sizes of the samples."""
     shape = found["backbone"].removesuffix(", random weights")
     parts = [f"lmem bench {verb or {'training': 'train', 'evaluation': 'eval'}[found['what']]}"]
@@ -423,7 +440,7 @@ def bench_command(name, found, verb=None):
     parts += [f"--data {found['data'].split(',')[0]}"] if "data" in found else []
     parts += [f"--conversations {found['conversations']}"] if "conversations" in found else []
     parts += [f"--repeats {found['repeats']}"] if "repeats" in found else []
-    return " ".join([*parts, f"--out results/bench/{name}.json"])
+    return " ".join([*parts, f"--out {found['path']}"])
 
 
 def encode_row(name, found):
