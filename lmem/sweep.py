@@ -48,14 +48,15 @@ class Run:
 
 
 def cells(methods_, scales=(1,), seeds=(0,), writes=({},), reads=({},)):
-    """All combinations, seeds outermost, so that the first seed of everything comes first.
+    """All combinations, seeds outermost, so that the first seed of everything comes first; without a bank there is one alone.
 
     raises  MethodError for a method that does not exist
     """
-    for name in methods_:
-        methods.find(name)
-    order = product(seeds, methods_, scales, writes, reads)
-    return [Run(m, scale, seed, w, r) for seed, m, scale, w, r in order]
+    bare = [name for name in methods_ if methods.find(name).write is None]
+    order = product(seeds, [name for name in methods_ if name not in bare], scales, writes, reads)
+    return [Run(name) for name in bare] + [
+        Run(m, size, seed, w, r) for seed, m, size, w, r in order
+    ]
 
 
 def sweep(cells, out, config=None, jobs=1, progress=True):

@@ -22,6 +22,7 @@ def test_cells_are_all_combinations_with_the_first_seed_first():
     assert len(found) == 2 * 2 * 2 * 2
     assert [run.seed for run in found] == [0] * 8 + [1] * 8
     assert len({run.name for run in found}) == 16
+    assert cells(["m3", "m0"], (1, 10), (0,)) == [Run("m0"), Run("m3"), Run("m3", 10)]
     assert Run("m3", 10, 1, {"gamma": 0.99}, {"heads": 2}).name == "m3-10x-gamma=0.99-heads=2-s1"
 
 
