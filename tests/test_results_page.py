@@ -568,13 +568,17 @@ def test_the_figure_of_capacity(tmp_path):
 
 
 def test_the_battery_by_hand(tmp_path):
-    recent(tmp_path, "shown", deleted="contradicted", constant="same")
+    recent(tmp_path, "shown", constant="same")
     text = results_page.page(tmp_path)
     assert "right bank minus the twin's, points: **83.3 [50.0, 100.0]**, MDD 46.7; bits:" in text
     assert "| constant | 83.3 [50.0, 100.0] | 0.0 [0.0, 0.0] |" in text
     assert "The trained constant: not run yet." not in text
-    recent(tmp_path)
-    assert "The trained constant: not run yet." in results_page.page(tmp_path)
+    recent(
+        tmp_path, "same", deleted="contradicted"
+    )  # 0 with the right bank, 5/6 without the evidence
+    text = results_page.page(tmp_path)
+    assert "| deleted | 83.3 [50.0, 100.0] | -83.3 [-100.0, -50.0] |" in text
+    assert "The trained constant: not run yet." in text
 
 
 def test_files_of_the_bench_as_they_are_written(tmp_path, tiny, conversations):

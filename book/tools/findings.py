@@ -168,7 +168,7 @@ def printed(files, scale):
 def gained(files):
     """Bits over no bank are no evidence of memory."""
     paper = (
-        "A bank's score is its gain over the same bank forced to zero (section 4), its benefit the gain over no memory "
+        "A bank's score is its gain over the same bank forced to zero (section 4.2), its benefit the gain over no memory "
         "(table 5); no wrong bank is asked."
     )
     asked = [cell for cell in files["cells"].values() if cell["bits_gained"]]
@@ -259,7 +259,7 @@ def remembers(files):
 
 def beside_text(files):
     """A bank beside turns in the encoder's input."""
-    paper = "Every condition sees the question only (equal input, section 4); no text is asked beside it."
+    paper = "Every condition sees the question only (equal input); no text is asked beside it."
     found = files["recent"]
     texts = {
         "last_k": "the newest turns",
@@ -375,7 +375,7 @@ as_run = partial(
     changed,
     what="The paper's shortcut, read once from the question's latents, against the printed equations",
     chosen=is_as_run,
-    paper="M.2 and M.5 were not run as printed, but with this shortcut.",
+    paper="M.2 and M.5 were not run as printed, but with this shortcut; it says so itself.",
     verdict=NOT + "the paper ran no printed M.2 or M.5 to compare with",
 )
 decay = partial(

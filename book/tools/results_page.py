@@ -166,7 +166,7 @@ def assigned(values):
 def as_printed(files):
     cells = [cell for cell in files["cells"].values() if rf.is_printed(cell)]
     cells.sort(key=lambda cell: (cell["scale"], cell["label"]))
-    wanted = [f"{m}-{scale}x" for scale in (1, 10) for m in ("m0", *rf.METHODS)]
+    wanted = ["m0-1x", *(f"{m}-{scale}x" for scale in (1, 10) for m in rf.METHODS)]
     left = [name for name in wanted if name not in files["cells"]]
     rates = [TABLE_3[cell["scale"]].get(cell["label"], 0.0) for cell in cells]
     rows = [

@@ -1,0 +1,83 @@
+"""Verbs that look: what is here and how well it reads, and which methods there are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lmem.cli.options import BackboneName, Json
+from lmem.cli.printing import dump, show
+
+verbs = typer.Typer()
+
+
+@verbs.command()
+def doctor(
+    questions: int = 200,
+    backbone: Annotated[str, typer.Option(help="A nano of your own: its folder.")] = "nano",
+    out: Annotated[
+        Path | None, typer.Option(help="Result file to write, with all figures.")
+    ] = None,
+    as_json: Json = False,
+):
+    """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
+    from lmem import reading_scores, results
+    from lmem.backbone import load_backbone
+
+    nano = load_backbone(backbone)
+    with_evidence = reading_scores.measure(nano, questions, evidence=True)
+    without = reading_scores.measure(nano, questions, evidence=False)
+    if out:
+        full = {"backbone": "nano", "turns": reading_scores.TURNS, "with_evidence": with_evidence}
+        full |= {
+            "without_evidence": without,
+            "alike": reading_scores.measure(nano, questions, alike=True),
+            "fingerprint": nano.fingerprint,
+            "versions": results.versions(),
+        }
+        results.save(full, out)
+    show(
+        {
+            "versions": results.versions(),
+            "machine": results.machine(),
+            "nano": {
+                "fingerprint": nano.fingerprint[:16],
+                "with_evidence": with_evidence["em"],
+                "without_evidence": without["em"],
+                "best_guess": without["best_guess"],
+                "questions": questions,
+            },
+        },
+        as_json,
+        "lmem doctor",
+    )
+
+
+@verbs.command()
+def methods(
+    shape: Annotated[
+        str | None, typer.Option(help="A published size, flan-t5-small to flan-t5-xxl, no weights.")
+    ] = None,
+    backbone: BackboneName = "nano",
+    scale: Annotated[float, typer.Option(help="1 is 64 rows, 10 is 640.")] = 1,
+    grid: Annotated[bool, typer.Option(help="Every write with every read that fits.")] = False,
+    as_json: Json = False,
+):
+    """The methods there are: what is written and read where, and how many numbers of it learn."""
+    from lmem import methods as known
+    from lmem.backbone import load_backbone
+
+    model = known.shape(shape) if shape else load_backbone(backbone).model
+    rows = known.table(model, scale, known.grid() if grid else known.METHODS)
+    if as_json:
+        return dump({"methods": rows})
+    table = Table(title=f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
+    for column in ("method", "also", "site", "trainable", "bank"):
+        numeric = column in ("trainable", "bank")
+        table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+    for row in rows:
+        also, site = (row["aliases"] or ["-"])[0], row["site"] or "-"
+        table.add_row(row["method"], also, site, f"{row['trainable']:,}", f"{row['bank']:,}")
+    Console().print(table)
