@@ -139,20 +139,34 @@ class Backbone:
             "attention_mask": inputs["attention_mask"],
         }
 
-    def logits(self, inputs, labels):
-        """What the model says at each target token, teacher-forced: (T, V), a row for every label that is no padding.
+    def states(self, inputs, labels):
+        """What the head sees at each target token, teacher-forced: (T, D), a row for every label that is no padding.
 
         inputs  of `inputs` or `encoded`
-        labels  (B, N) of `labels`; no logits are made where they are padding, which is most of the work for short answers
+        labels  (B, N) of `labels`
         """
-        real = labels >= 0
+        found = []
+
+        def catch(head, args):
+            found.append(args[0][labels >= 0])
+            return (args[0][:0],)  # the head has nothing to do yet
+
         starts = self.model.prepare_decoder_input_ids_from_labels(labels)
-        head = self.model.get_output_embeddings()
-        handle = head.register_forward_pre_hook(lambda module, args: (args[0][real],))
+        handle = self.head.register_forward_pre_hook(catch)
         try:
-            return self.model(**inputs, decoder_input_ids=starts, use_cache=False).logits
+            self.model(**inputs, decoder_input_ids=starts, use_cache=False)
         finally:
             handle.remove()
+        return found[0]
+
+    @property
+    def head(self):
+        """The head's module: (..., D) -> (..., V)."""
+        return self.model.get_output_embeddings()
+
+    def logits(self, inputs, labels):
+        """What the model says at each target token: (T, V), as `states`; none where a label is padding, which is most of the work."""
+        return self.head(self.states(inputs, labels))
 
     @torch.no_grad()
     def bits(self, inputs, labels):

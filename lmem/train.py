@@ -3,7 +3,7 @@
 The backbone is frozen, so each turn is encoded once, and each question too if the bank enters behind the encoder. A fixed write
 makes the same bank in every epoch, so each bank is made once; a learned write makes its bank anew at every step and carries
 gradient through the last `window` turns, with an explicit detach before them. What is left of a step is a batch of questions,
-each with the bank of its own conversation, worked off in parts whose answers are of similar length.
+each with the bank of its own conversation, decoded in parts whose answers are of similar length; the head sees all at once.
 
 With several processes (`accelerate launch -m lmem train ...`) each takes its share of a batch. Adapters live in hooks, where no
 wrapper finds them, so gradients are added up here: the loss is a sum over tokens divided by the tokens of all processes.
@@ -116,16 +116,20 @@ class _Lessons:
         """Negative log-likelihood of the answers, in nats: summed, divided by `tokens` (default: their own)."""
         bank = self.bank([place for place, _, _ in batch])
         lengths = self.lengths(batch)
-        parts = [self._summed(bank.pick(part), [batch[k] for k in part]) for part in alike(lengths)]
-        return sum(parts) / (tokens or sum(lengths))
+        states, labels = [], []
+        for part in alike(lengths):
+            found = self._states(bank.pick(part), [batch[k] for k in part])
+            states, labels = [*states, found[0]], [*labels, found[1]]
+        logits = self.model.backbone.head(torch.cat(states)).float()
+        return cross_entropy(logits, torch.cat(labels), reduction="sum") / (tokens or sum(lengths))
 
-    def _summed(self, bank, batch):
+    def _states(self, bank, batch):
+        """What the head sees at each token of the answers, (T, D), and the tokens, (T,)."""
         backbone = self.model.backbone
         inputs = backbone.inputs([prompt for _, prompt, _ in batch], True, self.questions)
         labels = backbone.labels([answer for _, _, answer in batch])
         with self.model.attached(bank, expand=1):
-            logits = backbone.logits(inputs, labels).float()
-        return cross_entropy(logits, labels[labels >= 0], reduction="sum")
+            return backbone.states(inputs, labels), labels[labels >= 0]
 
     def lengths(self, batch):
         """Tokens of each answer."""
@@ -213,12 +217,12 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     }
 
 
-def alike(lengths):
-    """Places in groups whose lengths are alike: up to 4, up to 8, up to 16, ..., so that little is padded."""
-    groups = {}
+def alike(lengths, short=8):
+    """Places in two groups, answers of up to `short` tokens and longer ones, so that little is padded; one if there is one."""
+    groups = [], []
     for place, length in enumerate(lengths):
-        groups.setdefault(max(2, (length - 1).bit_length()), []).append(place)
-    return list(groups.values())
+        groups[length > short].append(place)
+    return [group for group in groups if group]
 
 
 def main_process():

@@ -17,7 +17,7 @@ from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 from lmem.methods import METHODS
 from lmem.model import MemoryModel
-from lmem.train import _Lessons, learning_rate, make_banks, train
+from lmem.train import _Lessons, alike, learning_rate, make_banks, train
 
 TABLE = [m.name for m in METHODS if m.write is not None]
 SHORT = TrainConfig(steps=12, batch=8, warmup=2, lr=5e-3)
@@ -167,6 +167,22 @@ def test_a_learned_write_learns(tiny, conversations, method):
     train(model, conversations, SHORT, progress=False)
     for name, weight in model.named_parameters():
         assert not torch.equal(weight, start[name]), name
+
+
+def test_a_batch_costs_what_its_questions_cost_one_by_one(tiny, conversations):
+    """Short and long answers are decoded apart; the loss is the mean over all tokens."""
+    assert alike([3, 9, 8, 20]) == [[0, 2], [1, 3]]
+    assert alike([9, 9]) == [[0, 1]]
+    lessons = _Lessons(MemoryModel(tiny, "m2"), conversations, SHORT, False)
+    long = "a wooden kettle, a glass umbrella, a red guitar and a tiny otter"
+    batch = [
+        (place, prompt, (answer, long)[k % 2])
+        for k, (place, prompt, answer) in enumerate(lessons.pairs[:6])
+    ]
+    assert len(alike(lessons.lengths(batch))) == 2
+    apart = [(lessons.loss([one]).item(), *lessons.lengths([one])) for one in batch]
+    mean = sum(loss * n for loss, n in apart) / sum(n for _, n in apart)
+    assert lessons.loss(batch).item() == pytest.approx(mean, rel=1e-5)
 
 
 def test_the_window_is_what_carries_gradient(tiny, conversations):
