@@ -567,6 +567,19 @@ def test_the_figure_of_capacity(tmp_path):
     assert figure.layout.meta["alt"] in text.replace("&#x27;", "'")
 
 
+def test_the_figure_of_rows():
+    rows = [
+        {"kind": kind, "name": "slots", "rows": n, "ms": ms}
+        for kind, n, ms in (("write", 64, 0.51234), ("write", 1024, 2.0), ("read", 64, 7.0))
+    ]
+    figure = plots.rows_cost(rows, 5.5555, "a title")
+    write, read, bare = figure.data
+    assert (list(write.x), list(write.y)) == ([64, 1024], [0.512, 2.0])
+    assert (read.name, list(read.y), list(bare.y)) == ("read slots", [7.0], [5.56, 5.56])
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "log"
+    assert "write slots 0.512 at 64 rows, 2 at 1024" in figure.layout.meta["alt"]
+
+
 def test_the_battery_by_hand(tmp_path):
     recent(tmp_path, "shown", constant="same")
     text = results_page.page(tmp_path)

@@ -195,14 +195,12 @@ def compared(title, files, *kinds, drawn=None):
     if not shown:
         return section(title, [])
     rows = [against(cell, bases.get(cell["cell"])) for cell in shown]
-    figure = drawn(shown) if drawn else None
-    return section(title, [table(rows), *([figure] if figure else []), *cells_about(shown)])
+    picture = drawn(shown) if drawn else None
+    return section(title, [table(rows), *([picture] if picture else []), *cells_about(shown)])
 
 
 def curves(cells):
-    """Memory score by scale, where a curve has two points or more: drawn by the book's own extension, as in the notebooks."""
-    import lmem_book
-
+    """Memory score by scale, where a curve has two points or more."""
     from lmem.viz import plots
 
     found = {}
@@ -212,7 +210,14 @@ def curves(cells):
     found = {name: line for name, line in found.items() if len(line) > 1}
     if not found:
         return None
-    drawn = json.loads(plots.capacity(found, "memory score by the size of the bank").to_json())
+    return figure(plots.capacity(found, "memory score by the size of the bank"))
+
+
+def figure(drawn):
+    """A plotly figure as the notebooks show theirs, by the book's own extension."""
+    import lmem_book
+
+    drawn = json.loads(drawn.to_json())
     box = lmem_book.box(drawn, drawn["layout"], drawn["layout"]["meta"]["alt"])
     for script in ("plotly.min.js", "lmem_plotly.js"):
         box += f'<script defer src="../_static/{script}"></script>'
@@ -379,6 +384,7 @@ def speed(files):
         parts += [
             f"### Writing: {found['backbone']}",
             table(turn_rows(found)),
+            rows_figure(found),
             table(size_rows(found)),
         ]
         told = f"{machine(found)}. Milliseconds, medians of {found['repeats']} repeats"
@@ -471,6 +477,14 @@ def turn_rows(found):
         }
         for rule, rows in for_rule.items()
     ]
+
+
+def rows_figure(found):
+    from lmem.viz import plots
+
+    return figure(
+        plots.rows_cost(found["by_rows"], found["bare_ms"], "a write and a read by the bank's rows")
+    )
 
 
 def size_rows(found):

@@ -200,6 +200,38 @@ def capacity(curves, title):
     return figure.update_yaxes(title="memory score, bits", row=2)
 
 
+def rows_cost(by_rows, bare, title):
+    """Milliseconds of a write and of a read by the bank's rows, both axes logarithmic.
+
+    by_rows  rows of `lmem bench write`: dicts of kind ("write", "read"), name, rows, ms
+    bare     milliseconds of the same question without a bank
+    """
+    figure, lines = go.Figure(), {}
+    for row in by_rows:
+        lines.setdefault((row["kind"], row["name"]), []).append(row)
+    colours = [*COLOURS.values(), "#009E73"]
+    for place, ((kind, name), rows) in enumerate(lines.items()):
+        figure.add_scatter(
+            x=[row["rows"] for row in rows],
+            y=[float(f"{row['ms']:.3g}") for row in rows],
+            name=f"{kind} {name}", mode="lines+markers",
+            line={"color": colours[place % len(colours)], "dash": "solid" if kind == "read" else "dot"},
+        )  # fmt: skip
+    sizes = sorted({row["rows"] for row in by_rows})
+    figure.add_scatter(
+        x=[sizes[0], sizes[-1]], y=[float(f"{bare:.3g}")] * 2, name="a question without a bank",
+        mode="lines", line={"color": "#7f7f7f", "dash": "dash"},
+    )  # fmt: skip
+    spoken = "; ".join(
+        f"{kind} {name} {rows[0]['ms']:.3g} at {rows[0]['rows']} rows, {rows[-1]['ms']:.3g} at {rows[-1]['rows']}"
+        for (kind, name), rows in lines.items()
+    )
+    alt = f"Lines of the milliseconds of a write and a read by the bank's rows: {spoken}; without a bank {bare:.3g}."
+    style(figure, title, alt, "rows of the bank", "milliseconds", height=560)
+    figure.update_xaxes(type="log", tickvals=sizes, ticktext=[str(size) for size in sizes])
+    return figure.update_yaxes(type="log")
+
+
 def losses(values, title="training loss", window=25):
     """A training curve, as the mean of every `window` steps."""
     means = [float(np.mean(values[i : i + window])) for i in range(0, len(values), window)]
