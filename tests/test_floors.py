@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1] / "lmem"
 
 FLOORS = [
     {"errors"},
-    {"files", "progress", "config", "score"},
+    {"files", "progress", "config", "score", "paper"},
     {"data"},
     {"bank", "sites", "results", "checkpoint", "summary"},
     {"backbone", "write", "read"},

@@ -25,15 +25,10 @@ from result_files import (
     is_start,
 )
 
+from lmem.paper import MEAN_RECALL, TAX_BY_ROWS
 from lmem.summary import difference, headline
 from lmem.tables import bits, percent
 
-# the paper's figures: its recall rate, mean of the buckets, %, by scale; its adapter tax in points of F1, by rows
-TABLE_3 = {
-    1: {"m1": 0.02, "m2": 11.91, "m3": 0.0, "m4": 9.34, "m5": 0.15, "m6": 10.47},
-    10: {"m1": 9.86, "m2": 10.69, "m3": 12.05, "m4": 11.60, "m5": 8.34, "m6": 10.99},
-}
-TABLE_5 = {64: 2.38, 384: 3.39, 640: 4.23}
 MANY = 8  # more cells than these are counted where nothing is shown, not listed
 FLAT = 1.25  # up to so many times the cost counts as the same cost: clocks are not exact
 SIGNS = {"shown", "contradicted"}
@@ -138,7 +133,7 @@ def reads(files):
 
 def printed(files, scale):
     """Do the six methods remember as printed?"""
-    rates = TABLE_3[scale]
+    rates = MEAN_RECALL[scale]
     paper = "Recall rate, mean of the buckets, percent: "
     paper += ", ".join(f"{m} {rates[m]:.2f}" for m in METHODS) + f" (table 3, {scale}x)."
     cells = {
@@ -293,7 +288,7 @@ def beside_text(files):
 def zero_rows(files):
     """The paper's "bank forced to zero", where nothing is trained."""
     paper = "Adapter tax, points of F1: "
-    paper += ", ".join(f"{tax} with {n} rows" for n, tax in TABLE_5.items()) + " (table 5)."
+    paper += ", ".join(f"{tax} with {n} rows" for n, tax in TAX_BY_ROWS.items()) + " (table 5)."
     found = files["null_rows"]
     if found is None:
         return missing("What zero rows cost", paper)

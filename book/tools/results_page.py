@@ -13,8 +13,9 @@ PAGE = ROOT / "book" / "results.md"
 sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "book" / "_ext")]
 
 import result_files as rf  # noqa: E402
-from findings import FINDINGS, TABLE_3, TABLE_5, WRONG, spread  # noqa: E402
+from findings import FINDINGS, WRONG, spread  # noqa: E402
 
+from lmem.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
 from lmem.summary import difference, headline  # noqa: E402
 from lmem.tables import bits, percent, printed_conditions, printed_figures  # noqa: E402
 
@@ -168,7 +169,7 @@ def as_printed(files):
     cells.sort(key=lambda cell: (cell["scale"], cell["label"]))
     wanted = ["m0-1x", *(f"{m}-{scale}x" for scale in (1, 10) for m in rf.METHODS)]
     left = [name for name in wanted if name not in files["cells"]]
-    rates = [TABLE_3[cell["scale"]].get(cell["label"], 0.0) for cell in cells]
+    rates = [MEAN_RECALL[cell["scale"]].get(cell["label"], 0.0) for cell in cells]
     rows = [
         cell_row(cell)
         | {
@@ -201,7 +202,7 @@ def compared(title, files, *kinds, drawn=None):
 
 def curves(cells):
     """Memory score by scale, where a curve has two points or more."""
-    from lmem.viz import plots
+    from lmem.viz import curves as figures
 
     found = {}
     for cell in sorted(cells, key=lambda cell: cell["scale"]):
@@ -210,7 +211,7 @@ def curves(cells):
     found = {name: line for name, line in found.items() if len(line) > 1}
     if not found:
         return None
-    return figure(plots.capacity(found, "memory score by the size of the bank"))
+    return figure(figures.capacity(found, "memory score by the size of the bank"))
 
 
 def figure(drawn):
@@ -252,7 +253,7 @@ def zero_rows(files):
                 "cost, bits": scored(evidence["cost"]["bits"], bits),
                 "right, question alone": percent(alone["em"]),
                 "cost there, bits": scored(alone["cost"]["bits"], bits),
-                "the paper's tax, points of F1 (table 5)": TABLE_5.get(int(n), "-"),
+                "the paper's tax, points of F1 (table 5)": TAX_BY_ROWS.get(int(n), "-"),
             }
         )
     same = [
@@ -480,10 +481,12 @@ def turn_rows(found):
 
 
 def rows_figure(found):
-    from lmem.viz import plots
+    from lmem.viz import curves as figures
 
     return figure(
-        plots.rows_cost(found["by_rows"], found["bare_ms"], "a write and a read by the bank's rows")
+        figures.rows_cost(
+            found["by_rows"], found["bare_ms"], "a write and a read by the bank's rows"
+        )
     )
 
 

@@ -5,7 +5,6 @@ Every figure carries its text alternative in `layout.meta.alt`; colours are safe
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
 
@@ -114,7 +113,7 @@ def conditions(summary, title, measure="em"):
         go.Bar(
             x=[NAMES[name] for name in names],
             y=[round(100 * f["mean"], 1) for f in found],
-            error_y=_errors(found),
+            error_y=intervals(found),
             marker_color=[COLOURS[name] for name in names],
         )
     )
@@ -131,7 +130,8 @@ def conditions(summary, title, measure="em"):
     )
 
 
-def _errors(found, unit=100, digits=1):
+def intervals(found, unit=100, digits=1):
+    """Error bars of means with their intervals, {mean, low, high}; None where one has none."""
     if any(f["low"] is None for f in found):
         return None
     return {
@@ -140,104 +140,3 @@ def _errors(found, unit=100, digits=1):
         "arrayminus": [round(unit * (f["mean"] - f["low"]), digits) for f in found],
         "symmetric": False,
     }
-
-
-def forgetting(summary, title):
-    """Exact match by lag for every condition, and the paper's recall rate with its isotonic fit."""
-    curves = summary["forgetting"]
-    rho = curves["recall_rate"]
-    full = [i for i, n in enumerate(rho["n"]) if n]
-    labels = [f"{rho['buckets'][i]}<br>n = {rho['n'][i]}" for i in full]
-    figure = go.Figure()
-    for name in NAMES:
-        if f"em {name}" in curves:
-            raw = _percent(curves[f"em {name}"]["raw"][i] for i in full)
-            line = {"color": COLOURS[name]}
-            figure.add_scatter(x=labels, y=raw, name=NAMES[name], mode="lines+markers", line=line)
-    fit = _percent(rho["fit"][i] for i in full)
-    line = {"color": "#009E73", "dash": "dot"}
-    figure.add_scatter(x=labels, y=fit, name="recall rate, isotonic", mode="lines", line=line)
-    right = _percent(curves["em right"]["raw"][i] for i in full)
-    spoken = ", ".join(f"{rho['buckets'][i]}: {v}" for i, v in zip(full, right, strict=True))
-    alt = f"Lines of exact match in percent by lag in turns; right bank {spoken}."
-    style(figure, title, alt, "lag of the evidence, turns", "exact match or recall rate, %", 470)
-    return figure.update_layout(margin_b=175)
-
-
-def _percent(values):
-    return [None if v is None else round(100 * v, 1) for v in values]
-
-
-def capacity(curves, title):
-    """Memory score by the size of the bank, above in points of exact match, below in bits, with 95% intervals.
-
-    curves  {name: lines as of `lmem.sweep.gather`, of growing scale}
-    """
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    colours = [*COLOURS.values(), "#009E73"]
-    for place, (name, lines) in enumerate(curves.items()):
-        for row, key, unit, digits in ((1, "memory", 100, 1), (2, "bits", 1, 2)):
-            found = [line[key] for line in lines]
-            figure.add_scatter(
-                x=[line["scale"] for line in lines],
-                y=[round(unit * f["mean"], digits) for f in found],
-                error_y=_errors(found, unit, digits),
-                name=name, legendgroup=name, showlegend=row == 1, mode="lines+markers",
-                line={"color": colours[place % len(colours)]}, row=row, col=1,
-            )  # fmt: skip
-    spoken = "; ".join(
-        f"{name} "
-        + ", ".join(f"{100 * line['memory']['mean']:.1f} at {line['scale']:g}x" for line in lines)
-        for name, lines in curves.items()
-    )
-    alt = f"Lines of the memory score in points of exact match and in bits by the size of the bank; points: {spoken}."
-    style(
-        figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", height=620
-    )
-    scales = sorted({line["scale"] for lines in curves.values() for line in lines})
-    figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{scale:g}x" for scale in scales])
-    figure.update_xaxes(title=None, row=1)
-    return figure.update_yaxes(title="memory score, bits", row=2)
-
-
-def rows_cost(by_rows, bare, title):
-    """Milliseconds of a write and of a read by the bank's rows, both axes logarithmic.
-
-    by_rows  rows of `lmem bench write`: dicts of kind ("write", "read"), name, rows, ms
-    bare     milliseconds of the same question without a bank
-    """
-    figure, lines = go.Figure(), {}
-    for row in by_rows:
-        lines.setdefault((row["kind"], row["name"]), []).append(row)
-    colours = [*COLOURS.values(), "#009E73"]
-    for place, ((kind, name), rows) in enumerate(lines.items()):
-        figure.add_scatter(
-            x=[row["rows"] for row in rows],
-            y=[float(f"{row['ms']:.3g}") for row in rows],
-            name=f"{kind} {name}", mode="lines+markers",
-            line={"color": colours[place % len(colours)], "dash": "solid" if kind == "read" else "dot"},
-        )  # fmt: skip
-    sizes = sorted({row["rows"] for row in by_rows})
-    figure.add_scatter(
-        x=[sizes[0], sizes[-1]], y=[float(f"{bare:.3g}")] * 2, name="a question without a bank",
-        mode="lines", line={"color": "#7f7f7f", "dash": "dash"},
-    )  # fmt: skip
-    spoken = "; ".join(
-        f"{kind} {name} {rows[0]['ms']:.3g} at {rows[0]['rows']} rows, {rows[-1]['ms']:.3g} at {rows[-1]['rows']}"
-        for (kind, name), rows in lines.items()
-    )
-    alt = f"Lines of the milliseconds of a write and a read by the bank's rows: {spoken}; without a bank {bare:.3g}."
-    style(figure, title, alt, "rows of the bank", "milliseconds", height=560)
-    figure.update_xaxes(type="log", tickvals=sizes, ticktext=[str(size) for size in sizes])
-    return figure.update_yaxes(type="log")
-
-
-def losses(values, title="training loss", window=25):
-    """A training curve, as the mean of every `window` steps."""
-    means = [float(np.mean(values[i : i + window])) for i in range(0, len(values), window)]
-    steps = [min(len(values), i + window) for i in range(0, len(values), window)]
-    figure = go.Figure(
-        go.Scatter(x=steps, y=[round(m, 3) for m in means], line={"color": "#0072B2"})
-    )
-    alt = f"Training loss over {len(values)} steps, from {means[0]:.2f} to {means[-1]:.2f} nats per token."
-    return style(figure, title, alt, "step", "loss, nats per token")

@@ -1,0 +1,188 @@
+"""Figures of scores: what is drawn is what the values say, by hand."""
+
+import pytest
+
+from lmem import paper, results
+from lmem.errors import InputError
+from lmem.summary import summarise
+from lmem.viz import curves
+
+
+def traces(figure):
+    return {trace.name: trace for trace in figure.data}
+
+
+def texts(figure):
+    """All that a figure says in words."""
+    layout = figure.layout
+    axes = [layout[key].title.text for key in layout if key.startswith(("xaxis", "yaxis"))]
+    return [layout.title.text, layout.meta["alt"], *filter(None, axes)]
+
+
+def result_of(*questions):
+    """A result of questions (conversation, lag, right, twin): 1 or 0 each; zero rows and the bare backbone give 0."""
+    rows = []
+    for i, (conversation, lag, right, twin) in enumerate(questions):
+        row = {
+            "id": f"q{i}",
+            "conversation": conversation,
+            "lag": lag,
+            "category": 4,
+            "answerable": True,
+            "in_bank": True,
+        }
+        for name, hit in (("right", right), ("twin", twin), ("null_rows", 0), ("baseline", 0)):
+            row[name] = {
+                "answer": "x",
+                "f1": float(hit),
+                "em": hit,
+                "bits": -1.0,
+                "locomo": float(hit),
+            }
+        rows.append(row)
+    controls = ["right", "twin", "null_rows", "baseline"]
+    return {"questions": rows, "summary": summarise(rows, controls)}  # fmt: skip
+
+
+@pytest.fixture
+def short_and_long():
+    # lags 0 and 31 in the first bucket, 40 in the second: right 1/2, then 1; a fit that may not rise is 2/3 for both
+    return result_of(("a", 0, 1, 0), ("b", 31, 0, 0), ("a", 40, 1, 1))
+
+
+def test_forgetting_shows_means_points_and_fit(short_and_long):
+    found = traces(curves.forgetting(short_and_long, "a title"))
+    mean = found["right bank, bucket mean"]
+    assert (list(mean.x), list(mean.y)) == ([0, 1], [50.0, 100.0])
+    fit = found["its isotonic fit"]
+    assert list(fit.y) == [66.7, 66.7, None, 66.7, 66.7, None]
+    # the first and the last eighth of bucket 0; bucket 1 ends at the greatest lag, 40, which lies in its last eighth
+    points = found["right bank, neighbouring lags"]
+    assert list(points.x) == [-0.394, 0.394, 1.394]
+    assert list(points.y) == [100.0, 0.0, 100.0]
+    # questions of two conversations: resampled, the mean of bucket 0 is anything from 0 to 1; bucket 1 has one conversation
+    assert mean.error_y.array is None
+
+
+def test_forgetting_draws_the_wrong_banks_interval():
+    rows = [(c, lag, 1, hit) for c, hit in (("a", 1), ("b", 0)) for lag in (1, 2)]
+    figure = curves.forgetting(result_of(*rows), "a title")
+    band = traces(figure)["twin's bank, 95%"]
+    assert list(band.y) == [
+        0.0,
+        0.0,
+        100.0,
+        100.0,
+        0.0,
+        None,
+    ]  # a draw of two is a, a or b, b a quarter of the time each
+    assert band.fill == "toself"
+    assert "right bank [0,32): 100.0; twin's bank 50.0" in figure.layout.meta["alt"]
+    assert figure.layout.xaxis.ticktext == ("[0,32)<br>n = 4",)
+
+
+def test_the_papers_values_are_a_trace_of_their_own(short_and_long):
+    figure = curves.forgetting(short_and_long, "a title", "f1", ("m2 at 1x", paper.RECALL[1]["m2"]))
+    drawn = traces(figure)["paper, m2 at 1x: its recall rate"]
+    assert list(drawn.y) == [17.85, 14.65, 9.02, 9.02, 9.02]
+    assert drawn.marker.symbol == "diamond-open"
+    assert len(figure.layout.xaxis.ticktext) == 5  # empty buckets of ours, with n = 0
+    assert "n = 0" in figure.layout.xaxis.ticktext[4]
+
+
+def test_forgetting_needs_its_curves():
+    with pytest.raises(InputError, match="forgetting curves"):
+        curves.forgetting({"summary": {"conditions": {}}}, "a title")
+
+
+def test_knowledge_has_both_sets_of_questions():
+    right = {"k": [0.5, 0.25], "n": [2, 8], "panel": [0.5, None], "panel_n": 2}
+    figure = curves.knowledge(
+        {"right": right, "none": {"k": [0.0, 0.125]}}, "a title", ("m2", (11.04, 7.34))
+    )
+    found = traces(figure)
+    assert list(found["right bank, all questions so far"].y) == [50.0, 25.0]
+    assert list(found["right bank, the 2 questions of session 1"].y) == [50.0, None]
+    assert list(found["no bank, all questions so far"].y) == [0.0, 12.5]
+    # 11.04 - 7.34 = 3.70 after the first session
+    assert list(found["paper, m2: first and last of its sessions"].y) == [3.7, 11.04]
+    assert figure.layout.xaxis.ticktext == ("1<br>n = 2", "2<br>n = 8")  # fmt: skip
+
+
+def test_tax_and_benefit_are_levels():
+    level = {"low": 0.1, "high": 0.3, "mean": 0.2}
+    ours = {"m2": {"baseline": level, "null_rows": {**level, "mean": 0.15}, "right": level}}
+    figure = curves.tax_and_benefit(ours, "a title", {"m2": paper.levels("m2")})
+    found = traces(figure)
+    assert list(found["F_0, zero rows read"].x) == [15.0]
+    assert found["F_0, zero rows read"].error_x.array[0] == 15.0  # 30 - 15
+    # 6.44 - 3.39 and 6.44 + 6.76
+    assert (list(found["paper, F_0"].x), list(found["paper, F_mem"].x)) == ([3.05], [13.2])
+    assert list(found["paper, F_mem"].y) == ["m2, paper"]
+    assert "m2, paper 6.44, 3.05, 13.2" in figure.layout.meta["alt"]
+
+
+def test_levels_come_from_a_summary(short_and_long):
+    levels = curves.f1_levels(short_and_long["summary"])
+    assert levels["right"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
+    assert levels["null_rows"]["mean"] == 0.0
+
+
+def test_the_ladder_at_two_sizes():
+    steps = [
+        ("as printed", {1: (0.0, -0.01, 0.01), 10: (0.02, 0.0, 0.05)}),
+        ("normalised", {10: (0.3, None, None)}),
+    ]
+    figure = curves.ladder(steps, "a title")
+    small, large = figure.data
+    assert (small.name, list(small.x), list(small.y)) == ("1x", [0.0], [-0.12])
+    assert (list(small.error_x.array), list(small.error_x.arrayminus)) == ([1.0], [1.0])
+    assert (list(large.x), list(large.y)) == ([2.0, 30.0], [0.12, 1.12])
+    assert large.error_x.array is None  # an interval is missing
+    assert figure.layout.yaxis.ticktext == ("as printed", "normalised")
+    assert "normalised 30.0 at 10x" in figure.layout.meta["alt"]
+    with pytest.raises(InputError, match="at least one step"):
+        curves.ladder([], "a title")  # fmt: skip
+
+
+def test_capacity_keeps_another_measure_apart():
+    line = {
+        "memory": {"mean": 0.1, "low": 0.0, "high": 0.2},
+        "bits": {"mean": 1.0, "low": 0.5, "high": 2.0},
+    }
+    lines = {"m2": [{**line, "scale": 1.0}, {**line, "scale": 10.0}]}
+    figure = curves.capacity(lines, "a title", {"m2": {1: 11.91, 10: 10.69}})
+    drawn = traces(figure)["paper, m2"]
+    assert list(drawn.y) == [11.91, 10.69]
+    assert drawn.yaxis == "y3"
+    assert figure.layout.yaxis3.title.text == "paper's recall rate, %"
+    assert len(curves.capacity(lines, "a title").data) == 2  # fmt: skip
+
+
+def test_loss_is_averaged():
+    figure = curves.losses([4.0, 2.0, 1.0], window=2)
+    assert (list(figure.data[0].x), list(figure.data[0].y)) == ([2, 3], [3.0, 1.0])
+
+
+def test_paper_agrees_with_itself():
+    """Its tables among themselves: means of buckets, and a tax that depends on the rows alone."""
+    for scale, rates in paper.RECALL.items():
+        for method, mean in paper.MEAN_RECALL[scale].items():
+            assert sum(rates[method]) / 5 == pytest.approx(mean, abs=0.011), (scale, method)
+    assert sum(paper.QUESTIONS) == 639
+    taxes = {tax for scale in paper.TAX_AND_BENEFIT.values() for tax, _ in scale.values()}
+    assert taxes == set(paper.TAX_BY_ROWS.values())
+
+
+@pytest.mark.slow
+def test_shipped_results_can_be_drawn():
+    """Every shipped result with curves, without a value that is not finite."""
+    drawn = 0
+    for name in results.names():
+        result = results.load(name)
+        if "forgetting" in result.get("summary", {}):
+            figure = curves.forgetting(result, name)
+            assert all(len(text) for text in texts(figure))
+            assert "NaN" not in figure.to_json()
+            drawn += 1
+    assert drawn > 20
