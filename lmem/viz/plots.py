@@ -3,6 +3,8 @@
 Every figure carries its text alternative in `layout.meta.alt`; colours are safe for colour-blind readers (Okabe and Ito).
 """
 
+from html import escape
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -43,6 +45,43 @@ def style(figure, title, alt, x, y, height=380):
     figure.update_xaxes(title={"text": x, "standoff": 14}, automargin=True, showgrid=False)
     figure.update_yaxes(title=y, gridcolor="rgba(128,128,128,0.25)")
     return figure
+
+
+def slide(figure, frames, labels, prefix, suffix="", shown=0):
+    """Give a figure the traces of one frame, and a slider that puts those of another in their place; it needs no kernel.
+
+    frames  list of lists of traces, equally many
+    labels  a text for each frame, all different; the one that is shown stands between prefix and suffix
+    shown   which frame is there at first
+    """
+    figure.add_traces(frames[shown])
+    figure.frames = [
+        go.Frame(name=label, data=data, traces=list(range(len(data))))
+        for label, data in zip(labels, frames, strict=True)
+    ]
+    now = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
+    steps = [{"label": label, "method": "animate", "args": [[label], now]} for label in labels]
+    value = {"prefix": prefix, "suffix": suffix}
+    slider = {"steps": steps, "active": shown, "currentvalue": value, "pad": {"t": 70}}
+    return figure.update_layout(sliders=[slider])
+
+
+def numbers(rows, title="The same in numbers"):
+    """The small table behind a slider, for readers who cannot move it: HTML, folded.
+
+    rows  list of {column: value}, all of the same columns
+    """
+    from IPython.display import HTML
+
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in rows[0])
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>"
+        for row in rows
+    )
+    return HTML(
+        f"<details><summary>{escape(title)}</summary><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></details>"
+    )
 
 
 def bank_frames(banks, texts, columns=16):
