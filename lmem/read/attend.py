@@ -26,6 +26,13 @@ class Attend(nn.Module):
         """Keys and values of rows (B, R, D): two of (B, H, R, inner / H)."""
         return self._heads(rows @ self.w_k[layer]), self._heads(rows @ self.w_v[layer])
 
+    def shares(self, states, keys, mask, layer=0):
+        """How much each position looks at each row: keys (B, H, R, inner / H) -> (B, H, N, R), 1 in sum."""
+        q = self._heads(states @ self.w_q[layer])
+        scores = q @ keys.transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, N, R)
+        scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
+        return scores.softmax(-1)
+
     def forward(self, states, keys, mask, layer=0):
         """What each position finds.
 
@@ -35,10 +42,9 @@ class Attend(nn.Module):
         layer    which set of projections
         returns  (B, N, inner); a bank without a readable row gives zeros
         """
-        q, (k, v) = self._heads(states @ self.w_q[layer]), keys
-        scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, N, R)
-        scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
-        found = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)  # (B, N, inner)
+        k, v = keys
+        found = self.shares(states, k, mask, layer) @ v  # (B, H, N, inner / H)
+        found = found.transpose(1, 2).flatten(2)  # (B, N, inner)
         return found * mask.any(1)[:, None, None]
 
     def _heads(self, states):

@@ -50,11 +50,12 @@ def style(figure, title, alt, x, y, height=380):
 def slide(figure, frames, labels, prefix, suffix="", shown=0):
     """Give a figure the traces of one frame, and a slider that puts those of another in their place; it needs no kernel.
 
-    frames  list of lists of traces, equally many
+    frames  list of lists of traces, equally many; a figure that has its traces already needs only what changes in them
     labels  a text for each frame, all different; the one that is shown stands between prefix and suffix
     shown   which frame is there at first
     """
-    figure.add_traces(frames[shown])
+    if not figure.data:
+        figure.add_traces(frames[shown])
     figure.frames = [
         go.Frame(name=label, data=data, traces=list(range(len(data))))
         for label, data in zip(labels, frames, strict=True)
@@ -99,7 +100,7 @@ def bank_frames(banks, texts, columns=16):
     kept = list(range(0, len(banks), step))
     maps = [_pooled(banks[i], columns) for i in kept]
     top = max(float(np.abs(m).max()) for m in maps) or 1.0
-    headings = ["before the first turn", *(_short(text) for text in texts)]
+    headings = ["before the first turn", *(short(text) for text in texts)]
     heats = [_heat(m, banks[i], top) for i, m in zip(kept, maps, strict=True)]
     figure = go.Figure(data=[heats[0]])
     figure.frames = [
@@ -139,7 +140,8 @@ def _heat(values, bank, top):
     )  # fmt: skip
 
 
-def _short(text, length=70):
+def short(text, length=70):
+    """A turn's text without its prefix, cut to so many characters."""
     text = text.removeprefix("context: ")
     return text if len(text) <= length else text[: length - 1] + "…"
 
