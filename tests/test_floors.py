@@ -16,7 +16,7 @@ FLOORS = [
     {"methods"},
     {"model"},
     {
-        "train", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "record",
+        "train", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "record", "rows", "steps",
     },
     {"viz", "talk", "notebook"},
     {"cli"},

@@ -1,11 +1,11 @@
-"""What the read looked at, drawn: shares of attention over question and turns, for several banks below each other."""
+"""What the read looked at, and what single rows say, drawn (chapters 2 and 5)."""
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
-from lmem.viz.plots import short, slide, style
+from lmem.viz.plots import COLOURS, short, slide, style
 
 PANEL = 150  # pixels of height for each bank
 NOBODY = "no turn"
@@ -117,6 +117,59 @@ def looked_rows(records, reader=0):
                 row["bank's part over the question's"] = f"{one.added[layer, reader]:.2f}"
             found.append(row)
     return found
+
+
+def decoded(likeness, said, bits, written, title, texts=(), answer="the answer"):
+    """What each row says: beside its likeness to every turn, the bits that it alone gives the right answer.
+
+    likeness, said, bits  of `lmem.rows`: (R, T), R texts, (R,)
+    written               R numbers of the turns that wrote the rows last; rows with -1 are left out
+    raises                InputError if no row was written
+    """
+    rows = [r for r, turn in enumerate(written) if turn >= 0]
+    if not rows:
+        raise InputError("expected a bank with a written row, found none")
+    cosines = np.asarray(likeness)[rows]  # (R', T)
+    gained = [round(float(bits[r]), 1) + 0.0 for r in rows]
+    labels = [f"row {r}, written last by {_turn(written[r])}" for r in rows]
+    figure = make_subplots(
+        rows=1, cols=2, shared_yaxes=True, column_widths=[0.7, 0.3], horizontal_spacing=0.04,
+    )  # fmt: skip
+    figure.add_trace(
+        go.Heatmap(
+            z=np.round(100 * cosines).astype(np.int8), y=labels,
+            x=[_turn(turn, texts) for turn in range(cosines.shape[1])],
+            zmin=int(100 * cosines.min()), zmax=100, colorscale="Cividis",
+            colorbar=SCALE | {"title": {"text": "cosine with the turn as written alone, %", "side": "bottom"}},
+            hovertemplate="%{y}<br>%{x}<br>cosine %{z}%<extra></extra>",
+        ),
+        row=1, col=1,
+    )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=gained, y=labels, mode="markers", marker={"color": COLOURS["right"], "size": 6},
+            text=[short(said[r], 30) or "(nothing)" for r in rows],
+            hovertemplate="%{y}<br>alone it says: %{text}<br>%{x} bits<extra></extra>",
+        ),
+        row=1, col=2,
+    )  # fmt: skip
+    best = rows[int(np.argmax(gained))]
+    own = np.mean([cosines[i].argmax() == written[r] for i, r in enumerate(rows)])
+    alt = (
+        f"Heat map of {len(rows)} rows against {cosines.shape[1]} turns; {_percent(own)} of the rows are nearest to the turn that wrote "
+        f'them last. Beside it the bits that each row alone gives {answer}: most, {max(gained)}, by row {best}, which says "{said[best]}".'
+    )
+    style(figure, title, alt, None, None, 590)
+    figure.update_yaxes(showticklabels=False, ticks="", autorange="reversed", showgrid=False)
+    figure.update_yaxes(title="row of the bank", row=1, col=1)
+    turns = list(range(cosines.shape[1]))
+    figure.update_xaxes(automargin=False, title=None)
+    figure.update_xaxes(
+        tickvals=turns, ticktext=[t + 1 for t in turns], tickfont_size=10, tickangle=0, row=1, col=1
+    )
+    figure.update_xaxes(title="turn", row=1, col=1)
+    figure.update_xaxes(title="bits alone", showgrid=True, row=1, col=2)
+    return figure.update_layout(margin_b=160, showlegend=False)
 
 
 def _spoken(name, one, shares):
