@@ -3,6 +3,22 @@
 from html import escape
 
 _BOX = 'fill="none" stroke="currentColor" stroke-width="1.5" rx="8"'
+BOXES = {  # x, y, first line, second line, frozen
+    "turn": (10, 20, "turn x_t", "Ana: I adopted ...", False),
+    "encoder": (160, 20, "encoder E", "frozen", True),
+    "latents": (310, 20, "latents Z_t", "N x D numbers", False),
+    "write": (460, 20, "write", "P_t from P_t-1, Z_t", False),
+    "bank": (460, 120, "bank P", "R x D numbers", False),
+    "read": (460, 220, "read", "at one of 3 sites", False),
+    "question": (10, 220, "question", "What is ... ?", False),
+    "asked": (160, 220, "encoder E", "frozen", True),
+    "decoder": (310, 220, "decoder D", "frozen", True),
+    "answer": (310, 320, "answer y", "Miro", False),
+}
+_ARROWS = [
+    (120, 45, 158, 45), (270, 45, 308, 45), (420, 45, 458, 45), (515, 70, 515, 118), (515, 170, 515, 218),
+    (460, 245, 422, 245), (120, 245, 158, 245), (270, 245, 308, 245), (365, 270, 365, 318),
+]  # fmt: skip
 
 
 def way_of_a_turn():
@@ -12,30 +28,20 @@ def way_of_a_turn():
     """
     from IPython.display import HTML
 
-    boxes = [  # x, y, width, first line, second line, dashed
-        (10, 20, 110, "turn x_t", "Ana: I adopted ...", False),
-        (160, 20, 110, "encoder E", "frozen", True),
-        (310, 20, 110, "latents Z_t", "N x D numbers", False),
-        (460, 20, 110, "write", "P_t from P_t-1, Z_t", False),
-        (460, 120, 110, "bank P", "R x D numbers", False),
-        (460, 220, 110, "read", "at one of 3 sites", False),
-        (10, 220, 110, "question", "What is ... ?", False),
-        (160, 220, 110, "encoder E", "frozen", True),
-        (310, 220, 110, "decoder D", "frozen", True),
-        (310, 320, 110, "answer y", "Miro", False),
-    ]
-    arrows = [
-        (120, 45, 158, 45), (270, 45, 308, 45), (420, 45, 458, 45), (515, 70, 515, 118), (515, 170, 515, 218),
-        (460, 245, 422, 245), (120, 245, 158, 245), (270, 245, 308, 245), (365, 270, 365, 318),
-    ]  # fmt: skip
+    return HTML(way())
+
+
+def way(named=False):
+    """The SVG of it as text; `named` gives each box the class of its name, "part-bank", so that it can be lit."""
     parts = []
-    for x, y, width, first, second, frozen in boxes:
+    for name, (x, y, first, second, frozen) in BOXES.items():
         dash = ' stroke-dasharray="5 4"' if frozen else ""
-        middle = x + width / 2
-        parts.append(f'<rect x="{x}" y="{y}" width="{width}" height="50" {_BOX}{dash}/>')
+        dash += f' class="part-{name}"' if named else ""
+        middle = x + 110 / 2
+        parts.append(f'<rect x="{x}" y="{y}" width="110" height="50" {_BOX}{dash}/>')
         parts.append(f'<text x="{middle}" y="{y + 22}" font-weight="600">{escape(first)}</text>')
         parts.append(f'<text x="{middle}" y="{y + 39}" font-size="11">{escape(second)}</text>')
-    for x1, y1, x2, y2 in arrows:
+    for x1, y1, x2, y2 in _ARROWS:
         parts.append(
             f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="currentColor" marker-end="url(#tip)"/>'
         )
@@ -43,7 +49,7 @@ def way_of_a_turn():
         "A turn goes through the frozen encoder, its latents are written into the bank; a question goes through the "
         "frozen encoder and decoder, which reads the bank, and gives the answer."
     )
-    return HTML(
+    return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 580 380" style="max-width:620px;width:100%" '
         'fill="currentColor" text-anchor="middle" font-family="system-ui, sans-serif" font-size="13">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
