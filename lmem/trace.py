@@ -1,0 +1,116 @@
+"""Where did a turn go: how much of a bank is still what one turn wrote, and which turn a row holds most of (chapters 6 to 8).
+
+    P_s = sum_i prod_{u=i..s-1} a_u C_i,   C_0 = P_0,   C_{t+1} = P_{t+1} - a_t P_t
+
+a_t is what turn t leaves of a row: with the addresses taken as they fell, the rule is linear in what is there, so the parts add up
+to the bank exactly. It is gamma for the attention and the Hebbian write, gamma for a slot that is chosen and 1 for the others, and
+takes in what `normalise` divides by. `recent` moves rows as they are, so each row is one turn's. Where a rule is not of this form
+(a gate, the delta rule) a turn is left out instead, and the banks compared.
+"""
+
+import copy
+from typing import NamedTuple
+
+import torch
+
+from lmem.backbone import pad
+from lmem.errors import InputError, MethodError
+from lmem.write import AttentionWrite, HebbianWrite, RecentWrite, SlotWrite
+
+
+class Trace(NamedTuple):
+    """Of one bank, T turns. Part 0 is P_0, part t + 1 is what turn t wrote.
+
+    size  (T + 1, T + 1)  size[s, i]: norm of part i over the bank's own, after s turns; parts may cancel, so they need not sum to 1
+    most  (T + 1, R)      the turn whose part in a row is the largest, -1 for P_0
+    """
+
+    size: torch.Tensor
+    most: torch.Tensor
+
+
+def exact(rule):
+    """Whether this rule's parts can be told apart exactly."""
+    fixed = not rule.trainable or not isinstance(rule, SlotWrite)
+    return fixed and isinstance(rule, AttentionWrite | HebbianWrite | SlotWrite | RecentWrite)
+
+
+@torch.no_grad()
+def parts(rule, latents):
+    """What each turn adds, and what it leaves of what was there.
+
+    yields  (C (R, D), a (R,)); P_0 first, with a = 1
+    raises  MethodError for a rule that is not of this form, or that moves rows
+    """
+    if not exact(rule) or isinstance(rule, RecentWrite):
+        raise MethodError(f"{type(rule).__name__} does not add what a turn says to what it leaves")
+    plain = copy.copy(rule)
+    plain.normalise = False
+    before = rule.start()
+    yield before.rows[0], before.rows.new_ones(rule.rows)
+    for turn in latents:
+        turn, mask = pad([turn])
+        after, raw = rule(before, turn, mask), plain(before, turn, mask).rows[0]
+        left = torch.full_like(raw[:, 0], rule.gamma)
+        if isinstance(rule, SlotWrite):
+            left = torch.where(after.written[0] == before.turns, left, 1.0)
+        scale = after.rows[0].norm(dim=1) / raw.norm(dim=1).clamp(min=torch.finfo(raw.dtype).tiny)
+        left = left * torch.where(raw.norm(dim=1) > 0, scale, 1.0)
+        yield after.rows[0] - left[:, None] * before.rows[0], left
+        before = after
+
+
+@torch.no_grad()
+def trace(rule, latents):
+    """The whole way of every turn through one bank.
+
+    latents  list of (N, D), as `encode` gives them
+    returns  Trace
+    raises   MethodError for a rule whose parts cannot be told apart; leave turns out instead
+    """
+    states = [rule.start()]
+    for turn in latents:
+        states.append(rule(states[-1], *pad([turn])))
+    if isinstance(rule, RecentWrite):
+        turns = torch.arange(-1, len(latents))
+        norms = [
+            torch.where(state.written == turns[:, None], state.rows[0].norm(dim=1), 0).double()
+            for state in states
+        ]
+    else:
+        norms, now = [], torch.zeros(len(states), rule.rows, dtype=torch.double)
+        for i, (part, left) in enumerate(parts(rule, latents)):
+            now = now * left.double()
+            now[i] = part.double().norm(dim=1)
+            norms.append(now)
+    tiny = torch.finfo(torch.double).tiny
+    own = [state.rows[0].double().norm().clamp(min=tiny) for state in states]
+    size = [norm.norm(dim=1) / whole for norm, whole in zip(norms, own, strict=True)]
+    most = torch.stack([norm.max(0).indices - 1 for norm in norms])
+    if isinstance(rule, RecentWrite):
+        most = torch.stack([state.written[0] for state in states])
+    return Trace(torch.stack(size), most)
+
+
+@torch.no_grad()
+def left_out(rule, latents, turns):
+    """The same by leaving turns out, for any rule: what is older fades one turn less, and what comes later may be written elsewhere.
+
+    turns    numbers of the turns to follow
+    returns  (len(turns), T + 1) distance of the bank without a turn from the whole one, over the whole one's norm
+    raises   InputError for a turn that is not there
+    """
+    for turn in turns:
+        if not 0 <= turn < len(latents):
+            raise InputError(f"expected turns 0 to {len(latents) - 1}, not {turn}")
+    state = rule.start(1 + len(turns))  # the whole bank first
+    out = torch.tensor([-1, *turns])
+    found = [torch.zeros(len(turns), dtype=torch.double)]
+    for t, turn in enumerate(latents):
+        turn, mask = pad([turn] * len(out))
+        mask[out == t] = False
+        state = rule(state, turn, mask)
+        rows = state.rows.double().flatten(1)
+        whole = rows[0].norm().clamp(min=torch.finfo(torch.double).tiny)
+        found.append((rows[1:] - rows[0]).norm(dim=1) / whole)
+    return torch.stack(found, 1)
