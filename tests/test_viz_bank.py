@@ -1,0 +1,98 @@
+"""Figures of banks: what they show is what is in the banks, they are small, and two calls make the same figure."""
+
+import base64
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from helpers import make
+
+from lmem import probe
+from lmem.errors import InputError
+from lmem.viz import collapse
+
+
+def steps(model, talk):
+    banks = [model.new_bank()]
+    for turn in talk:
+        banks.append(model.write(banks[-1], [turn]))
+    return banks
+
+
+@pytest.fixture(scope="module")
+def talk():
+    return [f"Ana: I adopted a cat called Miro-{i}." for i in range(6)]
+
+
+@pytest.fixture(scope="module")
+def banks(tiny, talk):
+    return {
+        name: steps(make(tiny, method), talk) for name, method in (("m3", "m3"), ("slots", "m6"))
+    }
+
+
+def values(trace):
+    """z of a heat map, as numbers."""
+    z = json.loads(go.Figure(trace).to_json())["data"][0]["z"]
+    if isinstance(z, list):
+        return np.array(z)
+    kind = {"i1": np.int8, "u1": np.uint8}[z["dtype"]]
+    shape = [int(size) for size in z["shape"].split(",")]
+    return np.frombuffer(base64.b64decode(z["bdata"]), kind).reshape(shape)
+
+
+def test_the_board_draws_what_was_measured(banks):
+    looks = {name: [probe.look(bank) for bank in seen] for name, seen in banks.items()}
+    figure = collapse.board(looks, "board")
+    lines = [t for t in figure.data if t.mode == "lines+markers"]
+    assert [line.name for line in lines[:2]] == ["m3", "m3"]
+    assert len(lines) == 2 * len(collapse.PANELS)
+    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in lines}) == 2
+    rank, distinct, _, _, used = (line.y for line in lines if line.name == "slots")
+    assert list(rank) == [round(one["rank"], 2) for one in looks["slots"]]
+    assert list(distinct) == [one["distinct"] for one in looks["slots"]]
+    assert used[0] == 0 < used[-1] <= 100
+    assert "effective rank" in figure.layout.meta["alt"]
+    assert figure.layout.xaxis5.title.text == "turns written"
+    assert collapse.board(looks, "board").to_json() == figure.to_json()
+
+
+def test_the_board_has_its_table(banks):
+    looks = {name: [probe.look(bank) for bank in seen] for name, seen in banks.items()}
+    rows = collapse.board_rows(looks, (0, 6))
+    assert [(row["bank"], row["turns written"]) for row in rows] == [
+        ("m3", 0), ("m3", 6), ("slots", 0), ("slots", 6),
+    ]  # fmt: skip
+    assert rows[0]["rows written so far, %"] == "0.0"
+    assert rows[1]["effective rank"] == f"{looks['m3'][6]['rank']:.2f}"
+
+
+def test_too_many_banks_are_refused(banks):
+    looks = {f"bank {i}": [] for i in range(len(collapse.LINES) + 1)}
+    with pytest.raises(InputError, match="at most 6 banks, not 7"):
+        collapse.board(looks, "board")
+
+
+def test_rows_meet(banks):
+    figure = collapse.rows_meet(banks, "meet", count=5)
+    assert [frame.name for frame in figure.frames] == [str(i) for i in range(7)]
+    for i in (0, 6):
+        for place, seen in enumerate(banks.values()):
+            expected = 100 * probe.cosines(seen[i].state.rows[0], 5)
+            found = values(figure.frames[i].data[place])
+            assert np.abs(found - expected.numpy()).max() <= 0.5
+    assert figure.data[0].colorbar.title.text == "cosine, %"
+    assert [button.label for button in figure.layout.updatemenus[0].buttons] == ["play", "stop"]
+    assert "after 6" in figure.layout.meta["alt"]
+    with pytest.raises(InputError, match=r"equally many.*\[5, 7\]"):
+        collapse.rows_meet({"a": banks["m3"], "b": banks["slots"][:5]}, "meet")
+
+
+def test_a_long_talk_has_few_frames(banks):
+    long = [banks["m3"][0]] * 200
+    figure = collapse.rows_meet({"a": long}, "meet", count=3)
+    names = [int(frame.name) for frame in figure.frames]
+    assert names[0] == 0
+    assert names[-1] == 199
+    assert len(names) <= 40
