@@ -11,15 +11,17 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
+from lmem import sites
 from lmem.bank import digest
 from lmem.errors import InputError
 
 NANO = Path(__file__).parent / "assets" / "nano"
 MAX_TOKENS = 384  # the paper's source length
+GREEDY = {"max_new_tokens": 32, "do_sample": False, "num_beams": 1}
 
 
 class Backbone:
@@ -33,7 +35,7 @@ class Backbone:
         self.tokenizer = tokenizer
         self.name = name
         self.width = model.config.d_model
-        self.layers = model.config.num_decoder_layers
+        self.layers = len(sites.find(model, "decoder_layer")[1])
 
     @property
     def device(self):
@@ -42,6 +44,11 @@ class Backbone:
     @property
     def dtype(self):
         return self.model.dtype
+
+    @property
+    def encoder(self):
+        """The encoder's module."""
+        return self.model.get_encoder()
 
     @cached_property
     def fingerprint(self):
@@ -103,7 +110,7 @@ class Backbone:
         ids = self.tokenize(texts, truncate=truncate)
         latents = [None] * len(ids)
         for places, tokens, mask in self.batches(ids, batch_tokens):
-            states = self.model.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+            states = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
             for place, row in zip(places, states, strict=True):
                 latents[place] = row[: len(ids[place])].clone()
         return latents
@@ -135,7 +142,7 @@ class Backbone:
         if "encoder_outputs" in inputs:
             return inputs
         return {
-            "encoder_outputs": self.model.encoder(**inputs),
+            "encoder_outputs": self.encoder(**inputs),
             "attention_mask": inputs["attention_mask"],
         }
 
@@ -180,7 +187,7 @@ class Backbone:
     @torch.no_grad()
     def generate(self, inputs, **options):
         """Greedy answers as texts; what is attached to the model is read."""
-        out = self.model.generate(**inputs, **{"max_new_tokens": 32, "do_sample": False, **options})
+        out = self.model.generate(**inputs, **{**GREEDY, **options})
         return [text.strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
 
 
@@ -201,11 +208,13 @@ def load_backbone(name="nano", device=None, dtype=None):
 
     device  "cpu", "cuda", ...; default: a GPU if there is one
     dtype   torch dtype; default: as stored on a CPU, bfloat16 on a GPU that has it
-    raises  InputError if nothing is found there, or if it is no T5-family encoder-decoder
+    raises  InputError if nothing is found there, or if it is no encoder-decoder of the families in `lmem.sites`
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
-        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(
+            False
+        )  # emulated, as on a T4, it is slow
         dtype = torch.bfloat16 if bf16 else torch.float32
     if dtype == torch.float16:
         raise InputError(
@@ -217,21 +226,23 @@ def load_backbone(name="nano", device=None, dtype=None):
     transformers_logging.disable_progress_bar()
     try:
         kind = AutoConfig.from_pretrained(source).model_type
-        if kind != "t5":
+        if kind not in sites.SITES:
             raise InputError(
-                f"expected an encoder-decoder of the T5 family at {name}, found {kind!r}"
+                f"expected an encoder-decoder of the family of T5, mT5 or BART at {name}, found {kind!r}"
             )
         tokenizer = AutoTokenizer.from_pretrained(source)
         if tokenizer.unk_token_id in tokenizer("hello").input_ids:
             # without its files transformers makes an empty one
             raise InputError(f"expected a tokenizer at {name}, found none that knows a letter")
-        model, found = T5ForConditionalGeneration.from_pretrained(
+        model, found = AutoModelForSeq2SeqLM.from_pretrained(
             source, dtype=dtype, output_loading_info=True
         )
         if found["missing_keys"]:  # transformers would draw them at random
             raise InputError(
-                f"expected all weights of a T5 at {name}, there is no {min(found['missing_keys'])}"
+                f"expected all weights of a {kind} at {name}, there is no {min(found['missing_keys'])}"
             )
+        if model.state_dict().get("final_logits_bias", torch.zeros(())).any():
+            raise InputError(f"expected a head without a bias at {name}, this one has one")
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise

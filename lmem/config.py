@@ -145,6 +145,43 @@ class TrainConfig(Settings):
 
 
 @dataclass(frozen=True)
+class RehearsalConfig(Settings):
+    """What a keyed write learns from evidence (chapter 14).
+
+    batch      conversations of a step, each asked `questions` questions at most
+    margin     by which the right key must win, as a cosine
+    noise      standard deviation of what is added to every latent
+    sparse     price of a turn that is kept, and of one that replaces another
+    cuts       share of the conversations that are cut at a random turn
+    undated    share of the conversations whose turns are written without the session's date
+    """
+
+    steps: int = 3000
+    batch: int = 8
+    questions: int = 40
+    lr: float = 3e-3
+    weight_decay: float = 1e-2
+    clip: float = 2.0
+    margin: float = 0.05
+    noise: float = 0.4
+    sparse: float = 0.1
+    cuts: float = 0.3
+    undated: float = 0.25
+    seed: int = 42
+
+    def __post_init__(self):
+        self._at_least(
+            steps=1, batch=1, questions=1, weight_decay=0.0, margin=0.0, noise=0.0, sparse=0.0
+        )
+        if not (self.lr > 0 and self.clip > 0):
+            raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
+        if not (0 <= self.cuts <= 1 and 0 <= self.undated <= 1):
+            raise InputError(
+                f"cuts and undated must lie in [0, 1], not {self.cuts} and {self.undated}"
+            )
+
+
+@dataclass(frozen=True)
 class EvalConfig(Settings):
     """Write the whole conversation, then ask (paper, section 4.2; chapter 11).
 

@@ -64,7 +64,7 @@ class _Attachment:
     def hook(self):
         """Register the hooks of the read's site; returns their handles."""
         site, modules = sites.find(self.model, self.read.site)
-        [encoder] = sites.find(self.model, "encoder_input")[1]
+        encoder = self.model.get_encoder()
         handles = [encoder.register_forward_pre_hook(self._count, with_kwargs=True)]
         if site.name == "encoder_input":
             handles.append(encoder.register_forward_pre_hook(self._prepend, with_kwargs=True))
@@ -76,7 +76,8 @@ class _Attachment:
             handles.append(decoder.register_forward_pre_hook(self._extend, with_kwargs=True))
         else:
             for i, module in enumerate(modules):
-                handles.append(module.register_forward_hook(self._branch(i), with_kwargs=True))
+                hook = self._branch(i, site.norm)
+                handles.append(module.register_forward_hook(hook, with_kwargs=True))
         return handles
 
     def banks(self, batch, like, decoding=True):
@@ -152,11 +153,11 @@ class _Attachment:
         kwargs["encoder_attention_mask"] = _joined(seen, mask, states)
         return args, kwargs
 
-    def _branch(self, layer):
+    def _branch(self, layer, norm):
         def hook(module, args, kwargs, output):
             raw = _argument("hidden_states", args, kwargs)
             rows, mask, keys = self.held(raw, layer)
-            states = raw if self.read.raw else module.layer_norm(raw)
+            states = raw if self.read.raw or not norm else module.get_submodule(norm)(raw)
             gain = self.read(rows, mask, states.to(rows.dtype), layer=layer, keys=keys)
             return (output[0] + gain.to(raw.dtype), *output[1:])
 

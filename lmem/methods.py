@@ -76,6 +76,7 @@ METHODS = (
         "recent+branch", ("recent",), "this book, chapter 1", BORROWED,
         read={"start": "borrowed", "shared": False, "beta": 1.0},
     ),
+    _row("keyed+recall", ("keyed",), "this book, chapter 14", SINK),
 )  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def grid():
         f"{write}+{read}"
         for write, rule in WRITES.items()
         for read in READS
-        if rule.square == (read == "query") and not read.startswith("proxy")
+        if rule.form == READS[read].form and not read.startswith("proxy")
     ]
     return [names.get(name) or _free(name) for name in pairs]
 
@@ -116,7 +117,7 @@ def rows_of(scale, method=None):
     """
     if not 0.5 < 64 * scale < float("inf"):
         raise MethodError(f"scale must give at least 1 row (64 rows are scale 1), not {scale}")
-    square = method is not None and method.write is not None and WRITES[method.write].square
+    square = method is not None and method.write and WRITES[method.write].form == "square"
     return round(256 * scale**0.5) if square else round(64 * scale)
 
 
@@ -124,19 +125,28 @@ def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
     """The method's write and read for a model, drawn from `seed`: (write, read), both None for m0.
 
     write_options, read_options  over the method's own
-    raises  MethodError for an option that the write or the read does not have
+    raises  MethodError for an option that the write or the read does not have, and for a model that cannot carry the read
 
     A branch with the option start="borrowed" takes heads and first weights from the frozen cross-attention beside it.
     """
     if method.write is None:
         return None, None
-    width, layers = model.config.d_model, model.config.num_decoder_layers
+    _, places = sites.find(model, READS[method.read].site)
+    width, layers = model.config.d_model, len(sites.find(model, "decoder_layer")[1])
     write_options = {**method.write_options, **write_options}
     read_options = {**method.read_options, **read_options}
     if method.write == "slots":
         write_options.setdefault("k", min(8, rows))  # the paper's top-k, at every scale
+    if method.write == "keyed":  # both sides speak of the same rows
+        read_options = {
+            k: v for k, v in write_options.items() if k in ("cells", "key")
+        } | read_options
     borrowed = method.read == "branch" and read_options.pop("start", None) == "borrowed"
     if borrowed:
+        if any(name.endswith("bias") for name, _ in places[0].named_parameters()):
+            raise MethodError(
+                f"expected a branch that starts otherwise than borrowed, {model.config.model_type} has biases in its attention"
+            )
         read_options |= {
             "heads": model.config.num_heads,
             "inner": model.config.num_heads * model.config.d_kv,
@@ -146,7 +156,7 @@ def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
         write = _make(WRITES[method.write], method.write, write_options, rows, width)
         read = _make(READS[method.read], method.read, read_options, width, layers, rows)
     if borrowed:
-        read.borrow(sites.find(model, read.site)[1])
+        read.borrow(places)
     return write, read
 
 

@@ -116,8 +116,10 @@ class _Watch:
             self.handles.append(attend.register_forward_hook(self._select))
         if read.site == "decoder_layer":
             self.handles.append(read.register_forward_hook(self._add, with_kwargs=True))
-            for i, module in enumerate(sites.find(self.model.backbone.model, read.site)[1]):
-                self.handles.append(module.EncDecAttention.register_forward_hook(self._stay(i)))
+            site, modules = sites.find(self.model.backbone.model, read.site)
+            for i, module in enumerate(modules):
+                frozen = module.get_submodule(site.attention)
+                self.handles.append(frozen.register_forward_hook(self._stay(i)))
         return self
 
     def __exit__(self, *_):

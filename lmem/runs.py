@@ -1,7 +1,9 @@
 """What the command line's verbs have in common: which conversations to train on, to test on, and a short run of everything."""
 
+import random
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from lmem import results
@@ -14,21 +16,21 @@ from lmem.model import MemoryModel
 from lmem.train import train
 
 
-def for_training(data, n, turns, seed, validation=0):
+def for_training(data, n, turns, seed, validation=0, varied=False):
     """Training conversations and `validation` others: (list, list).
 
     Of tinyworld n, without what is held out; of a file those of its training split, the last ones for validation.
+    varied  of tinyworld: some with few facts and some with many, few people or many, and with many corrections and two hops
     raises  InputError if a file leaves none to train on
     """
     if data == "tinyworld":
-        world = tinyworld.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
-        drawn = tinyworld.samples(n, f"train {seed}", world, twins=False)
-        held = (
-            tinyworld.samples(validation, f"validation {seed}", world, twins=False)
-            if validation
-            else []
-        )
-        return locomo.parse(drawn), locomo.parse(held) if held else []
+        worlds = _worlds(turns, random.Random(f"worlds {seed}") if varied else None)
+        names = [("train", i) for i in range(n)] + [("validation", i) for i in range(validation)]
+        drawn = [
+            tinyworld.sample(f"{name} {seed}", i, next(worlds), twin=False) for name, i in names
+        ]
+        conversations = locomo.parse(drawn)
+        return conversations[:n], conversations[n:]
     conversations = _split(data)[0]
     if validation >= len(conversations):
         raise InputError(
@@ -36,6 +38,18 @@ def for_training(data, n, turns, seed, validation=0):
         )
     cut = len(conversations) - validation
     return conversations[:cut], conversations[cut:]
+
+
+def _worlds(turns, rng):
+    """What conversations are drawn from, one World after the other: always the same, or drawn by `rng`."""
+    world = tinyworld.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
+    while True:
+        if rng is None:
+            yield world
+        else:
+            facts, subjects = rng.choice([0.35, 0.5, 0.8]), rng.choice([6, 10, 20, 40])
+            mix = (0.45, 0.25, 0.25, 0.05)
+            yield replace(world, facts=facts, subjects=subjects, overwritten=0.3, mix=mix)
 
 
 def for_testing(data, n, turns, seed, everything=False):

@@ -88,7 +88,9 @@ class _Lessons:
                 f"expected questions with answers in {len(conversations)} conversations, found none"
             )
         self.questions = model.encode_questions(prompt for _, prompt, _ in self.pairs)
-        self.learned = not config.constant and any(True for _ in model.write_rule.parameters())
+        self.learned = not config.constant and any(
+            p.requires_grad for p in model.write_rule.parameters()
+        )
         if config.constant:
             self.banks = constant_bank(model)
             self.pairs = [(0, prompt, answer) for _, prompt, answer in self.pairs]

@@ -60,11 +60,11 @@ def test_names_and_the_grid():
     assert methods.find("kv extension").name == "attention+extension"
     names = [m.name for m in methods.grid()]
     assert (
-        len(names) == len(set(names)) == 4 * 4 + 2
-    )  # four row writes by four reads, two square ones by query
+        len(names) == len(set(names)) == 4 * 4 + 2 + 1
+    )  # four row writes by four reads, two square ones by query, one keyed by recall
     for name in names:
         method = methods.find(name)
-        assert WRITES[method.write].square == (method.read == "query")
+        assert WRITES[method.write].form == READS[method.read].form
     assert {m.read for m in methods.METHODS if m.read} == set(READS)
     assert set(WRITES) == {m.write for m in methods.grid()}
     for bad in ("m9", "hebbian+extension", "delta+branch", "attention+query", ""):

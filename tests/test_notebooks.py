@@ -3,20 +3,14 @@
 import copy
 import importlib.util
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-SETUP = f"""\
-import importlib.util, sys
-if "google.colab" in sys.modules and importlib.util.find_spec("lmem") is None:
-    %pip install -q "lmem @ git+{ADDRESS}@v0.1.0"
-from lmem import notebook
-notebook.setup()"""
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 
@@ -63,12 +57,12 @@ def test_is_in_normal_form_and_small(path, tool):
 
 
 @each_notebook
-def test_begins_with_one_title_and_the_common_setup(path):
+def test_begins_with_one_title_and_the_common_setup(path, tool):
     cells = read(path)["cells"]
     assert cells[0]["cell_type"] == "markdown"
     assert source(cells[0]).startswith("# ")
     assert cells[1]["cell_type"] == "code"
-    assert source(cells[1]) == SETUP
+    assert source(cells[1]) == tool.setup_cell()
 
 
 @each_notebook
@@ -89,6 +83,62 @@ STATE = "application/vnd.jupyter.widget-state+json"
 
 def view(output):
     return output.get("data", {}).get("application/vnd.jupyter.widget-view+json")
+
+
+@each_notebook
+def test_exercises_have_stub_check_and_solution(path):
+    """In this order, next to each other; a solution in words is folded, and is left out for students too."""
+    cells = read(path)["cells"]
+    marks = [set(c["metadata"].get("tags", ())) & {"exercise", "check", "solution"} for c in cells]
+    for i, (cell, mark) in enumerate(zip(cells, marks, strict=True)):
+        assert len(mark) <= 1
+        if mark == {"exercise"}:
+            assert (
+                "raise NotImplementedError\n" in source(cell) + "\n"
+                or "= ...\n" in source(cell) + "\n"
+            )
+            assert marks[i + 1 : i + 3] == [{"check"}, {"solution"}]
+            [called] = re.findall(r"^check\..*", source(cells[i + 1]), re.M)
+            assert source(cells[i + 2]).endswith(f"\n{called}"), "the solution is checked too"
+        if mark == {"check"}:
+            assert marks[i - 1] == {"exercise"}
+        words = cell["cell_type"] == "markdown" and "<summary>Solution" in source(cell)
+        assert words == (cell["cell_type"] == "markdown" and mark == {"solution"})
+        if words:
+            assert source(cell).startswith("<details>")
+            assert source(cell).endswith("</details>")
+
+
+@each_notebook
+def test_checks_say_unfinished_of_stubs_and_right_of_solutions(path):
+    for cell in code(read(path)):
+        last = cell["outputs"][-1].get("data", {}).get("text/plain", "") if cell["outputs"] else ""
+        if "check" in cell["metadata"].get("tags", ()):
+            assert re.match(
+                r"Exercise \d+\.\d+ is not finished\. Put code of your own", "".join(last)
+            )
+        if "solution" in cell["metadata"].get("tags", ()):
+            assert re.fullmatch(r"Exercise \d+\.\d+: right\.", "".join(last))
+
+
+@each_notebook
+def test_quiz_questions_have_one_right_answer_and_explain_each(path):
+    """Plain HTML that every front end shows: a question, then its answers, each folded over what is to say of it."""
+    whole = "\n\n".join(source(c) for c in read(path)["cells"] if c["cell_type"] == "markdown")
+    questions = re.findall(r'<div class="lmem-quiz" (.*?)>\n\n(.*?)\n</div>', whole, re.S)
+    assert len(questions) == whole.count("lmem-quiz")
+    for i, (named, question) in enumerate(questions, 1):
+        assert named == f'role="group" aria-label="Question {i}"'
+        assert question.startswith(f"**{i}.** ")
+        answers = re.findall(
+            r"<details( class=\"right\")?><summary>([^\n]+)</summary>\n\n(Right|No)\. (.+?)\n</details>",
+            question,
+            re.S,
+        )
+        assert len(answers) == question.count("<details") >= 3
+        assert [said for right, _, said, _ in answers if right] == ["Right"]
+        assert [said for right, _, said, _ in answers if not right] == ["No"] * (len(answers) - 1)
+        assert all(len(why) > 20 for *_, why in answers)
 
 
 @each_notebook
@@ -162,3 +212,28 @@ def test_check_sees_what_a_front_end_adds(tool, tmp_path, capsys):
     path.write_text(json.dumps(saved), encoding="utf-8")
     assert tool.main("check", str(path)) == 1
     assert "n.ipynb" in capsys.readouterr().out
+
+
+def test_a_fork_changes_the_one_setting_and_the_setup_cells(tool, tmp_path):
+    root = Path(shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks").parent)
+    (root / "lmem").mkdir()
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copy(ROOT / "lmem/__init__.py", root / "lmem")
+    before, old = {p: tool.stored(p) for p in root.glob("notebooks/*.ipynb")}, tool.address(root)
+    tool.fork("a-school/its.course", root)
+    assert tool.address(root) == "https://github.com/a-school/its.course"
+    assert old not in (root / "_config.yml").read_text(encoding="utf-8")
+    assert "git+https://github.com/a-school/its.course@v" in tool.setup_cell(root)
+    for path in root.glob("notebooks/*.ipynb"):
+        assert old not in tool.stored(path)
+        assert tool.check(path)
+        assert source(read(path)["cells"][1]) == tool.setup_cell(root)
+        assert tool.stored(path) == before[path].replace(
+            old, "https://github.com/a-school/its.course"
+        )
+
+
+@pytest.mark.parametrize("name", ["owner", "https://github.com/a/b", "a/b/c", "a b/c"])
+def test_a_fork_needs_an_owner_and_a_name(tool, name, capsys):
+    assert tool.main("fork", name) == 2
+    assert "fork owner/name" in capsys.readouterr().out

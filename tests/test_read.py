@@ -9,6 +9,7 @@ from lmem.errors import MethodError
 from lmem.read import READS
 
 B, N, R, D, L = 2, 4, 5, 6, 3
+OPTIONS = {"recall": {"cells": 1, "key": 4, "hidden": 4}}
 VARIANTS = [(name, {}) for name in READS] + [
     ("prefix", {"length": 2}),
     ("extension", {"start": "identity"}),
@@ -20,7 +21,7 @@ VARIANTS = [(name, {}) for name in READS] + [
 
 def read(name, rows=R, **options):
     torch.manual_seed(0)
-    found = READS[name](D, L, rows, **options).double()
+    found = READS[name](D, L, rows, **{**OPTIONS.get(name, {}), **options}).double()
     with torch.no_grad():  # away from a start at zero
         for weight in found.parameters():
             weight.copy_(torch.randn_like(weight))

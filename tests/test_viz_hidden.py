@@ -15,9 +15,9 @@ def rows_of(name, **where):
 def test_clipping_cannot_see_harm():
     # of 100 questions 20 go from 0 to 1: rate 20; with 20 that go from 1 to 0 it stays, the signed gain is (20 - 20) / 100
     [noise] = rows_of("clipping", helped=20, hurt=20)
-    assert (noise["recall_rate"], noise["signed_gain"]) == (20.0, 0.0)
+    assert (noise["recall rate"], noise["signed gain"]) == (20.0, 0.0)
     [harm] = rows_of("clipping", helped=5, hurt=50)
-    assert (harm["recall_rate"], harm["signed_gain"]) == (5.0, -45.0)
+    assert (harm["recall rate"], harm["signed gain"]) == (5.0, -45.0)
 
 
 def test_a_rising_curve_is_levelled():

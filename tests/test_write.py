@@ -1,5 +1,7 @@
 """Write rules against plain NumPy transcriptions of their equations, and what every write must keep."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,10 @@ from lmem.errors import MethodError, ShapeError
 from lmem.write import WRITES
 
 B, N, R, D = 3, 5, 7, 6
-OPTIONS = {"slots": {"k": 3}}
-PLAIN = sorted(set(WRITES) - {"recent"})  # recent has no maps and no options
+OPTIONS = {"slots": {"k": 3}, "keyed": {"cells": 1, "key": 4, "hidden": 4}}
+PLAIN = sorted(
+    set(WRITES) - {"recent", "keyed"}
+)  # these have no maps of a turn's tokens, and no options of all writes
 
 
 def rule(name, rows=R, **options):
@@ -98,7 +102,32 @@ def recent(write, p, z):
     return np.concatenate([p, z])[-R:]
 
 
-NUMPY = {f.__name__: f for f in (attention, hebbian, gated, slots, delta, recent)}
+def pooled(module, z):
+    w = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    found = np.concatenate([softmax(z @ query) @ z for query in w["queries"]])
+    out = w["linear.weight"] @ found + w["linear.bias"]
+    if "mlp.0.weight" not in w:
+        return out
+    inner = w["mlp.0.weight"] @ found + w["mlp.0.bias"]
+    inner = inner * (1 + np.vectorize(math.erf)(inner / np.sqrt(2))) / 2  # GELU
+    return out + w["mlp.2.weight"] @ inner + w["mlp.2.bias"]
+
+
+def keyed(write, p, z):
+    halves = [pooled(half, z) for half in write.address.halves]
+    key = np.concatenate([half / np.linalg.norm(half) for half in halves]) / np.sqrt(2)
+    keep, fix = pooled(write.gate, z)
+    out = p.copy()
+    if keep > 0:
+        free = [r for r, row in enumerate(p) if not row.any()]
+        near = [row[:4] @ key if row.any() else -1 for row in p]
+        best = int(np.argmax(near))
+        place = best if near[best] > write.theta.item() and fix > 0 else free[0]
+        out[place] = np.concatenate([key, unit(pooled(write.value, z))])
+    return out
+
+
+NUMPY = {f.__name__: f for f in (attention, hebbian, gated, slots, delta, recent, keyed)}
 VARIANTS = [(name, {}) for name in WRITES]
 VARIANTS += [(name, {"normalise": flag}) for name in PLAIN for flag in (True, False)]
 VARIANTS += [(name, {"trainable": True, "gamma": 0.7}) for name in PLAIN]
@@ -202,10 +231,11 @@ def test_pure_and_the_same_one_by_one(name):
 @pytest.mark.parametrize("name", WRITES)
 def test_gradient(name):
     """By the state, by the latents, and by every map that learns; and none of the maps is left without any."""
-    write = rule(name) if name == "recent" else rule(name, trainable=True)
+    write = rule(name, trainable=True) if name in PLAIN else rule(name)
     state = write.start(1)
     latents, mask = turn(3, batch=1, tokens=3)
-    names, learned = zip(*write.named_parameters(), strict=True) if name != "recent" else ((), ())
+    learned = {n: p for n, p in write.named_parameters() if n.split(".")[0] not in write.choices}
+    names, learned = list(learned), list(learned.values())
 
     def rows(before, z, *weights):
         swapped = torch.func.functional_call(
@@ -251,7 +281,7 @@ def test_a_softmax_of_the_scores_would_make_ties():
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("options", [{}, {"normalise": False}], ids=str)
 def test_a_scan_is_the_same_as_step_by_step(name, options):
-    write = rule(name, **({} if name == "recent" else options))
+    write = rule(name, **(options if name in PLAIN else {}))
     turns = [turn(t, tokens=2 + t) for t in range(5)]
     turns[2][1][1] = False  # one conversation has no such turn
     state = step = write(write.start(B), *turn(9))
@@ -311,9 +341,55 @@ def test_options_out_of_range():
         ("gated", {"gamma": 1.1}),
         ("slots", {"k": 0}),
         ("slots", {"k": 8}),
+        ("keyed", {"theta": 2.0}),
     ):
         with pytest.raises(MethodError, match="must lie"):
             rule(name, **options)
+
+
+def keyed_by_hand(rows, theta=0.9):
+    """A keyed write of D = 6 that takes a turn's only token as it is: key 4, value 1, and its sign says whether it corrects."""
+    write = rule("keyed", rows, key=4, heads=1, hidden=0, theta=theta)
+    for weight in write.parameters():
+        weight.data.zero_()
+    write.theta.data.fill_(theta)
+    for i, half in enumerate(write.address.halves):
+        half.linear.weight.data[:, 2 * i : 2 * i + 2] = torch.eye(2)
+    write.value.linear.weight.data[:, 4:] = torch.eye(2)
+    write.gate.linear.weight.data[1, 5] = 1.0  # e > 0 where the last number is positive
+    write.gate.linear.bias.data[0] = 1.0  # b > 0 always
+    return write
+
+
+def fact(subject, relation, value, corrects=False):
+    row = [*subject, *relation, value, 1.0 if corrects else -1.0]
+    return torch.tensor([[row]], dtype=torch.float64), torch.ones(1, 1)
+
+
+ANA, BEN, TOWN, JOB = (1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (0.0, 1.0)
+
+
+def test_keyed_replaces_what_is_corrected_and_nothing_else():
+    write = keyed_by_hand(rows=3)
+    state = write.scan(
+        write.start(), [fact(ANA, TOWN, 2), fact(ANA, JOB, 3), fact(ANA, TOWN, 5, True)]
+    )
+    assert state.written[0].tolist() == [2, 1, -1]
+    assert torch.sign(state.rows[0, 0, 4:]).tolist() == [1, 1]  # the correction itself
+    again = write(
+        state, *fact(ANA, TOWN, 7)
+    )  # told again, and not as a correction: a row of its own
+    assert again.written[0].tolist() == [2, 1, 3]
+
+
+def test_keyed_gives_up_the_oldest_row_when_none_is_free():
+    write = keyed_by_hand(rows=2)
+    state = write.scan(write.start(), [fact(ANA, TOWN, 2), fact(BEN, TOWN, 3), fact(BEN, JOB, 4)])
+    assert state.written[0].tolist() == [2, 1]
+    write.gate.linear.bias.data[0] = -1.0  # b < 0: nothing worth keeping
+    after = write(state, *fact(ANA, JOB, 5))
+    assert torch.equal(after.rows, state.rows)
+    assert after.turns.tolist() == [4]
 
 
 def test_recent_keeps_the_newest_rows_only():

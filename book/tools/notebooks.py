@@ -2,6 +2,9 @@
 
 python book/tools/notebooks.py refresh notebooks/*.ipynb    run from top to bottom, store the outputs in normal form
 python book/tools/notebooks.py check notebooks/*.ipynb      say which notebooks are not in normal form
+python book/tools/notebooks.py fork owner/name              make another repository the book's own, in all it names
+
+The repository's address is the setting repository.url in _config.yml; the first code cell of every notebook is made from it.
 """
 
 import copy
@@ -11,9 +14,22 @@ import sys
 from pathlib import Path
 
 import nbformat
+import yaml
 
+ROOT = Path(__file__).parents[2]
+SETUP = """\
+import importlib.util, sys
+if "google.colab" in sys.modules and importlib.util.find_spec("lmem") is None:
+    %pip install -q "lmem @ git+{}@v{}"
+from lmem import notebook
+notebook.setup()"""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 WIDGETS = "application/vnd.jupyter.widget-state+json"
+FOLDED = {  # a solution in JupyterLab, in Colab, on the site
+    "jupyter": {"source_hidden": True},
+    "cellView": "form",
+    "mystnb": {"code_prompt_show": "Show the solution", "code_prompt_hide": "Hide the solution"},
+}
 CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -21,7 +37,7 @@ def normalise(notebook):
     """A notebook (plain JSON) without what differs from run to run; returns a new one.
 
     Timings and versions go, the kernel is any Python 3, pieces of one stream are joined, widgets are numbered in the
-    order of their use. A cell keeps its id.
+    order of their use. A cell keeps its id. Code that is tagged `solution` is folded, in every front end.
     """
     notebook = renumber_widgets(copy.deepcopy(notebook))
     widgets = notebook["metadata"].get("widgets")
@@ -31,10 +47,13 @@ def normalise(notebook):
     taken = set()
     for cell in notebook["cells"]:
         cell["id"] = cell_id(cell.get("id"), taken)
-        kept = ("tags", "jupyter")
-        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in kept}
+        tags = cell["metadata"].get("tags", [])
+        cell["metadata"] = {k: v for k, v in cell["metadata"].items() if k in ("tags", "jupyter")}
         if cell["cell_type"] == "code":
             cell["outputs"] = joined(cell["outputs"])
+            if "solution" in tags:
+                folded = {"tags": sorted({*tags, "hide-input"}), **copy.deepcopy(FOLDED)}
+                cell["metadata"] |= folded
     notebook["nbformat"], notebook["nbformat_minor"] = 4, 5
     return notebook
 
@@ -91,16 +110,42 @@ def stored(path):
     return Path(path).read_text(encoding="utf-8")
 
 
-def refresh(path):
-    """Execute in place, from top to bottom, then normalise; the file is written only if all went well."""
+def address(root=ROOT):
+    """The repository's address: the one place where it is kept."""
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+
+
+def setup_cell(root=ROOT):
+    """The first code cell of every notebook: it installs the package at its tag, if it is missing in Colab, and sets up."""
+    head = (root / "lmem/__init__.py").read_text(encoding="utf-8")
+    return SETUP.format(address(root), re.search(r'__version__ = "(.*)"', head)[1])
+
+
+def fork(repository, root=ROOT):
+    """Put owner/name into _config.yml, and into every notebook: the first code cell, and links in stored outputs."""
+    path = root / "_config.yml"
+    text = path.read_text(encoding="utf-8")
+    old, new = address(root), f"https://github.com/{repository}"
+    path.write_text(text.replace(f"\n  url: {old}\n", f"\n  url: {new}\n"), encoding="utf-8")
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        path.write_text(stored(path).replace(old, new), encoding="utf-8")
+
+
+def run(notebook, folder, kernel="python3"):
+    """Execute from top to bottom in this folder; outputs and the state of widgets are stored in the notebook."""
     from nbclient import NotebookClient
 
+    NotebookClient(
+        notebook, timeout=600, kernel_name=kernel, store_widget_state=True,
+        resources={"metadata": {"path": str(folder)}},
+    ).execute()  # fmt: skip
+
+
+def refresh(path):
+    """Execute in place, then normalise; the file is written only if all went well."""
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3", store_widget_state=True,
-        resources={"metadata": {"path": str(Path(path).parent)}},
-    )  # fmt: skip
-    client.execute()
+    next(c for c in notebook.cells if c.cell_type == "code").source = setup_cell()
+    run(notebook, Path(path).parent)
     Path(path).write_text(as_text(notebook), encoding="utf-8")
 
 
@@ -119,6 +164,10 @@ def main(verb="", *paths):
         wrong = [path for path in paths if not check(path)]
         print("\n".join(f"not in normal form: {path}" for path in wrong) or "all in normal form")
         return int(bool(wrong))
+    if verb == "fork" and len(paths) == 1 and re.fullmatch(r"[\w.-]+/[\w.-]+", paths[0]):
+        fork(*paths)
+        print(f"the book's repository is now {address()}")
+        return 0
     print(__doc__)
     return 2
 

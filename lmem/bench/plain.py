@@ -31,7 +31,7 @@ def inputs(backbone, text, length=MAX_TOKENS):
 def encode(backbone, text, length=MAX_TOKENS):
     """One turn: latents (1, N, D) and mask (1, N)."""
     batch = inputs(backbone, text, length)
-    return backbone.model.encoder(**batch).last_hidden_state, batch["attention_mask"]
+    return backbone.encoder(**batch).last_hidden_state, batch["attention_mask"]
 
 
 @torch.no_grad()

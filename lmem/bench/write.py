@@ -109,7 +109,7 @@ class _Bench:
     @torch.no_grad()
     def by_turns(self, name, turns):
         """One bank, written on and on, and kept at each number of turns: there a turn, a write and a read are timed."""
-        read = "query" if WRITES[name].square else "extension"
+        read = next(read for read in ("extension", *READS) if READS[read].form == WRITES[name].form)
         model = MemoryModel(self.backbone, f"{name}+{read}", 1, self.seed)
         bank, done, banks, said = model.new_bank(), 0, [], cycle(self.latents)
         for count in turns:
@@ -129,8 +129,9 @@ class _Bench:
 
     @torch.no_grad()
     def write_by_rows(self, name, rows):
-        square, width = WRITES[name].square, self.backbone.width
-        rules = [self.made(WRITES[name], self.side(size, square), width) for size in rows]
+        form, width = WRITES[name].form, self.backbone.width
+        sides = [self.shape(size, form)[0] if form == "square" else size for size in rows]
+        rules = [self.made(WRITES[name], side, width) for side in sides]
         works = [partial(rule, rule.start(), *self.turn) for rule in rules]
         numbers = [rule.p0.numel() for rule in rules]
         return _rows("write", name, rows, numbers, self.medians(works))
@@ -139,17 +140,22 @@ class _Bench:
         rows = [size for size in rows if name != "prefix" or size <= PREFIX_ROWS]
         model, width, works, numbers = self.backbone.model, self.backbone.width, [], []
         for size in rows:
-            side = self.side(size, name == "query")
-            read = self.made(READS[name], width, self.backbone.layers, side)
-            bank = torch.randn(1, side, side if name == "query" else width).to(self.backbone.device)
-            mask = torch.ones(1, side, dtype=torch.bool, device=bank.device)
+            shape = self.shape(size, READS[name].form)
+            read = self.made(READS[name], width, self.backbone.layers, shape[0])
+            bank = torch.randn(1, *shape).to(self.backbone.device)
+            mask = torch.ones(1, shape[0], dtype=torch.bool, device=bank.device)
             attached = partial(inject.attach, model, read, bank, mask)
             works.append(lambda attached=attached: self.ask(attached()))
             numbers.append(bank.numel())
         return _rows("read", name, rows, numbers, self.medians(works))
 
-    def side(self, rows, square):
-        return round((rows * self.backbone.width) ** 0.5) if square else rows
+    def shape(self, rows, form):
+        """Of a bank with as many numbers as `rows` rows of width D."""
+        width = self.backbone.width
+        side = round((rows * width) ** 0.5)
+        return {"rows": (rows, width), "square": (side, side), "keyed": (2 * rows, width // 2)}[
+            form
+        ]
 
     def made(self, kind, *sizes):
         with torch.random.fork_rng(devices=[]):

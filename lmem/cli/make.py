@@ -57,6 +57,9 @@ def train(
     cuts: Annotated[
         int | None, typer.Option(help="Ask at so many random points of a conversation too.")
     ] = None,
+    rehearse: Annotated[
+        int, typer.Option(help="Steps of rehearsal first, for a keyed write (chapter 14).")
+    ] = 0,
     validation: Annotated[
         int, typer.Option(help="Conversations apart, to keep the best weights by.")
     ] = 0,
@@ -73,8 +76,9 @@ def train(
 ):
     """Train an adapter on a frozen backbone (Type 1). A run that was cut off goes on where it was."""
     from lmem import checkpoint, results, runs
+    from lmem import rehearse as rehearsal
     from lmem.backbone import load_backbone
-    from lmem.config import TrainConfig
+    from lmem.config import RehearsalConfig, TrainConfig
     from lmem.model import MemoryModel
     from lmem.train import main_process
     from lmem.train import train as fit
@@ -89,13 +93,19 @@ def train(
         given["epochs"] = None
     config = TrainConfig.paper(**given) if preset == "paper" else TrainConfig(**given)
     model = MemoryModel(load_backbone(backbone), method, scale, seed, pairs(write), pairs(read))
-    drawn, held = runs.for_training(data, conversations, turns, seed, validation)
+    drawn, held = runs.for_training(data, conversations, turns, seed, validation, bool(rehearse))
+    rehearsed = {}
+    if rehearse:
+        learned = rehearsal.rehearse(model, drawn, RehearsalConfig(steps=rehearse, seed=seed))
+        rehearsed = {"rehearsal": learned}
+        rehearsal.hold(model)
     report = fit(model, drawn, config, validation=held, folder=out / "run")
     losses, seconds = report.pop("losses"), report.pop("seconds")
     about = {"method": model.method.name, "rows": model.rows, "backbone": backbone, "data": data}
     about |= {
         "options": model.options,
         "settings": config.difference(),
+        **rehearsed,
         **report,
         "provenance": results.provenance(seed, seconds),
     }

@@ -6,6 +6,7 @@ from lmem.read.gated_branch import GatedBranchRead
 from lmem.read.prefix import PrefixRead
 from lmem.read.proxy import ProxyBranchRead, ProxyGatedBranchRead
 from lmem.read.query import QueryRead
+from lmem.read.recall import RecallRead
 
 READS = {
     "prefix": PrefixRead,
@@ -13,6 +14,7 @@ READS = {
     "branch": BranchRead,
     "gated_branch": GatedBranchRead,
     "query": QueryRead,
+    "recall": RecallRead,
     "proxy_branch": ProxyBranchRead,
     "proxy_gated_branch": ProxyGatedBranchRead,
 }

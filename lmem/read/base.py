@@ -22,6 +22,7 @@ class Read(nn.Module):
     """
 
     site = ""
+    form = "rows"  # of the banks that it reads, as a write says it
     sets = 1  # of projections: one for all layers, or one for each
     raw = False  # at decoder_layer: the states before the layer's own norm, instead of after
 

@@ -14,6 +14,7 @@ from lmem.read.base import Read
 
 class QueryRead(Read):
     site = "encoder_output"
+    form = "square"
 
     def __init__(self, width, layers, rows):
         super().__init__()

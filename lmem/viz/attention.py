@@ -154,7 +154,10 @@ def decoded(likeness, said, bits, written, title, texts=(), answer="the answer")
         row=1, col=2,
     )  # fmt: skip
     best = rows[int(np.argmax(gained))]
-    own = np.mean([cosines[i].argmax() == written[r] for i, r in enumerate(rows)])
+    near = (
+        cosines >= cosines.max(1, keepdims=True) - 1e-4
+    )  # turns of the same words are equally near
+    own = near[np.arange(len(rows)), [written[r] for r in rows]].mean()
     alt = (
         f"Heat map of {len(rows)} rows against {cosines.shape[1]} turns; {_percent(own)} of the rows are nearest to the turn that wrote "
         f'them last. Beside it the bits that each row alone gives {answer}: most, {max(gained)}, by row {best}, which says "{said[best]}".'

@@ -21,7 +21,7 @@ GREEN = "#009E73"
 def clipping(helped=range(0, 51, 5), hurt=range(0, 51, 5)):
     """100 questions: the bank makes some right that zero rows leave wrong (helped), and some wrong (hurt).
 
-    returns  rows {helped, hurt, recall_rate, signed_gain}, percent
+    returns  rows {helped, hurt, recall rate, signed gain}, percent
     """
     rows = []
     for more in helped:
@@ -33,8 +33,8 @@ def clipping(helped=range(0, 51, 5), hurt=range(0, 51, 5)):
                 {
                     "helped": more,
                     "hurt": less,
-                    "recall_rate": _percent(score.recall_rate(f_mem, f_0).mean()),
-                    "signed_gain": _percent(score.signed_gain(f_mem, f_0).mean()),
+                    "recall rate": _percent(score.recall_rate(f_mem, f_0).mean()),
+                    "signed gain": _percent(score.signed_gain(f_mem, f_0).mean()),
                 }
             )
     return rows
@@ -44,8 +44,8 @@ def draw_clipping(rows):
     """Lines of both scores over the share of questions that the bank harms; a slider over the share that it helps."""
     helped = sorted({row["helped"] for row in rows})
     drawn = {
-        "recall_rate": ("recall rate, clipped", COLOURS["twin"], "dash"),
-        "signed_gain": ("signed gain", COLOURS["right"], "solid"),
+        "recall rate": ("recall rate, clipped", COLOURS["twin"], "dash"),
+        "signed gain": ("signed gain", COLOURS["right"], "solid"),
     }
     frames = []
     for share in helped:
@@ -66,8 +66,8 @@ def draw_clipping(rows):
             )
         )  # fmt: skip
         frames.append(lines)
-    low = min(row["signed_gain"] for row in rows)
-    high = max(row["recall_rate"] for row in rows)
+    low = min(row["signed gain"] for row in rows)
+    high = max(row["recall rate"] for row in rows)
     alt = (
         "Two lines over the share of questions that a bank harms, with a slider over the share that it helps. The clipped recall rate "
         "is level: it stays at the share that is helped. The signed gain falls as harm grows, and is 0 for pure noise."
@@ -112,7 +112,7 @@ def draw_isotonic(rows):
             [
                 go.Scatter(
                     x=x, y=[row["raw"] for row in here], name="raw bucket means", mode="markers+lines",
-                    marker={"color": COLOURS["right"], "size": 10}, line={"width": 1, "dash": "dot"},
+                    marker={"color": COLOURS["right"], "size": 10}, line={"width": 2, "dash": "dot"},
                 ),
                 go.Scatter(
                     x=x, y=[row["fit"] for row in here], name="isotonic fit, may not rise", mode="lines",

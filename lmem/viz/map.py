@@ -13,11 +13,11 @@ SITES = {  # in the order in which a question meets them
     "decoder_layer": ("inside the decoder", "beside each attention"),
 }
 LEFT, CELL, LINE, TOP = (
-    118,
+    134,
     92,
     34,
     200,
-)  # pixels: the writes' names, a column, a row, the model above the grid
+)  # of the grid, a column, a row, and the model above: pixels
 BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
@@ -141,28 +141,25 @@ def step_through(steps, name="steps"):
     """
     from IPython.display import HTML
 
-    buttons, rules, said = [], [], []
+    buttons, rules, said, box = [], [], [], f".lmem-{name}"
     for i, step in enumerate(steps):
-        own = f"lmem-{name}-{i}"
+        own, title = f"lmem-{name}-{i}", f"{i + 1}. {escape(step.symbol)}"
         checked = " checked" if i == 0 else ""
         buttons.append(
-            f'<input type="radio" name="lmem-{name}" id="{own}"{checked}><label for="{own}">{i + 1}. {escape(step.symbol)}</label>'
+            f'<span><input type="radio" name="lmem-{name}" id="{own}"{checked}><label for="{own}">{title}</label></span>'
         )
-        lit = ",".join(f"#{own}:checked~svg .part-{part}" for part in step.parts)
-        rules.append(f"{lit}{{stroke:{ORANGE};stroke-width:4}}")
-        rules.append(f"#{own}:checked~.{own}{{display:block}}")
+        chosen = f"{box}:has(#{own}:checked)"
+        lit = ",".join(f"{chosen} .part-{part}" for part in step.parts)
+        rules.append(f"{lit}{{stroke:{ORANGE};stroke-width:4}}{chosen} .{own}{{display:block}}")
         said.append(
-            f'<p class="{own}"><strong>{i + 1}. {escape(step.symbol)}</strong>: {escape(step.text)}<br>{escape(_sized(step))}</p>'
+            f'<p class="{own}"><strong>{title}</strong>: {escape(step.text)}<br>{escape(_sized(step))}</p>'
         )
-    box = f".lmem-{name}"
-    style = (
-        f"{box} p{{display:none}}{box} label{{margin:0 .8em 0 .2em;white-space:nowrap}}"
-        + "".join(rules)
-    )
+    rules.append(f"{box} p{{display:none}}{box} span{{margin-right:1em;white-space:nowrap}}")
+    rules.append(f"{box} label{{margin-left:.3em}}")
     table = numbers([_row(i, step) for i, step in enumerate(steps)], "All steps").data
     return HTML(
         f'<div class="lmem-{name}" role="group" aria-label="One turn step by step: {len(steps)} steps">'
-        f"<style>{style}</style>{''.join(buttons)}{''.join(said)}{way(named=True)}</div>{table}"
+        f"<style>{''.join(sorted(rules))}</style><div>{' '.join(buttons)}</div>{''.join(said)}{way(named=True)}</div>{table}"
     )
 
 

@@ -4,6 +4,7 @@ from lmem.write.attention import AttentionWrite
 from lmem.write.delta import DeltaWrite
 from lmem.write.gated import GatedWrite
 from lmem.write.hebbian import HebbianWrite
+from lmem.write.keyed import KeyedWrite
 from lmem.write.recent import RecentWrite
 from lmem.write.slots import SlotWrite
 
@@ -13,5 +14,6 @@ WRITES = {
     "gated": GatedWrite,
     "slots": SlotWrite,
     "delta": DeltaWrite,
+    "keyed": KeyedWrite,
     "recent": RecentWrite,
 }

@@ -19,7 +19,8 @@ class Write(nn.Module):
     `p0`, (R, D) or (A, A), is P_0, drawn once from the adapter's seed, the same at every reset
     """
 
-    square = False  # (A, A) banks hold associations, (R, D) banks hold rows
+    form = "rows"  # of the bank: "rows" (R, D), "square" (A, A) associations, "keyed" (R, K + V)
+    choices = ()  # weights that no gradient of a write reaches
 
     def __init__(self, rows, width, gamma=0.95, normalise=False, trainable=False, noise=0.02):
         super().__init__()
@@ -27,7 +28,7 @@ class Write(nn.Module):
             raise MethodError(f"gamma must lie in (0, 1], not {gamma}")
         self.rows, self.width, self.gamma = rows, width, gamma
         self.normalise, self.trainable = normalise, trainable
-        p0 = torch.zeros(rows, rows) if self.square else noise * torch.randn(rows, width)
+        p0 = torch.zeros(rows, rows) if self.form == "square" else noise * torch.randn(rows, width)
         self.register_buffer("p0", p0)
 
     def map(self, name, *shape):

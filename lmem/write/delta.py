@@ -15,7 +15,7 @@ from lmem.write.base import Write
 
 
 class DeltaWrite(Write):
-    square = True
+    form = "square"
 
     def __init__(self, rows, width, gamma=1.0, normalise=True, **options):
         super().__init__(rows, width, gamma=gamma, normalise=normalise, **options)

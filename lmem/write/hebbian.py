@@ -14,7 +14,7 @@ from lmem.write.base import Write
 
 
 class HebbianWrite(Write):
-    square = True
+    form = "square"
 
     def __init__(self, rows, width, normalise=True, **options):
         super().__init__(rows, width, normalise=normalise, **options)
