@@ -230,3 +230,46 @@ class SweepConfig(Settings):
 
     def __post_init__(self):
         self._at_least(conversations=1, tests=1, steps=1, batch=1, cuts=0)
+
+
+@dataclass(frozen=True)
+class LadderConfig(Settings):
+    """What all rungs of the ladder share (chapter 14).
+
+    n, test_seed         test conversations, the same for all rungs, and the seed that draws them
+    tests                the first is asked of every rung, the others of the last rung only: "600" and "2000" turns, "cut" at a
+                         random one of 600
+    conversations, turns, steps               training of the paper's methods
+    keyed_conversations, keyed_turns          training conversations of the keyed ones
+    rehearse, tell       steps of the rehearsal, and of the read through the decoder after it
+    budget               tokens of an input with turns as text
+    """
+
+    backbone: str = "nano"
+    n: int = 10
+    test_seed: int = 7
+    tests: tuple[str, ...] = ("600", "cut", "2000")
+    conversations: int = 400
+    turns: int = 60
+    steps: int = 1000
+    keyed_conversations: int = 1600
+    keyed_turns: int = 100
+    rehearse: int = 3000
+    tell: int = 500
+    budget: int = 128
+    test_turns: int = 600
+    long_turns: int = 2000
+
+    def __post_init__(self):
+        self._at_least(
+            n=2, conversations=1, turns=10, steps=1, keyed_conversations=1, keyed_turns=10, rehearse=1, tell=1,
+            budget=1, test_turns=10, long_turns=10,
+        )  # fmt: skip
+        for test in self.tests:
+            if test not in self.turns_of:
+                raise InputError(f"expected tests out of {', '.join(self.turns_of)}, not {test!r}")
+
+    @property
+    def turns_of(self):
+        """Turns of the conversations of each test."""
+        return {"600": self.test_turns, "cut": self.test_turns, "2000": self.long_turns}

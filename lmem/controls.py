@@ -5,6 +5,7 @@ twin       the bank of its counterfactual twin: same turns and questions, other 
 other      the bank of another conversation of the test set
 shuffled   its own turns, written in a random order
 noise      Gaussian rows of the own bank's norm
+rough      its own bank, stored in bfloat16 and with Gaussian noise of 1% of each row's norm
 constant   one bank for all questions, with a read that was trained on it: `lmem train --constant`
 deleted    its own turns without the question's evidence
 last_20    only its last 20 turns
@@ -31,7 +32,7 @@ from lmem.train import constant_bank
 
 LIGHT = ("right", "twin", "other", "none", "null_rows", "baseline")
 BANKS = (
-    "right", "twin", "other", "shuffled", "noise", "constant", "deleted", "last_20", "none", "null_rows",
+    "right", "twin", "other", "shuffled", "noise", "rough", "constant", "deleted", "last_20", "none", "null_rows",
 )  # fmt: skip
 CONTROLS = (*BANKS, "baseline", *text.CHOICES)
 LAST = 20
@@ -103,6 +104,8 @@ class Battery:
             self.banks["last_20"] = write_all(model, [z[-LAST:] for z in self.latents], progress)
         if "noise" in controls:
             self.banks["noise"] = noise_like(model, right, config.seed)
+        if "rough" in controls:
+            self.banks["rough"] = roughened(right, config.seed)
         if "constant" in controls:
             self.banks["constant"] = constant_bank(constant)
 
@@ -192,6 +195,14 @@ def noise_like(model, bank, seed):
     drawn = torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed)).to(rows) * seen
     size, wanted = (x.flatten(1).norm(dim=1)[:, None, None] for x in (drawn, rows * seen))
     return replace(bank, state=bank.state._replace(rows=drawn * (wanted / size)))
+
+
+def roughened(bank, seed, share=0.01):
+    """Banks as bfloat16 keeps them, with Gaussian noise of `share` of each row's norm: does the memory hang on exact numbers?"""
+    rows = bank.state.rows
+    drawn = torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed)).to(rows)
+    size = share * rows.norm(dim=-1, keepdim=True) / rows.shape[-1] ** 0.5
+    return replace(bank, state=bank.state._replace(rows=rows.bfloat16().to(rows) + size * drawn))
 
 
 def _joined(states):

@@ -17,7 +17,7 @@ from lmem import inject, methods
 from lmem.backbone import Backbone, load_backbone, pad
 from lmem.bank import Bank, digest
 from lmem.data.conversation import Conversation
-from lmem.errors import BankError, InputError
+from lmem.errors import BankError, InputError, MethodError
 from lmem.files import write_folder
 from lmem.ledger import Ledger, leave_one_out
 from lmem.results import versions
@@ -56,6 +56,28 @@ class MemoryModel(nn.Module, ModelHubMixin):
     def from_shipped(cls, name="nano-recent"):
         """The adapter that comes with the package, on the nano backbone."""
         return cls.from_pretrained(ADAPTERS / name)
+
+    def variant(self, scale=None, write=None, read=None):
+        """The same weights with a bank of another size, or with other options; what they leave open is drawn from the seed.
+
+        raises  MethodError if a weight or a map has another shape there (a prefix mixes rows, the paper's square banks have
+                maps of their own size)
+        """
+        options = {
+            "write": {**self.options["write"], **(write or {})},
+            "read": {**self.options["read"], **(read or {})},
+        }
+        scale = self.scale if scale is None else scale
+        other = type(self)(self.backbone, self.method.name, scale, self.seed, **options)
+        mine, fresh = self.state_dict(), other.state_dict()
+        kept = {k: v for k, v in mine.items() if k != "write_rule.p0" or v.shape == fresh[k].shape}
+        for name, weight in kept.items():
+            if name not in fresh or fresh[name].shape != weight.shape:
+                raise MethodError(
+                    f"expected weights of {self.method.name} that fit scale {scale} and these options, {name} does not"
+                )
+        other.load_state_dict(fresh | kept)
+        return other
 
     # ---- the bank ----------------------------------------------------------------------------------
 

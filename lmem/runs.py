@@ -52,10 +52,15 @@ def _worlds(turns, rng):
             yield replace(world, facts=facts, subjects=subjects, overwritten=0.3, mix=mix)
 
 
-def for_testing(data, n, turns, seed, everything=False):
-    """Test conversations: n of tinyworld with their twins, or those of a file's test split."""
+def for_testing(data, n, turns, seed, everything=False, cut=False):
+    """Test conversations: n of tinyworld with their twins, or those of a file's test split.
+
+    cut  of tinyworld: each ends at a random turn of its last three quarters, and is asked what was told by then
+    """
     if data == "tinyworld":
-        return locomo.parse(tinyworld.samples(n, f"test {seed}", tinyworld.World(turns=turns)))
+        found = locomo.parse(tinyworld.samples(n, f"test {seed}", tinyworld.World(turns=turns)))
+        rng = random.Random(f"cut {seed}")
+        return [c.until(rng.randint(turns // 4, turns)) if cut else c for c in found]
     return _load(data) if everything else _split(data)[1]
 
 

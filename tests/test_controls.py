@@ -9,7 +9,16 @@ from helpers import apart, away, bare, changed, logits, make
 
 from lmem import text
 from lmem.config import EvalConfig, TrainConfig
-from lmem.controls import CONTROLS, LIGHT, Battery, allowed, noise_like, without, write_all
+from lmem.controls import (
+    CONTROLS,
+    LIGHT,
+    Battery,
+    allowed,
+    noise_like,
+    roughened,
+    without,
+    write_all,
+)
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 from lmem.evaluate import evaluate
@@ -255,3 +264,14 @@ def test_banks_are_made_only_where_they_are_read(tiny, long):
     assert set(Battery(model, long, ["none"], QUICK, progress=False).banks) == {"right"}
     stateless = MemoryModel(tiny, "m0")
     assert Battery(stateless, long, ["baseline"], QUICK, progress=False).latents == []
+
+
+def test_rough_is_a_little_off_everywhere(tiny, long):
+    model = make(tiny, "m3")
+    bank = write_all(model, [encoded(model, c)[:9] for c in long], False)
+    found = roughened(bank, seed=1)
+    off = found.state.rows - bank.state.rows
+    share = off.norm(dim=-1) / bank.state.rows.norm(dim=-1)
+    assert 0.008 < share.mean() < 0.012  # bfloat16 alone would be about 0.002
+    assert not torch.equal(found.state.rows[0], found.state.rows[1])
+    assert torch.equal(found.state.written, bank.state.written)

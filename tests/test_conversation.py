@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from lmem.data import locomo, tinyworld
 from lmem.data.conversation import (
     CATEGORIES,
     Conversation,
@@ -137,3 +138,21 @@ def test_datasets_have_one_row_per_conversation():
     assert first["held_out"] == ["name"]
     assert (second["answer"], second["evidence"], second["lag"]) == (None, [], None)
     assert not any(isinstance(v, float) and math.isnan(v) for v in second.values())
+
+
+def test_until_cuts_turns_questions_and_twin():
+    [whole] = locomo.parse(tinyworld.samples(1, "until", tinyworld.World(turns=50, questions=40)))
+    cut = whole.until(30)
+    assert [t.text for t in cut.turns] == [t.text for t in whole.turns[:30]]
+    assert [len(s.turns) for s in cut.sessions] == [20, 10]
+    kept = {q.id: q for q in cut.questions}
+    for q in whole.questions:
+        assert (q.id in kept) == all(turn < 30 for turn in q.evidence)
+        if q.id in kept and q.evidence:
+            assert kept[q.id].lag == q.lag - 20
+    assert 0 < len(kept) < len(whole.questions)
+    assert len(cut.twin.turns) == 30
+    assert whole.until(50) == whole
+    for wrong in (0, 51):
+        with pytest.raises(DataError, match="expected 1 to 50 turns"):
+            whole.until(wrong)

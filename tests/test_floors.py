@@ -16,13 +16,13 @@ FLOORS = [
     {"methods"},
     {"model"},
     {
-        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "record", "rows", "steps",
+        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "steps",
     },
     {"viz", "talk", "notebook", "checks"},
     {"cli"},
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
-    "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "pretrain": {"reading_scores"},
+    "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"},
     "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz"}, "checks": {"checks"}, "bench": {"bench", "train"}, "cli": {"cli"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast

@@ -108,6 +108,31 @@ def sweep(
         raise typer.Exit(1)
 
 
+@verbs.command()
+def ladder(
+    out: Annotated[
+        Path, typer.Option(help="Folder for the result files; what is there is skipped.")
+    ],
+    rungs: Annotated[str, typer.Option(help="Names with commas between; default: all.")] = "",
+    scales: Annotated[str, typer.Option(help="1 is 64 rows.")] = "1,10",
+    seeds: Annotated[
+        str, typer.Option(help="Of maps, starts and training conversations.")
+    ] = "0,1,2",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting that all share: rehearse=2000")
+    ] = None,
+    as_json: Json = False,
+):
+    """From the paper's methods to a memory that remembers, one change at a time (chapter 14)."""
+    from lmem.config import LadderConfig
+    from lmem.ladder import climb
+
+    config = LadderConfig.from_dict(pairs(setting))
+    chosen = tuple(name for name in rungs.split(",") if name)
+    report = climb(out, numbers(scales, float), numbers(seeds, int), chosen, config)
+    show(report, as_json, "lmem ladder")
+
+
 @verbs.command("null-rows")
 def null_rows(
     rows: Annotated[

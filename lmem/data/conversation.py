@@ -7,7 +7,7 @@ order. Nothing here knows a file: `locomo` makes these values, everything else t
 """
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -139,6 +139,29 @@ class Conversation:
             for session in self.sessions
             for turn in session.turns
         ]
+
+    def until(self, turns: int) -> "Conversation":
+        """Its first `turns` turns, with the questions whose evidence lies in them; lags are counted from there.
+
+        raises  DataError if there is no such turn
+        """
+        if not 1 <= turns <= len(self.turns):
+            raise DataError(f"expected 1 to {len(self.turns)} turns of {self.id}, not {turns}")
+        sessions, left = [], turns
+        for session in self.sessions:
+            if left > 0:
+                sessions.append(replace(session, turns=session.turns[:left]))
+            left -= len(session.turns)
+        return replace(
+            self,
+            sessions=tuple(sessions),
+            questions=tuple(
+                replace(q, lag=lag_of(q.evidence, turns))
+                for q in self.questions
+                if all(turn < turns for turn in q.evidence)
+            ),
+            twin=self.twin and self.twin.until(turns),
+        )
 
 
 def lag_of(evidence: tuple[int, ...], turns: int) -> int | None:

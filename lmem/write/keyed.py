@@ -21,12 +21,19 @@ from lmem.write.base import Write, unit
 
 
 class KeyedWrite(Write):
-    """cells  rows for each row of width D; key  numbers of the key (default: half of a row); heads, hidden  of the pools; theta  to begin with"""
+    """cells  rows for each row of width D; key  numbers of the key (default: half of a row); heads, hidden  of the pools; theta  to begin with
+
+    select   skip what tells nothing; False keeps every turn
+    replace  let a correction take the row of what it corrects; False always takes the oldest row
+    """
 
     form = "keyed"
     choices = ("gate", "theta")  # weights that only the soft form can teach
 
-    def __init__(self, rows, width, cells=2, key=None, heads=2, hidden=256, theta=0.8):
+    def __init__(
+        self, rows, width, cells=2, key=None, heads=2, hidden=256, theta=0.8,
+        select=True, replace=True,
+    ):  # fmt: skip
         size = width // max(1, cells)
         key = size // 2 if key is None else key
         if cells < 1 or width % cells or not 2 <= key < size or key % 2:
@@ -37,7 +44,7 @@ class KeyedWrite(Write):
             raise MethodError(f"theta must lie between -1 and 1, not {theta}")
         super().__init__(rows * cells, width, gamma=1.0, trainable=True, noise=0.0)
         self.p0 = torch.zeros(self.rows, size)
-        self.key = key
+        self.key, self.select, self.replace = key, select, replace
         self.address = Address(width, key, heads, hidden)
         self.value = Pooled(width, size - key, heads=1)
         self.gate = Pooled(width, 2, heads=1, hidden=min(hidden, 32))
@@ -48,8 +55,11 @@ class KeyedWrite(Write):
     def parts(self, latents, mask):
         """What a turn says: key (..., K), value (..., V), gates b and e (...), both far below 0 for a turn of padding."""
         key, value = self.address(latents, mask), unit(self.value(latents, mask))
-        gates = self.gate(latents, mask).masked_fill(~mask.bool().any(-1, keepdim=True), -20.0)
-        return key, value, *gates.unbind(-1)
+        keep, fix = self.gate(latents, mask).unbind(-1)
+        keep = keep if self.select else torch.full_like(keep, 20.0)
+        fix = fix if self.replace else torch.full_like(fix, -20.0)
+        padding = ~mask.bool().any(-1)
+        return key, value, keep.masked_fill(padding, -20.0), fix.masked_fill(padding, -20.0)
 
     def update(self, state, latents, mask):
         return self._place(state.rows, state.written, state.turns, *self.parts(latents, mask))

@@ -1,0 +1,160 @@
+"""The ladder: from the paper's methods to a memory that remembers, one change at a time (chapter 14).
+
+A rung is a method, what it changes against the rung before, and where its weights come from. All rungs are asked the same
+questions about held-out conversations of LoCoMo's length, six times as long as any that a rung was trained on. The last rung is
+also asked at random points of a conversation, and after 2,000 turns.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lmem import results, runs
+from lmem.backbone import load_backbone
+from lmem.config import EvalConfig, LadderConfig, RehearsalConfig, TrainConfig
+from lmem.errors import InputError
+from lmem.evaluate import evaluate
+from lmem.model import MemoryModel
+from lmem.progress import track
+from lmem.rehearse import hold, rehearse
+from lmem.train import train
+
+BRIEF = "right,twin,other,none"
+LAST = "right,twin,other,shuffled,noise,rough,last_20,none,null_rows,baseline,oracle,last_k,bm25"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder.
+
+    change   what is new against the rung before, in words
+    weights  "trained" (Type 1), "untrained", "shipped" (the adapter of chapter 1), "rehearsed" (see `lmem.rehearse`), "decoded"
+             (the keyed method through the decoder alone, without a rehearsal)
+    seeds    only the first so many; None: all
+    """
+
+    name: str
+    method: str
+    change: str
+    weights: str = "trained"
+    write: dict = field(default_factory=dict)
+    seeds: int | None = 1
+
+
+RUNGS = (
+    Rung("m2", "m2", "as printed: random writes that mix, decay 0.95"),
+    Rung("m3", "m3", "as printed, read by the frozen attention"),
+    Rung("m6", "m6", "as printed, a turn's mean in 8 slots"),
+    Rung("kept", "recent+extension", "nothing is mixed: the newest latents, as they are", "untrained"),
+    Rung("branch", "recent", "a read of its own at every layer, trained", "shipped"),
+    Rung(
+        "decoded", "keyed", "a row a turn, under a learned key, learned through the decoder alone", "decoded",
+    ),
+    Rung(
+        "row", "keyed", "the same rows, learned by rehearsal; the oldest goes", "rehearsed",
+        {"select": False, "replace": False}, None,
+    ),
+    Rung("select", "keyed", "what tells nothing is not written", "rehearsed", {"replace": False}, None),
+    Rung("keyed", "keyed", "a correction takes the row of what it corrects", "rehearsed", {}, None),
+)  # fmt: skip
+
+
+def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=True):
+    """Train and ask every rung at every scale; what has its file in `out` is skipped, and a run that was cut off goes on.
+
+    rungs    names of RUNGS; default: all
+    config   LadderConfig
+    returns  dict: done, skipped (names of files)
+    raises   InputError for a rung that does not exist
+    """
+    config, out = config or LadderConfig(), Path(out)
+    known = {rung.name: rung for rung in RUNGS}
+    for name in rungs:
+        if name not in known:
+            raise InputError(f"expected rungs out of {', '.join(known)}, not {name!r}")
+    cells = [
+        (rung, scale, seed, test)
+        for seed in seeds
+        for rung in (known[name] for name in rungs or known)
+        for scale in scales
+        for test in (config.tests if rung is RUNGS[-1] else config.tests[:1])
+        if rung.seeds is None or seed in seeds[: rung.seeds]
+    ]
+    report = {"done": [], "skipped": []}
+    for rung, scale, seed, test in track(cells, "ladder", progress):
+        mark = "" if test == config.tests[0] else f"-{test}"
+        name = f"{rung.name}-{scale:g}x{mark}-s{seed}"
+        if (out / f"{name}.json.gz").exists():
+            report["skipped"].append(name)
+            continue
+        model, training = fitted(rung, scale, seed, out / "unfinished", config)
+        controls = LAST if rung is RUNGS[-1] else BRIEF
+        result = ask(model, test, config, controls)
+        result |= {
+            "name": name, "rung": rung.name, "change": rung.change, "weights": rung.weights, "test": test,
+            "ladder": config.difference(), "training": training,
+        }  # fmt: skip
+        result["provenance"]["seed"] = seed
+        results.save(result, out / f"{name}.json.gz")
+        report["done"].append(name)
+    return report
+
+
+def fitted(rung, scale, seed, work, config):
+    """The rung's model at this scale, and what its training took: (MemoryModel, dict).
+
+    A rehearsed adapter is trained once for each seed, at 1x, and opened at any scale.
+    """
+    backbone = load_backbone(config.backbone)
+    if rung.weights == "shipped":
+        return MemoryModel.from_shipped("nano-recent").variant(scale), {}
+    if rung.weights == "untrained":
+        return MemoryModel(backbone, rung.method, scale, seed), {"parameters": 0, "seconds": 0.0}
+    folder = Path(work) / (
+        f"keyed-s{seed}" if rung.weights == "rehearsed" else f"{rung.name}-{scale:g}x-s{seed}"
+    )
+    if not (folder / "training.json").is_file():
+        begun = time.perf_counter()
+        model = MemoryModel(
+            backbone, rung.method, 1 if rung.weights == "rehearsed" else scale, seed
+        )
+        report = _taught(model, rung, seed, folder, config)
+        report = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
+        report["seconds"] = round(time.perf_counter() - begun, 1)
+        model.save_pretrained(folder)
+        results.save(report, folder / "training.json")
+        shutil.rmtree(f"{folder}-run", ignore_errors=True)
+    model = MemoryModel.from_pretrained(folder, backbone)
+    return model.variant(scale, rung.write), results.load(folder / "training.json")
+
+
+def _taught(model, rung, seed, folder, config):
+    keyed = rung.weights in ("rehearsed", "decoded")
+    n, turns = (
+        (config.keyed_conversations, config.keyed_turns)
+        if keyed
+        else (config.conversations, config.turns)
+    )
+    drawn, _ = runs.for_training("tinyworld", n, turns, seed, varied=keyed)
+    steps = {"trained": config.steps, "decoded": config.steps, "rehearsed": config.tell}
+    training, learned = TrainConfig(steps=steps[rung.weights], seed=seed), {}
+    if rung.weights == "rehearsed":
+        learned = rehearse(model, drawn, RehearsalConfig(steps=config.rehearse, seed=seed))
+        hold(model)
+        drawn = drawn[: config.conversations]  # telling needs few
+    report = train(model, drawn, training, progress=False, folder=Path(f"{folder}-run"))
+    report["parameters"] = learned.get("parameters", report["parameters"])
+    report["steps"] += learned.get("steps", 0)
+    return report
+
+
+def ask(model, test, config, controls):
+    """A model under a test: "600" turns, "cut" at a random turn of them, "2000"."""
+    turns = config.turns_of[test]
+    conversations = runs.for_testing(
+        "tinyworld", config.n, turns, config.test_seed, cut=test == "cut"
+    )
+    settings = EvalConfig(seed=config.test_seed, budget=config.budget)
+    result = evaluate(model, conversations, settings, controls, progress=False)
+    return result | {"data": runs.label("tinyworld", turns)}

@@ -1,0 +1,92 @@
+"""The ladder: every rung once, the same questions for all, what exists is skipped."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lmem import results
+from lmem.config import LadderConfig
+from lmem.errors import InputError, MethodError
+from lmem.ladder import RUNGS, ask, climb, fitted
+from lmem.model import MemoryModel
+
+SMALL = LadderConfig(
+    n=2, test_turns=24, long_turns=30, conversations=3, turns=12, steps=2, keyed_conversations=3, keyed_turns=12,
+    rehearse=2, tell=2,
+)  # fmt: skip
+
+
+@pytest.fixture
+def small(tiny):
+    return replace(SMALL, backbone=tiny.name)
+
+
+def rung(name):
+    return next(one for one in RUNGS if one.name == name)
+
+
+def test_rungs_are_asked_the_same_questions(tmp_path, small):
+    report = climb(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
+    assert report["done"] == [
+        "m3-0.5x-s0", "kept-0.5x-s0", "keyed-0.5x-s0", "keyed-0.5x-cut-s0", "keyed-0.5x-2000-s0",
+    ]  # fmt: skip
+    found = {name: results.load(tmp_path / f"{name}.json.gz") for name in report["done"]}
+    ids = {name: [row["id"] for row in made["questions"]] for name, made in found.items()}
+    assert ids["m3-0.5x-s0"] == ids["kept-0.5x-s0"] == ids["keyed-0.5x-s0"]
+    assert set(ids["keyed-0.5x-cut-s0"]) < set(ids["keyed-0.5x-s0"])
+    assert found["keyed-0.5x-s0"]["training"]["steps"] == 2 + 2
+    assert "rough" in found["keyed-0.5x-s0"]["summary"]["conditions"]
+    assert found["kept-0.5x-s0"]["training"] == {"parameters": 0, "seconds": 0.0}
+    again = climb(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
+    assert again == {"done": [], "skipped": report["done"]}
+
+
+def test_one_rehearsal_serves_all_its_rungs(tmp_path, small):
+    all_, training = fitted(rung("row"), 1, 0, tmp_path, small)
+    begun = (tmp_path / "keyed-s0/adapter.safetensors").stat().st_mtime_ns
+    last, again = fitted(rung("keyed"), 2, 0, tmp_path, small)
+    assert (tmp_path / "keyed-s0/adapter.safetensors").stat().st_mtime_ns == begun
+    assert training == again
+    mine, other = all_.state_dict(), last.state_dict()
+    assert all(torch.equal(mine[k], other[k]) for k in mine if k != "write_rule.p0")
+    assert (all_.write_rule.select, all_.write_rule.replace, all_.write_rule.rows) == (
+        False,
+        False,
+        128,
+    )
+    assert (last.write_rule.select, last.write_rule.replace, last.write_rule.rows) == (
+        True,
+        True,
+        256,
+    )
+
+
+def test_keep_all_keeps_the_newest_turns(tmp_path, small, nano):
+    model = MemoryModel(nano, "keyed", 0.5, 0, {"select": False, "replace": False})
+    found = ask(model, "600", small, "right,none")
+    assert found["rows"] == 32
+    bank = model.write(model.new_bank(), [f"Ana: I like number {i}." for i in range(70)])
+    assert sorted(bank.state.written[0].tolist()) == list(range(6, 70))  # 64 rows of half a width
+
+
+def test_a_rung_that_is_not_there(tmp_path, small):
+    with pytest.raises(InputError, match="rungs out of m2"):
+        climb(tmp_path, rungs=("m7",), config=small)
+    with pytest.raises(InputError, match="tests out of 600"):
+        LadderConfig(tests=("601",))
+
+
+def test_a_variant_has_the_same_weights(nano):
+    model = MemoryModel(nano, "recent", scale=1, seed=2)
+    large = model.variant(3)
+    assert large.rows == 192
+    mine, other = model.state_dict(), large.state_dict()
+    assert all(torch.equal(mine[k], other[k]) for k in mine if k != "write_rule.p0")
+    slow = MemoryModel(nano, "m3", scale=1, seed=2).variant(write={"gamma": 0.99})
+    assert slow.write_rule.gamma == 0.99
+    assert slow.owner != MemoryModel(nano, "m3", scale=1, seed=2).owner
+    for method in ("m4", "gated+prefix"):  # maps and weights of the bank's own size
+        sized = MemoryModel(nano, method, read={"length": 3} if "prefix" in method else None)
+        with pytest.raises(MethodError, match="fit scale 2"):
+            sized.variant(2)
