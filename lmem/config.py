@@ -151,7 +151,8 @@ class RehearsalConfig(Settings):
     batch      conversations of a step, each asked `questions` questions at most
     margin     by which the right key must win, as a cosine
     noise      standard deviation of what is added to every latent
-    sparse     price of a turn that is kept, and of one that replaces another
+    drop       share of the tokens that are hidden, of every text anew at every step
+    price      of a turn that is kept, and of one that may take the row of what it corrects: rows are scarce
     cuts       share of the conversations that are cut at a random turn
     undated    share of the conversations whose turns are written without the session's date
     """
@@ -164,21 +165,21 @@ class RehearsalConfig(Settings):
     clip: float = 2.0
     margin: float = 0.05
     noise: float = 0.4
-    sparse: float = 0.1
+    drop: float = 0.15
+    price: tuple[float, float] = (0.5, 0.1)
     cuts: float = 0.3
     undated: float = 0.25
     seed: int = 42
 
     def __post_init__(self):
-        self._at_least(
-            steps=1, batch=1, questions=1, weight_decay=0.0, margin=0.0, noise=0.0, sparse=0.0
-        )
+        self._at_least(steps=1, batch=1, questions=1, weight_decay=0.0, margin=0.0, noise=0.0)
+        if len(self.price) != 2 or min(self.price) < 0:
+            raise InputError(f"price needs two numbers of 0 or more, not {self.price}")
         if not (self.lr > 0 and self.clip > 0):
             raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
-        if not (0 <= self.cuts <= 1 and 0 <= self.undated <= 1):
-            raise InputError(
-                f"cuts and undated must lie in [0, 1], not {self.cuts} and {self.undated}"
-            )
+        shares = (self.cuts, self.undated, self.drop)
+        if not all(0 <= share <= 1 for share in shares):
+            raise InputError(f"cuts, undated and drop must lie in [0, 1], not {shares}")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Pooled(nn.Module):
 
     def forward(self, latents, mask):
         """latents (..., N, D), mask (..., N) -> (..., out); a text without a token gives what zeros give."""
-        scores = torch.einsum("...nd,hd->...hn", latents, self.queries)
+        scores = (latents @ self.queries.T).transpose(-1, -2)  # (..., H, N)
         scores = scores.masked_fill(~mask[..., None, :].bool(), -1e9)
         found = (scores.softmax(-1) @ latents).flatten(-2)  # (..., H D)
         return self.linear(found) + (self.mlp(found) if self.mlp else 0)

@@ -4,7 +4,7 @@ Turn t of T is written with weight b_t and lost again with every later turn that
 
     log w_t = log b_t + sum_{u>t} log(1 - b_u e_u m_ut),   m_ut = sigmoid(25 (k_u . k_t - theta))
     L = -log p(evidence | question, keys, w)      both hops, with a margin; "nothing" for a question without an answer
-        + the answer's first token, told from the evidence's value, through the frozen embeddings      + lambda (b + e)
+        + the answer's first token, told from the evidence's value, through the frozen embeddings      + lambda b + mu e
 
 p is the read's own softmax. The other conversations of the batch lend their keys, so that 100 turns teach what 600 will need.
 Noise on the gates' logits makes them choose. What is learned here is held still afterwards; `lmem.train` then teaches the rest,
@@ -159,10 +159,12 @@ class _Drill:
             latents[place, :cut, : states.shape[1]] = states[:cut].float()
             mask[place, :cut, : states.shape[1]] = seen[:cut]
         device = self.model.backbone.device
-        return self._noisy(latents.to(device)), mask.to(device)
+        return self._blurred(latents.to(device), mask.to(device))
 
-    def _noisy(self, latents):
-        return latents + self.config.noise * torch.randn_like(latents)
+    def _blurred(self, latents, mask):
+        """Noise on every latent, and some tokens hidden: no single word is to be relied on."""
+        shown = torch.rand(mask.shape, device=mask.device) >= self.config.drop
+        return latents + self.config.noise * torch.randn_like(latents), mask & shown
 
     def loss(self):
         config, write, read = self.config, self.model.write_rule, self.model.read
@@ -180,7 +182,7 @@ class _Drill:
         two = torch.tensor([ask.hops == 2 for ask in asks], device=device)
         told = goal >= 0
         states, seen = pad([self.heard[ask.prompt].float() for ask in asks])
-        states, seen = self._noisy(states), seen.bool()
+        states, seen = self._blurred(states, seen.bool())
 
         hops = read.recall(key[where], value[where], bias[where], states, seen)
         query = 10 * read.sharp * read.asks[0](states, seen)
@@ -197,9 +199,13 @@ class _Drill:
             tokens = torch.tensor([ask.token for ask in asks], device=device)[told]
             words = unit(read.told(value[where[told], goal[told]])[:, 0]) @ self.table.T
             loss = loss + cross_entropy(2 * words / self.table.shape[1] ** 0.5, tokens)
-        some = mask.any(-1)
+        some = (
+            torch.arange(mask.shape[1], device=device)
+            < torch.tensor(lengths, device=device)[:, None]
+        )
         spread = value[some].mean(0).square().mean()  # 0 if values point everywhere
-        return loss + 0.1 * spread + config.sparse * (softplus(keep) + softplus(fix))[some].mean()
+        kept, fixed = config.price
+        return loss + 0.1 * spread + (kept * softplus(keep) + fixed * softplus(fix))[some].mean()
 
     def _lent(self, bias, told, chosen, asked):
         """(Q, C, T) added to the scores of the other conversations' keys: -inf for one's own and for the same fact told elsewhere."""
@@ -208,12 +214,12 @@ class _Drill:
             for ask in self.asks[i]:
                 if ask.hops == 1 and 0 <= ask.goal < bias.shape[1]:
                     same.setdefault(ask.fact, []).append((place, ask.goal))
-        lent = bias[None].repeat(len(asked), 1, 1)
+        shut = (~told[:, None, None]).repeat(1, *bias.shape)
         for n, (place, ask) in enumerate(asked):
-            lent[n, place] = -1e9
+            shut[n, place] = True
             for other, turn in same.get(ask.fact, ()) if ask.hops == 1 else ():
-                lent[n, other, turn] = -1e9
-        return lent.masked_fill(~told[:, None, None], -1e9)
+                shut[n, other, turn] = True
+        return bias[None].masked_fill(shut, -1e9)
 
 
 def weights(write, key, keep, fix):
