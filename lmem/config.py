@@ -151,7 +151,7 @@ class RehearsalConfig(Settings):
     batch      conversations of a step, each asked `questions` questions at most
     margin     by which the right key must win, as a cosine
     noise      standard deviation of what is added to every latent
-    drop       share of the tokens that are hidden, of every text anew at every step
+    drop       share of the tokens that are hidden from keys and questions, anew at every step
     price      of a turn that is kept, and of one that may take the row of what it corrects: rows are scarce
     cuts       share of the conversations that are cut at a random turn
     undated    share of the conversations whose turns are written without the session's date
@@ -165,7 +165,7 @@ class RehearsalConfig(Settings):
     clip: float = 2.0
     margin: float = 0.05
     noise: float = 0.4
-    drop: float = 0.15
+    drop: float = 0.1
     price: tuple[float, float] = (0.5, 0.1)
     cuts: float = 0.3
     undated: float = 0.25

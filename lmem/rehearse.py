@@ -159,18 +159,20 @@ class _Drill:
             latents[place, :cut, : states.shape[1]] = states[:cut].float()
             mask[place, :cut, : states.shape[1]] = seen[:cut]
         device = self.model.backbone.device
-        return self._blurred(latents.to(device), mask.to(device))
+        return self._noisy(latents.to(device)), mask.to(device)
 
-    def _blurred(self, latents, mask):
-        """Noise on every latent, and some tokens hidden: no single word is to be relied on."""
-        shown = torch.rand(mask.shape, device=mask.device) >= self.config.drop
-        return latents + self.config.noise * torch.randn_like(latents), mask & shown
+    def _noisy(self, latents):
+        return latents + self.config.noise * torch.randn_like(latents)
+
+    def _some(self, mask):
+        """A mask that hides some tokens: no single word is to be relied on."""
+        return mask & (torch.rand(mask.shape, device=mask.device) >= self.config.drop)
 
     def loss(self):
         config, write, read = self.config, self.model.write_rule, self.model.read
         chosen, asked, lengths = self._batch()
         latents, mask = self._latents(chosen, lengths)
-        key, value, keep, fix = write.parts(latents, mask)  # (C, T, ...)
+        key, value, keep, fix = write.parts(latents, mask, self._some(mask))  # (C, T, ...)
         device = key.device
         noise = torch.rand_like(keep).clamp(1e-4, 1 - 1e-4).logit()
         bias = weights(write, key, 2 * (keep + noise), fix)  # (C, T)
@@ -182,7 +184,7 @@ class _Drill:
         two = torch.tensor([ask.hops == 2 for ask in asks], device=device)
         told = goal >= 0
         states, seen = pad([self.heard[ask.prompt].float() for ask in asks])
-        states, seen = self._blurred(states, seen.bool())
+        states, seen = self._noisy(states), self._some(seen.bool())
 
         hops = read.recall(key[where], value[where], bias[where], states, seen)
         query = 10 * read.sharp * read.asks[0](states, seen)
@@ -199,10 +201,7 @@ class _Drill:
             tokens = torch.tensor([ask.token for ask in asks], device=device)[told]
             words = unit(read.told(value[where[told], goal[told]])[:, 0]) @ self.table.T
             loss = loss + cross_entropy(2 * words / self.table.shape[1] ** 0.5, tokens)
-        some = (
-            torch.arange(mask.shape[1], device=device)
-            < torch.tensor(lengths, device=device)[:, None]
-        )
+        some = mask.any(-1)
         spread = value[some].mean(0).square().mean()  # 0 if values point everywhere
         kept, fixed = config.price
         return loss + 0.1 * spread + (kept * softplus(keep) + fixed * softplus(fix))[some].mean()

@@ -52,9 +52,13 @@ class KeyedWrite(Write):
         with torch.no_grad():
             self.gate.linear.bias.copy_(torch.tensor([2.0, -2.0]))  # begin by keeping everything
 
-    def parts(self, latents, mask):
-        """What a turn says: key (..., K), value (..., V), gates b and e (...), both far below 0 for a turn of padding."""
-        key, value = self.address(latents, mask), unit(self.value(latents, mask))
+    def parts(self, latents, mask, shown=None):
+        """What a turn says: key (..., K), value (..., V), gates b and e (...), both far below 0 for a turn of padding.
+
+        shown  (..., N)  the tokens that the key is made of, if not all
+        """
+        key = self.address(latents, mask if shown is None else shown)
+        value = unit(self.value(latents, mask))
         keep, fix = self.gate(latents, mask).unbind(-1)
         keep = keep if self.select else torch.full_like(keep, 20.0)
         fix = fix if self.replace else torch.full_like(fix, -20.0)
