@@ -1,4 +1,4 @@
-"""What every notebook does first: the same seeds, four digits, no progress bars, no chatter; and which world it runs in: nano's or Flan-T5's.
+"""What every notebook does first: the same seeds, four digits, no chatter; and its profile, nano or Flan-T5.
 
 from lmem import notebook
 notebook.setup()
