@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from pages import built, in_order, lost_links, nameless, outline
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -154,6 +155,42 @@ def test_site_has_every_page_and_is_small(site):
     for page in PAGES:
         assert (site / f"{page}.html").is_file()
     assert sum(p.stat().st_size for p in site.rglob("*") if p.is_file()) < 30e6
+
+
+@pytest.mark.slow
+def test_links_headings_and_names_of_every_page(site):
+    found = built(site)
+    assert len(found) >= len(PAGES)
+    assert list(lost_links(found)) == []
+    for path, page in found.items():
+        if page.find("article"):  # the search page has none
+            assert in_order(outline(page)), (path.name, outline(page))
+        assert list(nameless(page)) == [], path.name
+
+
+def test_what_is_wrong_with_a_page_is_seen(tmp_path):
+    texts = {
+        "one.html": """<article><h1>A</h1><h3>B</h3><a href="two.html#there">1</a><a href="two.html#gone">2</a>
+            <a href="three.html">3</a><a href="#up">4</a><a href="https://example.org/x">5</a>
+            <img src="a.png" alt=""><svg><g/></svg><div class="lmem-plotly" aria-label="short"></div></article>""",
+        "two.html": """<article><h1>A</h1><h2 id="there">B</h2><h3>C</h3><h2>D</h2><img src="a.png" alt="A cat.">
+            <svg aria-label="A bank"><svg></svg></svg><svg aria-hidden="true"></svg></article>""",
+        "index.html": '<meta http-equiv="Refresh" content="0; url=one.html">',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "a.png").touch()
+    found = {path.name: page for path, page in built(tmp_path).items()}
+    assert set(found) == {"one.html", "two.html"}
+    links = [("one.html", to) for to in ("two.html#gone", "three.html", "#up")]
+    assert list(lost_links(built(tmp_path))) == links
+    assert (outline(found["one.html"]), outline(found["two.html"])) == ([1, 3], [1, 2, 3, 2])
+    assert not in_order([1, 3])
+    assert not in_order([2, 1])
+    assert not in_order([1, 2, 1])
+    assert in_order([1, 2, 3, 2])
+    assert len(list(nameless(found["one.html"]))) == 3
+    assert list(nameless(found["two.html"])) == []
 
 
 @pytest.mark.slow

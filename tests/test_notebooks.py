@@ -1,5 +1,6 @@
 """The stored notebooks are complete, neutral and of one form; nbval compares their outputs, this looks at the rest."""
 
+import base64
 import copy
 import importlib.util
 import json
@@ -7,12 +8,9 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+from chapters import NOTEBOOKS, ROOT, code, each_notebook, last_text, read, source, tags
 
 
 @pytest.fixture(scope="module")
@@ -24,18 +22,6 @@ def tool():
     return module
 
 
-def read(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def source(cell):
-    return "".join(cell["source"])
-
-
-def code(notebook):
-    return [c for c in notebook["cells"] if c["cell_type"] == "code"]
-
-
 def test_there_are_notebooks():
     assert NOTEBOOKS
 
@@ -45,8 +31,8 @@ def test_was_run_from_top_to_bottom(path):
     cells = code(read(path))
     assert [c["execution_count"] for c in cells] == list(range(1, len(cells) + 1))
     for cell in cells:
-        if "raises-exception" not in cell["metadata"].get("tags", []):
-            assert all(output["output_type"] != "error" for output in cell["outputs"])
+        stopped = [o["output_type"] for o in cell["outputs"] if o["output_type"] == "error"]
+        assert len(stopped) == ("raises-exception" in tags(cell)), source(cell)
 
 
 @each_notebook
@@ -74,11 +60,91 @@ def test_shows_in_every_front_end(path):
             assert "```{" not in source(cell)
             assert ":::" not in source(cell)
     shown = [view(o) for c in code(notebook) for o in c["outputs"] if view(o)]
-    state = notebook["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
-    assert all(found["model_id"] in state for found in shown)
+    assert all(found["model_id"] in models(notebook) for found in shown)
 
 
+@each_notebook
+def test_tags_are_known_and_no_cell_is_left_out(path):
+    """A cell that is skipped leaves the next ones an old state; one whose outputs are not compared asserts what must hold."""
+    for cell in read(path)["cells"]:
+        assert tags(cell) <= TAGS, tags(cell) - TAGS
+        if "nbval-ignore-output" in tags(cell):
+            assert re.search(r"^ *assert ", source(cell), re.M), "assert a range"
+
+
+TAGS = {"exercise", "check", "solution", "hide-input", "hide-output", "hide-cell", "remove-stderr"}
+TAGS |= {"raises-exception", "nbval-ignore-output"}
+
+
+@each_notebook
+def test_numbers_are_rounded(path):
+    """The seventh digit is another one on another processor: nothing is printed or drawn to it."""
+    for cell in code(read(path)):
+        for output in cell["outputs"]:
+            said = "".join(output.get("text", "")) + "".join(
+                "".join(output.get("data", {}).get(kind, ""))
+                for kind in ("text/plain", "text/html")
+            )
+            assert not re.findall(r"\d\.\d{7,}", said), source(cell)
+            figure = output.get("data", {}).get(FIGURE, {})
+            drawn = [figure.get("data", []), [f.get("data") for f in figure.get("frames") or ()]]
+            for number in numbers(drawn):
+                assert rounded(number), f"{number}: {source(cell)}"
+
+
+def numbers(drawn):
+    """All fractions in a figure's traces; a colour scale is a constant."""
+    if isinstance(drawn, dict) and "bdata" in drawn:
+        yield from np.frombuffer(base64.b64decode(drawn["bdata"]), drawn["dtype"])
+    elif isinstance(drawn, dict):
+        for key, inside in drawn.items():
+            yield from numbers(inside) if key != "colorscale" else ()
+    elif isinstance(drawn, list):
+        for inside in drawn:
+            yield from numbers(inside)
+    elif isinstance(drawn, float):
+        yield np.float64(drawn)
+
+
+def rounded(number):
+    """To 5 significant digits, or to 4 behind the point, in its own type."""
+    kept = (type(number)(f"{number:.5g}"), number.round(4))
+    return not np.isfinite(number) or number in kept
+
+
+def test_what_is_rounded_is_told_from_what_is_not():
+    values = np.array([0.1234, 123.4567, 1.2345e-9, 12345.0, np.nan])
+    other = np.array([1 / 3, 0.12345678, 2 / 3 * 1e-6])
+    for kind in (np.float64, np.float32):
+        packed = {"bdata": base64.b64encode(values.astype(kind)), "dtype": np.dtype(kind).str}
+        assert all(map(rounded, numbers([{"y": packed, "colorscale": [[1 / 3, "red"]]}])))
+        packed = {"bdata": base64.b64encode(other.astype(kind)), "dtype": np.dtype(kind).str}
+        assert not any(map(rounded, numbers([packed])))
+    assert list(numbers([{"y": [0.5, 2, "a", None]}])) == [0.5]
+
+
+@each_notebook
+def test_widgets_are_of_the_core_and_hold_no_output(path):
+    """Colab and VS Code know no others; nbval compares no Output widget, which is empty on the site."""
+    for model in models(read(path)).values():
+        assert model["model_module"] in ("@jupyter-widgets/base", "@jupyter-widgets/controls")
+        assert model["model_name"] != "OutputModel"
+
+
+@each_notebook
+def test_no_chatter_is_stored(path):
+    """Warnings and progress bars are of one machine and one day."""
+    for cell in code(read(path)):
+        assert all(output.get("name") != "stderr" for output in cell["outputs"]), source(cell)
+
+
+FIGURE = "application/vnd.plotly.v1+json"
 STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def models(notebook):
+    """The stored state of its widgets, by id."""
+    return notebook["metadata"].get("widgets", {}).get(STATE, {}).get("state", {})
 
 
 def view(output):
@@ -89,7 +155,7 @@ def view(output):
 def test_exercises_have_stub_check_and_solution(path):
     """In this order, next to each other; a solution in words is folded, and is left out for students too."""
     cells = read(path)["cells"]
-    marks = [set(c["metadata"].get("tags", ())) & {"exercise", "check", "solution"} for c in cells]
+    marks = [tags(c) & {"exercise", "check", "solution"} for c in cells]
     for i, (cell, mark) in enumerate(zip(cells, marks, strict=True)):
         assert len(mark) <= 1
         if mark == {"exercise"}:
@@ -112,13 +178,12 @@ def test_exercises_have_stub_check_and_solution(path):
 @each_notebook
 def test_checks_say_unfinished_of_stubs_and_right_of_solutions(path):
     for cell in code(read(path)):
-        last = cell["outputs"][-1].get("data", {}).get("text/plain", "") if cell["outputs"] else ""
-        if "check" in cell["metadata"].get("tags", ()):
+        if "check" in tags(cell):
             assert re.match(
-                r"Exercise \d+\.\d+ is not finished\. Put code of your own", "".join(last)
+                r"Exercise \d+\.\d+ is not finished\. Put code of your own", last_text(cell)
             )
-        if "solution" in cell["metadata"].get("tags", ()):
-            assert re.fullmatch(r"Exercise \d+\.\d+: right\.", "".join(last))
+        if "solution" in tags(cell):
+            assert re.fullmatch(r"Exercise \d+\.\d+: right\.", last_text(cell))
 
 
 @each_notebook
@@ -145,7 +210,7 @@ def test_quiz_questions_have_one_right_answer_and_explain_each(path):
 def test_figures_say_what_they_show(path):
     for cell in code(read(path)):
         for output in cell["outputs"]:
-            figure = output.get("data", {}).get("application/vnd.plotly.v1+json")
+            figure = output.get("data", {}).get(FIGURE)
             if figure:
                 assert len(figure["layout"]["meta"]["alt"]) > 20
 
@@ -200,6 +265,51 @@ def test_normal_form_is_complete_and_stays(tool):
     assert view(first["outputs"][-1])["model_id"] == f"{0:032x}"
     assert state[f"{0:032x}"]["state"]["children"] == [f"IPY_MODEL_{1:032x}"]
     assert tool.normalise(found) == found
+
+
+SMALL = """\
+import ipywidgets, plotly.graph_objects as go, torch
+print("drawn:", torch.randn(2))
+slider = ipywidgets.IntSlider(value=3, max=9)
+slider
+---
+go.Figure(go.Scatter(y=[1, 2]), layout={"meta": {"alt": "A line that rises."}})
+---
+ipywidgets.VBox([slider, ipywidgets.HTML("three")])"""
+
+
+@pytest.mark.slow
+def test_a_notebook_that_is_run_twice_is_the_same_to_the_byte(tool, tmp_path):
+    """`make notebooks`, for one small notebook with all that differs between runs: kernels, widgets' ids, times."""
+    nbformat = pytest.importorskip("nbformat")
+    new = nbformat.v4
+    cells = [new.new_markdown_cell("# Small"), new.new_code_cell("its first cell")]
+    cells += [new.new_code_cell(text) for text in SMALL.split("\n---\n")]
+    paths = [tmp_path / "one.ipynb", tmp_path / "two.ipynb"]
+    for path in paths:
+        nbformat.write(new.new_notebook(cells=cells), path)
+    assert tool.main("refresh", *map(str, paths)) == 0
+    assert tool.stored(paths[0]) == tool.stored(paths[1])
+    assert tool.check(paths[0])
+    found = read(paths[0])
+    assert source(found["cells"][1]) == tool.setup_cell()
+    assert "drawn: tensor([" in source({"source": found["cells"][2]["outputs"][0]["text"]})
+    shown = {m["model_name"] for m in models(found).values()}
+    assert {"IntSliderModel", "VBoxModel", "HTMLModel"} <= shown
+
+
+def test_a_notebook_that_fails_is_left_as_it_was(tool, tmp_path, monkeypatch):
+    path = tmp_path / "n.ipynb"
+    path.write_text(tool.as_text(notebook_of(stream("0\n"))), encoding="utf-8")
+    before = tool.stored(path)
+
+    def fail(*_):
+        raise RuntimeError("a cell stopped")
+
+    monkeypatch.setattr(tool, "run", fail)
+    with pytest.raises(RuntimeError):
+        tool.main("refresh", str(path))
+    assert tool.stored(path) == before
 
 
 def test_check_sees_what_a_front_end_adds(tool, tmp_path, capsys):

@@ -1,6 +1,6 @@
 """Two editions of every notebook, out of the one source: the students' and the one with solutions.
 
-python book/tools/editions.py _build/editions notebooks/*.ipynb
+python book/tools/editions.py _build/editions notebooks/*.ipynb        `make editions`
 
 In the source an exercise is three cells in a row, told apart by their tags, and all of them run:
 
@@ -8,16 +8,19 @@ In the source an exercise is three cells in a row, told apart by their tags, and
     check      the chapter's check of it, which says in words how far it is
     solution   code that answers it, with the same check; folded (a question in words has a solution in `<details>` only)
 
-students/    has no solutions and no outputs: what a student sees there, the student ran
+students/    has no solutions, no sentence that says where they are, and no outputs: what a student sees there, the student ran
 solutions/   has no stubs: the solutions in their places, unfolded, with their outputs
 """
 
 import copy
 import json
+import re
 import sys
 from pathlib import Path
 
 import notebooks
+
+WHERE = re.compile(r"\s*The solutions? (?:is|are|stands?) (?:folded|below|under)[^.]*\.")
 
 
 def students(notebook):
@@ -27,6 +30,8 @@ def students(notebook):
     for cell in found["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+        else:
+            cell["source"] = WHERE.sub("", "".join(cell["source"]))
     return found
 
 

@@ -1,0 +1,51 @@
+"""What a notebook does first: the profile cell, and the setup that makes two runs the same."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lmem import notebook
+from lmem.backbone import load_backbone
+from lmem.errors import InputError
+from lmem.runs import for_testing
+
+
+def test_the_profile_of_a_laptop_loads_here():
+    profile = notebook.profile()
+    assert profile == notebook.profile("cpu")
+    assert repr(profile) == "profile cpu: nano on tinyworld"
+    assert load_backbone(profile.backbone).name == "nano"
+    assert len(for_testing(profile.data, 2, 12, 0)) == 2
+
+
+@pytest.mark.parametrize("name", ["t4", "a100", "h200"])
+def test_a_gpu_s_profile_is_another_world_for_the_same_code(name, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    profile = notebook.profile(name)
+    assert (profile.name, profile.data) == (name, "locomo")
+    assert profile.backbone.startswith("google/flan-t5-")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_missing_gpu_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert notebook.profile("t4").backbone == "google/flan-t5-base"
+    said = capsys.readouterr().out
+    assert "There is no GPU here: google/flan-t5-base runs on the processor" in said
+    notebook.profile("cpu")
+    assert capsys.readouterr().out == ""
+
+
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(InputError, match="one of cpu, t4, a100, h200, not 'tpu'"):
+        notebook.profile("tpu")
+
+
+def test_setup_makes_draws_and_digits_the_same():
+    """In a process of its own: it changes the process."""
+    code = "from lmem import notebook; import torch; notebook.setup(); print(torch.rand(2) * 1e-3)"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout == "tensor([0.0005, 0.0008])\n"
