@@ -100,9 +100,7 @@ def left_out(rule, latents, turns):
     returns  (len(turns), T + 1) distance of the bank without a turn from the whole one, over the whole one's norm
     raises   InputError for a turn that is not there
     """
-    for turn in turns:
-        if not 0 <= turn < len(latents):
-            raise InputError(f"expected turns 0 to {len(latents) - 1}, not {turn}")
+    _check(latents, turns)
     state = rule.start(1 + len(turns))  # the whole bank first
     out = torch.tensor([-1, *turns])
     found = [torch.zeros(len(turns), dtype=torch.double)]
@@ -114,3 +112,23 @@ def left_out(rule, latents, turns):
         whole = rows[0].norm().clamp(min=torch.finfo(torch.double).tiny)
         found.append((rows[1:] - rows[0]).norm(dim=1) / whole)
     return torch.stack(found, 1)
+
+
+def by_lag(rule, latents, turns):
+    """How much of the bank a turn is, by how many turns came after it: exactly, or by leaving out where `exact` says no.
+
+    returns  list of (T - turn,) shares, lag 0 first
+    raises   InputError for a turn that is not there
+    """
+    _check(latents, turns)
+    if exact(rule):
+        size = trace(rule, latents).size
+        return [size[turn + 1 :, turn + 1] for turn in turns]
+    found = left_out(rule, latents, turns)
+    return [found[i, turn + 1 :] for i, turn in enumerate(turns)]
+
+
+def _check(latents, turns):
+    for turn in turns:
+        if not 0 <= turn < len(latents):
+            raise InputError(f"expected turns 0 to {len(latents) - 1}, not {turn}")

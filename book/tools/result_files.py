@@ -33,7 +33,7 @@ def load(root):
         "recent": _result(tinyworld.get("recent")),
         "null_rows": _result(tinyworld.get("null-rows")),
         "nano": {name: _reading(result) for name, result in nano.items()},
-        "locomo": locomo,
+        "locomo": {name: one for name, one in locomo.items() if "summary" in one},
         "bench": bench,
     }
 
