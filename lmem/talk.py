@@ -6,6 +6,7 @@ from lmem.bank import Bank
 from lmem.errors import LmemError
 
 HELP = "say something to have it remembered, end with ? to ask; /save FILE  /load FILE  /new  /bank  /quit"
+FILE = "bank.safetensors"
 
 
 def chat(model, bank=None, name="Ana", read=input, console=None):
@@ -29,41 +30,40 @@ def chat(model, bank=None, name="Ana", read=input, console=None):
         if line in ("/quit", "/exit"):
             return held
         try:
-            held = _turn(model, held, line, name, console)
+            held, said, answered = step(model, held, line, name)
         except (LmemError, OSError) as error:  # a full disk must not cost the bank
             console.print(str(error), style="red", markup=False, soft_wrap=True)
+            continue
+        if answered:
+            console.print(f"lmem: {said}", markup=False)
+        elif said:
+            console.print(said, style="dim", markup=False)
 
 
-def _turn(model, bank, line, name, console):
+def step(model, bank, line, name="Ana"):
+    """One line of the talk: a command, a question, or a turn to remember. The bank that is given stays as it is.
+
+    returns  (Bank, what is said to it, whether that is the model's answer)
+    raises   LmemError, OSError; nothing has been written then
+    """
     command, _, rest = line.partition(" ")
     rest = rest.strip()
     if command == "/new":
-        console.print("a new, empty bank", style="dim")
-        return model.new_bank()
+        return model.new_bank(), "a new, empty bank", False
     if command == "/save":
-        bank.save(rest or "bank.safetensors")
-        console.print(
-            f"saved {rest or 'bank.safetensors'}, {bank.turns_written[0]} turns", style="dim"
-        )
-        return bank
+        bank.save(rest or FILE)
+        return bank, f"saved {rest or FILE}, {bank.turns_written[0]} turns", False
     if command == "/load":
-        bank = _load(model, rest or "bank.safetensors")
-        console.print(f"loaded, {bank.turns_written[0]} turns", style="dim")
-        return bank
+        bank = _load(model, rest or FILE)
+        return bank, f"loaded, {bank.turns_written[0]} turns", False
     if command == "/bank":
         kept = sorted(set(bank.state.written[0].tolist()) - {-1})
-        console.print(
-            f"{bank.turns_written[0]} turns written, rows from the turns {kept}", style="dim"
-        )
-        return bank
+        return bank, f"{bank.turns_written[0]} turns written, rows from the turns {kept}", False
     if command.startswith("/"):
-        console.print(HELP, style="dim")
-        return bank
+        return bank, HELP, False
     if line.endswith("?"):
-        said = model.answer(bank, line)
-        console.print(f"lmem: {said}", markup=False)
-        return bank
-    return model.write(bank, [f"{name}: {line}"])
+        return bank, model.answer(bank, line), True
+    return model.write(bank, [f"{name}: {line}"]), "", False
 
 
 def _load(model, path):

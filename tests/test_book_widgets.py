@@ -32,6 +32,11 @@ def test_slider_and_html_in_a_box(book):
     assert "turn &lt;t&gt;" in html
 
 
+def test_what_is_side_by_side_stays_so(book):
+    box = ipywidgets.HBox([ipywidgets.Label("one"), ipywidgets.Label("two")])
+    assert book.still(*stored(box)) == '<div class="lmem-row"><div>one</div><div>two</div></div>'
+
+
 def test_choice_shows_what_is_chosen(book):
     choice = ipywidgets.Dropdown(options=["right", "twin"], value="twin", description="bank")
     assert "<strong>twin</strong>" in book.still(*stored(choice))

@@ -23,7 +23,7 @@ FLOORS = [
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
     "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"},
-    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz"}, "checks": {"checks"}, "bench": {"bench", "train"}, "cli": {"cli"},
+    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz", "talk"}, "checks": {"checks"}, "bench": {"bench", "train"}, "cli": {"cli"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature

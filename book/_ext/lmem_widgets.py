@@ -17,7 +17,7 @@ RANGES = {"IntSliderModel", "FloatSliderModel", "IntProgressModel", "FloatProgre
 CHOICES = {"DropdownModel", "RadioButtonsModel", "SelectModel", "SelectionSliderModel"}
 VALUES = {"TextModel", "TextareaModel", "IntTextModel", "FloatTextModel", "CheckboxModel"}
 VALUES |= {"BoundedIntTextModel", "BoundedFloatTextModel", "ToggleButtonModel"}
-NOTE = '<p class="lmem-note"><em>Live in Colab and JupyterLab; here it stands still.</em></p>'
+NOTE = '<p class="lmem-note"><em>Live in Colab, JupyterLab and VS Code; here it stands still.</em></p>'
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +33,8 @@ def still(models, model_id):
     kind, state = models[model_id]["model_name"], models[model_id]["state"]
     if kind in BOXES:
         inside = [still(models, child.removeprefix("IPY_MODEL_")) for child in state["children"]]
-        return f"<div>{''.join(inside)}</div>"
+        row = ' class="lmem-row"' if kind == "HBoxModel" else ""
+        return f"<div{row}>{''.join(inside)}</div>"
     if kind in ("HTMLModel", "HTMLMathModel"):
         return f"<div>{state['value']}</div>"
     if kind == "LabelModel":
