@@ -274,3 +274,77 @@ class LadderConfig(Settings):
     def turns_of(self):
         """Turns of the conversations of each test."""
         return {"600": self.test_turns, "cut": self.test_turns, "2000": self.long_turns}
+
+
+DTYPES = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Profile(Settings):
+    """What one machine can hold, and how fast it is by its data sheet (see `lmem plan`).
+
+    backbone   what a run takes if nothing else is named
+    largest    the largest Flan-T5 that it is meant for
+    device     "cpu" or "cuda"
+    bf16       the device has bfloat16; a T4 emulates it, which is slow
+    dtype      of the backbone; adapters and optimiser are float32 everywhere
+    memory     GiB that a run may take: of the card, on a CPU of the process
+    tokens     of a batch of turns that are encoded together, padding counted
+    batch      questions that are answered side by side
+    tflops     1e12 operations a second in `dtype`, and
+    bandwidth  1e9 bytes a second, both from the data sheet; 0: measured where the plan is made
+    """
+
+    name: str = "cpu"
+    backbone: str = "google/flan-t5-small"
+    largest: str = "flan-t5-base"
+    device: str = "cpu"
+    bf16: bool = True
+    dtype: str = "float32"
+    memory: float = 8.0
+    tokens: int = 1024
+    batch: int = 64
+    tflops: float = 0.0
+    bandwidth: float = 0.0
+
+    def __post_init__(self):
+        self._at_least(tokens=1, batch=1, tflops=0.0, bandwidth=0.0)
+        if self.dtype == "float16":
+            raise InputError(
+                "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
+            )
+        if self.dtype not in DTYPES:
+            raise InputError(f"expected a dtype out of {', '.join(DTYPES)}, not {self.dtype!r}")
+        if self.dtype == "bfloat16" and not self.bf16:
+            raise InputError(f"{self.name} has no bfloat16; expected float32")
+        if self.device not in ("cpu", "cuda"):
+            raise InputError(f'expected the device "cpu" or "cuda", not {self.device!r}')
+        if not self.memory > 0:
+            raise InputError(f"memory must be positive, not {self.memory}")
+
+    @classmethod
+    def of(cls, name, **changes):
+        """A profile by name, with some settings changed.
+
+        raises  InputError for a name that does not exist
+        """
+        if name not in PROFILES:
+            raise InputError(f"expected a profile out of {', '.join(PROFILES)}, not {name!r}")
+        return cls(**{"name": name, **PROFILES[name], **changes})
+
+
+PROFILES = {
+    "cpu": {},
+    "t4": {
+        "backbone": "google/flan-t5-base", "largest": "flan-t5-large", "device": "cuda", "bf16": False,
+        "memory": 14.5, "tokens": 4096, "batch": 32, "tflops": 8.1, "bandwidth": 320.0,
+    },
+    "a100": {
+        "backbone": "google/flan-t5-xl", "largest": "flan-t5-xl", "device": "cuda", "dtype": "bfloat16",
+        "memory": 38.0, "tokens": 8192, "batch": 64, "tflops": 312.0, "bandwidth": 1555.0,
+    },
+    "h200": {
+        "backbone": "google/flan-t5-xl", "largest": "flan-t5-xxl", "device": "cuda", "dtype": "bfloat16",
+        "memory": 135.0, "tokens": 16384, "batch": 128, "tflops": 989.0, "bandwidth": 4800.0,
+    },
+}  # fmt: skip
