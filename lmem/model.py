@@ -54,7 +54,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     @classmethod
     def from_shipped(cls, name="nano-recent"):
-        """The adapter that comes with the package, on the nano backbone."""
+        """An adapter that comes with the package, on the nano backbone: "nano-recent" (chapter 1), "nano-keyed" (chapter 14).
+
+        raises  InputError for a name that is none of them
+        """
+        names = sorted(path.name for path in ADAPTERS.iterdir() if path.is_dir())
+        if name not in names:
+            raise InputError(f"expected a shipped adapter, one of {', '.join(names)}, not {name!r}")
         return cls.from_pretrained(ADAPTERS / name)
 
     def variant(self, scale=None, write=None, read=None):

@@ -17,7 +17,9 @@ RANGES = {"IntSliderModel", "FloatSliderModel", "IntProgressModel", "FloatProgre
 CHOICES = {"DropdownModel", "RadioButtonsModel", "SelectModel", "SelectionSliderModel"}
 VALUES = {"TextModel", "TextareaModel", "IntTextModel", "FloatTextModel", "CheckboxModel"}
 VALUES |= {"BoundedIntTextModel", "BoundedFloatTextModel", "ToggleButtonModel"}
-NOTE = '<p class="lmem-note"><em>Live in Colab, JupyterLab and VS Code; here it stands still.</em></p>'
+NOTE = (
+    '<p class="lmem-note"><em>Live in Colab, JupyterLab and VS Code; here it stands still.</em></p>'
+)
 log = logging.getLogger(__name__)
 
 

@@ -35,7 +35,9 @@ def found(asked, texts, title):
             )  # fmt: skip
         frames.append(bars)
         first = _best(*hops[0], texts)[0]
-        said.append(f'"{question}" finds {first[0]} with {100 * first[1]:.0f}% and answers {answer}')
+        said.append(
+            f'"{question}" finds {first[0]} with {100 * first[1]:.0f}% and answers {answer}'
+        )
     figure = go.Figure(frames[0])
     alt = (
         f"Bars: the {SHOWN // 2} rows that the question's key is nearest to in each hop, with a slider over {len(asked)} questions. "
