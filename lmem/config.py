@@ -157,7 +157,7 @@ class RehearsalConfig(Settings):
     undated    share of the conversations whose turns are written without the session's date
     """
 
-    steps: int = 3000
+    steps: int = 2500
     batch: int = 8
     questions: int = 40
     lr: float = 3e-3
@@ -166,7 +166,7 @@ class RehearsalConfig(Settings):
     margin: float = 0.05
     noise: float = 0.4
     drop: float = 0.1
-    price: tuple[float, float] = (0.5, 0.1)
+    price: tuple[float, float] = (0.3, 0.15)
     cuts: float = 0.3
     undated: float = 0.25
     seed: int = 42
@@ -253,9 +253,9 @@ class LadderConfig(Settings):
     conversations: int = 400
     turns: int = 60
     steps: int = 1000
-    keyed_conversations: int = 1600
+    keyed_conversations: int = 1200
     keyed_turns: int = 100
-    rehearse: int = 3000
+    rehearse: int = 2500
     tell: int = 500
     budget: int = 128
     test_turns: int = 600

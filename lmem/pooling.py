@@ -38,5 +38,10 @@ class Address(nn.Module):
         return torch.cat(halves, -1) * 0.5**0.5
 
 
+def key_size(size):
+    """How many of a row's numbers are its key, if nothing else is said: 5 of 8, an even number."""
+    return size * 5 // 16 * 2
+
+
 def mlp(width, hidden, out):
     return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))

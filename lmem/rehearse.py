@@ -174,8 +174,7 @@ class _Drill:
         latents, mask = self._latents(chosen, lengths)
         key, value, keep, fix = write.parts(latents, mask, self._some(mask))  # (C, T, ...)
         device = key.device
-        noise = torch.rand_like(keep).clamp(1e-4, 1 - 1e-4).logit()
-        bias = weights(write, key, 2 * (keep + noise), fix)  # (C, T)
+        bias = weights(write, key, _decided(keep), _decided(fix))  # (C, T)
 
         where = torch.tensor([place for place, _ in asked], device=device)
         asks = [ask for _, ask in asked]
@@ -219,6 +218,11 @@ class _Drill:
             for other, turn in same.get(ask.fact, ()) if ask.hops == 1 else ():
                 shut[n, other, turn] = True
         return bias[None].masked_fill(shut, -1e9)
+
+
+def _decided(gate):
+    """A gate's logits with noise, and steeper: only what is far from 0 is sure, so it learns to choose."""
+    return 2 * (gate + torch.rand_like(gate).clamp(1e-4, 1 - 1e-4).logit())
 
 
 def weights(write, key, keep, fix):

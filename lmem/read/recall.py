@@ -11,7 +11,7 @@ out of hundreds be read alone, which no sum over rows does.
 import torch
 from torch import nn
 
-from lmem.pooling import Address, Pooled, mlp
+from lmem.pooling import Address, Pooled, key_size, mlp
 from lmem.read.base import Read
 
 
@@ -24,7 +24,7 @@ class RecallRead(Read):
     def __init__(self, width, layers, rows, cells=2, key=None, heads=2, hidden=256, extra=2):
         super().__init__()
         size = width // cells
-        self.key = size // 2 if key is None else key
+        self.key = key_size(size) if key is None else key
         found = size - self.key
         self.asks = nn.ModuleList(Address(width, self.key, heads, hidden) for _ in range(2))
         self.back = nn.Linear(found, width)

@@ -16,12 +16,12 @@ from torch import nn
 
 from lmem.bank import State
 from lmem.errors import MethodError
-from lmem.pooling import Address, Pooled
+from lmem.pooling import Address, Pooled, key_size
 from lmem.write.base import Write, unit
 
 
 class KeyedWrite(Write):
-    """cells  rows for each row of width D; key  numbers of the key (default: half of a row); heads, hidden  of the pools; theta  to begin with
+    """cells  rows for each row of width D; key  numbers of the key (default: 5 of 8); heads, hidden  of the pools; theta  to begin with
 
     select   skip what tells nothing; False keeps every turn
     replace  let a correction take the row of what it corrects; False always takes the oldest row
@@ -35,7 +35,7 @@ class KeyedWrite(Write):
         select=True, replace=True,
     ):  # fmt: skip
         size = width // max(1, cells)
-        key = size // 2 if key is None else key
+        key = key_size(size) if key is None else key
         if cells < 1 or width % cells or not 2 <= key < size or key % 2:
             raise MethodError(
                 f"expected cells that divide the width {width}, and an even key below {size}, not {cells} and {key}"
@@ -47,7 +47,7 @@ class KeyedWrite(Write):
         self.key, self.select, self.replace = key, select, replace
         self.address = Address(width, key, heads, hidden)
         self.value = Pooled(width, size - key, heads=1)
-        self.gate = Pooled(width, 2, heads=1, hidden=min(hidden, 32))
+        self.gate = Pooled(width, 2, heads=2, hidden=min(hidden, 32))
         self.theta = nn.Parameter(torch.tensor(float(theta)))
         with torch.no_grad():
             self.gate.linear.bias.copy_(torch.tensor([2.0, -2.0]))  # begin by keeping everything
