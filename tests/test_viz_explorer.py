@@ -103,7 +103,11 @@ def test_slots_count_their_writes():
     assert values(heat)[0].tolist() == [[127], [127]]
     assert list(bars.x) == [1.0, 2.0]
     assert list(figure.frames[1].data[1].x) == [0.0, 1.0]
-    assert list(bars.y) == list(heat.y)
+    assert list(bars.y) == [
+        0,
+        1,
+    ]  # from the top, as the map's rows; names that change would stop the slider
+    assert (figure.layout.yaxis2.range, figure.layout.yaxis.autorange) == ((1.5, -0.5), "reversed")
     alt = figure.layout.meta["alt"]
     assert "2 of the slots were written, the busiest 2 times" in alt
     assert figure.layout.xaxis2.range == (0, 3)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lmem.cli.options import BackboneName, Json
+from lmem.cli.options import BackboneName, Json, Seed
 from lmem.cli.printing import dump, show
 
 verbs = typer.Typer()
@@ -81,3 +81,29 @@ def methods(
         also, site = (row["aliases"] or ["-"])[0], row["site"] or "-"
         table.add_row(row["method"], also, site, f"{row['trainable']:,}", f"{row['bank']:,}")
     Console().print(table)
+
+
+@verbs.command()
+def collapse(
+    out: Annotated[Path, typer.Option(help="Result file to write; it holds numbers only.")],
+    data: Annotated[str, typer.Option(help='"locomo", or a file in its form.')] = "locomo",
+    conversation: Annotated[
+        str | None, typer.Option(help="Its id; default: the first of the test split.")
+    ] = None,
+    backbone: BackboneName = "nano",
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Is a bank collapsing? Effective rank, distinct rows, norms along one conversation, for six banks."""
+    from lmem import collapse as measured
+    from lmem import results
+    from lmem.backbone import load_backbone
+
+    found = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
+    results.save(found, out)
+    last = {name: seen[-1] for name, seen in measured.looks(found).items()}
+    shown = {
+        name: {key: one[key] for key in ("rank", "distinct", "cosine", "middle")}
+        for name, one in last.items()
+    }
+    show({"file": str(out), "turns": found["turns"], **shown}, as_json, "lmem collapse")

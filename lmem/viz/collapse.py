@@ -105,8 +105,9 @@ def rows_meet(banks, title, count=24):
     style(figure, title, alt, None, None, 250 + 230 * down)
     figure.update_xaxes(showticklabels=False, ticks="", automargin=False, title=None)
     figure.update_yaxes(
-        showticklabels=False, ticks="", autorange="reversed", showgrid=False, title="row"
+        showticklabels=False, ticks="", autorange="reversed", showgrid=False, title=None
     )
+    figure.update_yaxes(title="row", col=1)
     figure.update_xaxes(title={"text": "row", "standoff": 4})
     for note in figure.layout.annotations:
         note.update(font_size=13)

@@ -48,16 +48,14 @@ def slots(banks, texts, title, most=None, columns=16):
     """As `rows`, and beside each row how many turns were written into it."""
     kept = _kept(banks, texts)
     top, counts = _top(banks, kept, columns), probe.usage(banks)
-    figure = make_subplots(
-        rows=1, cols=2, shared_yaxes=True, column_widths=[0.7, 0.3], horizontal_spacing=0.04
-    )
+    figure = make_subplots(rows=1, cols=2, column_widths=[0.7, 0.3], horizontal_spacing=0.04)
     frames = []
     for i in kept:
         heat = _heat(banks[i], _most(banks, most, i), texts, top, columns)
         groups = _groups(len(counts[i]))
         bars = go.Bar(
-            x=[round(float(counts[i][g].double().mean()), 1) for g in groups], y=heat.y, orientation="h",
-            marker={"color": COLOURS["right"]}, hovertemplate="%{x} writes<br>%{y}<extra></extra>",
+            x=[round(float(counts[i][g].double().mean()), 1) for g in groups], y=list(range(len(groups))), orientation="h",
+            marker={"color": COLOURS["right"]}, hovertemplate="%{x} writes<extra></extra>",
         )  # fmt: skip
         frames.append([heat, bars])
     for place, trace in enumerate(frames[0]):
@@ -70,11 +68,19 @@ def slots(banks, texts, title, most=None, columns=16):
     style(figure, title, alt, None, None, height=560)
     figure.update_yaxes(autorange="reversed", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(title="slot", row=1, col=1)
+    figure.update_yaxes(  # numbers: names that change from frame to frame stop plotly's bars
+        range=[len(_groups(len(last))) - 0.5, -0.5], autorange=False, row=1, col=2
+    )
     figure.update_xaxes(
         title="column (pooled)", showticklabels=False, ticks="", automargin=False, row=1, col=1
     )
     figure.update_xaxes(
-        title="writes", range=[0, int(last.max()) + 1], nticks=4, automargin=False, row=1, col=2
+        title={"text": "writes", "standoff": 2},
+        range=[0, int(last.max()) + 1],
+        nticks=4,
+        automargin=False,
+        row=1,
+        col=2,
     )
     figure.update_layout(showlegend=False)
     return _said(slide(figure, frames, [str(i) for i in kept], "turns written: "), kept, texts)
@@ -140,8 +146,9 @@ def square(banks, texts, title, similarity):
     )  # fmt: skip
     for note in figure.layout.annotations:
         note.update(font_size=13)
-    figure.update_layout(showlegend=False, margin={"t": 110, "b": 190})
-    return _said(slide(figure, frames, [str(i) for i in kept], "turns written: "), kept, texts)
+    figure.update_layout(showlegend=False)
+    slide(figure, frames, [str(i) for i in kept], "turns written: ")
+    return _said(figure, kept, texts).update_layout(margin_t=110)
 
 
 def table(banks, texts):

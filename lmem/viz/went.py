@@ -37,7 +37,7 @@ def went(shares, turns, texts, title, exact=(), counts=QUESTIONS):
     longest = max(len(texts) - min(turns), BUCKETS[-1][0] + 64)
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.12,
-        subplot_titles=["share of the bank, %, log scale", "LoCoMo's questions by lag, the last bar 256 and more"],
+        subplot_titles=["share of the bank, %, log scale", "LoCoMo's questions (last bar: 256 and up)"],
     )  # fmt: skip
     frames = [
         [
