@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import filelock
 import pytest
 import yaml
 from pages import built, in_order, lost_links, nameless, outline
@@ -141,13 +142,23 @@ def build(source, out):
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    out = tmp_path_factory.mktemp("site")
-    run = build(ROOT, out)
-    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    assert "WARNING" not in run.stdout + run.stderr
+def built_site(tmp_path_factory, worker):
+    """The site, built once for all files and workers that look at it; `worker` is pytest-xdist's name of this one."""
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker == "master" else base.parent
+    out, ready = base / "the_site", base / "the_site_is_ready"
+    with filelock.FileLock(base / "the_site.lock"):
+        if not ready.exists():
+            run = build(ROOT, out)
+            assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+            assert "WARNING" not in run.stdout + run.stderr
+            ready.touch()
     return out / "_build/html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, worker_id):
+    return built_site(tmp_path_factory, worker_id)
 
 
 @pytest.mark.slow

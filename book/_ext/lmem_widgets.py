@@ -94,4 +94,7 @@ def and_widgets(load):
 
 def setup(app):
     render.load_mime_renders = and_widgets(render.load_mime_renders)
+    app.add_js_file(
+        "lmem_scroll.js", loading_method="defer"
+    )  # of a widget that is wider than the page
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

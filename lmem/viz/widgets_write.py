@@ -129,7 +129,7 @@ def watched(banks, texts, square=False, problem=""):
     said += log(told[-8:], "the turns, the newest last") if told else "<p>No turn yet.</p>"
     said += f"<p>{spoken(bank, before)}</p>"
     if told:
-        rows = [{"": "before"} | _numbers(before), {"": "after"} | _numbers(bank)]
+        rows = [{"bank": "before"} | _numbers(before), {"bank": "after"} | _numbers(bank)]
         said += table(rows, f"The bank before and after turn {len(texts)}")
     return beside(said, heat(bank, before, texts, square))
 

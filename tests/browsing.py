@@ -1,0 +1,103 @@
+"""A real browser for the tests that need one: Chromium, driven by selenium, without a network.
+
+On Debian and Ubuntu: apt-get install chromium chromium-driver. Without both the tests are skipped, with this reason.
+"""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)  # fmt: skip
+DRIVER = shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(
+    not (BROWSER and DRIVER),
+    reason="no Chromium with its driver here: apt-get install chromium chromium-driver",
+)
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+    # whatever is not this machine cannot be found, so that asking for it is an error on the console
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+READY = """
+const done = arguments[arguments.length - 1];
+dispatchEvent(new Event("beforeprint"));          // draws every figure, also those far below
+document.querySelectorAll("details").forEach((one) => (one.open = one.open || arguments[0]));
+const boxes = [...document.querySelectorAll(".lmem-plotly")];
+const drawn = () => boxes.every((box) => box.querySelector(".main-svg"));
+const formulas = () => !document.querySelector(".math") || document.querySelector("mjx-container");
+const since = Date.now();
+const look = () => (drawn() && formulas()) || Date.now() - since > 60000 ? done(drawn() && !!formulas()) : setTimeout(look, 20);
+look();
+"""
+
+
+@contextmanager
+def browser(folder, width=1300, height=1000):
+    """A driver with a profile of its own in `folder`."""
+    selenium = pytest.importorskip("selenium", reason="the [dev] extra is not installed")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in (*FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=DRIVER)
+    try:
+        driver = webdriver.Chrome(options=options, service=service)
+    except selenium.common.exceptions.WebDriverException as error:
+        pytest.fail(f"Chromium is here and does not start: {error}")
+    try:
+        driver.set_script_timeout(120)
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(folder):
+    """The address of a server for this folder."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def visit(driver, address, unfold=False):
+    """Open a page and wait until all of its figures and formulas are drawn; `unfold` opens all that is folded."""
+    driver.get(address)
+    assert driver.execute_async_script(READY, unfold), f"{address}: not all is drawn"
+
+
+def complaints(driver):
+    """What went wrong since the last call: errors on the console, requests that failed or asked another machine."""
+    found = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    asked = {}
+    for entry in driver.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        kind, told = message["method"], message["params"]
+        if kind == "Network.requestWillBeSent":
+            asked[told["requestId"]] = told["request"]["url"]
+            if told["request"]["url"].split(":")[0] in ("http", "https", "ws", "wss"):
+                host = told["request"]["url"].split("/")[2].split(":")[0]
+                if host != "127.0.0.1":
+                    found.append(f"asked another machine: {told['request']['url']}")
+        elif kind == "Network.loadingFailed" and not told.get("canceled"):
+            found.append(f"failed: {asked.get(told['requestId'])} {told['errorText']}")
+        elif kind == "Network.responseReceived" and told["response"]["status"] >= 400:
+            found.append(f"{told['response']['status']}: {told['response']['url']}")
+    return found

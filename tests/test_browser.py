@@ -1,0 +1,214 @@
+"""The built site and a live widget, used as a reader uses them, in a real browser without a network."""
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from browsing import browser, complaints, needs_browser, served, visit
+from test_book import PAGES, ROOT, built_site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
+PATIENCE = 300  # seconds, on a machine that is busy with other things
+FIRST = "notebooks/01_a_model_that_forgets"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, worker_id):
+    with served(built_site(tmp_path_factory, worker_id)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_all_and_complains_of_nothing(driver, site, page):
+    """All figures drawn and all that is folded opened; on a phone nothing makes the page run over its side."""
+    complaints(driver)
+    visit(driver, f"{site}/{page}.html", unfold=True)
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    wide = driver.execute_script("return document.documentElement.scrollWidth")
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert complaints(driver) == []
+    assert wide <= 390
+
+
+def test_a_complaint_is_heard(driver, site):
+    """So that none means something: a script that fails, a file that is not there, another machine."""
+    visit(driver, f"{site}/book/intro.html")
+    complaints(driver)
+    driver.execute_async_script(
+        "const done = arguments[0]; console.error('broken'); new Image().src = 'none.png';"
+        "fetch('http://example.org/x').catch(() => setTimeout(done, 200));"
+    )
+    found = "\n".join(complaints(driver))
+    for word in ("broken", "404: ", "asked another machine: http://example.org/x"):
+        assert word in found
+
+
+def test_a_slider_changes_its_figure(driver, site):
+    from selenium.webdriver import ActionChains
+
+    visit(driver, f"{site}/{FIRST}.html")
+    figure = next(
+        box for box in driver.find_elements("css selector", ".lmem-plotly")
+        if box.find_elements("css selector", ".slider-rail-touch-rect")
+    )  # fmt: skip
+    rail = figure.find_element("css selector", ".slider-rail-touch-rect")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", rail)
+    shown = "return [arguments[0].querySelector('.heatmaplayer image, .plot').outerHTML, arguments[0].querySelector('.slider-label').textContent]"
+    map_before, label_before = driver.execute_script(shown, figure)
+    half = rail.rect["width"] / 2
+    ActionChains(driver).move_to_element_with_offset(rail, int(half) - 8, 0).click().perform()
+    for _ in range(50):
+        map_after, label_after = driver.execute_script(shown, figure)
+        if map_after != map_before and label_after != label_before:
+            break
+        time.sleep(0.05)
+    assert label_after != label_before
+    assert map_after != map_before
+
+
+def test_a_folded_solution_opens(driver, site):
+    visit(driver, f"{site}/{FIRST}.html")
+    folded = driver.find_element("css selector", ".tag_solution details")
+    code = folded.find_element("css selector", ".highlight")
+    assert not code.is_displayed()
+    summary = folded.find_element("tag name", "summary")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
+    summary.send_keys("\n")  # by keyboard
+    assert code.is_displayed()
+    assert "def turns_kept" in code.text
+
+
+def test_dark_mode_turns_page_and_figures(driver, site):
+    visit(driver, f"{site}/{FIRST}.html")
+    colours = (
+        "const ink = document.querySelector('.lmem-plotly .gtitle, .lmem-plotly text');"
+        "return [document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor, getComputedStyle(ink).fill]"
+    )
+    seen = {}
+    for _ in range(4):  # the switch goes round: auto, light, dark
+        theme, ground, ink = driver.execute_script(colours)
+        seen[theme] = (ground, ink)
+        driver.find_element("css selector", ".theme-switch-button").click()
+        time.sleep(0.2)
+    assert set(seen) == {"light", "dark"}
+    light, dark = ([brightness(colour) for colour in seen[theme]] for theme in ("light", "dark"))
+    assert light[0] > 200 > 100 > light[1]
+    assert dark[0] < 100 < 200 < dark[1]
+    driver.execute_script("localStorage.clear()")
+
+
+def brightness(colour):
+    return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+
+# ---- JupyterLab ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """The address of a JupyterLab of its own, without settings of whoever runs this: the gallery, up to its first widget."""
+    pytest.importorskip("jupyterlab", reason="the [book] extra is not installed")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "config/labconfig").mkdir(parents=True)
+    asks_for_news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (tmp_path / "config/labconfig/page_config.json").write_text(json.dumps(asks_for_news))
+    notebook = json.loads((ROOT / "notebooks/gallery_live.ipynb").read_text(encoding="utf-8"))
+    sources = ["".join(cell["source"]) for cell in notebook["cells"]]
+    last = next(i for i, source in enumerate(sources) if source.startswith("Chat("))
+    notebook["cells"] = notebook["cells"][: last + 1]
+    (tmp_path / "work/gallery_live.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_TOKEN": token, "IPYTHONDIR": str(tmp_path / "ipython"),
+        "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    options = [
+        "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={tmp_path / 'work'}", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+    ]  # fmt: skip
+    with (tmp_path / "lab.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    try:
+        wait(lambda: answers(port), PATIENCE, lambda: (tmp_path / "lab.log").read_text()[-2000:])
+        yield f"http://127.0.0.1:{port}/lab/tree/gallery_live.ipynb?token={token}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def answers(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait(true, seconds, told=str):
+    """Until `true()` is; what it gave."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = true()
+        if found:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds} s: {told()}")
+
+
+def test_a_turn_typed_into_a_live_widget_is_seen_in_the_bank(driver, lab):
+    driver.get(lab)
+    session = "(window.jupyterapp?.shell.currentWidget || {}).sessionContext"
+    wait(
+        lambda: driver.execute_script(f"return !!{session}?.isReady"),
+        PATIENCE,
+        lambda: seen(driver),
+    )
+    driver.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def labels():
+        return driver.execute_script(
+            "return [...document.querySelectorAll('.jp-OutputArea .widget-html svg')].map((one) => one.getAttribute('aria-label'))"
+        )
+
+    field = "input[type=text][placeholder^='say something']"
+    wait(lambda: driver.find_elements("css selector", field), PATIENCE, lambda: seen(driver))
+    wait(lambda: any("after 2 turns" in label for label in labels()), PATIENCE, labels)
+    typed = driver.find_element("css selector", field)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", typed)
+    typed.send_keys("My brother is Hugo.\n")
+    wait(lambda: any("after 3 turns" in label for label in labels()), PATIENCE, labels)
+    assert typed.get_attribute("value") == ""
+    typed.send_keys("Who is Ana's brother?\n")
+    wait(lambda: "Hugo" in answered(driver), PATIENCE, lambda: answered(driver))
+
+
+def seen(driver):
+    """The page's words, for whoever must find out why something did not come."""
+    return driver.find_element("tag name", "body").text[-2000:]
+
+
+def answered(driver):
+    """The model's last word in the chat."""
+    return driver.execute_script(
+        "return [...document.querySelectorAll('.widget-html li')].filter((one) => one.textContent.startsWith('lmem:')).map((one) => one.textContent).at(-1) || ''"
+    )
