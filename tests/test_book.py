@@ -160,7 +160,7 @@ def sentences():
 def test_the_errors_on_the_page_are_the_package_s_own():
     page = (ROOT / "book/faq.md").read_text(encoding="utf-8")
     known = [re.compile(pattern, re.S) for pattern in sentences()]
-    quoted = re.findall(r"^```text\n(.+?)\n```$", page, re.M | re.S)
+    quoted = re.findall(r"^:class: lmem-said\n\n(.+?)\n```$", page, re.M | re.S)
     assert len(quoted) > 20
     for sentence in quoted:
         assert any(pattern.fullmatch(sentence) for pattern in known), sentence
