@@ -1,5 +1,6 @@
 """The book's parts fit together; the site builds without a warning and asks no network for anything."""
 
+import ast
 import importlib.metadata
 import importlib.util
 import json
@@ -73,6 +74,22 @@ def test_every_mechanism_has_its_page():
             assert sum(line in page for page in pages) == 1, line
 
 
+INSIDE = {  # what no program calls: the command line, what several modules lean on, words, checks of single chapters
+    "__main__", "checkpoint", "checks/words", "data/tinyworld_language", "files", "pooling", "progress", "read/attend", "talk",
+}  # fmt: skip
+
+
+def test_every_public_module_is_on_a_page():
+    """The API's pages list what a program can call; a new module gets a line there, or stands among those inside."""
+    pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "book/reference").glob("*.md"))
+    shown = re.findall(r"^```\{lmem-reference\} (\S+)$", pages, re.M)
+    paths = [p.relative_to(ROOT / "lmem").with_suffix("") for p in (ROOT / "lmem").rglob("*.py")]
+    modules = {p.as_posix() for p in paths if p.parts[0] not in ("cli", "bench", "assets")}
+    modules = {m for m in modules if not re.search(r"__init__$|^checks/chapter_", m)}
+    assert len(shown) == len(set(shown))
+    assert set(shown) == modules - INSIDE
+
+
 def test_docstrings_become_blocks():
     reference = load("lmem_reference")
     text = """What it does, in a
@@ -123,6 +140,32 @@ def test_the_site_alone_is_pinned_as_the_course_is():
     assert not any(line.startswith("torch") for line in wanted)
     if known:
         assert {line.lower() for line in wanted} <= known
+
+
+def sentences():
+    """Every text that the package puts together, as a pattern: what is filled in is `.+`. A constant of its own too."""
+    for path in (ROOT / "lmem").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [getattr(part, "value", None) for part in node.values]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                parts = re.split(r"(\{\})", node.value)
+                parts = [None if part == "{}" else part for part in parts]
+            else:
+                continue
+            fixed = [part for part in parts if isinstance(part, str)]
+            if max(map(len, fixed), default=0) >= 12:  # else it says nothing of its own
+                yield "".join(re.escape(p) if isinstance(p, str) else ".+" for p in parts)
+
+
+def test_the_errors_on_the_page_are_the_package_s_own():
+    page = (ROOT / "book/faq.md").read_text(encoding="utf-8")
+    known = [re.compile(pattern, re.S) for pattern in sentences()]
+    quoted = re.findall(r"^:class: lmem-said\n\n(.+?)\n```$", page, re.M | re.S)
+    assert len(quoted) > 20
+    for sentence in quoted:
+        assert any(pattern.fullmatch(sentence) for pattern in known), sentence
+    assert not any(pattern.fullmatch("expected a cat, got a dog") for pattern in known)
 
 
 # ---- the built site ------------------------------------------------------------------------------
