@@ -12,7 +12,7 @@ FLOORS = [
     {"data"},
     {"bank", "sites", "results", "checkpoint", "summary", "pooling"},
     {"backbone", "write", "read"},
-    {"inject", "ledger", "probe", "trace"},
+    {"inject", "ledger", "probe", "trace", "predict"},
     {"methods"},
     {"model"},
     {
