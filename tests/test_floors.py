@@ -16,7 +16,7 @@ FLOORS = [
     {"methods"},
     {"model"},
     {
-        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "record", "rows", "steps",
+        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "record", "rows", "steps", "capacity",
     },
     {"viz", "talk", "notebook", "checks"},
     {"cli"},
