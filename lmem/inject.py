@@ -96,7 +96,10 @@ class _Attachment:
                 raise InputError(
                     f"expected {held} rows, one for each bank, not {batch // max(times, 1)}"
                 )
-        return [one.repeat_interleave(times, 0).to(like.device) for one in (self.rows, self.mask)]
+        parts = [one.to(like.device) for one in (self.rows, self.mask)]
+        if held == 1:  # all read the one bank, which may be large: it is not copied
+            return [one.expand(batch, *one.shape[1:]) for one in parts]
+        return [one.repeat_interleave(times, 0) if times > 1 else one for one in parts]
 
     def held(self, like, layer=0):
         """rows, mask and the read's keys for a batch of decoder states like this one."""
