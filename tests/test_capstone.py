@@ -206,7 +206,9 @@ def test_judged_entered_and_printed(conversations, tmp_path):
     assert len(capstone.enter(row, path)) == 2  # in the place of its own
     printed = capstone.printed(capstone.board(path))
     assert [one["method"] for one in printed] == ["recent", "mine"]
-    assert json.loads(path.read_text())["rows"]
+    kept = json.loads(path.read_text())
+    assert (kept["backbone"], len(kept["rows"])) == ("nano", 2)
+    assert "torch" in kept["versions"]
 
 
 def test_the_board_refuses_what_does_not_hold(tmp_path):

@@ -27,14 +27,16 @@ __all__ = ["board", "check", "enter", "judge", "memory", "printed", "register", 
 CONTROLS = ("right", "twin", "other", "deleted", "noise", "none")
 
 
-def judge(name, conversations, scale=SCALE, write=None, seed=7):
+def judge(name, conversations, scale=SCALE, write=None, seed=7, model=None):
     """Ask under right and wrong banks: one row for the leaderboard.
+
+    model    of this write, with a read of its own, on any backbone; default: the shipped read on nano
 
     returns  dict: name, write, rows, kib (of one bank), backbone, n, conversations, right, twin, other, deleted, noise (exact match
              with interval), memory (right minus twin: mean, low, high, p, mdd), bits (the same), seconds (of a turn, encoding left
              out), said (sentences)
     """
-    model = memory(name, scale, write)
+    model = memory(name, scale, write) if model is None else model
     result = evaluate(
         model, conversations, EvalConfig(seed=seed), ",".join(CONTROLS), progress=False
     )
@@ -109,7 +111,8 @@ def enter(row, path, write=None):
     if row["memory"]["low"] is None:
         raise InputError("expected two conversations or more, for a score without an interval is no score")  # fmt: skip
     rows = [other for other in board(path) if other["name"] != row["name"]] + [row]
-    results.save({"rows": rows}, path)
+    backbones = ", ".join(sorted({other["backbone"] for other in rows}))
+    results.save({"backbone": backbones, "versions": results.versions(), "rows": rows}, path)
     return board(path)
 
 
