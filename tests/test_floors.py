@@ -15,7 +15,7 @@ FLOORS = [
     {"inject", "ledger", "probe", "trace", "cache", "predict"},
     {"methods"},
     {"model"},
-    {,
+    {
         "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "steps", "collapse", "capacity",
     },
     {"viz", "talk", "notebook", "checks"},
