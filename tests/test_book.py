@@ -106,8 +106,11 @@ def test_docstrings_become_blocks():
         ("code", "P <- P + 1      here"),
         ("items", [("rows", "(B, R, D)  a bank, and what it holds"), ("mask", "(B, R)")]),
     ]
-    tree = reference.ast.parse("class A:\n    def __init__(self, b, c=1): pass\ndef f(x): pass")
-    assert [reference.signature(node) for node in tree.body] == ["A(b, c=1)", "f(x)"]
+    tree = reference.ast.parse(
+        "class A:\n    def __init__(self, b, c=1): pass\ndef f(x): pass\nclass C:\n    d: int\n    e: float = 0.5\nclass F: pass"
+    )
+    said = [reference.signature(node) for node in tree.body]
+    assert said == ["A(b, c=1)", "f(x)", "C(d, e=0.5)", "F"]
 
 
 def test_every_page_has_its_place():

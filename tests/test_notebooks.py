@@ -107,8 +107,8 @@ def numbers(drawn):
 
 
 def rounded(number):
-    """To 5 significant digits, or to 4 behind the point, in its own type."""
-    kept = (type(number)(f"{number:.5g}"), number.round(4))
+    """To 6 significant digits, or to 4 behind the point, in its own type."""
+    kept = (type(number)(f"{number:.6g}"), number.round(4))
     return not np.isfinite(number) or number in kept
 
 

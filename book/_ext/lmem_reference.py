@@ -78,20 +78,31 @@ def public(body):
 
 
 def signature(node, prefix=""):
-    """`name(arguments)` of a function; of a class the arguments of its `__init__`."""
+    """`name(arguments)` of a function; of a class the arguments of its `__init__`, or its fields with their defaults."""
     made = node
     if isinstance(node, ast.ClassDef):
         made = next((n for n in node.body if getattr(n, "name", "") == "__init__"), None)
-        if made is None:
+    if made is None:
+        parts = [field(n) for n in node.body if isinstance(n, ast.AnnAssign)]
+        if not parts:
             return node.name
-    arguments = [argument.arg for argument in made.args.args[:1] if argument.arg in ("self", "cls")]
-    parts = ast.unparse(made.args).split(", ")[len(arguments) :]
+    else:
+        own = [argument.arg for argument in made.args.args[:1] if argument.arg in ("self", "cls")]
+        parts = ast.unparse(made.args).split(", ")[len(own) :]
     line = f"{prefix}{node.name}({', '.join(parts)})"
     return (
         line
         if len(line) <= WIDTH
         else line.replace("(", "(\n    ", 1)[:-1].replace(", ", ",\n    ") + ",\n)"
     )
+
+
+def field(node):
+    """`name=default` of a field of a dataclass or a named tuple; what a factory makes is left open."""
+    if not node.value:
+        return node.target.id
+    made = ast.unparse(node.value)
+    return f"{node.target.id}={'...' if made.startswith('field(') else made}"
 
 
 class Reference(Directive):
@@ -126,4 +137,4 @@ class Reference(Directive):
 
 def setup(app):
     app.add_directive("lmem-reference", Reference)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}
