@@ -2,7 +2,9 @@
 
 import torch
 
-from lmem.checks.exercise import call, exercise, require, returns
+from lmem.checks.exercise import Wrong, call, exercise, require, returns, shown
+
+NO_GAIN = "where there is no gain over zero rows there is no share: return None"
 
 
 @exercise("4.1")
@@ -30,7 +32,7 @@ def even_rows(answer):
 
 
 @exercise("4.3")
-def shares(answer):
+def shares_of(answer):
     """Softmax over the keys that may be read: ((N,) scores, (N,) mask, True where it may) to (N,)."""
     scores = torch.tensor([2.0, 5.0, 1.0, 2.0]).log()
     mask = torch.tensor([True, False, True, True])
@@ -54,7 +56,7 @@ def extended(answer):
     seen = torch.tensor([[1, 1, 1], [1, 1, 0]])
     mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
     expected = torch.cat([z, rows @ w_mem], 1), torch.cat([seen, mask.long()], 1)
-    hint = "states first, rows behind them, along the positions (axis 1); the masks in the same order, as whole numbers"
+    hint = "states first, rows @ w_mem behind them, along the positions (axis 1); the masks in the same order"
     returns(answer, (z, seen, rows, mask, w_mem), expected, hint)
 
 
@@ -72,7 +74,9 @@ def given_back(answer):
     )
     half = "a bank that stays below the bare backbone gives back the whole of its gain, not more"
     returns(answer, (6.0, 2.0, 4.0), 1.0, half)
-    require(
-        call(answer, 6.0, 2.0, 2.0) is None,
-        "where there is no gain over zero rows there is no share: return None",
-    )
+    for f_mem in (2.0, 1.0):
+        try:
+            found = call(answer, 6.0, 2.0, f_mem)
+        except Wrong as error:
+            raise Wrong(f"{error}. Hint: {NO_GAIN}") from error
+        require(found is None, f"{shown(answer, (6.0, 2.0, f_mem))}: {NO_GAIN}")
