@@ -18,7 +18,7 @@ def attributed(bits, texts, questions, answers, title):
         raise InputError(
             f"expected bits of {len(questions)} questions and {len(texts)} turns, and as many answers"
         )
-    names = [f"{t + 1}. {short(text, 34)}" for t, text in enumerate(texts)]
+    names = [f"{t + 1}. {short(text, 26)}" for t, text in enumerate(texts)]
     frames = [
         [
             go.Bar(

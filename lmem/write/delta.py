@@ -2,7 +2,7 @@
 
     M <- M + b_n k_n (v_n - M^T k_n)^T for every token n,   k_n = K_n / |K_n|,   K = Z W_K,   V = Z W_V,   b = sigmoid(Z w_b)
 
-after the delta rule (Widrow and Hoff, 1960) as a fast-weight memory (Schlag et al., 2021; Yang et al., 2024); chapter 14. M is
+after the delta rule (Widrow and Hoff, 1960) as a fast-weight memory (Schlag et al., 2021; Yang et al., 2024); chapter 7. M is
 (A, A) and starts at zero; `gamma` decays it once a turn (1, none, by default). A turn is written at once: with beta on the
 diagonal of B, the tokens' true values solve the triangular system (I + B tril(K K^T, -1)) U = B (V - K M), and M <- M + K^T U.
 `normalise` is the keys' (on by default); without it long keys overshoot.

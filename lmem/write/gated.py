@@ -5,7 +5,7 @@
     P <- (1 - g) gamma P + g C
 
 C is what the turn has to say to each row; g, from the row and from what it is told, is the update gate of the GRU (Cho et al.,
-2014), one for each row instead of one for each number. The paper's abstract promises a gated write, its equations hold none (its M.5 writes like M.1); this one is real; chapter 6.
+2014), one for each row instead of one for each number. The paper's abstract promises a gated write, its equations hold none (its M.5 writes like M.1); this one is real; chapter 8.
 `gamma` is 1 by default, since the gate decides what fades; `normalise` holds every row at root mean square 1.
 """
 
