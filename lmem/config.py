@@ -238,7 +238,7 @@ class LadderConfig(Settings):
     """What all rungs of the ladder share (chapter 14).
 
     n, test_seed         test conversations, the same for all rungs, and the seed that draws them
-    tests                the first is asked of every rung, the others of the last rung only: "600" and "2000" turns, "cut" at a
+    tests                the first is asked of every rung, the others of the top rung only: "600" and "2000" turns, "cut" at a
                          random one of 600
     conversations, turns, steps               training of the paper's methods
     keyed_conversations, keyed_turns          training conversations of the keyed ones

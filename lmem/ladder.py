@@ -1,7 +1,7 @@
 """The ladder: from the paper's methods to a memory that remembers, one change at a time (chapter 14).
 
 A rung is a method, what it changes against the rung before, and where its weights come from. All rungs are asked the same
-questions about held-out conversations of LoCoMo's length, six times as long as any that a rung was trained on. The last rung is
+questions about held-out conversations of LoCoMo's length, six times as long as any that a rung was trained on. The top rung is
 also asked at random points of a conversation, and after 2,000 turns.
 """
 
@@ -31,6 +31,7 @@ class Rung:
     change   what is new against the rung before, in words
     weights  "trained" (Type 1), "untrained", "shipped" (the adapter of chapter 1), "rehearsed" (see `lmem.rehearse`), "decoded"
              (the keyed method through the decoder alone, without a rehearsal)
+    shape    options of the write that it is trained with; `write` are those that are only switched
     seeds    only the first so many; None: all
     """
 
@@ -40,6 +41,7 @@ class Rung:
     weights: str = "trained"
     write: dict = field(default_factory=dict)
     seeds: int | None = 1
+    shape: dict = field(default_factory=dict)
 
 
 RUNGS = (
@@ -57,7 +59,9 @@ RUNGS = (
     ),
     Rung("select", "keyed", "what tells nothing is not written", "rehearsed", {"replace": False}, None),
     Rung("keyed", "keyed", "a correction takes the row of what it corrects", "rehearsed", {}, None),
+    Rung("wide", "keyed", "half as many rows, twice as wide", "rehearsed", shape={"cells": 1}),
 )  # fmt: skip
+TOP = next(rung for rung in RUNGS if rung.name == "keyed")
 
 
 def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=True):
@@ -78,7 +82,7 @@ def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=
         for seed in seeds
         for rung in (known[name] for name in rungs or known)
         for scale in scales
-        for test in (config.tests if rung is RUNGS[-1] else config.tests[:1])
+        for test in (config.tests if rung is TOP else config.tests[:1])
         if rung.seeds is None or seed in seeds[: rung.seeds]
     ]
     report = {"done": [], "skipped": []}
@@ -89,7 +93,7 @@ def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=
             report["skipped"].append(name)
             continue
         model, training = fitted(rung, scale, seed, out / "unfinished", config)
-        controls = LAST if rung is RUNGS[-1] else BRIEF
+        controls = LAST if rung is TOP else BRIEF
         result = ask(model, test, config, controls)
         result |= {
             "name": name, "rung": rung.name, "change": rung.change, "weights": rung.weights, "test": test,
@@ -111,13 +115,14 @@ def fitted(rung, scale, seed, work, config):
         return MemoryModel.from_shipped("nano-recent").variant(scale), {}
     if rung.weights == "untrained":
         return MemoryModel(backbone, rung.method, scale, seed), {"parameters": 0, "seconds": 0.0}
+    shared = "-".join(["keyed", *(f"{k}={v}" for k, v in rung.shape.items()), f"s{seed}"])
     folder = Path(work) / (
-        f"keyed-s{seed}" if rung.weights == "rehearsed" else f"{rung.name}-{scale:g}x-s{seed}"
+        shared if rung.weights == "rehearsed" else f"{rung.name}-{scale:g}x-s{seed}"
     )
     if not (folder / "training.json").is_file():
         begun = time.perf_counter()
         model = MemoryModel(
-            backbone, rung.method, 1 if rung.weights == "rehearsed" else scale, seed
+            backbone, rung.method, 1 if rung.weights == "rehearsed" else scale, seed, rung.shape
         )
         report = _taught(model, rung, seed, folder, config)
         report = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}

@@ -21,7 +21,9 @@ def chat(
     from lmem import talk
     from lmem.model import MemoryModel
 
-    model = MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped()
+    model = (
+        MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped("nano-keyed")
+    )
     talk.chat(model, bank, name)
 
 
