@@ -7,7 +7,6 @@ programs on the machine do not count. Linux only.
 
 import ctypes
 import random
-import time
 from pathlib import Path
 from statistics import mean
 
@@ -15,7 +14,7 @@ import torch
 
 from lmem import results, text
 from lmem.bench.compare import away, digits
-from lmem.bench.measure import peak_mib, reset_peak
+from lmem.bench.measure import own_seconds, peak_mib, reset_peak
 from lmem.config import Load, Profile, TrainConfig
 from lmem.errors import InputError
 from lmem.model import MemoryModel
@@ -55,7 +54,7 @@ def bench_plan(
     units = units_of(sketch, load, profile, batch)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    machine = measured(dtype, _cpu_seconds)
+    machine = measured(dtype, own_seconds)
     real = _Real(backbone, conversations, method, scale, batch, seed)
     phases, took = [], {}
     for name in track(list(real.works), "measuring", progress):
@@ -72,7 +71,7 @@ def bench_plan(
         work()
         for _ in range(repeats):
             held = _held()
-            times.append(_cpu_seconds(work))
+            times.append(own_seconds(work))
             high.append(peak_mib() - held)
         took[name] = sum(times)
         phases.append(
@@ -234,9 +233,3 @@ def _give_back():
         libc.malloc_trim(0)
     except (OSError, AttributeError):  # another C library has its own way
         pass
-
-
-def _cpu_seconds(work):
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
