@@ -348,3 +348,81 @@ PROFILES = {
         "memory": 135.0, "tokens": 16384, "batch": 128, "tflops": 989.0, "bandwidth": 4800.0,
     },
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Load(Settings):
+    """How much there is to do: by default LoCoMo in the paper's split, counted in its release.
+
+    train, test      (conversations, turns, turns of the longest)
+    train_questions  with an answer; test_questions  all of them
+    turn, question, answer  tokens on average, by a tokenizer of 4,000 pieces that was learned from LoCoMo; Flan-T5's has 32,000, and
+                     makes fewer
+    padded           tokens of an answer, padded as in a batch of 16
+    knowledge        questions of a knowledge curve, session by session
+    deleted          turns that are written where each question's evidence is left out
+    """
+
+    train: tuple = (7, 4124, 689)
+    train_questions: int = 1037
+    test: tuple = (3, 1758, 681)
+    test_questions: int = 639
+    turn: float = 40.5
+    question: float = 19.6
+    answer: float = 9.8
+    padded: int = 28
+    knowledge: int = 6936
+    deleted: int = 140534
+
+    def __post_init__(self):
+        object.__setattr__(self, "train", tuple(self.train))
+        object.__setattr__(self, "test", tuple(self.test))
+        self._at_least(train_questions=1, test_questions=1, turn=1, question=1, answer=1, padded=1)
+        if min(*self.train, *self.test) < 1:
+            raise InputError(f"expected conversations with turns, not {self.train}, {self.test}")
+
+
+@dataclass(frozen=True)
+class ReproduceConfig(Settings):
+    """What all cells of the published experiment share.
+
+    data       "locomo" or a file in its form
+    profile    a name out of PROFILES
+    controls   conditions of `lmem.evaluate`
+    constant   train the control "constant" beside each adapter too, which takes as long again
+    steps      instead of the paper's 10 epochs
+    turns, questions  of each conversation at most; 0 is no limit
+    max_new_tokens, budget  as in EvalConfig
+    """
+
+    backbone: str = "google/flan-t5-xl"
+    data: str = "locomo"
+    profile: str = "cpu"
+    controls: str = "all"
+    constant: bool = True
+    steps: int | None = None
+    turns: int = 0
+    questions: int = 0
+    max_new_tokens: int = 32
+    budget: int = 384
+    seed: int = 42
+
+    def __post_init__(self):
+        self._at_least(turns=0, questions=0, max_new_tokens=1)
+        if self.steps is not None:
+            self._at_least(steps=1)
+        Profile.of(self.profile)
+
+    @classmethod
+    def short(cls, **changes):
+        """A check of the path: two steps, few turns, few questions. Its figures mean nothing."""
+        limits = {"steps": 2, "turns": 20, "questions": 2, "max_new_tokens": 4, "budget": 96}
+        limits["constant"] = False
+        return cls(**{**limits, **changes})
+
+    def limits(self):
+        """What keeps it from being the whole experiment, in words; "" if nothing does."""
+        found = [f"{self.steps} steps"] if self.steps is not None else []
+        found += [f"the first {self.turns} turns"] if self.turns else []
+        found += [f"{self.questions} questions a conversation"] if self.questions else []
+        return ", ".join(found)

@@ -58,3 +58,9 @@ def levels(method, scale=1):
     tax, benefit = TAX_AND_BENEFIT[scale][method]
     found = {"baseline": F_BASE, "null_rows": F_BASE - tax, "right": F_BASE + benefit}
     return {name: round(value, 2) + 0.0 for name, value in found.items()}
+
+
+PARAMETERS = {  # table 2: what learns, in millions, at d = 2048 and 24 layers
+    "m0": 0.0, "m1": 4.2, "m2": 16.8, "m3": 4.2, "m4": 1.0, "m5": 21.0, "m6": 4.2,
+}  # fmt: skip
+SESSIONS = 30  # of its knowledge curve

@@ -12,23 +12,23 @@ FLOORS = [
     {"data"},
     {"bank", "sites", "results", "checkpoint", "summary", "pooling"},
     {"backbone", "write", "read"},
-    {"inject", "ledger", "probe", "trace", "cache", "predict"},
-    {"methods"},
-    {"model"},
-    {
-        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "steps", "collapse", "capacity",
+    "inject", "ledger", "probe", "trace", "cache", "predict", "meta"},
+    "methods", "large", "large_slots"},
+    "model"},
+    ,
+        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "steps", "collapse", "capacity", "sketch", "plan", "reproduce", "beside",
     },
     {"viz", "talk", "notebook", "checks"},
     {"cli"},
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
     "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"},
-    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz", "talk"}, "checks": {"checks"}, "bench": {"bench", "train"}, "cli": {"cli"},
+    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz", "talk"}, "checks": {"checks"}, "bench": {"bench", "train", "text", "plan", "sketch", "runs"}, "cli": {"cli"}, "plan": {"bench", "sketch", "runs"}, "reproduce": {"train", "evaluate", "runs", "sweep", "beside"}, "large_slots": {"large"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature
     ("bank", "lmem.__version__"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
-    ("score", "sklearn.isotonic"), ("score", "nltk.stem.porter"), ("score", "scipy"), ("data", "datasets"), ("viz", "IPython.display"),
+    ("score", "sklearn.isotonic"), ("score", "nltk.stem.porter"), ("score", "scipy"), ("data", "datasets"), ("large", "faiss"), ("viz", "IPython.display"),
 }  # fmt: skip
 
 

@@ -30,6 +30,13 @@ def seconds(work, device="cpu"):
     return time.perf_counter() - begun
 
 
+def own_seconds(work):
+    """Processor time of a call, that of all its threads: other programs on the machine do not count."""
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
 def spread(values):
     """Least, median and greatest."""
     return {"min": min(values), "median": median(values), "max": max(values)}

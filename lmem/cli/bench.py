@@ -13,6 +13,7 @@ verbs = typer.Typer(
     no_args_is_help=True, help="How fast: our way against the plain way, in the same run."
 )
 
+TABLES = ("by_turns", "by_rows", "slots", "by_phase", "by_size")
 Shape = Annotated[
     str | None, typer.Option(help="Instead: a published size with random weights, flan-t5-small.")
 ]
@@ -157,12 +158,14 @@ def benched(found, out, as_json, title):
         results.save(found, out)
     if as_json:
         return dump(found)
-    tables = {name: found.pop(name) for name in ("by_turns", "by_rows") if name in found}
+    tables = {name: found.pop(name) for name in TABLES if name in found}
     for name in ("counts", "unit_seconds", "gflop", "provenance"):
         found.pop(name, None)
     show(found, as_json, title)
     for name, rows in tables.items():
-        table = Table(*rows[0], title=name)
+        columns = list(dict.fromkeys(name for row in rows for name, _ in flat(row)))
+        table = Table(*columns, title=name)
         for row in rows:
-            table.add_row(*(text for _, text in flat(row)))
+            texts = dict(flat(row))
+            table.add_row(*(texts.get(column, "") for column in columns))
         Console().print(table)

@@ -1,0 +1,147 @@
+"""The benches of many rows and of a GPU: complete, exact where they say so, refused where nothing can be measured."""
+
+import json
+
+import pytest
+import torch
+from helpers import lmem, make
+
+from lmem import large
+from lmem.bench import gpu, rows
+from lmem.config import Profile
+from lmem.data import locomo, tinyworld
+from lmem.errors import InputError
+from lmem.viz import large as figures
+
+WAYS = ["whole", "chunks", "top-k"]
+
+
+@pytest.fixture(scope="module")
+def told():
+    world = tinyworld.World(turns=16, questions=4)
+    return locomo.parse([tinyworld.sample("told", i, world, twin=False) for i in range(3)])
+
+
+@pytest.fixture(scope="module")
+def result(tiny, told, tmp_path_factory):
+    pytest.importorskip("faiss", reason="the [large] extra is not installed")
+    model = make(tiny, "recent")
+    return rows.bench_rows(
+        model, told, (64, 128, 400, 10**6), k=8, probes=64, chunk=50, questions=3, max_new_tokens=2,
+        folder=tmp_path_factory.mktemp("rows"), whole=128, progress=False,
+    )  # fmt: skip
+
+
+def test_every_way_at_every_size(result):
+    """What was not told is left out; beyond `whole` rows keys of all of them are not made."""
+    found = [(row["rows"], row["way"]) for row in result["by_rows"]]
+    assert found == [(n, way) for n in (64, 128, 400) for way in WAYS if way != "whole" or n <= 128]
+    assert all(row["ms"] > 0 and row["n"] == 3 for row in result["by_rows"])
+    assert all(row["same"] == 1 for row in result["by_rows"] if row["way"] != "top-k")
+    top = [row for row in result["by_rows"] if row["way"] == "top-k"]
+    assert all(row["recall"] == 1 for row in top)  # 64 clusters at most: it looked into all
+    assert {row["way"] for row in result["slots"]} == {"whole", "index"}
+    assert result["grows"]["chunks"]["rows"] == 400 / 64
+
+
+def test_sizes_that_are_there_are_not_measured_again(tiny, told, result, monkeypatch):
+    model, sizes = make(tiny, "recent"), []
+    at = rows._Bench.at
+    monkeypatch.setattr(
+        rows._Bench, "at", lambda self, r, *a: sizes.append(len(r)) or at(self, r, *a)
+    )
+    more = rows.bench_rows(
+        model, told, (64, 200), k=8, probes=64, chunk=50, questions=3, max_new_tokens=2, before=result, progress=False,
+    )  # fmt: skip
+    assert sizes == [200]
+    assert [row["rows"] for row in more["by_rows"] if row["way"] == "chunks"] == [64, 128, 200, 400]
+    with pytest.raises(InputError, match="earlier result of the same"):
+        rows.bench_rows(model, told, (64,), k=9, questions=3, before=result, progress=False)
+
+
+def test_rows_are_the_newest_of_all_and_mapped(tiny, told, tmp_path):
+    model = make(tiny, "recent")
+    every = torch.cat([rows.rows_of(model, c) for c in told])
+    found = rows.stream(model, told, 100, tmp_path, False)
+    torch.testing.assert_close(found, every[-100:])
+    assert (tmp_path / "rows.f32").stat().st_size == 100 * tiny.width * 4
+    bank = model.write(model.new_bank(), told[-1])
+    torch.testing.assert_close(every[-32:], bank.state.rows[0][-32:], atol=1e-4, rtol=1e-4)
+
+
+def test_a_keyed_bank_has_a_row_for_each_turn_that_it_keeps(tiny, told):
+    pytest.importorskip("faiss", reason="the [large] extra is not installed")
+    model = make(tiny, "keyed")
+    with torch.no_grad():
+        kept = rows.rows_of(model, told[0])
+    assert 0 < len(kept) <= 16
+    assert large.searched(model, kept).shape[1] == model.read.key
+    found = rows.bench_rows(
+        model, told, (8, 16), questions=2, max_new_tokens=2, k=4, progress=False
+    )
+    assert all(row["same"] == 1 for row in found["by_rows"] if row["way"] != "top-k")
+
+
+def test_rows_are_refused(tiny, told):
+    with pytest.raises(InputError, match="recent or keyed"):
+        rows.bench_rows(make(tiny, "m2"), told, progress=False)
+    with pytest.raises(InputError, match="3 repeats"):
+        rows.bench_rows(make(tiny, "recent"), told, repeats=1, progress=False)
+
+
+def test_the_exact_best_are_found_chunk_by_chunk():
+    torch.manual_seed(0)
+    held, asked = torch.randn(50, 8), torch.randn(5, 8)
+    watch = rows._Asked(None)
+    watch.kept = [asked]
+    assert torch.equal(watch.best(held, 6, 7), (asked @ held.T).topk(6).indices)
+
+
+def test_figures_say_what_is_in_the_file(result):
+    figure = figures.rows(result)
+    assert "400 rows" in figure.layout.meta["alt"]
+    drawn = {trace.name: list(trace.y) for trace in figure.data if trace.showlegend}
+    assert drawn["exact, in chunks"] == [r["ms"] for r in result["by_rows"] if r["way"] == "chunks"]
+    assert len(figures.table(result)) == len(result["by_rows"])
+    assert figures.table(result)[-1]["recall, %"] == "100"
+    slots = figures.slots(result)
+    assert "percent of the rows that the exact rule would choose" in slots.layout.meta["alt"]
+    with pytest.raises(InputError):
+        figures.rows({"what": "plan"})
+
+
+# ---- one GPU -----------------------------------------------------------------------------------------
+
+
+def test_the_dry_run_goes_all_the_way_on_a_cpu(tiny, told):
+    found = gpu.bench_gpu(
+        told, ("tiny",), Profile.of("cpu", batch=4), batch=4, plain_texts=2, max_new_tokens=2,
+        make=lambda size, texts: tiny, progress=False,
+    )  # fmt: skip
+    assert [row["unit"] for row in found["by_size"]] == ["encode", "write", "step", "answer"]
+    for row in found["by_size"]:
+        assert row["ms"] > 0
+        assert row["tokens_a_second"] > 0
+        assert row["gflop"] > 0
+        assert 0 < row["share_of_matrix_rate"] < 1.5
+        assert row["ratio"]["min"] <= row["ratio"]["median"] <= row["ratio"]["max"]
+    encode = found["by_size"][0]
+    assert encode["ratio"]["median"] > 1  # a turn of 15 tokens against 384
+    assert found["matrix_gflop_a_second"] > 0
+
+
+def test_without_a_gpu_it_says_so(told, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(InputError, match="--dry-run"):
+        gpu.bench_gpu(told, ("tiny",), Profile.of("t4"))
+    code, out, err = lmem(capsys, "bench", "gpu")
+    assert (code, out) == (2, "")
+    assert "--dry-run goes through the same on the CPU" in err
+
+
+@pytest.mark.gpu
+def test_the_bench_on_a_gpu(capsys):
+    code, out, _ = lmem(capsys, "bench", "gpu", "--sizes", "flan-t5-base", "--length", 60, "--json")
+    assert code == 0
+    assert {row["peak_mib"] is not None for row in json.loads(out)["by_size"]} == {True}

@@ -1,0 +1,182 @@
+"""The published experiment on a small backbone: every cell one file, resumed, refused where it does not fit, tables by hand."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from helpers import lmem
+
+from lmem import beside, paper, reproduce, results
+from lmem.config import ReproduceConfig
+from lmem.data import locomo, release, tinyworld
+from lmem.errors import DataError, InputError
+
+METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Three conversations in LoCoMo's form, without twins: one is the test... and two, so that another's bank can be had."""
+    path = tmp_path_factory.mktemp("world") / "world.json"
+    world = tinyworld.World(turns=16, questions=4)
+    results.save([tinyworld.sample("reproduce", i, world, twin=False) for i in range(6)], path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def short(tiny_folder, world):
+    return ReproduceConfig.short(
+        backbone=str(tiny_folder), data=str(world), turns=10, questions=2, controls="right,other,none,null_rows,baseline",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(short, tmp_path_factory):
+    """All cells, in two parts as two tasks of an array job would do it."""
+    out = tmp_path_factory.mktemp("out")
+    reports = [reproduce.reproduce(short, out, part, False) for part in ("1/2", "2/2")]
+    return out, reports
+
+
+def test_every_cell_has_one_file(run, short):
+    out, reports = run
+    names = ["m0-1x", *(f"{m}-{scale}x" for scale in (1, 10) for m in METHODS)]
+    files = sorted(path.name for path in out.glob("*.json.gz"))
+    assert files == sorted(f"{name}-s42.json.gz" for name in names)
+    assert len(reports[0]["done"]) + len(reports[1]["done"]) == 17
+    assert sorted(path.name for path in (out / "adapters").iterdir()) == sorted(
+        f"{n}-s42" for n in names[1:]
+    )
+    assert not list((out / "unfinished").glob("*"))
+    found = results.load(out / "m4-10x-s42.json.gz")
+    assert found["reproduce"] == asdict(short)
+    assert found["rows"] == 810
+    assert found["training"]["steps"] == 2
+    assert "knowledge" not in found["summary"]
+    assert "knowledge" in results.load(out / "m4-1x-s42.json.gz")["summary"]
+
+
+def test_nothing_is_done_twice_and_a_lost_file_is_made_again(run, short, monkeypatch):
+    out, _ = run
+    lost = out / "m6-1x-s42.json.gz"
+    before = results.load(lost)["questions"]
+    lost.unlink()
+    made = []
+    perform = reproduce.perform
+    monkeypatch.setattr(
+        reproduce, "perform", lambda cell, *a: made.append(cell.name) or perform(cell, *a)
+    )
+    report = reproduce.reproduce(short, out, None, False)
+    assert made == report["done"] == ["m6-1x-s42"]
+    assert len(report["skipped"]) == 16
+    assert results.load(lost)["questions"] == before  # the same seed, the same answers and scores
+
+
+def test_files_of_other_settings_are_refused(run, short):
+    out, _ = run
+    with pytest.raises(InputError, match="of others"):
+        reproduce.reproduce(ReproduceConfig(**{**asdict(short), "steps": 3}), out, None, False)
+
+
+def test_the_tables_stand_beside_the_papers(run):
+    out, reports = run
+    found = reports[1]["tables"]
+    assert [row["method"] for row in found["2"]] == ["m0", *METHODS]
+    assert found["2"][3] == {
+        "method": "m3",
+        "paper, millions": 4.2,
+        "ours, millions": 64 * 64 / 1e6,
+    }
+    recall = {(row["method"], row["scale"]): row for row in found["3"]}
+    assert len(recall) == 16
+    assert recall["m2", 1]["paper"] == paper.RECALL[1]["m2"]
+    assert recall["m2_as_run", 1]["paper"] is None
+    one = results.load(out / "m2-1x-s42.json.gz")["summary"]
+    rate = one["forgetting"]["recall_rate"]
+    assert recall["m2", 1]["ours, mean"] == pytest.approx(100 * rate["mean_of_buckets"], abs=0.01)
+    taxes = {(row["method"], row["scale"]): row for row in found["5"]}
+    assert taxes["m6", 10]["paper, benefit"] == 5.22
+    assert taxes["m6", 10]["ours, tax"]["mean"] == pytest.approx(
+        100 * results.load(out / "m6-10x-s42.json.gz")["summary"]["adapter_tax"]["mean"], abs=0.01
+    )
+    knowledge = {row["method"]: row for row in found["4"]}
+    assert knowledge["m2"]["paper, K_30"] == 11.04
+    text = (out / "tables.md").read_text()
+    assert text.count("## Table") == 4
+    assert "its figures mean nothing" in text
+    assert "17.85 14.65 9.02 9.02 9.02" in text
+
+
+def test_the_whole_experiment_carries_no_warning():
+    whole = ReproduceConfig()
+    assert whole.limits() == ""
+    assert "mean nothing" not in beside.written(beside.tables({}), whole)
+    assert "No result yet." in beside.written(beside.tables({}), whole)
+    assert [cell.name for cell in reproduce.cells(whole)][:3] == [
+        "m0-1x-s42",
+        "m1-1x-s42",
+        "m2-1x-s42",
+    ]
+
+
+def test_parts_cover_everything_once():
+    all_ = reproduce.cells(ReproduceConfig())
+    parts = [reproduce.part_of(all_, f"{i}/5") for i in range(1, 6)]
+    assert sorted(c.name for part in parts for c in part) == sorted(c.name for c in all_)
+    for wrong in ("0/5", "6/5", "x", "3"):
+        with pytest.raises(InputError, match="a part"):
+            reproduce.part_of(all_, wrong)
+
+
+def test_limits_keep_what_can_be_answered(conversations):
+    one = conversations[0]
+    short = reproduce.limited(one, 9, 3)
+    assert short.texts() == one.texts()[:9]
+    assert 0 < len(short.questions) <= 3
+    whole = {q.id: q for q in one.questions}
+    for question in short.questions:
+        assert max(question.evidence) < 9
+        assert question.lag == 8 - min(question.evidence)
+        assert question.answer == whole[question.id].answer
+    assert reproduce.limited(one).questions == one.questions
+
+
+def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, monkeypatch):
+    def gone():
+        raise DataError("expected to download LoCoMo from afar, got nothing")
+
+    monkeypatch.setattr(release, "find", lambda: None)
+    monkeypatch.setattr(release, "download", gone)
+    monkeypatch.setattr(locomo.release, "download", gone)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    out = tmp_path / "out"
+    code, printed, err = lmem(
+        capsys, "reproduce", "--backbone", "no-such/model-here", "--out", out, "--profile", "cpu"
+    )
+    assert (code, printed) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert "locomo10.json at" in err
+    assert "LMEM_LOCOMO" in err
+    assert "hf download no-such/model-here" in err
+    assert "--backbone" in err
+    assert not list(out.rglob("*.json.gz"))
+
+
+def test_the_verb(run, short, capsys):
+    """The run above goes on from the command line: nothing is left to do, and the tables are printed."""
+    out, _ = run
+    given = {
+        k: v
+        for k, v in asdict(short).items()
+        if k in ("backbone", "data", "controls", "turns", "questions")
+    }
+    arguments = [text for k, v in given.items() for text in (f"--{k}", v)]
+    code, printed, _ = lmem(
+        capsys, "reproduce", "--out", out, "--short", "--profile", "cpu", *arguments, "--json"
+    )
+    assert code == 0
+    assert json.loads(printed)["done"] == []
+    code, printed, _ = lmem(
+        capsys, "reproduce", "--out", out, "--short", "--profile", "cpu", *arguments
+    )
+    assert "Table 5" in printed
