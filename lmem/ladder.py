@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from lmem import results, runs
 from lmem.backbone import load_backbone
 from lmem.config import EvalConfig, LadderConfig, RehearsalConfig, TrainConfig
@@ -18,6 +20,7 @@ from lmem.evaluate import evaluate
 from lmem.model import MemoryModel
 from lmem.progress import track
 from lmem.rehearse import hold, rehearse
+from lmem.summary import difference
 from lmem.train import train
 
 BRIEF = "right,twin,other,none"
@@ -163,3 +166,43 @@ def ask(model, test, config, controls):
     settings = EvalConfig(seed=config.test_seed, budget=config.budget)
     result = evaluate(model, conversations, settings, controls, progress=False)
     return result | {"data": runs.label("tinyworld", turns)}
+
+
+def gain(seeds, keep=lambda row: True, better="right", worse="twin"):
+    """Exact match of one condition over another, seeds averaged question by question.
+
+    seeds    results of the same questions
+    keep     which of the questions count: row -> bool
+    worse    None: the better condition alone
+    returns  dict: mean, low, high, p, mdd as `lmem.summary.difference` gives them, n questions, seeds; None without a question
+    """
+    rows = [row for row in seeds[0]["questions"] if row["answerable"] and keep(row)]
+    if not rows:
+        return None
+    values = np.zeros(len(rows))
+    for seed in seeds:
+        own = {row["id"]: row for row in seed["questions"]}
+        values += [
+            own[row["id"]][better]["em"] - (own[row["id"]][worse]["em"] if worse else 0)
+            for row in rows
+        ]
+    return difference(rows, values / len(seeds)) | {"n": len(rows), "seeds": len(seeds)}
+
+
+def climbed():
+    """The shipped ladder: [(Rung, {scale: `gain` of all questions})], in the order of RUNGS."""
+    seeds = {}
+    for name in results.names():
+        cell, _, _ = name.removeprefix("beyond/").rpartition("-s")
+        if name.startswith("beyond/"):
+            seeds.setdefault(cell, []).append(name)
+    found = []
+    for rung in RUNGS:
+        scales = {
+            scale: gain([results.load(name) for name in seeds[f"{rung.name}-{scale}x"]])
+            for scale in (1, 10)
+            if f"{rung.name}-{scale}x" in seeds
+        }
+        if scales:
+            found.append((rung, scales))
+    return found

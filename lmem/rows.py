@@ -64,6 +64,26 @@ def ask_rows(model, bank, question, answer):
     return said, bits
 
 
+@torch.no_grad()
+def recalled(model, bank, question):
+    """Which rows a keyed read finds, hop by hop (chapter 14).
+
+    returns  [(shares, written), ...] for both hops: the read's softmax over the rows, (R + 1,), whose last is the empty hand; and the
+             turn that each row was written in, (R,), -1 for none
+    raises   MethodError if the read does not recall by keys; InputError for more than one bank
+    """
+    rows = _rows(model, bank)[None]
+    if model.read is None or model.read.form != "keyed":
+        raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
+    prompt = question if question.startswith("question: ") else f"question: {question}"
+    states, seen = pad(model.backbone.encode([prompt]))
+    unread = ~model.write_rule.readable(bank.state)
+    bias = torch.zeros_like(rows[..., 0]).masked_fill(unread, -1e9)
+    key = model.read.key
+    hops = model.read.recall(rows[..., :key], rows[..., key:], bias, states, seen.bool())
+    return [(scores[0].softmax(0).cpu(), bank.state.written[0].cpu()) for scores, *_ in hops]
+
+
 def _rows(model, bank):
     """(R, D) of one bank that fits the model."""
     model.check(bank)

@@ -16,8 +16,7 @@ sys.path[:0] = [str(ROOT / "book" / "tools")]
 from results_page import table  # noqa: E402
 
 from lmem import results  # noqa: E402
-from lmem.ladder import RUNGS  # noqa: E402
-from lmem.summary import difference  # noqa: E402
+from lmem.ladder import RUNGS, gain  # noqa: E402
 
 HEAD = """\
 # The ladder, and what did not work
@@ -38,21 +37,6 @@ def load(root):
     for path in sorted((root / "beyond").glob("*.json.gz")):
         found.setdefault(path.name.rpartition("-s")[0], []).append(results.load(path))
     return found
-
-
-def gain(seeds, keep=lambda row: True, better="right", worse="twin"):
-    """Points of exact match of one condition over another, over the questions kept: dict as `lmem.summary.difference`, and n."""
-    rows = [row for row in seeds[0]["questions"] if row["answerable"] and keep(row)]
-    if not rows:
-        return None
-    values = np.zeros(len(rows))
-    for seed in seeds:
-        own = {row["id"]: row for row in seed["questions"]}
-        values += [
-            own[row["id"]][better]["em"] - (own[row["id"]][worse]["em"] if worse else 0)
-            for row in rows
-        ]
-    return difference(rows, values / len(seeds)) | {"n": len(rows)}
 
 
 def said(found, signs=True):
