@@ -1,0 +1,92 @@
+"""The galleries: every figure of the package stands in one, every slider has its numbers, and pages stay light."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+GALLERIES = sorted((ROOT / "notebooks").glob("gallery_*.ipynb"))
+OURS = [ROOT / f"notebooks/gallery_{name}.ipynb" for name in ("banks", "reads", "scores")]
+PLOTLY = "application/vnd.plotly.v1+json"
+NO_FIGURES = {  # values behind figures, and what draws nothing by itself
+    "plots.style", "plots.slide", "plots.short", "plots.intervals", "attention.by_turn", "curves.f1_levels", "diagram.way",
+    "source.show",
+}  # fmt: skip
+
+
+def code(path):
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            yield "".join(cell["source"]), cell["outputs"]
+
+
+def figures():
+    """Public functions of lmem/viz, by module; widgets are live and have a gallery of their own."""
+    for path in sorted((ROOT / "lmem/viz").glob("*.py")):
+        if path.stem in ("__init__", "widgets") or path.stem.startswith("widget"):
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                yield f"{path.stem}.{node.name}"
+
+
+def called(source):
+    """Names that are called: module.name, or a name alone."""
+    source = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith("%"))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if isinstance(node.func.value, ast.Name):
+                yield f"{node.func.value.id}.{node.func.attr}"
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+
+
+def test_every_figure_is_in_a_gallery():
+    seen = {
+        name
+        for path in GALLERIES
+        for source, _ in code(path)
+        if "google.colab" not in source
+        for name in called(source)
+    }
+    found = set(figures())
+    assert len(found) > 30
+    assert found >= NO_FIGURES
+    missing = {
+        name for name in found - NO_FIGURES if name not in seen and name.split(".")[1] not in seen
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_every_slider_has_its_numbers(path):
+    """In the same cell, below the figure."""
+    sliders = 0
+    for _, outputs in code(path):
+        kinds = []
+        for output in outputs:
+            data = output.get("data", {})
+            if data.get(PLOTLY, {}).get("layout", {}).get("sliders"):
+                kinds.append("slider")
+            elif "<table>" in "".join(data.get("text/html", "")):
+                kinds.append("table")
+        sliders += kinds.count("slider")
+        assert kinds.count("table") >= kinds.count("slider")
+        assert not kinds or kinds[-1] == "table"
+    assert sliders >= 3
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_a_page_is_light(path):
+    """What a page holds beside plotly.js: its figures and tables."""
+    weight = 0
+    for _, outputs in code(path):
+        for output in outputs:
+            data = output.get("data", {})
+            for kind in (PLOTLY, "text/html"):
+                if kind in data:
+                    weight += len(json.dumps(data[kind], separators=(",", ":")))
+                    break
+    assert 20_000 < weight < 560_000
