@@ -55,6 +55,8 @@ def browser(folder, width=1300, height=1000):
         pytest.fail(f"Chromium is here and does not start: {error}")
     try:
         driver.set_script_timeout(120)
+        # without a window no page has the focus, and JupyterLab knows its notebook by the focus
+        driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
         yield driver
     finally:
         driver.quit()

@@ -17,7 +17,7 @@ RUN = """
 const [shell, theme, done] = arguments;
 const listed = (rule, one) => (shell[rule] || []).some((where) => one && one.closest(where));
 const drawings = {exclude: [".main-svg"]};  // plotly's, whose colours test_browser looks at; their figures are looked at here
-const options = {resultTypes: ["violations"]};
+const options = {resultTypes: ["violations"], preload: false};
 if (theme === "dark") options.runOnly = ["color-contrast"];  // nothing else depends on it
 axe.run(drawings, options).then((found) => done(found.violations.flatMap((rule) =>
   rule.nodes

@@ -16,6 +16,12 @@ from test_book import PAGES, ROOT, built_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 PATIENCE = 300  # seconds, on a machine that is busy with other things
+OPENED = """  // the notebook stands in front, and its kernel is there
+const app = window.jupyterapp;
+const book = app && [...app.shell.widgets("main")].find((one) => one.context?.path === "gallery_live.ipynb");
+if (book && app.shell.currentWidget !== book) app.shell.activateById(book.id);
+return !!book?.sessionContext.isReady && app.shell.currentWidget === book;
+"""
 FIRST = "notebooks/01_a_model_that_forgets"
 
 
@@ -171,18 +177,13 @@ def wait(true, seconds, told=str):
         found = true()
         if found:
             return found
-        time.sleep(0.1)
+        time.sleep(0.5)  # each look costs the page time
     pytest.fail(f"not within {seconds} s: {told()}")
 
 
 def test_a_turn_typed_into_a_live_widget_is_seen_in_the_bank(driver, lab):
     driver.get(lab)
-    session = "(window.jupyterapp?.shell.currentWidget || {}).sessionContext"
-    wait(
-        lambda: driver.execute_script(f"return !!{session}?.isReady"),
-        PATIENCE,
-        lambda: seen(driver),
-    )
+    wait(lambda: driver.execute_script(OPENED), PATIENCE, lambda: seen(driver))
     driver.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
 
     def labels():

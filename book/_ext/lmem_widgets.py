@@ -20,6 +20,8 @@ VALUES |= {"BoundedIntTextModel", "BoundedFloatTextModel", "ToggleButtonModel"}
 NOTE = (
     '<p class="lmem-note"><em>Live in Colab, JupyterLab and VS Code; here it stands still.</em></p>'
 )
+# it scrolls sideways where it is wider than the page, so the keyboard must reach it
+BOX = '<div class="lmem-widget" role="group" aria-label="a widget, as it was stored" tabindex="0">'
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +82,7 @@ class WidgetRenderer:
                 type="lmem",
             )
             return []
-        return [nodes.raw(text=f'<div class="lmem-widget">{html}</div>{NOTE}', format="html")]
+        return [nodes.raw(text=f"{BOX}{html}</div>{NOTE}", format="html")]
 
 
 def and_widgets(load):

@@ -1,9 +1,10 @@
-// What scrolls sideways in a box of its own can be reached with Tab, so that the arrow keys move it. The theme does so for code and tables.
+// What scrolls in a box of its own can be reached with Tab, so that the arrow keys move it. The theme does so for code and tables.
 (() => {
-  const boxes = ".lmem-widget, .lmem-plotly, div.math, details, div.cell_output div.text_html";
+  const boxes = ".lmem-plotly, div.math, details, div.cell_output div.text_html";
   const look = () =>
     document.querySelectorAll(boxes).forEach((box) => {
-      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      const over = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
+      if (over) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     });
   const soon = () => requestAnimationFrame(look);
