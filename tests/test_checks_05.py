@@ -45,6 +45,12 @@ def first_only(module, gain):
     return module.register_forward_hook(lambda module, args, output: output[0] + gain(args[0]))
 
 
+def whole_tuple(module, gain):
+    return module.register_forward_hook(
+        lambda module, args, output: (output[0] + gain(args), *output[1:])
+    )
+
+
 def no_handle(module, gain):
     add_beside(module, gain)
 
@@ -72,6 +78,7 @@ def instead(module, gain):
         ("trainable", lambda d, n: {"m2": 4 * d * d + n, "m5": 5 * d * d}, "b_g"),
         ("trainable", lambda d, n: {"m2": 4 * d * d * n + n, "m5": 5 * d * d + d}, "under 'm2'"),
         ("add_beside", first_only, "return a tuple like the one it was given"),
+        ("add_beside", whole_tuple, "must be Tensor, not tuple"),
         ("add_beside", no_handle, "return the handle"),
         ("add_beside", of_the_output, "the first output"),
         ("add_beside", instead, "output[0] + gain(states)"),

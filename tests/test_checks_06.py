@@ -43,7 +43,7 @@ def in_place(rows, latents, *rest):
     [
         ("attention_write", lambda *given: attention_write(*given, dim=0), "softmax over the rows"),
         ("attention_write", unscaled, "sqrt(D)"),
-        ("attention_write", lambda p, z, q, k, v, g: attention_write(p, z, q, k, v, 1.0), "1/3"),
+        ("attention_write", lambda p, z, q, k, v, g: attention_write(p, z, q, k, v, 1.0), "only the decay"),
         ("attention_write", in_place, "changes what it was given"),
         ("mean_row", lambda b, z, w, r, g: g * b + (z @ w).mean(0), "number of rows"),
         ("mean_row", lambda b, z, w, r, g: g * (b + (z @ w).sum(0) / r), "in sum"),

@@ -11,13 +11,20 @@ pytest.importorskip("IPython", reason="the [dev] extra is not installed")
 
 
 def test_cells_heads_and_sides():
-    rows = [{"bank": "a < b", "rank": "1.04", "same": True}, {"bank": "10x", "rank": -2, "same": False}]  # fmt: skip
+    rows = [{"bank": "a < b", "rank": "1.04 [0.9, 1.1]", "same": True}, {"bank": "10x", "rank": -2, "same": False}]  # fmt: skip
     root = ET.fromstring(table(rows, "after 60 turns").data)
     heads = [found for found in root.iter("th")]
     cells = [found for found in root.iter("td")]
     assert [found.text for found in heads] == ["bank", "rank", "same"]
-    assert [found.text for found in cells] == ["a < b", "1.04", "True", "10x", "-2", "False"]
-    sides = [found.attrib["style"].split(":")[1] for found in heads]
+    assert [found.text for found in cells] == [
+        "a < b",
+        "1.04 [0.9, 1.1]",
+        "True",
+        "10x",
+        "-2",
+        "False",
+    ]
+    sides = [found.attrib["style"].split(":")[1].split(";")[0] for found in heads]
     assert sides == ["left", "right", "left"]
     assert root.find(".//caption").text == "after 60 turns"
 

@@ -11,6 +11,8 @@ def attention_write(answer):
     drawn = torch.Generator().manual_seed(0)
     rows, turn = torch.randn(3, 2, generator=drawn), torch.randn(4, 2, generator=drawn)
     maps = [torch.randn(2, 2, generator=drawn) for _ in range(3)]
+    hint = "latents of zero have values of zero: they leave only the decay"
+    returns(answer, (rows, 0 * turn, *maps, 0.9), 0.9 * rows, hint)
     equal = rows[:1].repeat(3, 1)
     common = 0.5 * rows[:1] + (turn @ maps[2]).sum(0) / 3
     hint = "each token's shares over the three equal rows are 1/3, 1/3, 1/3; softmax over the rows, not the tokens"
@@ -19,8 +21,6 @@ def attention_write(answer):
     expected = 0.9 * rows + shares.T @ (turn @ maps[2])
     hint = "A = softmax((Z W_Q)(P W_K)^T / sqrt(D)), then gamma P + A^T (Z W_V)"
     returns(answer, (rows, turn, *maps, 0.9), expected, hint)
-    hint = "a turn of no tokens leaves only the decay"
-    returns(answer, (rows, turn[:0], *maps, 0.9), 0.9 * rows, hint)
 
 
 @exercise("6.2")

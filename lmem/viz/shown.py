@@ -1,8 +1,11 @@
 """Rows of values as a small table in a notebook, open to be read (beside `plots.numbers`, which folds it under a figure)."""
 
+import re
 from html import escape
 
 from lmem.errors import InputError
+
+NUMBERS = re.compile(r"[-+]?\d[-+\d.,/ \[\]]*|-")
 
 
 def table(rows, caption=""):
@@ -41,12 +44,10 @@ def table(rows, caption=""):
 
 
 def _number(value):
-    """Whether a value is a number, or a text that begins like one."""
-    if isinstance(value, bool):
-        return False
-    text = str(value).lstrip("-+")
-    return text[:1].isdigit() or text == ""
+    """Whether a value is a number, or a text of nothing but numbers, such as one with its interval."""
+    return not isinstance(value, bool) and bool(NUMBERS.fullmatch(str(value)))
 
 
 def _to(right):
-    return ' style="text-align:right"' if right else ' style="text-align:left"'
+    side = "right" if right else "left"
+    return f' style="text-align:{side};min-width:4em"'
