@@ -415,8 +415,8 @@ class ReproduceConfig(Settings):
 
     @classmethod
     def short(cls, **changes):
-        """A check of the path: two steps, few turns, few questions. Its figures mean nothing."""
-        limits = {"steps": 2, "turns": 20, "questions": 2, "max_new_tokens": 4, "budget": 96}
+        """A check of the path: one step, few turns, one question each. Its figures mean nothing."""
+        limits = {"steps": 1, "turns": 12, "questions": 1, "max_new_tokens": 4, "budget": 96}
         limits["constant"] = False
         return cls(**{**limits, **changes})
 

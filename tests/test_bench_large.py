@@ -1,12 +1,13 @@
 """The benches of many rows and of a GPU: complete, exact where they say so, refused where nothing can be measured."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from helpers import lmem, make
 
-from lmem import large
+from lmem import large, results
 from lmem.bench import gpu, rows
 from lmem.config import Profile
 from lmem.data import locomo, tinyworld
@@ -108,6 +109,22 @@ def test_figures_say_what_is_in_the_file(result):
     assert "percent of the rows that the exact rule would choose" in slots.layout.meta["alt"]
     with pytest.raises(InputError):
         figures.rows({"what": "plan"})
+
+
+def test_the_page_shows_the_shipped_file():
+    """The table of book/full_size.md is the file's, and the file is what the page says: exact in chunks, memory that stays."""
+    found = results.load("bench/rows-nano")
+    page = (Path(__file__).parents[1] / "book" / "full_size.md").read_text(encoding="utf-8")
+    for line in figures.table(found):
+        assert f"| {' | '.join(line.values())} |" in page
+    for line in figures.slots_table(found):
+        assert f"| {' | '.join(line.values())} |" in page
+    by = {(row["rows"], row["way"]): row for row in found["by_rows"]}
+    assert all(row["same"] == 1 for row in found["by_rows"] if row["way"] == "chunks")
+    most, least = max(n for n, _ in by), min(n for n, _ in by)
+    assert by[most, "chunks"]["mib"] < 10 * by[least, "chunks"]["mib"]
+    whole = [row for row in found["by_rows"] if row["way"] == "whole"]
+    assert whole[-1]["mib"] > 50 * whole[0]["mib"]
 
 
 # ---- one GPU -----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Three conversations in LoCoMo's form, without twins: one is the test... and two, so that another's bank can be had."""
+    """Six conversations in LoCoMo's form, without twins; two are the test, so that another's bank can be had."""
     path = tmp_path_factory.mktemp("world") / "world.json"
     world = tinyworld.World(turns=16, questions=4)
     results.save([tinyworld.sample("reproduce", i, world, twin=False) for i in range(6)], path)
@@ -51,7 +51,7 @@ def test_every_cell_has_one_file(run, short):
     found = results.load(out / "m4-10x-s42.json.gz")
     assert found["reproduce"] == asdict(short)
     assert found["rows"] == 810
-    assert found["training"]["steps"] == 2
+    assert found["training"]["steps"] == short.steps
     assert "knowledge" not in found["summary"]
     assert "knowledge" in results.load(out / "m4-1x-s42.json.gz")["summary"]
 

@@ -87,6 +87,19 @@ def table(result):
     ]
 
 
+def slots_table(result):
+    """The writes of slots in numbers, likewise."""
+    return [
+        {
+            "rows": f"{row['rows']:,}",
+            "way": row["way"],
+            "ms": f"{row['ms']:.2f}",
+            "same rows, %": f"{100 * row['same']:.0f}",
+        }
+        for row in result["slots"]
+    ]
+
+
 def slots(result, title="One write of slots by the rows of the bank"):
     """M.6's write: milliseconds where every row is scored and copied, and where an index finds the rows."""
     figure = go.Figure()
