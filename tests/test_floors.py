@@ -29,6 +29,7 @@ LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to sta
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature
     ("bank", "lmem.__version__"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
     ("score", "sklearn.isotonic"), ("score", "nltk.stem.porter"), ("score", "scipy"), ("data", "datasets"), ("large", "faiss"), ("viz", "IPython.display"),
+    ("bench", "nbformat"), ("bench", "nbclient"), ("bench", "nbclient.exceptions"),
 }  # fmt: skip
 
 

@@ -8,14 +8,14 @@ import sys
 import typer
 from rich.console import Console
 
-from lmem.cli import bench, bench_large, data, full, judge, look, make, talk
+from lmem.cli import bench, bench_large, book, data, full, judge, look, make, talk
 from lmem.errors import LmemError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="A latent memory for frozen encoder-decoder language models.",
 )  # fmt: skip
-for group in (look, make, judge, full, talk):
+for group in (look, make, judge, full, talk, book):
     app.add_typer(group.verbs)
 app.add_typer(data.verbs, name="data")
 bench.verbs.registered_commands += bench_large.verbs.registered_commands

@@ -1,0 +1,43 @@
+"""The verb that measures the book: every notebook once, from top to bottom, with its seconds and its memory."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmem.cli.options import Json, Out
+from lmem.cli.printing import dump, listing
+
+verbs = typer.Typer()
+
+
+@verbs.command("time-book")
+def time_book(
+    notebooks: Annotated[
+        list[Path] | None, typer.Argument(help="Notebooks; default: all in notebooks/.")
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+):
+    """Run every notebook once on this machine: seconds, CPU seconds, peak memory. Nothing is stored in them."""
+    from lmem import results
+    from lmem.bench.book import time_notebooks
+
+    found = time_notebooks(notebooks or sorted(Path("notebooks").glob("*.ipynb")))
+    if out:
+        results.save(found, out)
+    if as_json:
+        return dump(found)
+    rows = [
+        {
+            "notebook": one["name"],
+            "seconds": f"{one['seconds']:.0f}",
+            "CPU seconds": "-" if one["cpu_seconds"] is None else f"{one['cpu_seconds']:.0f}",
+            "peak MiB": "-" if one["peak_mib"] is None else f"{one['peak_mib']:,}",
+            "code cells": str(one["code_cells"]),
+        }
+        for one in found["notebooks"]
+    ]
+    machine = found["provenance"]["machine"]
+    title = f"{found['total_seconds']:.0f} s in all; {machine['system']}, {machine['processor']}, {machine['device']}"
+    listing(rows, title)

@@ -1,0 +1,59 @@
+"""The instructors' page keeps its promises: what it names is there, and its grading code runs."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import lmem
+from lmem.checks import chapter_12
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "book/instructors.md").read_text(encoding="utf-8")
+
+
+def test_every_chapter_has_its_goal():
+    numbers = [int(n) for n in re.findall(r"^\| (\d+) ", PAGE, re.M)]
+    assert numbers == list(range(1, 18))
+
+
+def test_titles_are_the_notebooks_own():
+    """Where a chapter is there already, the page calls it by its name, or by the name's beginning."""
+    goals = dict(re.findall(r"^\| (\d+) ([^|]+?) \|", PAGE, re.M))
+    for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+        title = re.search(r'"# (\d+)\. (.+?)(\\n)?"', path.read_text(encoding="utf-8"))
+        number, name = title[1], title[2]
+        said = goals[number].lower()
+        assert said in name.lower() or name.lower() in said, (goals[number], name)
+
+
+def test_files_and_commands_that_it_names_are_there():
+    named = re.findall(r"(?:book/tools|lmem/checks|notebooks)/[\w.]+\.(?:py|ipynb)", PAGE)
+    assert len(named) >= 4
+    for name in [*named, ".github/workflows/test-and-deploy.yml", ".github/workflows/weekly-newest.yml"]:  # fmt: skip
+        assert (ROOT / name).is_file(), name
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for verb in re.findall(r"^make (\w+)", PAGE, re.M):
+        assert f"\n{verb}:" in makefile
+    assert lmem.__version__ in PAGE
+    assert "repository" in PAGE
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_the_grading_code_runs(done, monkeypatch, capsys):
+    block = next(b for b in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "chapter_12" in b)
+    handed_in = type(sys)("handed_in")
+    if done:
+        handed_in.of_questions = lambda means, counts: (
+            sum(means) / len(means),
+            sum(m * c for m, c in zip(means, counts, strict=True)) / sum(counts),
+        )
+    monkeypatch.setitem(sys.modules, "handed_in", handed_in)
+    exec(block, {})
+    said = capsys.readouterr().out
+    assert said.startswith("1 of 4\n" if done else "0 of 4\n")
+    assert said.count("is not finished") == (3 if done else 4)
+    assert "Exercise 12.4: right." in said if done else True
+    names = re.search(r"names = \((.*?)\)", block)[1].replace('"', "").split(", ")
+    assert all(hasattr(chapter_12, name) for name in names)
