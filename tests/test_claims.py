@@ -121,6 +121,13 @@ def test_arithmetic_on_known_numbers():
         claims.calculate("open('x')", {})
 
 
+def test_evidence_is_named_in_words():
+    assert claims.named("arithmetic") == "arithmetic"
+    assert claims.named("results/a/b-1x.json.gz") == "the result `a/b-1x`"
+    assert claims.named("tests/test_a.py::test_it_is_so") == "`tests/test_a.py` (it is so)"
+    assert claims.named("lmem/probe.py") == "`lmem/probe.py`"
+
+
 def test_on_the_command_line(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(claims, "PAGE", tmp_path / "claims.md")
     monkeypatch.setattr(claims, "load", lambda: [BY_ID["s1"]])

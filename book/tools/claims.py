@@ -50,7 +50,7 @@ SCOPES = {
     "construction": "the equations and their tests, for any backbone",
     "nano": "measured on nano and tinyworld only",
     "locomo": "LoCoMo's released file",
-    "none": "none",
+    "none": "no measurement",
 }
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
 HEAD = """\
@@ -264,6 +264,18 @@ def load(path=LEDGER):
     return claims
 
 
+def named(evidence):
+    """Evidence as the page names it, in pieces that a narrow page can break: a test's name is a sentence."""
+    place, _, test = evidence.partition("::")
+    if place == "arithmetic":
+        return place
+    if place.startswith("results/"):
+        return f"the result `{place.removeprefix('results/').removesuffix('.gz').removesuffix('.json')}`"
+    if test:
+        return f"`{place}` ({test.removeprefix('test_').replace('_', ' ')})"
+    return f"`{place}`"
+
+
 def entry(claim):
     """One claim on the page."""
     found = check(claim)
@@ -279,7 +291,7 @@ def entry(claim):
         raise ClaimError(
             f"expected a text of claim {claim['id']} with numbers that can be shown: {error}"
         ) from error
-    evidence = ", ".join(one if one == "arithmetic" else f"`{one}`" for one in claim["evidence"])
+    evidence = ", ".join(map(named, claim["evidence"]))
     interval = f" Interval: {claim['interval']}" if claim.get("interval") else ""
     return "\n".join(
         [
@@ -288,7 +300,7 @@ def entry(claim):
             "",
             f"**{claim['verdict'].capitalize()}.** {because}{interval}",
             "",
-            f"Evidence from: {SCOPES[claim['scope']]}. {evidence}",
+            f"Evidence ({SCOPES[claim['scope']]}): {evidence}",
         ]
     )
 
@@ -301,9 +313,8 @@ def page(claims):
         ]
         for verdict in VERDICTS
     }
-    rows = ["| verdict | means | claims |", "| --- | --- | --- |"]
-    rows += [
-        f"| **{verdict}** ({len(links[verdict])}) | {means} | {' '.join(links[verdict])} |"
+    rows = [
+        f"- **{verdict.capitalize()}** ({len(links[verdict])}): {means}. {' '.join(links[verdict])}"
         for verdict, means in VERDICTS.items()
     ]
     parts = [HEAD, "\n".join(rows)]
