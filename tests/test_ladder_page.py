@@ -1,0 +1,66 @@
+"""The page of the ladder is what its files say, and says so by rules that can be seen to choose."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from lmem.ladder import gain
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def tool():
+    spec = importlib.util.spec_from_file_location("ladder_page", ROOT / "book/tools/ladder_page.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def row(name, right, twin, held_out=(), kind="single", lag=300):
+    scores = {"right": {"em": right}, "twin": {"em": twin}}
+    return {
+        "id": name, "conversation": name[0], "answerable": True, "held_out": list(held_out), "kind": kind, "lag": lag, **scores,
+    }  # fmt: skip
+
+
+def result(*rows):
+    return {"questions": list(rows)}
+
+
+def test_the_page_is_what_the_files_say(tool):
+    written = (ROOT / "book/ladder.md").read_text(encoding="utf-8")
+    assert written == tool.page(ROOT / "results"), "python book/tools/ladder_page.py write"
+
+
+def test_a_gain_averages_seeds_question_by_question():
+    first = result(row("a1", 1, 0), row("b1", 0, 0))
+    second = result(row("b1", 1, 0), row("a1", 1, 1))  # another order
+    found = gain([first, second])
+    assert found["mean"] == pytest.approx(0.5)  # a1: (1 + 0) / 2, b1: (0 + 1) / 2
+    assert (found["n"], found["seeds"]) == (2, 2)
+    assert gain([first], lambda r: r["id"] == "a1", worse=None)["mean"] == 1
+    assert gain([first], lambda r: False) is None
+
+
+def cells(right):
+    some = [
+        row(f"{c}{i}", int(i < right), 0, ("phrasing",) if i % 2 else (), "updated")
+        for c in "ab"
+        for i in range(10)
+    ]
+    return {"keyed-1x": [result(*some)], "keyed-10x": [result(*some)]}
+
+
+@pytest.mark.parametrize(("right", "reached"), [(10, ["yes"] * 4), (7, ["no", "no", "yes", "no"])])
+def test_an_aim_is_reached_or_not(tool, right, reached):
+    assert [line["reached"] for line in tool.goals(cells(right))] == reached
+
+
+def test_what_did_not_work_is_said(tool):
+    nothing = result(*[row(f"{c}{i}", 0, 0) for c in "ab" for i in range(4)])
+    text = tool.failures({"m2-1x": [nothing], **cells(7)})
+    assert "- `m2` at 1x" in text
+    assert "No memory that this test can see" in text
+    assert "`keyed` at 10x" not in text
