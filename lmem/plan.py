@@ -14,7 +14,7 @@ from transformers import AutoModelForSeq2SeqLM
 
 from lmem import methods, runs
 from lmem.bench.measure import seconds
-from lmem.config import Load, TrainConfig
+from lmem.config import Load, Profile, TrainConfig
 from lmem.meta import Machine, cost
 from lmem.model import WINDOW
 from lmem.sketch import Decoded, Sketch, bare
@@ -122,6 +122,23 @@ def plan(backbone, profile, load=None, method="m3", scale=1, training=None, mach
             **in_words(machine),
         },
         "notes": _notes(backbone, profile, total),
+    }
+
+
+def grid(sizes=tuple(methods.SHAPES), profiles=("t4", "a100", "h200"), load=None, machine=None):
+    """Plans of several sizes on several profiles, with the default method: what `bench/plans-flan-t5` holds.
+
+    returns  dict: data, method, rows, plans (list of what `plan` returns, shortened)
+    """
+    kept = ("backbone", "profile", "dtype", "memory_mib", "budget_mib", "fits", "disk_mib", "seconds", "notes")  # fmt: skip
+    found = [
+        plan(size, Profile.of(name), load, machine=machine) for size in sizes for name in profiles
+    ]
+    return {
+        "what": "plans",
+        "method": found[0]["method"],
+        "rows": found[0]["rows"],
+        "plans": [{key: one[key] for key in kept} for one in found],
     }
 
 

@@ -1,0 +1,104 @@
+"""Chapter 15's checks and figure: right answers pass, near misses are told; shipped plans are those that are made anew."""
+
+import math
+
+import pytest
+
+from lmem import plan, results
+from lmem.checks import chapter_15 as check
+from lmem.config import Profile
+from lmem.errors import InputError
+from lmem.meta import Machine
+from lmem.viz import plans
+
+
+def held(frozen, size, trained):
+    return (frozen * size + 16 * trained) / 2**30
+
+
+def seconds(ops, rate, bandwidth, overhead):
+    return sum(max(flop / rate, moved / bandwidth) + overhead for flop, moved in ops)
+
+
+def spacing(value):
+    return 2.0 ** (math.floor(math.log2(value)) - 7)
+
+
+def finished(hours, n):
+    return max(sum(hours[i::n]) for i in range(n))
+
+
+RIGHT = {f.__name__: f for f in (held, seconds, spacing, finished)}
+WRONG = {
+    "held": [lambda f, s, t: (f + t) * s / 2**30, lambda f, s, t: (f * s + 12 * t) / 2**30, lambda f, s, t: (f * s + 16 * t) / 1e9],
+    "seconds": [
+        lambda ops, r, b, o: max(sum(f for f, _ in ops) / r, sum(m for _, m in ops) / b) + o,
+        lambda ops, r, b, o: sum(f / r + m / b + o for f, m in ops),
+    ],
+    "spacing": [lambda v: 2.0**-7, lambda v: v * 2.0**-7, lambda v: 2.0 ** (math.floor(math.log2(v)) - 8)],
+    "finished": [lambda h, n: sum(h) / n, lambda h, n: max(h), lambda h, n: max(sum(h[i : i + math.ceil(len(h) / n)]) for i in range(0, len(h), math.ceil(len(h) / n)))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_pass(name):
+    assert getattr(check, name)(RIGHT[name]).state == "right"
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_near_misses_are_told(name):
+    for wrong in WRONG[name]:
+        verdict = getattr(check, name)(wrong)
+        assert verdict.state == "wrong"
+        assert len(verdict.text) > 40
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_stubs_are_unfinished(name):
+    def stub(*_):
+        raise NotImplementedError
+
+    assert getattr(check, name)(stub).state == "unfinished"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return results.load("bench/plans-flan-t5")
+
+
+def test_the_shipped_plans_are_what_plan_gives(shipped):
+    """The smallest anew; other versions of PyTorch may count a little differently."""
+    fresh = plan.plan("flan-t5-small", Profile.of("t4"))
+    [kept] = [
+        p for p in shipped["plans"] if (p["backbone"], p["profile"]) == ("flan-t5-small", "t4")
+    ]
+    for part in ("weights", "adapter", "optimiser", "banks", "latents"):
+        assert kept["memory_mib"][part] == pytest.approx(fresh["memory_mib"][part])
+    assert kept["memory_mib"]["total"] == pytest.approx(fresh["memory_mib"]["total"], rel=0.1)
+    assert kept["seconds"]["total"] == pytest.approx(fresh["seconds"]["total"], rel=0.1)
+    assert kept["notes"] == fresh["notes"]
+
+
+def test_the_shipped_plans_are_complete(shipped):
+    pairs = {(p["backbone"], p["profile"]) for p in shipped["plans"]}
+    assert len(pairs) == len(shipped["plans"]) == 15
+    fits = {pair: p["fits"] for p in shipped["plans"] for pair in [(p["backbone"], p["profile"])]}
+    assert fits["flan-t5-large", "t4"]
+    assert not fits["flan-t5-xl", "t4"]
+    assert fits["flan-t5-xl", "a100"]
+    assert fits["flan-t5-xxl", "h200"]
+
+
+def test_a_grid_is_drawn_with_a_frame_for_each_size():
+    found = plan.grid(("flan-t5-small",), ("t4",), machine=Machine(1e12, 1e11, 1e11, 1e-5))
+    figure = plans.draw(found, shown=0)
+    assert [frame.name for frame in figure.frames] == ["flan-t5-small"]
+    memory, line, time = figure.frames[0].data
+    assert memory.y[-1] == pytest.approx(found["plans"][0]["memory_mib"]["total"] / 1024, rel=1e-3)
+    assert set(line.y) == {14.5}
+    assert time.y[-1] == pytest.approx(found["plans"][0]["seconds"]["total"], rel=1e-3)
+    assert "flan-t5-small fits on t4" in figure.layout.meta["alt"]
+    [row] = plans.table(found)
+    assert row["fits"] == "yes"
+    with pytest.raises(InputError, match=r"lmem\.plan\.grid"):
+        plans.draw({"what": "rows"})
