@@ -8,7 +8,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GALLERIES = sorted((ROOT / "notebooks").glob("gallery_*.ipynb"))
-OURS = [ROOT / f"notebooks/gallery_{name}.ipynb" for name in ("banks", "reads", "scores")]
+OURS = [
+    ROOT / f"notebooks/gallery_{name}.ipynb" for name in ("banks", "chapters", "reads", "scores")
+]
 PLOTLY = "application/vnd.plotly.v1+json"
 NO_FIGURES = {  # values behind figures, and what draws nothing by itself
     "plots.style", "plots.slide", "plots.short", "plots.intervals", "attention.by_turn", "curves.f1_levels", "diagram.way",
