@@ -54,14 +54,14 @@ RUNGS = (
     Rung("kept", "recent+extension", "nothing is mixed: the newest latents, as they are", "untrained"),
     Rung("branch", "recent", "a read of its own at every layer, trained", "shipped"),
     Rung(
-        "decoded", "keyed", "a row a turn, under a learned key, learned through the decoder alone", "decoded",
-    ),
-    Rung(
-        "row", "keyed", "the same rows, learned by rehearsal; the oldest goes", "rehearsed",
+        "row", "keyed", "a row a turn, under a key learned by rehearsal; the oldest goes", "rehearsed",
         {"select": False, "replace": False}, None,
     ),
     Rung("select", "keyed", "what tells nothing is not written", "rehearsed", {"replace": False}, None),
     Rung("keyed", "keyed", "a correction takes the row of what it corrects", "rehearsed", {}, None),
+    Rung(
+        "decoded", "keyed", "the same rows, learned through the decoder alone, without a rehearsal", "decoded",
+    ),
     Rung("wide", "keyed", "half as many rows, twice as wide", "rehearsed", shape={"cells": 1}),
 )  # fmt: skip
 TOP = next(rung for rung in RUNGS if rung.name == "keyed")
