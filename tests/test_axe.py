@@ -6,7 +6,8 @@ import pytest
 from browsing import browser, needs_browser, served, visit
 from test_book import PAGES, built_site
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
+# minutes long, so only with `make test-full`
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.full, needs_browser]
 THEME = {  # (rule, where): what the theme's shell does, and why it is left
     (
         "region",

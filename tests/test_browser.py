@@ -181,6 +181,7 @@ def wait(true, seconds, told=str):
     pytest.fail(f"not within {seconds} s: {told()}")
 
 
+@pytest.mark.full
 def test_a_turn_typed_into_a_live_widget_is_seen_in_the_bank(driver, lab):
     driver.get(lab)
     wait(lambda: driver.execute_script(OPENED), PATIENCE, lambda: seen(driver))
