@@ -524,22 +524,25 @@ def page(root):
     return "\n\n".join(parts) + "\n"
 
 
-def main(verb=""):
+def write_or_check(verb, page, path, usage):
+    """Write a generated page anew, or check that it is what its files say; returns the exit code."""
     if verb not in ("write", "check"):
-        print(__doc__)
+        print(usage)
         return 2
     text = page(ROOT / "results")
     if verb == "write":
-        PAGE.write_text(text, encoding="utf-8")
-        print(f"written: {PAGE.relative_to(ROOT)}")
+        path.write_text(text, encoding="utf-8")
+        print(f"written: {path.relative_to(ROOT)}")
         return 0
-    same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
+    same = path.is_file() and path.read_text(encoding="utf-8") == text
     print(
-        "as the files say"
-        if same
-        else "not as the files say: python book/tools/results_page.py write"
+        "as the files say" if same else f"not as the files say: make {path.name} anew with `write`"
     )
     return int(not same)
+
+
+def main(verb=""):
+    return write_or_check(verb, page, PAGE, __doc__)
 
 
 if __name__ == "__main__":
