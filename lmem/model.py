@@ -53,15 +53,16 @@ class MemoryModel(nn.Module, ModelHubMixin):
         self.to(backbone.device)
 
     @classmethod
-    def from_shipped(cls, name="nano-recent"):
+    def from_shipped(cls, name="nano-recent", backbone=None):
         """An adapter that comes with the package, on the nano backbone: "nano-recent" (chapter 1), "nano-keyed" (chapter 14).
 
+        backbone  nano, if it is loaded already
         raises  InputError for a name that is none of them
         """
         names = sorted(path.name for path in ADAPTERS.iterdir() if path.is_dir())
         if name not in names:
             raise InputError(f"expected a shipped adapter, one of {', '.join(names)}, not {name!r}")
-        return cls.from_pretrained(ADAPTERS / name)
+        return cls.from_pretrained(ADAPTERS / name, backbone)
 
     def variant(self, scale=None, write=None, read=None):
         """The same weights with a bank of another size, or with other options; what they leave open is drawn from the seed.

@@ -3,13 +3,14 @@
 from lmem import notebook
 notebook.setup()
 
-profile = notebook.profile("cpu")       # "t4", "a100" or "h200": the same code on Flan-T5 and LoCoMo
-backbone = load_backbone(profile.backbone)
+profile = notebook.profile("cpu")                         # on a GPU: "t4" or "a100", the same code on Flan-T5
+backbone = lmem.load_backbone(profile.backbone)
+model = profile.adapter("nano-recent", backbone)          # beside another backbone: the same method, untrained
 """
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmem.errors import InputError
 
@@ -21,14 +22,47 @@ class Profile:
     name      of the profile
     backbone  what `load_backbone` takes
     data      what `lmem.runs` and the command line take: "tinyworld" or "locomo"
+    trained   the folder of an adapter of one's own, or None
     """
 
     name: str
     backbone: str
     data: str
+    trained: str | None = None
 
     def __repr__(self):
         return f"profile {self.name}: {self.backbone} on {self.data}"
+
+    def adapter(self, name="nano-recent", backbone=None):
+        """The adapter that a chapter needs: the folder that the profile names, else the shipped one of this name.
+
+        Shipped adapters are nano's. Beside another backbone the same method stands untrained, and a sentence says so.
+
+        backbone  a loaded one; default: the profile's is loaded
+        raises    InputError for a name that is not shipped, BankError if the folder's adapter has another backbone
+        """
+        from lmem.backbone import load_backbone
+        from lmem.model import MemoryModel
+
+        if self.trained:
+            return MemoryModel.from_pretrained(self.trained, backbone)
+        if self.backbone == "nano":
+            return MemoryModel.from_shipped(name, backbone)
+        like = MemoryModel.from_shipped(name)
+        rehearse = " --rehearse 2500" if like.method.write == "keyed" else ""
+        print(
+            f"{name} is nano's. On {self.backbone} the same method is used untrained. To train one:\n"
+            f"  lmem train --method {like.method.name} --scale {like.scale:g} --backbone {self.backbone} "
+            f"--data {self.data}{rehearse} --out mine\n"
+            f'and then notebook.profile("{self.name}", adapter="mine").'
+        )
+        return MemoryModel(
+            backbone or load_backbone(self.backbone),
+            like.method.name,
+            like.scale,
+            like.seed,
+            **like.options,
+        )
 
 
 PROFILES = {
@@ -42,16 +76,20 @@ PROFILES = {
 }
 
 
-def profile(name="cpu"):
+def profile(name="cpu", backbone=None, adapter=None):
     """The profile of this name: what a chapter's one profile cell asks for, and what all below it goes by.
 
-    Without a GPU a profile that wants one is not refused: a sentence says what will happen.
+    backbone  another one in its place, such as "google/flan-t5-small" or a folder
+    adapter   the folder of an adapter that `lmem train` wrote beside this backbone, in the place of the shipped one
+    raises    InputError for a name that is none of them
 
-    raises  InputError for a name that is none of them
+    Without a GPU a profile that wants one is not refused: a sentence says what will happen.
     """
     if name not in PROFILES:
         raise InputError(f"expected a profile, one of {', '.join(PROFILES)}, not {name!r}")
-    found = PROFILES[name]
+    found = replace(PROFILES[name], trained=adapter and str(adapter))
+    if backbone:
+        found = replace(found, backbone=str(backbone))
     import torch
 
     if name != "cpu" and not torch.cuda.is_available():

@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 
+import lmem
 from lmem import notebook
 from lmem.backbone import load_backbone
 from lmem.errors import InputError
@@ -38,9 +39,41 @@ def test_a_missing_gpu_is_said(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_adapter_beside_nano_is_the_shipped_one(nano):
+    model = notebook.profile("cpu").adapter("nano-recent", nano)
+    assert model.backbone is nano
+    assert torch.equal(model.read.w_o, lmem.MemoryModel.from_shipped().read.w_o)
+
+
+def test_an_adapter_beside_another_backbone_is_untrained_and_says_so(flan_folder, capsys):
+    profile = notebook.profile("cpu", backbone=flan_folder)
+    for name, rehearsed in (("nano-recent", False), ("nano-keyed", True)):
+        model, like = profile.adapter(name), lmem.MemoryModel.from_shipped(name)
+        assert model.backbone.name == str(flan_folder)
+        assert (model.method, model.rows, model.options) == (like.method, like.rows, like.options)
+        said = capsys.readouterr().out
+        assert (
+            f"the same method is used untrained. To train one:\n  lmem train --method {like.method.name} "
+            in said
+        )
+        assert ("--rehearse" in said) == rehearsed
+
+
+def test_an_adapter_of_ones_own_takes_the_place_of_the_shipped_one(
+    tiny, tiny_folder, tmp_path, capsys
+):
+    lmem.MemoryModel(tiny, "m3", seed=5).save_pretrained(tmp_path)
+    profile = notebook.profile("cpu", backbone=tiny_folder, adapter=tmp_path)
+    model = profile.adapter("nano-recent", tiny)
+    assert (model.method.name, model.seed) == (lmem.methods.find("m3").name, 5)
+    assert capsys.readouterr().out == ""
+
+
 def test_an_unknown_profile_is_refused():
     with pytest.raises(InputError, match="one of cpu, t4, a100, h200, not 'tpu'"):
         notebook.profile("tpu")
+    with pytest.raises(InputError, match="one of nano-keyed, nano-recent, not 'nano-m3'"):
+        notebook.profile("cpu").adapter("nano-m3")
 
 
 def test_setup_makes_draws_and_digits_the_same():
