@@ -125,7 +125,9 @@ def plan(backbone, profile, load=None, method="m3", scale=1, training=None, mach
     }
 
 
-def grid(sizes=None, profiles=("t4", "a100", "h200"), load=None, method="m3", scale=1, machine=None):
+def grid(
+    sizes=None, profiles=("t4", "a100", "h200"), load=None, method="m3", scale=1, machine=None
+):
     """Plans of several sizes on several profiles: `lmem plan --all`, shipped as `bench/plans-flan-t5`.
 
     sizes    default: all that were published

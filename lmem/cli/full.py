@@ -17,6 +17,8 @@ ProfileName = Annotated[
     str | None, typer.Option(help='"cpu", "t4", "a100" or "h200"; default: by what is here.')
 ]
 
+PLANNED = ("backbone", "profile", "fits", "total, GiB", "of, GiB", "training, minutes", "one adapter, minutes")  # fmt: skip
+
 
 @verbs.command()
 def plan(
@@ -62,7 +64,8 @@ def plan(
     if every:
         from lmem.viz.plans import table
 
-        return listing(table(found), f"lmem plan --all: {found['method']}, {found['rows']} rows")
+        rows = [{name: row[name] for name in PLANNED} for row in table(found)]
+        return listing(rows, f"lmem plan --all: {found['method']}, {found['rows']} rows")
     notes = found.pop("notes")
     show(found, False, "lmem plan")
     for note in notes:
