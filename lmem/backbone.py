@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from lmem import sites
 from lmem.bank import digest
+from lmem.device import device_of
 from lmem.errors import InputError
 
 NANO = Path(__file__).parent / "assets" / "nano"
@@ -208,9 +209,9 @@ def load_backbone(name="nano", device=None, dtype=None):
 
     device  "cpu", "cuda", ...; default: a GPU if there is one
     dtype   torch dtype; default: as stored on a CPU, bfloat16 on a GPU that has it
-    raises  InputError if nothing is found there, or if it is no encoder-decoder of the families in `lmem.sites`
+    raises  InputError if nothing is found there, for a device that is not here, or if it is no encoder-decoder of the families in `lmem.sites`
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if dtype is None:
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(
             False

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from lmem.device import check_to
 from lmem.errors import BankError
 from lmem.files import write_file
 
@@ -71,7 +72,11 @@ class Bank:
         return self._map(torch.detach)
 
     def to(self, *args, **kwargs):
-        """Move to a device, or change the type of the rows; turn counters stay integers."""
+        """Move to a device, or change the type of the rows; turn counters stay integers.
+
+        raises  InputError for a device that is not here
+        """
+        check_to(args, kwargs)
         rows = self.state.rows.to(*args, **kwargs)
         others = [tensor.to(rows.device) for tensor in self.state[1:]]
         return replace(self, state=State(rows, *others))

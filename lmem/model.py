@@ -17,6 +17,7 @@ from lmem import inject, methods
 from lmem.backbone import Backbone, load_backbone, pad
 from lmem.bank import Bank, digest
 from lmem.data.conversation import Conversation
+from lmem.device import check_to
 from lmem.errors import BankError, InputError, MethodError
 from lmem.files import write_folder
 from lmem.ledger import Ledger, leave_one_out
@@ -63,6 +64,11 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if name not in names:
             raise InputError(f"expected a shipped adapter, one of {', '.join(names)}, not {name!r}")
         return cls.from_pretrained(ADAPTERS / name, backbone)
+
+    def to(self, *args, **kwargs):
+        """As any module's, the backbone apart. InputError for a device that is not here."""
+        check_to(args, kwargs)
+        return super().to(*args, **kwargs)
 
     def variant(self, scale=None, write=None, read=None):
         """The same weights with a bank of another size, or with other options; what they leave open is drawn from the seed.

@@ -5,9 +5,11 @@ import shutil
 
 import pytest
 import torch
+from helpers import make
 from safetensors.torch import load_file, save_file
 
 from lmem.backbone import load_backbone, pad, weights_hash
+from lmem.bench.shape import random_backbone
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 
@@ -166,6 +168,29 @@ def test_a_broken_checkpoint_is_refused(tmp_path, tiny_folder, damage):
         save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(InputError, match="expected"):
         load_backbone(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "mps", "no-such"])
+def test_a_device_that_is_not_here_is_refused_in_one_sentence(tiny_folder, tiny, talk, name):
+    """Wherever a device is taken; PyTorch's own error is of three kinds, and one of them is an AssertionError."""
+    if name == "mps" and torch.backends.mps.is_available():
+        pytest.skip("there is one here")
+    model = make(tiny, "recent")
+    bank = model.write(model.new_bank(), talk)
+    works = {
+        "load_backbone": lambda: load_backbone(tiny_folder, name),
+        "Bank.to": lambda: bank.to(name),
+        "Bank.to, by name": lambda: bank.to(device=name),
+        "MemoryModel.to": lambda: model.to(name),
+        "random_backbone": lambda: random_backbone("flan-t5-small", talk, device=name),
+    }
+    for place, work in works.items():
+        with pytest.raises(
+            InputError, match=f"expected a device that is here .*, not '{name}'"
+        ) as e:
+            work()
+        assert "\n" not in str(e.value), place
+    assert bank.to(device=torch.device("cpu")).state.rows.equal(bank.to("cpu").state.rows)
 
 
 def test_flan_t5s_head_is_its_own(flan):

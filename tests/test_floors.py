@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1] / "lmem"
 
 FLOORS = [
     {"errors"},
-    {"files", "progress", "config", "score", "paper"},
+    {"files", "progress", "config", "score", "paper", "device"},
     {"data"},
     {"bank", "sites", "results", "checkpoint", "summary", "pooling"},
     {"backbone", "write", "read"},

@@ -6,6 +6,7 @@ from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from lmem import methods
 from lmem.backbone import Backbone
+from lmem.device import device_of
 
 PIECES, TEXTS = 4000, 1000
 
@@ -15,9 +16,9 @@ def random_backbone(name, texts, seed=0, device=None, dtype=torch.float32):
 
     name     "flan-t5-small" to "flan-t5-xxl"
     texts    what it will be asked to read; 1,000 of them, spread evenly, make 4,000 pieces at most
-    raises   MethodError for a size that was not published
+    raises   MethodError for a size that was not published, InputError for a device that is not here
     """
-    config = methods.shape(name).config
+    device, config = device_of(device or "cpu"), methods.shape(name).config
     config.decoder_start_token_id = config.pad_token_id
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -25,7 +26,7 @@ def random_backbone(name, texts, seed=0, device=None, dtype=torch.float32):
         model.lm_head = torch.nn.Linear(
             config.d_model, config.vocab_size, bias=False
         )  # transformers 5 ties it
-    return Backbone(model.to(device or "cpu", dtype), _tokenizer(texts), f"{name}, random weights")
+    return Backbone(model.to(device, dtype), _tokenizer(texts), f"{name}, random weights")
 
 
 def _tokenizer(texts):
