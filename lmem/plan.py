@@ -22,7 +22,6 @@ from lmem.sketch import Decoded, Sketch, bare
 MIB = 2**20
 PIECES = 1.2  # tokens of a word, as in LoCoMo
 SHARE = {"tflops": 0.4, "bandwidth": 0.6}  # of a data sheet's figures; not measured
-SLACK = 1.25  # what a run takes over the sum of its operations: results/bench/plan-*.json
 LAUNCH = 10e-6  # seconds before any operation starts on a GPU; not measured
 BANKS, TEXT = 10, 3  # conditions that read a bank or nothing, and those with turns in the input
 ANSWER = 32  # tokens, at most: random weights hardly ever end before
@@ -233,7 +232,7 @@ def time_of(load, units, profile, training, machine):
     steps = training.total_steps(load.train_questions)
     turns = units["write"][0].seconds(machine)  # of all conversations side by side
     text = one("source") + one("text")
-    found = {
+    return {
         "encode": one("encode") * (load.train[1] + tests[1]),
         "write": turns * (load.train[2] + 2 * tests[2] + 20),  # right, shuffled, the last 20
         "write without evidence": one("deleted") * load.deleted,
@@ -242,7 +241,6 @@ def time_of(load, units, profile, training, machine):
         "answer from text": TEXT * load.test_questions * (text + one("bits")),
         "knowledge": load.knowledge * one("answer"),
     }
-    return {phase: SLACK * seconds for phase, seconds in found.items()}
 
 
 def _notes(backbone, profile, total):

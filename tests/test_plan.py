@@ -171,7 +171,7 @@ def test_a_file_s_load_is_counted(tmp_path):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_plans_are_near_what_was_measured(name):
-    """Memory within 1.3 of what was measured, in all; time within 3, piece by piece."""
+    """Memory within 1.3 of what was measured, in all; time within 2, piece by piece."""
     assert "bench/plan-nano" in SHIPPED
     found = results.load(name)
     memory = found["memory_mib"]
@@ -179,7 +179,7 @@ def test_shipped_plans_are_near_what_was_measured(name):
     for part in ("weights", "adapter", "optimiser", "banks"):
         assert memory["planned"][part] == pytest.approx(memory["measured"][part], rel=0.05)
     for row in found["by_phase"]:
-        assert 1 / 3 < row["planned_ms"] / row["ms"] < 3, row
+        assert 1 / 2 < row["planned_ms"] / row["ms"] < 2, row
 
 
 def test_a_plan_is_measured_here_and_now(tiny, conversations):

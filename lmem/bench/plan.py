@@ -18,7 +18,7 @@ from lmem.bench.measure import own_seconds, peak_mib, reset_peak
 from lmem.config import Load, Profile, TrainConfig
 from lmem.errors import InputError
 from lmem.model import MemoryModel
-from lmem.plan import ANSWER, MIB, SLACK, in_words, measured, memory_of, units_of
+from lmem.plan import ANSWER, MIB, in_words, measured, memory_of, units_of
 from lmem.progress import track
 from lmem.sketch import Sketch, from_config
 from lmem.train import _Lessons
@@ -76,7 +76,7 @@ def bench_plan(
         took[name] = sum(times)
         phases.append(
             {
-                "phase": name, "planned_ms": 1000 * SLACK * planned / of, "ms": 1000 * min(times) / n,
+                "phase": name, "planned_ms": 1000 * planned / of, "ms": 1000 * min(times) / n,
                 "planned_mib": peak / MIB, "mib": max(high),
             }
         )  # fmt: skip
