@@ -151,6 +151,24 @@ def test_the_dry_run_goes_all_the_way_on_a_cpu(tiny, told):
     assert found["matrix_gflop_a_second"] > 0
 
 
+def test_the_dry_run_says_that_it_is_one(tiny, capsys, monkeypatch, tmp_path):
+    """The command itself, at its own sizes but for the backbone."""
+    asked = []
+    monkeypatch.setattr(gpu, "random_backbone", lambda *given: asked.append(given) or tiny)
+    monkeypatch.setattr(gpu, "_planned", lambda *given: 7.0)
+    path = tmp_path / "gpu.json"
+    code, out, _ = lmem(capsys, "bench", "gpu", "--dry-run", "--out", path)
+    assert code == 0
+    assert "on a GPU this has not been run" in " ".join(out.split())
+    [(size, _, _, device, _)] = asked
+    assert (size, device) == ("flan-t5-small", "cpu")
+    found = results.load(path)
+    assert found["dry_run"]
+    assert found["data"] == "tinyworld, 16 turns"
+    assert {row["planned_mib"] for row in found["by_size"]} == {7.0}
+    assert found["profile"] == "cpu"
+
+
 def test_without_a_gpu_it_says_so(told, capsys):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")

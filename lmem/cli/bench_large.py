@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from lmem.cli.bench import BenchData, Conversations, Length, Repeats, Shape, bench_backbone, benched
 from lmem.cli.options import Adapter, BackboneName, Json, Out, Seed, numbers
 
 verbs = typer.Typer()
+
+DRY = "A dry run, on the CPU: it shows that the way is free. It says nothing of a GPU, and on a GPU this has not been run."
 
 
 @verbs.command("plan")
@@ -114,7 +117,8 @@ def bench_gpu(
     if name == "cpu" and not dry_run:
         raise InputError("expected a GPU, found none; --dry-run goes through the same on the CPU")
     small = {"batch": 8} if dry_run else {}
-    drawn = runs.for_testing(data, 2 if dry_run else conversations, 16 if dry_run else length, seed)
+    conversations, length = (2, 16) if dry_run else (conversations, length)
+    drawn = runs.for_testing(data, conversations, length, seed)
     found = measure(
         drawn, ("flan-t5-small",) if dry_run else tuple(sizes.split(",")), Profile.of(name, **small),
         method, scale, batch=4 if dry_run else 16, plain_texts=2 if dry_run else 4,
@@ -122,3 +126,5 @@ def bench_gpu(
     )  # fmt: skip
     found = {"data": runs.label(data, length), "dry_run": dry_run, **found}
     benched(found, out, as_json, "lmem bench gpu")
+    if dry_run and not as_json:
+        Console().print(DRY, soft_wrap=True)
