@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
@@ -222,8 +223,9 @@ def load_backbone(name="nano", device=None, dtype=None):
             "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
         )
     source = str(NANO) if name == "nano" else str(name)
-    quiet = transformers_logging.get_verbosity()
+    quiet = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
+    hub_logging.set_verbosity_error()  # it tells of each of its five tries
     transformers_logging.disable_progress_bar()
     try:
         kind = AutoConfig.from_pretrained(source).model_type
@@ -252,5 +254,6 @@ def load_backbone(name="nano", device=None, dtype=None):
             f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}'
         ) from error
     finally:
-        transformers_logging.set_verbosity(quiet)
+        transformers_logging.set_verbosity(quiet[0])
+        hub_logging.set_verbosity(quiet[1])
     return Backbone(model.to(device), tokenizer, str(name))

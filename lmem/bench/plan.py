@@ -72,7 +72,7 @@ def bench_plan(
         for _ in range(repeats):
             held = _held()
             times.append(own_seconds(work))
-            high.append(peak_mib() - held)
+            high.append(max(0.0, peak_mib() - held))
         took[name] = sum(times)
         phases.append(
             {
