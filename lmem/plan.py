@@ -125,17 +125,24 @@ def plan(backbone, profile, load=None, method="m3", scale=1, training=None, mach
     }
 
 
-def grid(sizes=tuple(methods.SHAPES), profiles=("t4", "a100", "h200"), load=None, machine=None):
-    """Plans of several sizes on several profiles, with the default method: what `bench/plans-flan-t5` holds.
+def grid(
+    sizes=None, profiles=("t4", "a100", "h200"), load=None, method="m3", scale=1, machine=None
+):
+    """Plans of several sizes on several profiles: `lmem plan --all`, shipped as `bench/plans-flan-t5`.
 
-    returns  dict: data, method, rows, plans (list of what `plan` returns, shortened)
+    sizes    default: all that were published
+    returns  dict: backbone (the sizes), method, rows, plans (list of what `plan` returns, shortened)
     """
+    sizes = tuple(sizes or methods.SHAPES)
     kept = ("backbone", "profile", "dtype", "memory_mib", "budget_mib", "fits", "disk_mib", "seconds", "notes")  # fmt: skip
     found = [
-        plan(size, Profile.of(name), load, machine=machine) for size in sizes for name in profiles
+        plan(size, Profile.of(name), load, method, scale, machine=machine)
+        for size in sizes
+        for name in profiles
     ]
     return {
         "what": "plans",
+        "backbone": ", ".join(sizes),
         "method": found[0]["method"],
         "rows": found[0]["rows"],
         "plans": [{key: one[key] for key in kept} for one in found],

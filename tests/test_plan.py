@@ -139,6 +139,23 @@ def test_no_network_and_no_weights_are_needed(monkeypatch, capsys):
     assert "no bfloat16" in err
 
 
+def test_all_sizes_on_all_cards_become_one_file(tmp_path, capsys, monkeypatch):
+    """`lmem plan --all`, at sizes of one layer: what is shipped as bench/plans-flan-t5 is made so."""
+    monkeypatch.setattr(methods, "SHAPES", dict.fromkeys(methods.SHAPES, (64, 64, 1, 2)))
+    path = tmp_path / "plans.json"
+    code, out, _ = lmem(capsys, "plan", "--all", "--method", "m1", "--out", path)
+    assert code == 0
+    found = results.load(path)
+    assert (found["backbone"], found["data"]) == (", ".join(methods.SHAPES), "locomo")
+    assert [one["profile"] for one in found["plans"]] == 5 * ["t4", "a100", "h200"]
+    assert found["provenance"]["versions"]["torch"] == torch.__version__
+    for one in found["plans"]:
+        assert f"{one['memory_mib']['total'] / 1024:.1f}" in out
+    code, out, err = lmem(capsys, "plan", "--all", "--profile", "t4")
+    assert (code, out) == (2, "")
+    assert "expected no setting" in err
+
+
 def test_a_file_s_load_is_counted(tmp_path):
     from lmem.data import tinyworld
 

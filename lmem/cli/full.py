@@ -1,19 +1,23 @@
 """Verbs for the published size: what a run will take, and the whole experiment."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from lmem.cli.options import Json, Seed
-from lmem.cli.printing import dump, show
+from lmem.cli.options import Json, Out, Seed
+from lmem.cli.printing import dump, listing, show
+from lmem.errors import InputError
 
 verbs = typer.Typer()
 
 ProfileName = Annotated[
     str | None, typer.Option(help='"cpu", "t4", "a100" or "h200"; default: by what is here.')
 ]
+
+PLANNED = ("backbone", "profile", "fits", "total, GiB", "of, GiB", "training, minutes", "one adapter, minutes")  # fmt: skip
 
 
 @verbs.command()
@@ -30,18 +34,38 @@ def plan(
     dtype: Annotated[str | None, typer.Option(help="Over the profile's: bfloat16.")] = None,
     memory: Annotated[float | None, typer.Option(help="GiB, over the profile's.")] = None,
     batch: Annotated[int | None, typer.Option(help="Questions side by side.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every published size on every card, in some minutes.")
+    ] = False,
+    out: Out = None,
     as_json: Json = False,
 ):
     """Memory by part, time by phase, and whether it fits: from the configuration alone."""
     from lmem import plan as planning
+    from lmem import results
     from lmem.config import Profile
 
+    begun = time.perf_counter()
     given = {"dtype": dtype, "memory": memory, "batch": batch}
     given = {name: value for name, value in given.items() if value is not None}
-    chosen = Profile.of(profile or planning.here(), **given)
-    found = planning.plan(backbone, chosen, planning.load_of(data), method, scale)
+    load = planning.load_of(data)
+    if every:
+        if given or profile:
+            raise InputError("--all takes every profile as it is: expected no setting of one")
+        found = planning.grid(load=load, method=method, scale=scale)
+    else:
+        chosen = Profile.of(profile or planning.here(), **given)
+        found = planning.plan(backbone, chosen, load, method, scale)
+    if out:
+        taken = {"planning": time.perf_counter() - begun}
+        results.save({"data": data, **found, "provenance": results.provenance(None, taken)}, out)
     if as_json:
         return dump(found)
+    if every:
+        from lmem.viz.plans import table
+
+        rows = [{name: row[name] for name in PLANNED} for row in table(found)]
+        return listing(rows, f"lmem plan --all: {found['method']}, {found['rows']} rows")
     notes = found.pop("notes")
     show(found, False, "lmem plan")
     for note in notes:
