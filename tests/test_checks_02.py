@@ -67,6 +67,7 @@ def by_what_it_returns(write, rows, latents):
         ("within_reach", lambda gamma, share, lags: sum(gamma**lag >= share for lag in lags), "expected 0.25, got 2"),
         ("within_reach", lambda gamma, share, lags: sum(gamma**lag > share for lag in lags) / len(lags), "exactly the share"),
         ("within_reach", lambda gamma, share, lags: sum(gamma**lag < share for lag in lags) / len(lags), "expected 0.25, got 0.75"),
+        ("within_reach", lambda gamma, share, lags: None, "is a `return` missing? Hint: "),
         ("bank_of", lambda parts, gamma: bank_of(parts.flip(0), gamma), "values differ"),
         ("bank_of", lambda parts, gamma: gamma * bank_of(parts, gamma), "every value is 0.5 times"),
         ("bank_of", lambda parts, gamma: bank_of(parts, gamma).T, "it is transposed"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chapters import NOTEBOOKS, ROOT, code, each_notebook, last_text, read, source, tags
+from chapters import CHAPTERS, NOTEBOOKS, ROOT, code, each_notebook, last_text, read, source, tags
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,21 @@ def test_was_run_from_top_to_bottom(path):
     for cell in cells:
         stopped = [o["output_type"] for o in cell["outputs"] if o["output_type"] == "error"]
         assert len(stopped) == ("raises-exception" in tags(cell)), source(cell)
+
+
+PROFILE = 'profile = notebook.profile("cpu")  # on a GPU: "t4" or "a100", the same code on Flan-T5'
+ELSEWHERE = re.compile(r"""load_backbone\((["']|\))|from_shipped\(|= *["'](nano|google/)""")
+
+
+@pytest.mark.parametrize("path", CHAPTERS[:9], ids=lambda path: path.stem)
+def test_one_cell_holds_the_profile(path):
+    """The one line to change for Flan-T5; below it no cell names a backbone of its own."""
+    cells = [source(cell) for cell in code(read(path))]
+    [place] = [i for i, text in enumerate(cells) if PROFILE in text.splitlines()]
+    assert sum(text.count("notebook.profile(") for text in cells) == 1
+    for i, text in enumerate(cells):
+        assert not ELSEWHERE.search(text), text
+        assert i >= place or "profile." not in text
 
 
 @each_notebook

@@ -8,7 +8,7 @@ In the source an exercise is three cells in a row, told apart by their tags, and
     check      the chapter's check of it, which says in words how far it is
     solution   code that answers it, with the same check; folded (a question in words has a solution in `<details>` only)
 
-students/    has no solutions, no sentence that says where they are, and no outputs: what a student sees there, the student ran
+students/    has no solutions, no sentence that speaks of them, and no outputs: what a student sees there, the student ran
 solutions/   has no stubs: the solutions in their places, unfolded, with their outputs
 """
 
@@ -20,7 +20,9 @@ from pathlib import Path
 
 import notebooks
 
-WHERE = re.compile(r"\s*The solutions? (?:is|are|stands?) (?:folded|below|under)[^.]*\.")
+ABOUT = re.compile(
+    r"\s*(?:In the solution|The solutions?(?:'s output)? (?:is|are|stands?|then))\b[^.]*\."
+)
 
 
 def students(notebook):
@@ -31,7 +33,7 @@ def students(notebook):
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
         else:
-            cell["source"] = WHERE.sub("", "".join(cell["source"]))
+            cell["source"] = ABOUT.sub("", "".join(cell["source"]))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from lmem.checks.exercise import Wrong, call, exercise, require, returns, shown
+from lmem.checks.exercise import call, exercise, require, returns, shown
 
 NO_GAIN = "where there is no gain over zero rows there is no share: return None"
 
@@ -57,7 +57,20 @@ def extended(answer):
     mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
     expected = torch.cat([z, rows @ w_mem], 1), torch.cat([seen, mask.long()], 1)
     hint = "states first, rows @ w_mem behind them, along the positions (axis 1); the masks in the same order"
-    returns(answer, (z, seen, rows, mask, w_mem), expected, hint)
+    both = expected[1]
+    slips = {
+        "the rows stand in front; they belong behind the question's latents": (
+            torch.cat([rows @ w_mem, z], 1),
+            torch.cat([mask.long(), seen], 1),
+        ),
+        "the rows are as they were in the bank; W_mem is missing": (torch.cat([z, rows], 1), both),
+        "W_mem is transposed: a row p becomes p @ w_mem": (torch.cat([z, rows @ w_mem.T], 1), both),
+        "rows that may not be read are read: their mask is missing": (
+            expected[0],
+            torch.cat([seen, torch.ones_like(mask)], 1),
+        ),
+    }
+    returns(answer, (z, seen, rows, mask, w_mem), expected, hint, slips=slips)
 
 
 @exercise("4.5")
@@ -75,8 +88,5 @@ def given_back(answer):
     half = "a bank that stays below the bare backbone gives back the whole of its gain, not more"
     returns(answer, (6.0, 2.0, 4.0), 1.0, half)
     for f_mem in (2.0, 1.0):
-        try:
-            found = call(answer, 6.0, 2.0, f_mem)
-        except Wrong as error:
-            raise Wrong(f"{error}. Hint: {NO_GAIN}") from error
+        found = call(answer, 6.0, 2.0, f_mem, hint=NO_GAIN)
         require(found is None, f"{shown(answer, (6.0, 2.0, f_mem))}: {NO_GAIN}")

@@ -14,7 +14,18 @@ def branch(answer):
     maps = [torch.randn(4, 4, generator=drawn) for _ in range(4)]
     expected = 0.5 * _found(states, rows, *maps[:3]) @ maps[3]
     hint = "shares = softmax over the rows of (s W_q)(P W_k)^T / sqrt(D); then the values P W_v, then W_o, then beta"
-    returns(answer, (states, rows, *maps, 0.5), expected, hint)
+    w_q, w_k, w_v, w_o = maps
+    scores, told = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
+    slips = {
+        "the scores are not divided by sqrt(D)": 0.5 * scores.softmax(-1) @ told,
+        "the scores are divided by D; it should be its square root": 0.5 * (scores / 4).softmax(-1) @ told,
+        "the scores are divided by the square root of N; it should be that of D": 0.5 * (scores / 3**0.5).softmax(-1) @ told,
+        "the softmax runs over the states; each state divides itself among the rows": 0.5 * (scores / 2).softmax(0) @ told,
+        "the states are in it; the branch returns only what they gain": states + expected,
+        "beta is missing": 2 * expected,
+        "W_o is missing": 0.5 * _found(states, rows, w_q, w_k, w_v),
+    }  # fmt: skip
+    returns(answer, (states, rows, *maps, 0.5), expected, hint, slips=slips)
     returns(
         answer, (states, rows, *maps, 0.0), torch.zeros(3, 4), "with beta = 0 nothing is gained"
     )
@@ -31,10 +42,16 @@ def gated(answer):
     w_g, b_g = torch.randn(8, 4, generator=drawn), torch.full((4,), -2.0)
     shut = torch.sigmoid(torch.tensor(-2.0)) * found
     hint = "with W_g = 0 the gate is sigmoid(b_g) for every state"
-    returns(answer, (states, found, torch.zeros(8, 4), b_g), shut, hint)
+    slips = {
+        "this is the gate alone; it has to be multiplied with what was found": shut / found,
+        "the states went through the gate; it is for what was found": shut / found * states,
+    }
+    returns(answer, (states, found, torch.zeros(8, 4), b_g), shut, hint, slips=slips)
     expected = torch.sigmoid(torch.cat([states, found], 1) @ w_g + b_g) * found
     hint = "the gate sees the states first and what was found behind them, and multiplies the find"
-    returns(answer, (states, found, w_g, b_g), expected, hint)
+    other = torch.sigmoid(torch.cat([found, states], 1) @ w_g + b_g) * found
+    slips = {"the gate sees what was found first; the states come first": other}
+    returns(answer, (states, found, w_g, b_g), expected, hint, slips=slips)
 
 
 @exercise("5.3")
@@ -69,7 +86,11 @@ def add_beside(answer):
     def the_module(states):
         return module(states)
 
-    found = call(the_module, states)
+    found = call(
+        the_module,
+        states,
+        hint="a hook gets (module, args, output); args is a tuple, the input is its first; output is one too",
+    )
     require(
         isinstance(found, tuple) and len(found) == 2,
         "a hook that returns something replaces the whole output: return a tuple like the one it was given",

@@ -1,4 +1,4 @@
-"""Checks of chapter 6: the attention-coupled write by hand, its mean row without any attention, its decay, its gain."""
+"""Checks of chapter 6: the attention-coupled write by hand, its mean row without any attention, its gain."""
 
 import torch
 
@@ -36,16 +36,6 @@ def mean_row(answer):
 
 
 @exercise("6.3")
-def turns_until(answer):
-    """The first lag at which less than a share of a turn is left: (gamma, share) to a whole number."""
-    hint = "the smallest whole lag with gamma**lag < share"
-    returns(answer, (0.5, 0.2), 3, hint)  # 1/4, then 1/8
-    returns(answer, (0.95, 0.5), 14, hint)  # .513 after 13, .488 after 14
-    returns(answer, (0.95, 2**-8), 109, hint)
-    returns(answer, (0.5, 0.25), 3, "exactly a quarter is left after 2 turns, and that is not less")
-
-
-@exercise("6.4")
 def gain(answer):
     """The factor for deviations, all tokens alike: (gamma, N, R, v (D,), q (D,)) to a number."""
     v, q = torch.tensor([1.0, 2.0, 0.0, 2.0]), torch.tensor([2.0, 1.0, 5.0, 0.0])

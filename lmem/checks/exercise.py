@@ -65,9 +65,10 @@ def exercise(number):
     return checking
 
 
-def call(function, *arguments):
+def call(function, *arguments, hint=""):
     """What the learner's function returns for copies of these arguments.
 
+    hint    a sentence that helps if it stops
     raises  Wrong if it is no function, or stops with an error: which one, in which line; or if it changes an argument
     """
     if not callable(function):
@@ -79,30 +80,38 @@ def call(function, *arguments):
         if isinstance(error, NotImplementedError) and not str(error):
             raise
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise Wrong(
-            f"{shown(function, arguments)} stops{line(function, error)} with {said}"
-        ) from error
+        said = f"{shown(function, arguments)} stops{line(function, error)} with {said}"
+        raise Wrong(_hinted(said, hint)) from error
     if any(difference(now, before) for now, before in zip(given, arguments, strict=True)):
         raise Wrong(f"{shown(function, arguments)} changes what it was given; work on a copy")
     return found
 
 
-def expect(got, expected, what, hint="", close=CLOSE):
+def expect(got, expected, what, hint="", close=CLOSE, slips=None):
     """Nothing, if `got` is what was expected.
 
     what    names what was got: a call, a variable
     hint    a sentence that helps without telling
+    slips   {what was done, in words: the value that comes of it}, for mistakes that many make
     close   how far numbers may be apart, as a share of the largest expected one
     raises  Wrong, with the difference in words
     """
     said = difference(got, expected, close)
     if said:
-        raise Wrong(f"{what}: {said}." + (f" Hint: {hint}" if hint else ""))
+        for slip, value in (slips or {}).items():
+            if not difference(got, value, close):
+                raise Wrong(f"{what}: {slip}.")
+        raise Wrong(_hinted(f"{what}: {said}", hint))
 
 
-def returns(function, arguments, expected, hint="", close=CLOSE):
+def returns(function, arguments, expected, hint="", close=CLOSE, slips=None):
     """Call the learner's function with a tuple of arguments and compare what it returns; raises Wrong."""
-    expect(call(function, *arguments), expected, shown(function, arguments), hint, close)
+    found = call(function, *arguments, hint=hint)
+    expect(found, expected, shown(function, arguments), hint, close, slips)
+
+
+def _hinted(said, hint):
+    return said + ("" if said[-1] in ".?!" else ".") + (f" Hint: {hint}" if hint else "")
 
 
 def require(holds, sentence):

@@ -18,6 +18,8 @@ def difference(got, expected, close=CLOSE):
     wanted, found = kind(expected), kind(got)
     if got is None and expected is not None:
         return f"expected {wanted}, got nothing: is a `return` missing?"
+    if wanted != found and isinstance(expected, tuple):
+        return f"expected {len(expected)} values, as a tuple, got {found}"
     if wanted != found:
         one = wanted == "a number" and found in ("a tensor", "an array") and not got.ndim
         return f"expected {wanted}, got {found}" + (": `.item()` takes it out" if one else "")
