@@ -116,7 +116,7 @@ def test_figures_say_what_is_in_the_file(result):
 
 
 def test_the_page_shows_the_shipped_file():
-    """The table of book/full_size.md is the file's, and the file is what the page says: exact in chunks, memory that stays."""
+    """The table of book/full_size.md is the file's, and the file is what the page says: exact in chunks, two bytes a row at most."""
     found = results.load("bench/rows-nano")
     page = (Path(__file__).parents[1] / "book" / "full_size.md").read_text(encoding="utf-8")
     for line in figures.table(found):
@@ -126,7 +126,7 @@ def test_the_page_shows_the_shipped_file():
     by = {(row["rows"], row["way"]): row for row in found["by_rows"]}
     assert all(row["same"] == 1 for row in found["by_rows"] if row["way"] == "chunks")
     most, least = max(n for n, _ in by), min(n for n, _ in by)
-    assert by[most, "chunks"]["mib"] < 10 * by[least, "chunks"]["mib"]
+    assert by[most, "chunks"]["mib"] < 10 * by[least, "chunks"]["mib"] + 2 * most / 2**20
     whole = [row for row in found["by_rows"] if row["way"] == "whole"]
     assert whole[-1]["mib"] > 50 * whole[0]["mib"]
 

@@ -94,7 +94,7 @@ def test_a_folded_solution_opens(driver, site):
     summary = folded.find_element("tag name", "summary")
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", summary)
     summary.send_keys("\n")  # by keyboard
-    assert code.is_displayed()
+    wait(code.is_displayed, 5)
     assert "def turns_kept" in code.text
 
 

@@ -39,7 +39,7 @@ PROFILE = 'profile = notebook.profile("cpu")  # on a GPU: "t4" or "a100", the sa
 ELSEWHERE = re.compile(r"""load_backbone\((["']|\))|from_shipped\(|= *["'](nano|google/)""")
 
 
-@pytest.mark.parametrize("path", CHAPTERS[:9], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_one_cell_holds_the_profile(path):
     """The one line to change for Flan-T5; below it no cell names a backbone of its own."""
     cells = [source(cell) for cell in code(read(path))]
