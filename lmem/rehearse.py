@@ -91,6 +91,16 @@ def rehearse(model, conversations, config=None, progress=True):
     }
 
 
+def goals(question, texts):
+    """The turn that the first hop needs, and the newest that holds the answer; the same where one turn is enough.
+
+    texts  the turns of a conversation in which the question has evidence
+    """
+    holds = [t for t in question.evidence if question.answer in texts[t]] or question.evidence
+    before = [t for t in question.evidence if t != holds[-1]]
+    return (before or [holds[-1]])[0], holds[-1]
+
+
 def hold(model):
     """Let nothing learn but how the read tells the decoder what it found."""
     model.requires_grad_(False)
@@ -125,11 +135,9 @@ class _Drill:
             if q.answer is None:
                 found.append(Ask(q.prompt, -1, -1, -1, fact))
                 continue
-            holds = [t for t in q.evidence if q.answer in texts[t]] or list(q.evidence)
-            if holds:
-                before = [t for t in q.evidence if t != holds[-1] and len(q.evidence) > 1]
+            if q.evidence:
                 token = self.model.backbone.tokenize([q.answer])[0][0]
-                found.append(Ask(q.prompt, token, (before or holds[-1:])[0], holds[-1], fact))
+                found.append(Ask(q.prompt, token, *goals(q, texts), fact))
         return found
 
     def _batch(self):

@@ -16,13 +16,13 @@ FLOORS = [
     {"methods", "large", "large_slots"},
     {"model"},
     {
-        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "steps", "collapse", "capacity", "sketch", "plan", "reproduce", "beside",
+        "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "lost", "steps", "collapse", "capacity", "sketch", "plan", "reproduce", "beside",
     },
     {"viz", "talk", "notebook", "checks"},
     {"cli"},
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
-    "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"},
+    "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"}, "lost": {"rehearse", "rows"},
     "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz", "talk"}, "checks": {"checks"}, "bench": {"bench", "train", "text", "plan", "sketch", "runs"}, "cli": {"cli"}, "plan": {"bench", "sketch", "runs"}, "reproduce": {"train", "evaluate", "runs", "sweep", "beside"}, "large_slots": {"large"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast

@@ -5,6 +5,7 @@ python book/tools/ladder_page.py check    say whether it is what the files say
 """
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ sys.path[:0] = [str(ROOT / "book" / "tools")]
 from results_page import table, write_or_check  # noqa: E402
 
 from lmem import results  # noqa: E402
-from lmem.ladder import RUNGS, gain  # noqa: E402
+from lmem.ladder import RUNGS, TOP, gain  # noqa: E402
+from lmem.lost import STAGES, stage  # noqa: E402
 
 HEAD = """\
 # The ladder, and what did not work
@@ -91,20 +93,20 @@ def goals(cells):
     ]  # fmt: skip
 
 
+KINDS = {
+    "nothing held out": lambda r: not r["held_out"],
+    "a held-out name": lambda r: "name" in r["held_out"] and "phrasing" not in r["held_out"],
+    "a held-out relation": lambda r: "relation" in r["held_out"] and "phrasing" not in r["held_out"],
+    "a held-out phrasing": lambda r: "phrasing" in r["held_out"],
+    "one fact, told once": lambda r: r["kind"] == "single",
+    "an overwritten fact": lambda r: r["kind"] == "updated",
+    "two hops": lambda r: r["kind"] == "two-hop",
+}  # fmt: skip
+
+
 def apart(cells):
-    kinds = {
-        "nothing held out": lambda r: not r["held_out"],
-        "a held-out name": lambda r: "name" in r["held_out"] and "phrasing" not in r["held_out"],
-        "a held-out relation": lambda r: (
-            "relation" in r["held_out"] and "phrasing" not in r["held_out"]
-        ),
-        "a held-out phrasing": lambda r: "phrasing" in r["held_out"],
-        "one fact, told once": lambda r: r["kind"] == "single",
-        "an overwritten fact": lambda r: r["kind"] == "updated",
-        "two hops": lambda r: r["kind"] == "two-hop",
-    }
     rows = []
-    for what, keep in kinds.items():
+    for what, keep in KINDS.items():
         found = {scale: gain(cells[f"keyed-{scale}x"], keep) for scale in (1, 10)}
         rows.append(
             {
@@ -147,6 +149,42 @@ def tests(cells):
     )
 
 
+def where(cells):
+    """Where the last rung loses its answers, from `lmem lost`."""
+    parts, groups = [], {"all": lambda r: True} | KINDS
+    for scale in (10, 1):
+        for result in cells.get(f"lost-{scale}x", [])[:1]:
+            asked = result["questions"]
+            rows = []
+            for what, keep in groups.items():
+                kept = [row for row in asked if keep(row)]
+                share = Counter(map(stage, kept))
+                rows.append(
+                    {"questions with": what, "n": len(kept)}
+                    | {name: f"{100 * share[name] / len(kept):.1f}" for name in STAGES}
+                )
+            first, four = (
+                [r for r in asked if r["place"] is not None and r["place"] < n] for n in (1, 4)
+            )
+            right = sum(r["em"] for r in first) / len(first)
+            parts += [
+                table(rows),
+                f"At {scale}x the row that holds the answer comes first for {100 * len(first) / len(asked):.1f} percent of the questions, and among "
+                f"the first four for {100 * len(four) / len(asked):.1f}. Where it comes first, {100 * right:.1f} percent are answered right.",
+            ]  # fmt: skip
+    if not parts:
+        return "## Where it stops\n\nNot run yet."
+    return "\n\n".join(
+        [
+            "## Where it stops",
+            "The shipped adapter (the first seed), 600 turns, in percent of the questions: which step loses the answer. A question of two hops is judged "
+            "by its second. At 1x a row that is gone was taken by a later fact, for there are fewer rows than facts.",
+            *parts,
+            "Made by `lmem lost --scale 10 --out results/beyond/lost-10x-s0.json.gz`, and likewise at 1x.",
+        ]
+    )
+
+
 def failures(cells):
     """Rungs that did not remember, and changes that did not help; each from its files."""
     lines, before = [], {}
@@ -165,7 +203,10 @@ def failures(cells):
                 lines.append(
                     f"- `{rung.name}` at {scale}x ({rung.change}): {said(found)} points, after {said(other)} of `{name}`. This change costs more than it brings there."
                 )
-            before[scale] = rung.name, found
+            if (
+                before.get(scale, ("",))[0] != TOP.name
+            ):  # what follows the top rung is compared with it
+                before[scale] = rung.name, found
     parts = apart_gap(cells)
     return "## What did not work\n\n" + "\n".join([*lines, parts])
 
@@ -186,7 +227,7 @@ def page(root):
     cells = load(root)
     reached = goals(cells)
     parts = [
-        HEAD, rungs(cells), "## What was aimed at\n\n" + table(reached), apart(cells), tests(cells), failures(cells),
+        HEAD, rungs(cells), "## What was aimed at\n\n" + table(reached), apart(cells), where(cells), tests(cells), failures(cells),
         "Made by `lmem ladder --out results/beyond`.",
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"

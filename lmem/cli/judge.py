@@ -133,6 +133,37 @@ def ladder(
     show(report, as_json, "lmem ladder")
 
 
+@verbs.command()
+def lost(
+    adapter: Adapter = None,
+    scale: Annotated[float, typer.Option(help="1 is 64 rows.")] = 10,
+    conversations: Tests = 10,
+    turns: TestTurns = 600,
+    out: Out = None,
+    seed: Seed = 7,
+    as_json: Json = False,
+):
+    """Where a keyed memory loses its answers: not kept, not found, or told wrong (chapter 14)."""
+    from lmem import results, runs
+    from lmem.lost import STAGES, fates, stage
+    from lmem.model import MemoryModel
+
+    shipped = MemoryModel.from_shipped
+    model = (MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")).variant(
+        scale
+    )
+    rows = fates(model, runs.for_testing("tinyworld", conversations, turns, seed))
+    share = {name: sum(stage(row) == name for row in rows) / len(rows) for name in STAGES}
+    result = {
+        "backbone": model.backbone.name, "adapter": "of one's own" if adapter else "nano-keyed",
+        "method": model.method.name, "scale": scale, "data": runs.label("tinyworld", turns), "test_seed": seed,
+        "share": share, "questions": rows, "versions": results.versions(),
+    }  # fmt: skip
+    if out:
+        results.save(result, out)
+    show({"questions": len(rows), **share}, as_json, f"lmem lost, {scale:g}x")
+
+
 @verbs.command("null-rows")
 def null_rows(
     rows: Annotated[

@@ -1,0 +1,62 @@
+"""Where a keyed memory loses an answer, step by step."""
+
+import pytest
+
+from lmem import runs
+from lmem.data.conversation import Question
+from lmem.errors import MethodError
+from lmem.evaluate import evaluate
+from lmem.lost import STAGES, fates, stage
+from lmem.model import MemoryModel
+from lmem.rehearse import goals
+
+
+@pytest.fixture(scope="module")
+def keyed():
+    return MemoryModel.from_shipped("nano-keyed")
+
+
+@pytest.fixture(scope="module")
+def told():
+    return runs.for_testing("tinyworld", 2, 80, 7)
+
+
+def test_answers_are_those_of_the_evaluation(keyed, told):
+    rows = fates(keyed, told, progress=False)
+    scored = evaluate(keyed, told, controls="right", progress=False)["questions"]
+    em = {row["id"]: row["right"]["em"] for row in scored if row["answerable"]}
+    assert {row["id"]: row["em"] for row in rows} == em
+    assert sum(em.values()) > 0.7 * len(em)
+
+
+def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told):
+    few = fates(keyed.variant(0.125), told, progress=False)  # 16 rows
+    enough = fates(keyed, told, progress=False)
+    gone, not_kept = (sum(row["place"] is None for row in rows) for rows in (few, enough))
+    assert gone > 2 * not_kept
+    assert all(stage(row) == STAGES[0] for row in few if row["place"] is None and not row["em"])
+
+
+def test_only_a_read_by_keys_can_be_asked(told):
+    with pytest.raises(MethodError, match="recalls by keys"):
+        fates(MemoryModel.from_shipped("nano-recent"), told, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("em", "place", "empty", "which"),
+    [(0, None, False, 0), (0, 2, True, 1), (0, 0, True, 2), (0, 0, False, 3), (1, 2, True, 4), (1, None, False, 4)],
+)  # fmt: skip
+def test_the_first_step_that_fails_names_the_stage(em, place, empty, which):
+    assert stage({"em": em, "place": place, "empty": empty}) == STAGES[which]
+
+
+def question(answer, evidence):
+    return Question(id="q", text="?", answer=answer, category=4, evidence=evidence)
+
+
+def test_goals_are_the_turns_that_each_hop_needs():
+    texts = ["Ana: My brother is Hugo.", "Ana: Hugo lives in Rome.", "Ana: Hugo moved to Oslo."]
+    assert goals(question("Oslo", (2,)), texts) == (2, 2)
+    assert goals(question("Oslo", (0, 2)), texts) == (0, 2)
+    assert goals(question("Hugo", (0, 2)), texts) == (0, 2)  # the newest that holds it
+    assert goals(question("Bern", (1,)), texts) == (1, 1)  # told in other words
