@@ -4,7 +4,7 @@
   alternative (`layout.meta.alt`) is a warning, and warnings are errors.
 - Both libraries are copied at build time out of installed packages: nothing large is in the repository, and the figures
   are drawn by the plotly.js that belongs to the installed plotly.
-- Scripts of the theme that nothing here uses are dropped.
+- Scripts of the theme that nothing here uses are dropped, and roles that ARIA has given up are renamed.
 """
 
 import json
@@ -95,8 +95,15 @@ def drop_scripts(app, pagename, templatename, context, doctree):
     context["script_files"] = [s for s in context["script_files"] if "thebe" not in str(s).lower()]
 
 
+def name_roles(app, pagename, templatename, context, doctree):
+    """A citation is an item of its list; docutils still gives it a role that ARIA has given up."""
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
 def setup(app):
     render.load_mime_renders = known_renderers(render.load_mime_renders)
     app.connect("builder-inited", add_libraries)
     app.connect("html-page-context", drop_scripts, priority=900)
+    app.connect("html-page-context", name_roles)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}
