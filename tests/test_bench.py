@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from helpers import away
 
-from lmem import cli
+from lmem import cli, results
 from lmem.bench import compare, measure, plain
 from lmem.bench.compare import shortened, some
 from lmem.bench.evaluate import bench_eval
@@ -340,3 +341,22 @@ def test_a_published_size_with_random_weights(conversations):
     [ids] = backbone.tokenize(texts[:1])
     assert backbone.tokenizer.decode(ids, skip_special_tokens=True) == texts[0]
     assert backbone.tokenizer.unk_token_id not in ids
+
+
+def test_the_page_on_full_size_says_what_one_adapter_takes():
+    """m3 at Flan-T5-small's size, ten epochs of LoCoMo on two cores: the page's minutes are the file's, below 12."""
+    page = " ".join(
+        (Path(__file__).parents[1] / "book/full_size.md").read_text(encoding="utf-8").split()
+    )
+    file = results.load("bench/train-flan-t5-small")
+    assert (file["data"], file["epochs"], file["rows"]) == ("locomo", 10, 64)
+    assert file["provenance"]["machine"]["threads"] == 2
+    ours, plain = (
+        {k: f"{v / 60:.1f}" for k, v in file["seconds"][way]["total"].items()}
+        for way in ("engine", "plain")
+    )
+    assert (
+        f"{ours['median']} minutes [{ours['min']}, {ours['max']}], where the plain way takes {plain['median']} ("
+        in page
+    )
+    assert file["seconds"]["engine"]["total"]["max"] < 12 * 60
