@@ -5,7 +5,6 @@ runs can be compared question by question. What exists is skipped, and a run tha
 """
 
 import multiprocessing
-import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -77,7 +76,7 @@ def sweep(cells, out, config=None, jobs=1, progress=True):
         raise InputError(f"expected at least 1 job, not {jobs}")
     todo = [cell for cell in cells if not (out / cell.file).exists()]
     report = {"done": [], "skipped": sorted(set(names) - {c.name for c in todo}), "failed": {}}
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, torch.get_num_threads() // jobs)
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, fresh, torch.set_num_threads, (threads,)) as pool:
         waiting = {pool.submit(perform, cell, out, config): cell.name for cell in todo}
