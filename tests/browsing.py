@@ -25,14 +25,19 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 READY = """
-const done = arguments[arguments.length - 1];
-dispatchEvent(new Event("beforeprint"));          // draws every figure, also those far below
-document.querySelectorAll("details").forEach((one) => (one.open = one.open || arguments[0]));
-const boxes = [...document.querySelectorAll(".lmem-plotly")];
-const drawn = () => boxes.every((box) => box.querySelector(".main-svg"));
-const formulas = () => !document.querySelector(".math") || document.querySelector("mjx-container");
-const since = Date.now();
-const look = () => (drawn() && formulas()) || Date.now() - since > 60000 ? done(drawn() && !!formulas()) : setTimeout(look, 20);
+const [unfold, done] = arguments, since = Date.now();
+const look = () => {
+  const here = document.readyState === "complete";   // the driver may come before a busy machine has run all scripts
+  if (here) {
+    dispatchEvent(new Event("beforeprint"));          // draws every figure, also those far below
+    document.querySelectorAll("details").forEach((one) => (one.open = one.open || unfold));
+  }
+  const figures = [...document.querySelectorAll(".lmem-plotly")].every((box) => box.querySelector(".main-svg"));
+  const formulas = !document.querySelector(".math") || document.querySelector("mjx-container");
+  const drawn = here && figures && !!formulas;
+  if (drawn || Date.now() - since > 100000) done(drawn);
+  else setTimeout(look, 50);
+};
 look();
 """
 

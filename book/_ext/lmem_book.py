@@ -8,6 +8,7 @@
 """
 
 import json
+import re
 import shutil
 from html import escape
 from importlib.metadata import distribution
@@ -23,6 +24,8 @@ MATHJAX = Path(
     distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline/static/mathjax")
 )
 MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions/*.js", "output/chtml/fonts/woff-v2/*.woff")
+SUMMARY = re.compile(r"<summary>.*?</summary>", re.S)
+FORMULA = re.compile(r"\$([^$]+)\$")
 log = logging.getLogger(__name__)
 
 
@@ -101,9 +104,23 @@ def name_roles(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def set_formulas(app, doctree):
+    """A formula in a `<summary>`, which is raw HTML and not read as Markdown, is a formula on the site too."""
+    for raw in doctree.findall(nodes.raw):
+        if "<summary>" in (text := raw.astext()):
+            raw[:] = [nodes.Text(SUMMARY.sub(_formulas, text))]
+
+
+def _formulas(summary):
+    return FORMULA.sub(
+        r'<span class="math notranslate nohighlight">\\(\1\\)</span>', summary.group()
+    )
+
+
 def setup(app):
     render.load_mime_renders = known_renderers(render.load_mime_renders)
     app.connect("builder-inited", add_libraries)
+    app.connect("doctree-read", set_formulas)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("html-page-context", name_roles)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,5 @@
-// Draws each stored figure when it comes into view, in the colours of the page's theme; all of them before printing.
+// Draws each stored figure when it comes into view, in the colours of the page's theme and with its words inside it; all of
+// them before printing.
 (() => {
   const colours = () => {
     const dark = document.documentElement.dataset.theme === "dark";
@@ -19,11 +20,51 @@
     return found;
   };
 
+  // a text in lines of so many letters
+  const broken = (text, most) =>
+    text
+      .split(" ")
+      .reduce((lines, word) => {
+        const longer = `${lines.at(-1)} ${word}`;
+        return lines.length && longer.length <= most ? [...lines.slice(0, -1), longer] : [...lines, word];
+      }, [])
+      .join("<br>");
+
+  // a slider leaves room for its first and last label; in a narrow figure titles have more lines, panels smaller headings
+  const fit = (layout, frames, width) => {
+    const margin = (layout.margin = { l: 80, r: 80, t: 100, ...layout.margin });
+    const inside = width - margin.l - margin.r;
+    (layout.sliders || []).forEach((slider) => {
+      const [first, last] = [slider.steps.at(0), slider.steps.at(-1)].map((step) => 3.2 * (step.label || "").length);
+      slider.pad = { ...slider.pad, l: Math.max(0, first - margin.l), r: Math.max(0, last - margin.r) };
+    });
+    const titles = [layout, ...frames.map((frame) => frame.layout)].map((one) => one?.title).filter((one) => one?.text);
+    const more = Math.max(0, ...titles.map((title) => {
+      title.text = broken(title.text, width / 8.4);
+      if (title.subtitle?.text) title.subtitle.text = broken(title.subtitle.text, width / 6.8);
+      return `${title.text} ${title.subtitle?.text}`.split("<br>").length - 1;
+    }));
+    margin.t += 20 * more;
+    if (layout.height) layout.height += 20 * more;
+    for (const [key, axis] of Object.entries(layout)) {
+      if (!/^xaxis\d*$/.test(key) || !axis.title?.text) continue;
+      const [from, to] = axis.domain || [0, 1];
+      axis.title.text = broken(axis.title.text, ((to - from) * inside) / 7.6);
+    }
+    const heads = (layout.annotations || []).filter((one) => one.xref === "paper" && !one.showarrow && one.text);
+    const room = inside / new Set(heads.map((one) => one.x)).size;
+    heads.forEach((one) => {
+      const size = one.font?.size || 12;
+      one.font = { ...one.font, size: Math.min(size, Math.max(9, room / (0.55 * one.text.length))) };
+    });
+  };
+
   const draw = async (box) => {
     if (drawn.has(box)) return;
     drawn.add(box);
     const { data, layout, frames } = JSON.parse(box.querySelector("script").textContent);
     const settings = { responsive: true, displayModeBar: false };
+    fit(layout, frames, box.clientWidth);
     await Plotly.newPlot(box, data, { ...layout, autosize: true, width: undefined }, settings);
     await Plotly.relayout(box, look(box.layout));
     if (frames.length) await Plotly.addFrames(box, frames);

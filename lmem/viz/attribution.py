@@ -35,9 +35,7 @@ def attributed(bits, texts, questions, answers, title):
         f"Bars of the bits that each of {len(texts)} turns gives to an answer, with a slider over {len(questions)} questions. "
         f"The largest of each: {'; '.join(spoken)}."
     )
-    figure = style(
-        go.Figure(), title, alt, "bits of the answer's likelihood, lost without the turn", None, 560
-    )
+    figure = style(go.Figure(), title, alt, "bits lost without the turn", None, 560)
     top, low = max(map(max, rows)), min(map(min, rows))
     figure.update_xaxes(range=[min(0.0, low) - 0.5, top * 1.05 + 0.5])
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, ticks="")

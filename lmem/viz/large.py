@@ -15,7 +15,7 @@ PANELS = (("ms", "one question, ms"), ("mib", "memory, MiB"), ("em", "exact matc
 
 
 def rows(result, title="One question by the rows of the bank"):
-    """Three panels over the number of rows, which is drawn by its logarithm: time, memory, exact match with its interval.
+    """Three panels, one below the other, over the rows' logarithm: time, memory, exact match with its interval.
 
     result  of `lmem bench rows`
     raises  InputError for another result
@@ -23,25 +23,26 @@ def rows(result, title="One question by the rows of the bank"):
     if result.get("what") != "rows":
         raise InputError("expected a result of `lmem bench rows`")
     found = result["by_rows"]
-    figure = make_subplots(rows=1, cols=3, horizontal_spacing=0.09)
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.06)
     for way, (name, colour, symbol) in WAYS.items():
         mine = [row for row in found if row["way"] == way]
         if not mine:
             continue
-        for column, (measure, _) in enumerate(PANELS, 1):
+        for panel, (measure, _) in enumerate(PANELS, 1):
             points, bars = _values(mine, measure)
             figure.add_scatter(
                 x=[row["rows"] for row in mine], y=points, error_y=bars, name=name, legendgroup=way,
-                showlegend=column == 1, mode="lines+markers", row=1, col=column,
+                showlegend=panel == 1, mode="lines+markers", row=panel, col=1,
                 line={"color": colour}, marker={"symbol": symbol, "size": 8},
             )  # fmt: skip
     figure.add_vline(x=result["newest_rows"], line={"dash": "dot", "color": "#7f7f7f", "width": 1})
-    style(figure, title, _alt(result), "rows of the bank", None, 400)
+    style(figure, title, _alt(result), None, None, 760)
     figure.update_xaxes(type="log", tickvals=[10**i for i in range(2, 7)])
-    for column, (measure, text) in enumerate(PANELS, 1):
-        figure.update_yaxes(title=text, row=1, col=column)
-        figure.update_yaxes(type="linear" if measure == "em" else "log", row=1, col=column)
-    figure.update_yaxes(range=[0, 100], row=1, col=3)
+    figure.update_xaxes(title="rows of the bank", row=3, col=1)
+    for panel, (measure, text) in enumerate(PANELS, 1):
+        figure.update_yaxes(title=text, row=panel, col=1)
+        figure.update_yaxes(type="linear" if measure == "em" else "log", row=panel, col=1)
+    figure.update_yaxes(range=[0, 100], row=3, col=1)
     return figure
 
 
