@@ -2,11 +2,14 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
+from chapters import CHAPTERS, read, source
 
+from lmem import results
 from lmem.checks import capstone
 from lmem.errors import InputError, MethodError
 from lmem.write import WRITES
@@ -171,6 +174,21 @@ def test_what_is_right_passes(rule):
 def test_what_cannot_be_registered(name, rule, said):
     with pytest.raises(MethodError, match=said):
         capstone.register(name, rule)
+
+
+def test_the_book_s_reservoir_is_a_write_like_any_other():
+    """The source that the solution of 17.5 shows; its row lies in the leaderboard of 240 turns."""
+    [shown] = [source(c) for c in read(CHAPTERS[-1])["cells"] if "class Reservoir" in source(c)]
+    space = {}
+    exec(re.search(r"```python\n(.*?)```", shown, re.S)[1], space)
+    report = capstone.check(capstone.register("reservoir", space["Reservoir"]))
+    assert report.passed, report
+    rows = {row["name"]: row for row in results.load("capstone/leaderboard-240")["rows"]}
+    assert set(rows) == {"recent", "novel", "novel_085", "reservoir"}
+    low, high = (rows["novel"]["memory"][end] for end in ("low", "high"))
+    assert rows["recent"]["memory"]["high"] < low
+    assert high < rows["reservoir"]["memory"]["low"], "it would look like a discovery"
+    assert rows["reservoir"]["memory"]["high"] > rows["novel_085"]["memory"]["low"], "it is none"
 
 
 def test_options_reach_the_rule():

@@ -89,12 +89,24 @@ class Broken(Write):
         return state.rows @ latents, state.written
 
 
+class RowsOnly(Write):
+    def update(self, state, latents, mask):
+        return state.rows + 1
+
+
+class Lots(Write):
+    def update(self, state, latents, mask):
+        return state.rows + torch.randn_like(state.rows), self.all_rows(state)
+
+
 def test_a_write_of_ones_own(writes):
     assert chapter_17.own_write(Stub).state == "unfinished"
     assert "mine" not in writes
     for answer, said in (
         (InPlace, "a write is pure: the old bank was changed"),
         (Broken, "Broken(8, 4), written a turn of 2 tokens, stops with RuntimeError"),
+        (RowsOnly, "update must return (rows, written)"),
+        (Lots, "nothing may be drawn while writing"),
         (dict, "expected a class that inherits from lmem.write.base.Write"),
         (type("Idle", (Write,), {}), "expected an update in Idle"),
     ):

@@ -38,7 +38,8 @@ def test_right_answers_pass(name):
     ("name", "answer", "said"),
     [
         ("source", lambda bits, least: max(bits), "expected 1, got 10.5"),
-        ("source", lambda bits, least: max(range(len(bits)), key=bits.__getitem__), "expected -1, got 1"),
+        ("source", lambda bits, least: max(range(len(bits)), key=bits.__getitem__), "expected -1, got 2"),
+        ("source", lambda bits, least: next((t for t, b in enumerate(bits) if b >= least), -1), "the one with the most"),
         ("source", lambda bits, least: source([abs(b) for b in bits], least), "stands in the way"),
         ("source", lambda bits, least: source(bits, least + 1e-9), "just enough"),
         ("source", lambda bits, least: source(bits, least) + 1, "expected 1, got 2"),

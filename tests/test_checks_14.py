@@ -35,8 +35,8 @@ RIGHT = {f.__name__: f for f in (place, kept_share, stays, empty_hand)}
 WRONG = {
     "place": [lambda s, a, t, k, c: s.index(max(s)), lambda s, a, t, k, c: a.index(max(a)) if k else None],
     "kept_share": [lambda t, f, c, r: r / (t * f * (1 - c)), lambda t, f, c, r: min(1.0, r / (t * f))],
-    "stays": [lambda b, later: b, lambda b, later: b * math.prod(1 - m for *_, m in later)],
-    "empty_hand": [lambda s, b, n: 1 - max(s, default=0.0), lambda s, b, n: math.exp(b * (1 - n))],
+    "stays": [lambda b, later: b, lambda b, later: b * math.prod(1 - m for *_, m in later), lambda b, later: b * (1 - sum(x * e * m for x, e, m in later))],
+    "empty_hand": [lambda s, b, n: 1 - max(s, default=0.0), lambda s, b, n: math.exp(b * (1 - n)), lambda s, b, n: empty_hand(s, b, 1 - n), lambda s, b, n: empty_hand([max(s)] if s else [], b, n)],
 }  # fmt: skip
 
 

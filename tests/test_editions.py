@@ -151,7 +151,9 @@ def exercise():
     result = {"output_type": "execute_result", "execution_count": 7, "data": {}, "metadata": {}}
     return {
         "cells": [
-            cell("markdown", "Run the check. The solution is folded below the check."),
+            cell(
+                "markdown", "Run the check. The solution is folded. In the solution of 9.2 is more."
+            ),
             cell("code", "x = ...", "exercise"),
             cell("code", "check.x(x)", "check"),
             cell("code", "x = 2\ncheck.x(x)", "solution", "hide-input", outputs=[result]),

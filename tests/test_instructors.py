@@ -28,6 +28,16 @@ def test_titles_are_the_notebooks_own():
         assert said in name.lower() or name.lower() in said, (goals[number], name)
 
 
+def test_what_is_to_be_projected_is_there():
+    """Each figure is called by its title, or by the heading over it, in its own notebook."""
+    named = re.findall(r"^\| (\d+) .*\| \*(.+?)\*[^|]*\|$", PAGE, re.M)
+    assert [int(number) for number, _ in named] == list(range(1, 18))
+    for number, name in named:
+        [path] = (ROOT / "notebooks").glob(f"{int(number):02d}_*.ipynb")
+        text = path.read_text(encoding="utf-8")
+        assert f'"text": "{name}"' in text or f"## {name}\\n" in text, name
+
+
 def test_files_and_commands_that_it_names_are_there():
     named = re.findall(r"(?:book/tools|lmem/checks|notebooks)/[\w.]+\.(?:py|ipynb)", PAGE)
     assert len(named) >= 4

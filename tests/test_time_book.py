@@ -5,9 +5,11 @@ import sys
 
 import nbformat
 import pytest
+from chapters import NOTEBOOKS, ROOT
 from helpers import lmem
 
-from lmem.bench.book import time_notebooks
+from lmem import results
+from lmem.bench.book import table, time_notebooks
 from lmem.errors import InputError
 
 
@@ -23,7 +25,7 @@ def test_a_notebook_is_run_once_and_stays_as_it_is(tmp_path, capsys):
     before, out = path.read_bytes(), tmp_path / "time-book.json"
     code, printed, _ = lmem(capsys, "time-book", path, "--out", out)
     assert code == 0
-    assert "tiny" in printed
+    assert "0. A tiny one" in printed
     assert (tmp_path / "ran").read_text() == "x"
     assert path.read_bytes() == before
     found = json.loads(out.read_text())
@@ -43,3 +45,14 @@ def test_what_cannot_be_run(tmp_path):
         time_notebooks([tmp_path / "never.ipynb"])
     with pytest.raises(InputError, match="top to bottom: ZeroDivisionError"):
         time_notebooks([notebook(tmp_path / "wrong.ipynb", "1 / 0")])
+
+
+def test_the_page_shows_the_shipped_file():
+    """The table of book/instructors.md is the file's; the file is of every notebook, and none takes too long."""
+    found = results.load("bench/time-book")
+    page = (ROOT / "book/instructors.md").read_text(encoding="utf-8")
+    for line in table(found):
+        assert f"| {' | '.join(line.values())} |" in page
+    assert [one["name"] for one in found["notebooks"]] == [path.stem for path in NOTEBOOKS]
+    assert f"{found['total_seconds'] / 60:.0f} minutes in all" in page
+    assert all(one["seconds"] < 90 and one["cpu_seconds"] < 45 for one in found["notebooks"])

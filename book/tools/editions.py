@@ -21,7 +21,7 @@ from pathlib import Path
 import notebooks
 
 ABOUT = re.compile(
-    r"\s*(?:In the solution|The solutions?(?:'s output)? (?:is|are|stands?|then))\b[^.]*\."
+    r"\s*(?:In the solution|The solutions?(?:'s output)? (?:is|are|stands?|then))\b(?:[^.]|\.(?=\d))*\."
 )
 
 

@@ -4,7 +4,7 @@ python book/tools/notebooks.py refresh notebooks/*.ipynb    run from top to bott
 python book/tools/notebooks.py check notebooks/*.ipynb      say which notebooks are not in normal form
 python book/tools/notebooks.py fork owner/name              make another repository the book's own, in all it names
 
-The repository's address is the setting repository.url in _config.yml; the first code cell of every notebook is made from it.
+The repository's address is the setting repository.url in _config.yml; the first code cell of every notebook and the README's buttons are made from it.
 """
 
 import copy
@@ -122,13 +122,17 @@ def setup_cell(root=ROOT):
 
 
 def fork(repository, root=ROOT):
-    """Put owner/name into _config.yml, and into every notebook: the first code cell, and links in stored outputs."""
+    """Put owner/name into _config.yml, into the README's buttons, and into every notebook: its first code cell, links in stored outputs."""
     path = root / "_config.yml"
     text = path.read_text(encoding="utf-8")
     old, new = address(root), f"https://github.com/{repository}"
     path.write_text(text.replace(f"\n  url: {old}\n", f"\n  url: {new}\n"), encoding="utf-8")
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         path.write_text(stored(path).replace(old, new), encoding="utf-8")
+    readme = root / "README.md"
+    for form in ("https://{}.github.io/{}/", "/github/{}/{}/"):  # the site, Colab
+        ours, theirs = (form.format(*one.split("/")[-2:]) for one in (old, new))
+        readme.write_text(stored(readme).replace(ours, theirs), encoding="utf-8")
 
 
 def run(notebook, folder, kernel="python3"):

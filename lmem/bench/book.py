@@ -66,3 +66,17 @@ def time_notebooks(paths, kernel="python3"):
         "total_seconds": total,
         "provenance": results.provenance(0, {"all": total}),
     }
+
+
+def table(found):
+    """Its notebooks as rows of {column: text}."""
+    return [
+        {
+            "notebook": one["title"],
+            "seconds": f"{one['seconds']:.0f}",
+            "CPU seconds": "-" if one["cpu_seconds"] is None else f"{one['cpu_seconds']:.0f}",
+            "peak MiB": "-" if one["peak_mib"] is None else f"{one['peak_mib']:,}",
+            "code cells": str(one["code_cells"]),
+        }
+        for one in found["notebooks"]
+    ]

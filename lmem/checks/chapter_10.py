@@ -10,7 +10,10 @@ def source(answer):
     """The turn that an answer comes from: (bits by turn, the least that counts); its number from 0, or -1 for none."""
     hint = "the turn with the most bits, if they are enough"
     returns(answer, ([0.1, 10.5, -0.2], 1.0), 1, hint)
-    returns(answer, ([0.1, 0.5, -0.2], 1.0), -1, "if no turn has enough bits, the answer is -1")
+    returns(
+        answer, ([2.0, 0.1, 9.0, 3.0], 1.0), 2, "of several with enough bits, the one with the most"
+    )
+    returns(answer, ([0.1, -0.2, 0.5], 1.0), -1, "if no turn has enough bits, the answer is -1")
     harm = "a turn with many bits below 0 stands in the way of the answer; it is not where it comes from"
     returns(answer, ([0.0, 2.0, -9.0], 1.0), 1, harm)
     returns(answer, ([3.0, 0.0], 3.0), 0, "just enough is enough")

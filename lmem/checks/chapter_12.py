@@ -2,7 +2,7 @@
 
 import math
 
-from lmem.checks.exercise import call, exercise, require, returns
+from lmem.checks.exercise import exercise, returns
 
 
 @exercise("12.1")
@@ -12,8 +12,8 @@ def both_gains(answer):
         answer, ([1.0, 0.0, 0.5], [0.0, 0.0, 0.5]), (1 / 3, 1 / 3), "where nothing is harmed both agree"
     )  # fmt: skip
     harm = "clip question by question, before the mean; the signed gain is never cut"
-    # gains 1, -1, 0, -1: clipped (1 + 0 + 0 + 0) / 4, signed -1 / 4
-    returns(answer, ([1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0]), (0.25, -0.25), harm)
+    # gains 1, -1, -1, -1: clipped (1 + 0 + 0 + 0) / 4, signed -2 / 4
+    returns(answer, ([1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0]), (0.25, -0.5), harm)
 
 
 @exercise("12.2")
@@ -23,10 +23,11 @@ def exchanged(answer):
     # totals 3, 1, 1, -1, 1, -1, -1, -3 of (1, 1, 1)
     returns(answer, ([1.0, 1.0, -1.0],), 0.5, "exchange the banks of whole conversations")
     returns(answer, ([0.0, 0.0],), 1.0, "where nothing differs every way gives as much")
-    found = call(answer, [0.1, 0.2, 0.3])  # 0.1 + 0.2 + 0.3 in another order must still be equal
-    require(
-        math.isclose(found, 1 / 8), f"exchanged([0.1, 0.2, 0.3]): expected 0.125, got {found:.4g}"
+    # totals 0, and with a rounding of 6e-17 to either side: 0.6, 0.4, 0.2, 0, 0, -0.2, -0.4, -0.6
+    rounding = (
+        "allow for rounding: 0.1 + 0.2 - 0.3 is not quite 0, so let a total be smaller by 1e-9"
     )
+    returns(answer, ([0.1, 0.2, -0.3],), 0.625, rounding)
 
 
 @exercise("12.3")

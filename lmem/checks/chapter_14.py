@@ -55,12 +55,15 @@ def stays(answer):
         "a later turn that corrects nothing takes nothing",
     )
     returns(answer, (1.0, [(0.0, 1.0, 1.0)]), 1.0, "a later turn that is not kept takes nothing")
+    twice = "the second takes its share of what the first has left"
+    returns(answer, (1.0, [(1.0, 1.0, 0.5), (1.0, 1.0, 0.5)]), 0.25, twice)
 
 
 @exercise("14.4")
 def empty_hand(answer):
     """Share of the empty hand: (likeness of the question's key to each row's, beta, nu) to p_0."""
     hint = "one more score, beta (1 - nu), stands beside beta times each likeness; then the softmax"
-    returns(answer, ([0.5], 10.0, 0.5), 0.5, hint)
+    returns(answer, ([0.7], 10.0, 0.3), 0.5, hint)
+    returns(answer, ([0.7, 0.7], 10.0, 0.3), 1 / 3, "every row has its part in the sum")
     returns(answer, ([], 10.0, 0.3), 1.0, "nothing in the bank: the hand is empty")
     returns(answer, ([1.0, 0.0], 20.0, 0.5), 1 / (1 + math.exp(10.0) + math.exp(-10.0)), hint)

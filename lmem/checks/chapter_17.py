@@ -15,10 +15,14 @@ def own_write(answer):
     try:
         capstone.register("mine", answer)
         rule = answer(8, 4)
-        rule(rule.start(), torch.ones(1, 2, 4), torch.ones(1, 2))  # an untouched stub is unfinished
+        turn = torch.ones(1, 2, 4), torch.ones(1, 2, dtype=torch.bool)
+        found = rule.update(rule.start(), *turn)  # an untouched stub is unfinished
+        pair = isinstance(found, tuple | list) and len(found) == 2
+        require(pair, "update must return (rows, written): two tensors, and nothing else")
+        rule(rule.start(), *turn)
     except MethodError as error:
         raise Wrong(str(error)) from error
-    except NotImplementedError:
+    except (NotImplementedError, Wrong):
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}"

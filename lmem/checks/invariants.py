@@ -142,11 +142,11 @@ def _scan(name, options):
     state = rule.start()
     for one in turns:
         state = rule(state, *one)
-    require(_same(rule.scan(rule.start(), turns), state), "written at once is not what one by one gives; leave `scan` to the base class, or mend it")  # fmt: skip
     require(
         _same(rule.scan(rule.start(), turns), rule.scan(rule.start(), turns)),
         "the same turns give two banks: nothing may be drawn while writing",
     )
+    require(_same(rule.scan(rule.start(), turns), state), "written at once is not what one by one gives; leave `scan` to the base class, or mend it")  # fmt: skip
 
 
 def _written(name, options):
@@ -220,10 +220,10 @@ HOLDS = {
     "it takes a State and returns one of the same form": _form,
     "a turn changes the bank": _changes,
     "a write is pure": _pure,
+    "at once is one by one, and again the same": _scan,
     "padding is never written": _padding,
     "a turn without tokens writes nothing": _nothing,
     "banks side by side do not mix": _neighbours,
-    "at once is one by one, and again the same": _scan,
     "`written` tells the truth": _written,
     "300 turns do not blow it up": _long,
     "attached it is seen, empty and detached it is not": _attached,

@@ -21,23 +21,13 @@ def time_book(
 ):
     """Run every notebook once on this machine: seconds, CPU seconds, peak memory. Nothing is stored in them."""
     from lmem import results
-    from lmem.bench.book import time_notebooks
+    from lmem.bench.book import table, time_notebooks
 
     found = time_notebooks(notebooks or sorted(Path("notebooks").glob("*.ipynb")))
     if out:
         results.save(found, out)
     if as_json:
         return dump(found)
-    rows = [
-        {
-            "notebook": one["name"],
-            "seconds": f"{one['seconds']:.0f}",
-            "CPU seconds": "-" if one["cpu_seconds"] is None else f"{one['cpu_seconds']:.0f}",
-            "peak MiB": "-" if one["peak_mib"] is None else f"{one['peak_mib']:,}",
-            "code cells": str(one["code_cells"]),
-        }
-        for one in found["notebooks"]
-    ]
     machine = found["provenance"]["machine"]
     title = f"{found['total_seconds']:.0f} s in all; {machine['system']}, {machine['processor']}, {machine['device']}"
-    listing(rows, title)
+    listing(table(found), title)

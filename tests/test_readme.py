@@ -1,0 +1,66 @@
+"""The README keeps its word: its links lead somewhere, its buttons are the book's, its numbers are the files'."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lmem import ladder, paper, results
+from lmem.tables import percent
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+WORDS = " ".join(PAGE.split())
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)]+)\)", PAGE)
+    near = [link for link in links if not link.startswith("https://")]
+    assert len(near) >= 8
+    assert all((ROOT / link).exists() for link in near), near
+    address = re.search(r"url: (https://github.com/(.+)/(.+))", (ROOT / "_config.yml").read_text())
+    assert f"https://{address[2]}.github.io/{address[3]}/" in links
+    [colab] = [link for link in links if "colab" in link]
+    path = colab.removeprefix(f"https://colab.research.google.com/github/{address[2]}/{address[3]}/blob/main/")  # fmt: skip
+    assert (ROOT / path).is_file()
+
+
+def row(name, scale, seeds):
+    """What a row of the table says after its name: right bank, twin's bank, memory score, the same from 256 turns back."""
+    found = [results.load(f"beyond/{name}-{scale}x-s{seed}") for seed in range(seeds)]
+    asked = [[q for q in one["questions"] if q["answerable"]] for one in found]
+    right, twin = (
+        sum(q[bank]["em"] for rows in asked for q in rows) / sum(map(len, asked))
+        for bank in ("right", "twin")
+    )
+    far = ladder.gain(found, lambda q: q["lag"] >= 256)
+    figures = (right, twin, ladder.gain(found), far)
+    return "| " + " | ".join(percent(one) for one in figures) + " |"
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "seeds", "said"),
+    [("m2", 1, 1, "`m2`"), ("keyed", 1, 3, "`keyed`, 1x"), ("keyed", 10, 3, "`keyed`, 10x")],
+)
+def test_the_table_is_the_files(name, scale, seeds, said):
+    [line] = [one for one in PAGE.splitlines() if one.startswith("|") and said in one]
+    assert line.endswith(row(name, scale, seeds)), row(name, scale, seeds)
+
+
+def test_the_papers_row_is_its_best():
+    method, best = max(paper.MEAN_RECALL[10].items(), key=lambda one: one[1])
+    assert best == max(max(means.values()) for means in paper.MEAN_RECALL.values())
+    assert f"| the paper's own best, `{method}` at 10x: " in PAGE
+    assert f"clipped | {best} | not run |" in PAGE
+
+
+def test_what_stands_beside_the_table():
+    summary = results.load("beyond/keyed-10x-s0")["summary"]
+    means = summary["conditions"]
+    none, zeros, bare, oracle, bm25, last = (
+        percent(means[name]["em"]["mean"])
+        for name in ("none", "null_rows", "baseline", "oracle", "bm25", "last_k")
+    )
+    assert f"the bare backbone answer {none}, {zeros} and {bare}." in WORDS
+    assert f"answers {oracle} from the evidence itself, {bm25} from the turns that BM25 finds, and {last} from" in WORDS  # fmt: skip
+    assert f"({summary['n']:,} questions)" in WORDS
