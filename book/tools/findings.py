@@ -370,7 +370,7 @@ as_run = partial(
     changed,
     what="The paper's shortcut, read once from the question's latents, against the printed equations",
     chosen=is_as_run,
-    paper="M.2 and M.5 were not run as printed, but with this shortcut; it says so itself.",
+    paper="M.2 and M.5 were not run as printed, but with this shortcut; it says so itself. M.3, M.4 and M.6 need none.",
     verdict=NOT + "the paper ran no printed M.2 or M.5 to compare with",
 )
 decay = partial(
