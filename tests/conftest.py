@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from browsing import browser, served
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
@@ -106,3 +107,19 @@ def questions():
 def conversations():
     """Four small conversations with their twins."""
     return locomo.parse(tinyworld.samples(4, "tests", tinyworld.World(turns=16)))
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """A browser with a profile of its own."""
+    with browser(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, worker_id):
+    """The address of the built site; in test_book itself this name is its folder."""
+    from test_book import built_site
+
+    with served(built_site(tmp_path_factory, worker_id)) as address:
+        yield address

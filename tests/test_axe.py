@@ -3,8 +3,8 @@
 from importlib import resources
 
 import pytest
-from browsing import browser, needs_browser, served, visit
-from test_book import PAGES, built_site
+from browsing import needs_browser, visit
+from test_book import PAGES
 
 # minutes long, so only with `make test-full`
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.full, needs_browser]
@@ -42,18 +42,6 @@ look();
 def axe():
     found = pytest.importorskip("selenium_axe_python", reason="the [dev] extra is not installed")
     return (resources.files(found) / "axe-core/axe.min.js").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, worker_id):
-    with served(built_site(tmp_path_factory, worker_id)) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("browser")) as found:
-        yield found
 
 
 def violations(driver, axe, theme="light"):

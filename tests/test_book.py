@@ -223,6 +223,7 @@ def test_links_headings_and_names_of_every_page(site):
         if page.find("article"):  # the search page has none
             assert in_order(outline(page)), (path.name, outline(page))
         assert list(nameless(page)) == [], path.name
+        assert not [one for one in page.find_all("summary") if "$" in one.text], path.name
 
 
 def test_what_is_wrong_with_a_page_is_seen(tmp_path):

@@ -46,11 +46,6 @@
     }));
     margin.t += 20 * more;
     if (layout.height) layout.height += 20 * more;
-    for (const [key, axis] of Object.entries(layout)) {
-      if (!/^xaxis\d*$/.test(key) || !axis.title?.text) continue;
-      const [from, to] = axis.domain || [0, 1];
-      axis.title.text = broken(axis.title.text, ((to - from) * inside) / 7.6);
-    }
     const heads = (layout.annotations || []).filter((one) => one.xref === "paper" && !one.showarrow && one.text);
     const room = inside / new Set(heads.map((one) => one.x)).size;
     heads.forEach((one) => {
@@ -59,6 +54,14 @@
     });
   };
 
+  // the titles of horizontal axes, in lines that fit; how long an axis is shows only when the figure is drawn
+  const titles = (box) =>
+    Object.fromEntries(
+      Object.entries(box.layout)
+        .filter(([key, axis]) => /^xaxis\d*$/.test(key) && axis.title?.text)
+        .map(([key, axis]) => [`${key}.title.text`, broken(axis.title.text, box._fullLayout[key]._length / 7.2)]),
+    );
+
   const draw = async (box) => {
     if (drawn.has(box)) return;
     drawn.add(box);
@@ -66,7 +69,7 @@
     const settings = { responsive: true, displayModeBar: false };
     fit(layout, frames, box.clientWidth);
     await Plotly.newPlot(box, data, { ...layout, autosize: true, width: undefined }, settings);
-    await Plotly.relayout(box, look(box.layout));
+    await Plotly.relayout(box, { ...look(box.layout), ...titles(box) });
     if (frames.length) await Plotly.addFrames(box, frames);
   };
 
