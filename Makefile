@@ -30,11 +30,11 @@ book: $(READY)
 	$(BIN)/lmem demo --out _build/demo
 	$(ONE) $(BIN)/python -m pytest -q --nbval notebooks/01_*.ipynb -p no:cacheprovider
 	$(MAKE) site
+	@echo "The demonstration's adapter and result: _build/demo"
 
 site: $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going --path-output _build/site
 	@echo
-	@echo "The demonstration's adapter and result: _build/demo"
 	@echo "The book: open _build/site/_build/html/index.html"
 
 test: $(READY)

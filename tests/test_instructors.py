@@ -3,11 +3,14 @@
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import lmem
 from lmem.checks import chapter_12
+from lmem.write import WRITES
+from lmem.write.recent import RecentWrite
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book/instructors.md").read_text(encoding="utf-8")
@@ -67,3 +70,17 @@ def test_the_grading_code_runs(done, monkeypatch, capsys):
     assert "Exercise 12.4: right." in said if done else True
     names = re.search(r"names = \((.*?)\)", block)[1].replace('"', "").split(", ")
     assert all(hasattr(chapter_12, name) for name in names)
+
+
+def test_the_capstone_is_graded_as_the_page_says(monkeypatch, capsys, tmp_path):
+    block = next(b for b in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "capstone" in b)
+    monkeypatch.setitem(sys.modules, "handed_in", SimpleNamespace(MyWrite=RecentWrite))
+    monkeypatch.chdir(tmp_path)
+    try:
+        exec(block.replace('"tinyworld", 12, 60', '"tinyworld", 2, 20'), {})
+    finally:
+        WRITES.pop("anas")
+    said = capsys.readouterr().out
+    assert said.startswith("anas: 11 of 11 hold\n")
+    assert "Right bank minus twin's: " in said
+    assert Path("board.json").is_file()
