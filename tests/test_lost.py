@@ -1,8 +1,11 @@
 """Where a keyed memory loses an answer, step by step."""
 
-import pytest
+import json
 
-from lmem import runs
+import pytest
+from helpers import lmem
+
+from lmem import results, runs
 from lmem.data.conversation import Question
 from lmem.errors import MethodError
 from lmem.evaluate import evaluate
@@ -60,3 +63,18 @@ def test_goals_are_the_turns_that_each_hop_needs():
     assert goals(question("Oslo", (0, 2)), texts) == (0, 2)
     assert goals(question("Hugo", (0, 2)), texts) == (0, 2)  # the newest that holds it
     assert goals(question("Bern", (1,)), texts) == (1, 1)  # told in other words
+
+
+def test_the_command_writes_its_file_and_refuses_another_memory(capsys, tmp_path):
+    small = ("--conversations", 1, "--turns", 30, "--scale", 1)
+    code, out, _ = lmem(capsys, "lost", *small, "--out", tmp_path / "lost.json", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert sum(told[name] for name in STAGES) == pytest.approx(1)
+    file = results.load(tmp_path / "lost.json")
+    assert (len(file["questions"]), file["backbone"]) == (told["questions"], "nano")
+    MemoryModel.from_shipped("nano-recent").save_pretrained(tmp_path / "recent")
+    refused = ("--adapter", tmp_path / "recent", "--out", tmp_path / "none.json")
+    code, _, error = lmem(capsys, "lost", *small, *refused)
+    assert (code, "recalls by keys" in " ".join(error.split())) == (2, True)
+    assert not (tmp_path / "none.json").exists()
