@@ -47,8 +47,8 @@
     margin.t += 20 * more;
     if (layout.height) layout.height += 20 * more;
     const heads = (layout.annotations || []).filter((one) => one.xref === "paper" && !one.showarrow && one.text);
-    const room = inside / new Set(heads.map((one) => one.x)).size;
     heads.forEach((one) => {
+      const room = inside / heads.filter((other) => other.y === one.y).length;
       const size = one.font?.size || 12;
       one.font = { ...one.font, size: Math.min(size, Math.max(9, room / (0.55 * one.text.length))) };
     });
@@ -68,6 +68,7 @@
     const { data, layout, frames } = JSON.parse(box.querySelector("script").textContent);
     const settings = { responsive: true, displayModeBar: false };
     fit(layout, frames, box.clientWidth);
+    data.filter((one) => one.type === "bar" && one.error_y).forEach((one) => (one.error_y.color ??= "#808080")); // seen on any ground
     await Plotly.newPlot(box, data, { ...layout, autosize: true, width: undefined }, settings);
     await Plotly.relayout(box, { ...look(box.layout), ...titles(box) });
     if (frames.length) await Plotly.addFrames(box, frames);

@@ -44,7 +44,7 @@ def found(asked, texts, title):
         + "; ".join(said)
         + "."
     )
-    style(figure, title, alt, "share of the read, %", None, height=420)
+    style(figure, title, alt, "share, %", None, height=420)
     figure.update_xaxes(range=[0, 100])
     figure.update_yaxes(autorange="reversed", automargin=True)
     slide(figure, frames, [str(i + 1) for i in range(len(asked))], "question ")
