@@ -42,10 +42,11 @@ def dials(settings, title):
         raise InputError(
             f"expected at most {len(COLOURS)} layers that can be told apart, not {layers}"
         )
+    # two decimals: a share of heads that see nothing but the bank is n / 16, and 6.25 rounds either way to one
     frames = [
         [
             go.Scatter(
-                x=list(dial), y=[round(100 * float(found[k][layer]), 1) for k in dial], mode="lines+markers",
+                x=list(dial), y=[round(100 * float(found[k][layer]), 2) for k in dial], mode="lines+markers",
                 name=f"layer {layer + 1}", line={"color": COLOURS[layer], "dash": DASHES[layer], "width": 2},
                 hovertemplate="dial at %{x}: %{y}% on the bank<extra></extra>",
             )
