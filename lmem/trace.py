@@ -96,19 +96,22 @@ def trace(rule, latents):
 def left_out(rule, latents, turns):
     """The same by leaving turns out, for any rule: what is older fades one turn less, and what comes later may be written elsewhere.
 
+    In double precision, for what is left of an old turn is the small difference of two large banks.
+
     turns    numbers of the turns to follow
     returns  (len(turns), T + 1) distance of the bank without a turn from the whole one, over the whole one's norm
     raises   InputError for a turn that is not there
     """
     _check(latents, turns)
+    rule = copy.deepcopy(rule).double()
     state = rule.start(1 + len(turns))  # the whole bank first
     out = torch.tensor([-1, *turns])
     found = [torch.zeros(len(turns), dtype=torch.double)]
     for t, turn in enumerate(latents):
-        turn, mask = pad([turn] * len(out))
+        turn, mask = pad([turn.double()] * len(out))
         mask[out == t] = False
         state = rule(state, turn, mask)
-        rows = state.rows.double().flatten(1)
+        rows = state.rows.flatten(1)
         whole = rows[0].norm().clamp(min=torch.finfo(torch.double).tiny)
         found.append((rows[1:] - rows[0]).norm(dim=1) / whole)
     return torch.stack(found, 1)

@@ -51,7 +51,7 @@ def nbval(path):
     """Arguments of a Python that runs one notebook and compares what its cells say."""
     rules = ROOT / "tests/nbval_sanitize.cfg"
     return [
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env",
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "lmem.settle", "--nbval", "--nbval-current-env",
         f"--nbval-sanitize-with={rules}", "--nbval-cell-timeout=300", str(path),
     ]  # fmt: skip
 

@@ -18,7 +18,7 @@ FLOORS = [
     {
         "train", "rehearse", "text", "controls", "evaluate", "null_rows", "tables", "reading_scores", "pretrain", "bench", "runs", "sweep", "ladder", "record", "rows", "lost", "steps", "collapse", "capacity", "sketch", "plan", "reproduce", "beside",
     },
-    {"viz", "talk", "notebook", "checks"},
+    {"viz", "talk", "notebook", "settle", "checks"},
     {"cli"},
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
@@ -27,6 +27,7 @@ WITHIN = {  # on one floor these stand on each other
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature
+    ("settle", "nbval.plugin"),
     ("bank", "lmem.__version__"), ("results", "torch"), ("model", "huggingface_hub"), ("model", "huggingface_hub.errors"),
     ("score", "sklearn.isotonic"), ("score", "nltk.stem.porter"), ("score", "scipy"), ("data", "datasets"), ("large", "faiss"), ("viz", "IPython.display"),
     ("bench", "nbformat"), ("bench", "nbclient"), ("bench", "nbclient.exceptions"),

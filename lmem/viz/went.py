@@ -18,7 +18,7 @@ QUESTIONS = (28, 24, 60, 130, 395)  # of LoCoMo's test split by bucket, by `lmem
 ROUNDING = (
     2**-8
 )  # of bfloat16: what is added to a number and is smaller than this share of it is lost
-LEAST = 1e-6  # share that is drawn; leaving out in float32 says nothing below
+LEAST = 1e-6  # share that is drawn
 POINTS = 40  # of a line
 LAGS = (0, 32, 64, 128, 256)  # of the table
 
