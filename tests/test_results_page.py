@@ -509,7 +509,7 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
     cell(tmp_path, "m0-1x-s0")
     cell(tmp_path, "m4-10x-s0", method="hebbian+query")
     cell(tmp_path, "slots+branch-1x-s0", write={"k": 4})
-    text = results_page.page(tmp_path)
+    text = results_page.page(tmp_path).replace("\u00a0", " ")
     # the seeds' scores are 83.3 and 0.0, their mean 41.7; the right bank is right in 5 of 12
     # half of what one seed gives: 83.3 [50.0, 100.0], and 2.80159 / 12 = .2335
     score = "**41.7 [25.0, 50.0]**, MDD 23.4"
@@ -582,14 +582,14 @@ def test_the_figure_of_rows():
 
 def test_the_battery_by_hand(tmp_path):
     recent(tmp_path, "shown", constant="same")
-    text = results_page.page(tmp_path)
+    text = results_page.page(tmp_path).replace("\u00a0", " ")
     assert "right bank minus the twin's, points: **83.3 [50.0, 100.0]**, MDD 46.7; bits:" in text
     assert "| constant | 83.3 [50.0, 100.0] | 0.0 [0.0, 0.0] |" in text
     assert "The trained constant: not run yet." not in text
     recent(
         tmp_path, "same", deleted="contradicted"
     )  # 0 with the right bank, 5/6 without the evidence
-    text = results_page.page(tmp_path)
+    text = results_page.page(tmp_path).replace("\u00a0", " ")
     assert "| deleted | 83.3 [50.0, 100.0] | -83.3 [-100.0, -50.0] |" in text
     assert "The trained constant: not run yet." in text
 
@@ -607,7 +607,7 @@ def test_files_of_the_bench_as_they_are_written(tmp_path, tiny, conversations):
     }
     for name, result in made.items():
         save(tmp_path, f"bench/{name}", result)
-    text = results_page.page(tmp_path)
+    text = results_page.page(tmp_path).replace("\u00a0", " ")
     for name in made:
         assert f"results/bench/{name}.json" in text
     ratio = made["train-nano"]["ratio"]["plain"]
@@ -642,3 +642,10 @@ def test_the_page_holds_no_text_of_locomo():
         long = [text for text in texts if len(text) > 12]
         assert len(long) > 300
         assert [text for text in long if text.lower() in page] == []
+
+
+def test_a_number_and_its_interval_stay_on_one_line():
+    for text in ("0.8 [-0.4, 1.2]", "**83.3 [50.0, 100.0]**", "**83.3** [50.0, 100.0]"):
+        assert " " not in results_page.whole(text)
+    assert results_page.whole("rows [1, 2], seeds 3") == "rows [1, 2], seeds 3"
+    assert results_page.whole(7) == "7"

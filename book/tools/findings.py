@@ -415,7 +415,7 @@ def locomo(files):
     for name, result in files["locomo"].items():
         summary, (memory, wrong) = result["summary"], headline(result["summary"])
         best = max(each["f1"]["mean"] for each in summary["conditions"].values())
-        scored += [name] if best > 0 else []
+        scored += [name] if round(best, 3) > 0 else []  # more than 0.0 percent is printed
         said = f"`{name}`, {result['method']} on {result['backbone']}, {summary['n']} questions: F1 at most {percent(best)} under any condition."
         if memory:
             said += f" The wrong bank is {WRONG[wrong]}. {grouped({'': memory}, GAIN)}"

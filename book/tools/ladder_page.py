@@ -55,6 +55,7 @@ def far(row):
 def rungs(cells):
     rows = []
     for rung in RUNGS:
+        change = rung.change
         for scale in (1, 10):
             seeds = cells.get(f"{rung.name}-{scale}x")
             if not seeds:
@@ -67,11 +68,12 @@ def rungs(cells):
             )
             rows.append(
                 {
-                    "rung": f"`{rung.name}`", "what is new": rung.change, "bank": f"{scale}x", "seeds": len(seeds),
+                    "rung": f"`{rung.name}`", "what is new": change, "bank": f"{scale}x", "seeds": len(seeds),
                     "memory score": said(gain(seeds)), f"{FAR} turns back or more": said(gain(seeds, far)),
                     "trained; time": cost,
                 }
             )  # fmt: skip
+            change = ""  # said once
     return "## The rungs\n\n" + table(rows)
 
 

@@ -5,6 +5,7 @@ python book/tools/results_page.py check    say whether it is what the files say
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ would find (MDD). Seeds are averaged question by question; the lowest and the hi
 their spread. Intervals are not corrected for their number: where nothing differs, 1 in 20 misses 0 by chance. An interval of 0 at both
 ends says that no conversation differed from another, not that none could; there is then no MDD. *Bits over no bank* are shown in order
 to be distrusted: see below what noise gains."""
+INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+, [-\d.]+\]"
 BOOTSTRAP = "95% intervals by bootstrap over conversations"
 
 
@@ -48,7 +50,12 @@ BOOTSTRAP = "95% intervals by bootstrap over conversations"
 def table(rows):
     """Rows of {column: text}, in Markdown."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(whole, line))} |" for line in lines)
+
+
+def whole(cell):
+    """A cell's text; a number and its interval stay on one line."""
+    return re.sub(INTERVAL, lambda found: found[0].replace(" ", "\u00a0"), str(cell))
 
 
 def upright(rows):
