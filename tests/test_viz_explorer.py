@@ -87,7 +87,11 @@ def test_the_turn_stands_beside_the_bank(by_hand):
     assert said == [
         "before the first turn", "turn 1: Ana: I adopted a cat.", "turn 2: Ben: How sweet!",
     ]  # fmt: skip
-    assert figure.layout.title.subtitle.text == said[0]
+    assert (
+        figure.layout.title.subtitle.text == said[1]
+    )  # it opens in the middle, with something in the bank
+    assert figure.layout.sliders[0].active == 1
+    assert values(figure.data[0])[0].tolist() == values(figure.frames[1].data[0])[0].tolist()
     assert [step.args[0][0] for step in figure.layout.sliders[0].steps] == ["0", "1", "2"]
 
 

@@ -13,7 +13,7 @@ OURS = [
 ]
 PLOTLY = "application/vnd.plotly.v1+json"
 NO_FIGURES = {  # values behind figures, and what draws nothing by itself
-    "plots.style", "plots.slide", "plots.short", "plots.intervals", "attention.by_turn", "curves.f1_levels", "diagram.way",
+    "plots.style", "plots.slide", "plots.opened", "plots.short", "plots.intervals", "attention.by_turn", "curves.f1_levels", "diagram.way",
     "source.show",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from lmem import probe
 from lmem.errors import InputError
-from lmem.viz.plots import COLOURS, FRAMES, short, slide, style
+from lmem.viz.plots import COLOURS, FRAMES, opened, short, slide, style
 
 SHOWN = 64  # rows that are drawn, at most; of a larger bank neighbours are put together
 SIDE = 24  # cells of a drawn matrix
@@ -41,7 +41,7 @@ def rows(banks, texts, title, most=None, columns=16):
     )
     figure.update_yaxes(autorange="reversed", showticklabels=False, ticks="", showgrid=False)
     figure.update_xaxes(showticklabels=False, ticks="")
-    return _said(slide(figure, frames, [str(i) for i in kept], "turns written: "), kept, texts)
+    return _said(_slide(figure, frames, kept), kept, texts)
 
 
 def slots(banks, texts, title, most=None, columns=16):
@@ -58,7 +58,7 @@ def slots(banks, texts, title, most=None, columns=16):
             marker={"color": COLOURS["right"]}, hovertemplate="%{x} writes<extra></extra>",
         )  # fmt: skip
         frames.append([heat, bars])
-    for place, trace in enumerate(frames[0]):
+    for place, trace in enumerate(frames[opened(kept)]):
         figure.add_trace(trace, row=1, col=place + 1)
     last = counts[-1]
     alt = (
@@ -83,7 +83,7 @@ def slots(banks, texts, title, most=None, columns=16):
         col=2,
     )
     figure.update_layout(showlegend=False)
-    return _said(slide(figure, frames, [str(i) for i in kept], "turns written: "), kept, texts)
+    return _said(_slide(figure, frames, kept), kept, texts)
 
 
 def square(banks, texts, title, similarity):
@@ -121,7 +121,7 @@ def square(banks, texts, title, similarity):
             hovertemplate="number %{x}: %{y}<extra></extra>",
         )  # fmt: skip
         frames.append([matrix, keys, values])
-    for trace, (row, col) in zip(frames[0], ((1, 1), (1, 2), (2, 1)), strict=True):
+    for trace, (row, col) in zip(frames[opened(kept)], ((1, 1), (1, 2), (2, 1)), strict=True):
         figure.add_trace(trace, row=row, col=col)
     alike = similarity[~torch.eye(len(similarity), dtype=bool)]
     largest = max(float(size.max()) for size in sizes.values()) or 1.0
@@ -147,7 +147,7 @@ def square(banks, texts, title, similarity):
     for note in figure.layout.annotations:
         note.update(font_size=13)
     figure.update_layout(showlegend=False)
-    slide(figure, frames, [str(i) for i in kept], "turns written: ")
+    _slide(figure, frames, kept)
     return _said(figure, kept, texts).update_layout(margin_t=110)
 
 
@@ -236,6 +236,10 @@ def _row(group, ages, most, texts):
     return f"{name}, age {min(written)}, most of it {held}"
 
 
+def _slide(figure, frames, kept):
+    return slide(figure, frames, [str(i) for i in kept], "turns written: ", shown=opened(kept))
+
+
 def _said(figure, kept, texts):
     """Each frame says the turn that was written last, under the figure's title."""
     title = figure.layout.title.text
@@ -245,7 +249,8 @@ def _said(figure, kept, texts):
     for frame, heading in zip(figure.frames, headings, strict=True):
         frame.layout = {"title": {"text": title, "subtitle": {"text": heading}}}
     return figure.update_layout(
-        title_subtitle={"text": headings[0], "font": {"size": 13}}, margin={"t": 80, "b": 190}
+        title_subtitle={"text": headings[opened(kept)], "font": {"size": 13}},
+        margin={"t": 80, "b": 190},
     )
 
 

@@ -67,6 +67,11 @@ def slide(figure, frames, labels, prefix, suffix="", shown=0):
     return figure.update_layout(sliders=[slider])
 
 
+def opened(kept):
+    """Which frame of a bank's turns is there at first: one in the middle, where there is something to see."""
+    return len(kept) // 2
+
+
 def numbers(rows, title="The same in numbers"):
     """The small table behind a slider, for readers who cannot move it: HTML, folded.
 
@@ -102,7 +107,8 @@ def bank_frames(banks, texts, columns=16):
     top = max(float(np.abs(m).max()) for m in maps) or 1.0
     headings = ["before the first turn", *(short(text) for text in texts)]
     heats = [_heat(m, banks[i], top) for i, m in zip(kept, maps, strict=True)]
-    figure = go.Figure(data=[heats[0]])
+    shown = opened(kept)
+    figure = go.Figure(data=[heats[shown]])
     figure.frames = [
         go.Frame(name=str(i), data=[heat], layout={"title": {"text": headings[i]}})
         for i, heat in zip(kept, heats, strict=True)
@@ -111,12 +117,19 @@ def bank_frames(banks, texts, columns=16):
         f"Heat map of a bank with {len(maps[0])} rows, with a slider over {len(texts)} turns; "
         "rows fill with the turns' latents as the slider moves, and the oldest are pushed out."
     )
-    style(figure, headings[0], alt, "column of the bank (pooled)", "row of the bank", height=480)
+    style(
+        figure,
+        headings[kept[shown]],
+        alt,
+        "column of the bank (pooled)",
+        "row of the bank",
+        height=480,
+    )
     now = {"mode": "immediate", "frame": {"duration": 0}}
     steps = [{"label": str(i), "method": "animate", "args": [[str(i)], now]} for i in kept]
-    figure.update_layout(
-        sliders=[{"steps": steps, "currentvalue": {"prefix": "turns written: "}, "pad": {"t": 70}}]
-    )
+    value = {"prefix": "turns written: "}
+    slider = {"steps": steps, "active": shown, "currentvalue": value, "pad": {"t": 70}}
+    figure.update_layout(sliders=[slider])
     figure.update_yaxes(autorange="reversed", showticklabels=False)
     return figure
 
