@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import numpy as np
 
-FRACTION = re.compile(r"\d+\.\d+(?:e[-+]?\d+)?|\d+e[-+]?\d+")
+FRACTION = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?|-?\d+e[-+]?\d+")
 
 
 def settled(new, old):
