@@ -180,7 +180,7 @@ def where(cells):
         [
             "## Where it stops",
             "The shipped adapter (the first seed), 600 turns, in percent of the questions: which step loses the answer. A question of two hops is judged "
-            "by its second. At 1x a row that is gone was taken by a later fact, for there are fewer rows than facts.",
+            "by its second. At 1x there are fewer rows than facts, so that most rows that are gone were taken by later facts.",
             *parts,
             "Made by `lmem lost --scale 10 --out results/beyond/lost-10x-s0.json.gz`, and likewise at 1x.",
         ]
@@ -205,9 +205,7 @@ def failures(cells):
                 lines.append(
                     f"- `{rung.name}` at {scale}x ({rung.change}): {said(found)} points, after {said(other)} of `{name}`. This change costs more than it brings there."
                 )
-            if (
-                before.get(scale, ("",))[0] != TOP.name
-            ):  # what follows the top rung is compared with it
+            if scale not in before or before[scale][0] != TOP.name:  # later ones: beside the top
                 before[scale] = rung.name, found
     parts = apart_gap(cells)
     return "## What did not work\n\n" + "\n".join([*lines, parts])
