@@ -106,30 +106,19 @@ def bank_frames(banks, texts, columns=16):
     maps = [_pooled(banks[i], columns) for i in kept]
     top = max(float(np.abs(m).max()) for m in maps) or 1.0
     headings = ["before the first turn", *(short(text) for text in texts)]
-    heats = [_heat(m, banks[i], top) for i, m in zip(kept, maps, strict=True)]
-    shown = opened(kept)
-    figure = go.Figure(data=[heats[shown]])
-    figure.frames = [
-        go.Frame(name=str(i), data=[heat], layout={"title": {"text": headings[i]}})
-        for i, heat in zip(kept, heats, strict=True)
-    ]
+    frames = [[_heat(m, banks[i], top)] for i, m in zip(kept, maps, strict=True)]
     alt = (
         f"Heat map of a bank with {len(maps[0])} rows, with a slider over {len(texts)} turns; "
         "rows fill with the turns' latents as the slider moves, and the oldest are pushed out."
     )
-    style(
-        figure,
-        headings[kept[shown]],
-        alt,
-        "column of the bank (pooled)",
-        "row of the bank",
-        height=480,
+    shown = opened(kept)
+    title = headings[kept[shown]]
+    figure = style(
+        go.Figure(), title, alt, "column of the bank (pooled)", "row of the bank", height=480
     )
-    now = {"mode": "immediate", "frame": {"duration": 0}}
-    steps = [{"label": str(i), "method": "animate", "args": [[str(i)], now]} for i in kept]
-    value = {"prefix": "turns written: "}
-    slider = {"steps": steps, "active": shown, "currentvalue": value, "pad": {"t": 70}}
-    figure.update_layout(sliders=[slider])
+    slide(figure, frames, [str(i) for i in kept], "turns written: ", shown=shown)
+    for frame, i in zip(figure.frames, kept, strict=True):
+        frame.layout = {"title": {"text": headings[i]}}
     figure.update_yaxes(autorange="reversed", showticklabels=False)
     return figure
 
