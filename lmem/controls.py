@@ -139,9 +139,8 @@ class Battery:
         if condition == "other":
             condition, own = "right", [(i + 1) % len(self.conversations) for i in own]
         ablate = {"none": "masked", "null_rows": "null_rows"}.get(condition)
-        return model.attached(
-            self.banks["right" if ablate else condition].pick(own), ablate, expand=1
-        )
+        bank = self.banks["right" if ablate else condition]
+        return model.attached(bank, ablate, expand=1, of=own)
 
     def _deleted(self, places):
         parts = []

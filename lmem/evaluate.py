@@ -179,8 +179,7 @@ def _knowledge(battery, progress):
         """{place: F1} of these questions, asked of `bank` as it is now."""
 
         def attached(chunk):
-            here = bank and bank.pick([asked[k][0] for k in chunk])
-            return model.attached(here, ablate, expand=1)
+            return model.attached(bank, ablate, expand=1, of=[asked[k][0] for k in chunk])
 
         found = ask(
             model.backbone, prompts, places, attached, config, "", progress=False,

@@ -4,8 +4,9 @@ One context manager for the three sites. It owns its hooks: on leaving, also by 
 Which bank a row reads is never guessed: the encoder call fixes the number of rows, and the decoder's batch divided by it
 is the number of beams.
 
-What the read makes of the bank alone is made once for all tokens that are decoded (as transformers keeps the keys of the encoder's
-output), and with gradients once for each pass.
+What the read makes of a bank alone is made once for all who read it and for all tokens that are decoded (as transformers keeps the
+keys of the encoder's output), and with gradients once for each pass. So are the frozen keys and values of rows behind the encoder's
+output: a batch of questions about few conversations has few banks.
 """
 
 from contextlib import contextmanager
@@ -20,19 +21,22 @@ KERNELS = ("eager", "sdpa")
 
 
 @contextmanager
-def attach(model, read, rows, mask, expand=None):
+def attach(model, read, rows, mask, expand=None, of=None):
     """Let `model` read `rows` through `read` at the read's site.
 
-    rows    (B, R, D)  one bank per row of the encoder's batch, or one bank for all (B = 1)
-    mask    (B, R)     True where a row may be read; if nothing may be, nothing at all is added
-    expand  decoder rows per encoder row, needed only if `encoder_outputs=` is passed in and B > 1
-    raises  InputError inside the block if the batch does not fit the banks; MethodError for an attention kernel
-            that was not tried
+    rows    (U, R, D)  one bank per row of the encoder's batch, or one bank for all (U = 1)
+    mask    (U, R)     True where a row may be read; if nothing may be, nothing at all is added
+    expand  decoder rows per encoder row, needed only if `encoder_outputs=` is passed in and U > 1
+    of      for each row of the encoder's batch the place of its bank in `rows`, if several read the same one
+    raises  InputError for a place that is none, and inside the block if the batch does not fit the banks; MethodError for
+            an attention kernel that was not tried
     """
     kernel = model.config._attn_implementation
     if kernel not in KERNELS:  # others take masks of their own form, which our rows would not enter
         raise MethodError(f"expected attention out of {', '.join(KERNELS)}, not {kernel!r}")
-    attachment = _Attachment(model, read, rows, mask, expand)
+    if of is not None:
+        rows, mask, of = _used(rows, mask, of)
+    attachment = _Attachment(model, read, rows, mask, expand, of)
     handles = attachment.hook() if bool(mask.any()) else []
     try:
         yield attachment
@@ -56,10 +60,13 @@ def ablated(rows, mask, how):
 
 
 class _Attachment:
-    def __init__(self, model, read, rows, mask, expand):
-        self.model, self.read, self.rows, self.mask, self.expand = model, read, rows, mask, expand
+    def __init__(self, model, read, rows, mask, expand, of):
+        self.model, self.read, self.rows, self.mask = model, read, rows, mask
+        self.expand, self.of = expand, of
         self.encoded = None  # rows of the encoder call that this block saw last
-        self.kept, self.kept_for = {}, None  # rows, masks and keys; the weights they were made with
+        self.kept, self.own = {}, {}  # rows, masks and keys of a batch; keys of the banks
+        self.kept_for = None  # the weights they were made with
+        self.latents = self.joined = None  # at encoder_output: what the encoder gave, the banks' rows that join it
 
     def hook(self):
         """Register the hooks of the read's site; returns their handles."""
@@ -74,58 +81,67 @@ class _Attachment:
         elif site.name == "encoder_output":
             [decoder] = modules
             handles.append(decoder.register_forward_pre_hook(self._extend, with_kwargs=True))
+            for maps in sites.maps(self.model) if self.read.alone else ():
+                handles.append(maps.register_forward_pre_hook(self._latents_only))
+                handles.append(maps.register_forward_hook(self._rows_too))
         else:
             for i, module in enumerate(modules):
                 hook = self._branch(i, site.norm)
                 handles.append(module.register_forward_hook(hook, with_kwargs=True))
         return handles
 
+    def places(self, batch, decoding=True):
+        """Which bank each row of such a batch reads, (batch,); None if each reads the one at its own place, or all the one."""
+        held = len(self.rows) if self.of is None else len(self.of)
+        if held == 1:  # all read the one bank, which may be large: it is not copied
+            return None
+        times = 1
+        if decoding:
+            if self.encoded is None and self.expand is None:
+                raise InputError(
+                    "encoder_outputs= was passed in: say expand=, the decoder rows per encoder row"
+                )
+            times = self.expand if self.encoded is None else batch // self.encoded
+        if held * times != batch:
+            raise InputError(
+                f"expected {held} rows, one for each bank, not {batch // max(times, 1)}"
+            )
+        of = torch.arange(held) if self.of is None and times > 1 else self.of
+        return of if of is None or times == 1 else of.repeat_interleave(times)
+
     def banks(self, batch, like, decoding=True):
         """rows and mask for a batch of this size, on the device of `like`; checks who reads what."""
-        held = len(self.rows)
-        times = batch
-        if held > 1:
-            times = 1
-            if decoding:
-                if self.encoded is None and self.expand is None:
-                    raise InputError(
-                        "encoder_outputs= was passed in: say expand=, the decoder rows per encoder row"
-                    )
-                times = self.expand if self.encoded is None else batch // self.encoded
-            if held * times != batch:
-                raise InputError(
-                    f"expected {held} rows, one for each bank, not {batch // max(times, 1)}"
-                )
-        parts = [one.to(like.device) for one in (self.rows, self.mask)]
-        if held == 1:  # all read the one bank, which may be large: it is not copied
-            return [one.expand(batch, *one.shape[1:]) for one in parts]
-        return [one.repeat_interleave(times, 0) if times > 1 else one for one in parts]
+        places = self.places(batch, decoding)
+        return [spread(one.to(like.device), places, batch) for one in (self.rows, self.mask)]
 
     def held(self, like, layer=0):
         """rows, mask and the read's keys for a batch of decoder states like this one."""
         if layer == 0:  # what was kept may be different now
             now = [(weight.data_ptr(), weight._version) for weight in self.read.parameters()]
             if torch.is_grad_enabled() or now != self.kept_for:
-                self.kept, self.kept_for = {}, now
+                self.kept, self.own, self.kept_for = {}, {}, now
         batch, place = len(like), layer % self.read.sets
         if batch not in self.kept:
             self.kept[batch] = self.banks(batch, like)
-        rows, mask = self.kept[batch]
+        if place not in self.own:
+            self.own[place] = self.read.keys(self.rows.to(like.device), place)
         if (batch, place) not in self.kept:
-            self.kept[batch, place] = self.read.keys(rows, place)
-        return rows, mask, self.kept[batch, place]
+            places = self.places(batch)
+            self.kept[batch, place] = [spread(one, places, batch) for one in self.own[place]]
+        return *self.kept[batch], self.kept[batch, place]
 
     def _count(self, module, args, kwargs):
         first = _argument("input_ids", args, kwargs)
         self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
-        self.kept = {}
+        self.kept, self.own = {}, {}
 
     def _prepend(self, module, args, kwargs):
         tokens = _argument("input_ids", args, kwargs)
         kwargs = {**kwargs, "input_ids": None}
         embeds = module.embed_tokens(tokens) if tokens is not None else kwargs["inputs_embeds"]
-        rows, mask = self.banks(len(embeds), embeds, decoding=False)
-        soft, seen = self.read(rows, mask)  # (B, m, D), (B, m)
+        batch, places = len(embeds), self.places(len(embeds), decoding=False)
+        found = self.read(self.rows.to(embeds.device), self.mask.to(embeds.device))
+        soft, seen = (spread(one, places, batch) for one in found)  # (B, m, D), (B, m)
         self.length = soft.shape[1]
         kwargs["inputs_embeds"] = torch.cat([soft.to(embeds.dtype), embeds], 1)
         kwargs["attention_mask"] = _joined(seen, kwargs.get("attention_mask"), embeds)
@@ -151,10 +167,20 @@ class _Attachment:
         extra, mask = self.read(
             rows, mask, states.to(rows.dtype), seen, keys=keys
         )  # (B, X, D), (B, X)
+        if self.read.alone:
+            self.latents, [joined] = states, self.own[0]
+            self.joined = joined.to(states.dtype)  # (U, X, D)
         kwargs = dict(kwargs)
         kwargs["encoder_hidden_states"] = torch.cat([states, extra.to(states.dtype)], 1)
         kwargs["encoder_attention_mask"] = _joined(seen, mask, states)
         return args, kwargs
+
+    def _latents_only(self, module, args):
+        return (self.latents,)
+
+    def _rows_too(self, module, args, output):
+        rows = module.forward(self.joined)  # (U, X, inner): once for all who read the same bank
+        return torch.cat([output, spread(rows, self.places(len(output)), len(output))], 1)
 
     def _branch(self, layer, norm):
         def hook(module, args, kwargs, output):
@@ -165,6 +191,24 @@ class _Attachment:
             return (output[0] + gain.to(raw.dtype), *output[1:])
 
         return hook
+
+
+def spread(one, places, batch):
+    """What each of a batch reads out of a tensor of U banks: (U, ...) -> (batch, ...); without places its own, or the only one."""
+    if places is None or len(one) == 1:
+        return one.expand(batch, *one.shape[1:])
+    return one.index_select(0, places.to(one.device))
+
+
+def _used(rows, mask, of):
+    """The banks that are read, and for each row of the batch its place among them; None if each reads its own."""
+    of = torch.as_tensor(of, dtype=torch.long, device=rows.device)
+    if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
+        raise InputError(f"expected places of {len(rows)} banks, from 0, not {of.tolist()}")
+    used, places = of.unique(return_inverse=True)
+    if len(used) == len(of):
+        used, places = of, None
+    return rows.index_select(0, used), mask.index_select(0, used.to(mask.device)), places
 
 
 def _argument(name, args, kwargs):

@@ -215,12 +215,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
     # ---- bank, read, site, decoder, answer ---------------------------------------------------------
 
     @contextmanager
-    def attached(self, bank, ablate=None, expand=None):
+    def attached(self, bank, ablate=None, expand=None, of=None):
         """Inside this block every call of `backbone.model` reads the bank: generate, forward, beams.
 
         ablate  None; "masked": no bank at all; "null_rows": zero rows that are still read (chapter 4)
         expand  decoder rows per encoder row, if `encoder_outputs=` is passed in
-        raises  BankError if the bank does not fit
+        of      for each text the place of its bank, where several are asked of the same one; default: each of its own
+        raises  BankError if the bank does not fit, InputError for a place that is none
         """
         if self.write_rule is None:
             yield
@@ -228,19 +229,20 @@ class MemoryModel(nn.Module, ModelHubMixin):
         self.check(bank)
         rows, mask = bank.state.rows, self.write_rule.readable(bank.state)
         rows, mask = inject.ablated(rows, mask, ablate)
-        with inject.attach(self.backbone.model, self.read, rows, mask, expand):
+        with inject.attach(self.backbone.model, self.read, rows, mask, expand, of):
             yield
 
-    def answer(self, bank, questions, ablate=None, **options):
+    def answer(self, bank, questions, ablate=None, of=None, **options):
         """Answer from the bank alone: the model sees the question, not the conversation.
 
         questions  one text or a list; the bank holds one memory for all of them, or one for each
+        of         for each question the place of its bank, where several are asked of the same one
         options    go to transformers' generate
         returns    a text for a text, a list for a list
         """
         one = isinstance(questions, str)
         prompts = [_prefixed("question: ", text) for text in ([questions] if one else questions)]
-        with self.attached(bank, ablate):
+        with self.attached(bank, ablate, of=of):
             answers = self.backbone.generate(self.backbone.inputs(prompts), **options)
         return answers[0] if one else answers
 

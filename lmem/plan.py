@@ -184,16 +184,22 @@ def units_of(sketch, load, profile, batch):
     turn, question = round(load.turn), round(load.question)
     texts = max(1, profile.tokens // turn)
     some = max(1, load.test_questions // (2 * load.test[0]))  # banks that lack a turn each
+    asked, tests = distinct(load.train[0], batch), distinct(load.test[0], profile.batch)
     return {
         "encode": (sketch.encode(texts, turn), texts),
         "write": (sketch.turn(load.train[0], turn), load.train[0]),
         "deleted": (sketch.turn(some, turn), some),
-        "step": (sketch.step(batch, question, load.answer, load.padded), batch),
-        "answer": (sketch.answer(profile.batch, question, ANSWER), profile.batch),
+        "step": (sketch.step(batch, question, load.answer, load.padded, asked), batch),
+        "answer": (sketch.answer(profile.batch, question, ANSWER, tests), profile.batch),
         "text": (sketch.answer(profile.batch, 384, ANSWER, bare=True), profile.batch),
         "source": (sketch.encode(profile.batch, 384), profile.batch),
-        "bits": (sketch.bits(profile.batch, question, load.answer, load.padded), profile.batch),
+        "bits": (sketch.bits(profile.batch, question, load.answer, load.padded, tests), profile.batch),
     }
+
+
+def distinct(conversations, batch):
+    """How many banks a batch of questions reads, drawn from so many conversations: the mean number, rounded."""
+    return max(1, round(conversations * (1 - (1 - 1 / conversations) ** batch)))
 
 
 def memory_of(sketch, load, units, copies=4):

@@ -18,6 +18,7 @@ class Site(NamedTuple):
 
     norm       at decoder_layer: the module's own norm before its attention; "" where states come normed
     attention  at decoder_layer: the frozen cross-attention in it; "" is the module itself
+    maps       at decoder_layer: its maps of what it reads to keys and values
     """
 
     name: str
@@ -25,13 +26,14 @@ class Site(NamedTuple):
     hook: str
     norm: str = ""
     attention: str = ""
+    maps: tuple[str, ...] = ()
 
 
 T5 = {
     "encoder_input": Site("encoder_input", "encoder", "before"),
     "encoder_output": Site("encoder_output", "decoder", "before"),
     "decoder_layer": Site(
-        "decoder_layer", "decoder.block.*.layer.1", "after", "layer_norm", "EncDecAttention"
+        "decoder_layer", "decoder.block.*.layer.1", "after", "layer_norm", "EncDecAttention", ("k", "v")
     ),
 }
 SITES = {
@@ -40,7 +42,9 @@ SITES = {
     "bart": {
         "encoder_input": "its positions are learned and absolute, so a prefix would move every word to another one",
         "encoder_output": Site("encoder_output", "model.decoder", "before"),
-        "decoder_layer": Site("decoder_layer", "model.decoder.layers.*.encoder_attn", "after"),
+        "decoder_layer": Site(
+            "decoder_layer", "model.decoder.layers.*.encoder_attn", "after", maps=("k_proj", "v_proj")
+        ),
     },
 }
 
@@ -64,3 +68,10 @@ def find(model, name):
         return site, [model.get_submodule(site.path)]
     head, tail = site.path.split(".*.")
     return site, [layer.get_submodule(tail) for layer in model.get_submodule(head)]
+
+
+def maps(model):
+    """The modules that make keys and values of what the decoder's frozen cross-attentions read, layer by layer."""
+    site, modules = find(model, "decoder_layer")
+    frozen = [module.get_submodule(site.attention) for module in modules]
+    return [one.get_submodule(name) for one in frozen for name in site.maps]

@@ -62,13 +62,13 @@ class Sketch:
         latents, mask = self.latents(banks, tokens), torch.empty(banks, tokens, device="meta")
         return self._cost(lambda: self.write(state, latents, mask))
 
-    def step(self, batch, question, answer, padded):
-        """One optimiser step on a batch, without the optimiser."""
+    def step(self, batch, question, answer, padded, banks=None):
+        """One optimiser step on a batch that reads so many banks (default: each its own), without the optimiser."""
 
         def work():
             inputs, labels = self._inputs(batch, question), round(batch * answer)
             head = self.model.get_output_embeddings()
-            with self._states() as found, self._attached(batch):
+            with self._states() as found, self._attached(batch, banks):
                 self.model(**inputs, decoder_input_ids=_ids(batch, padded), use_cache=False)
             logits = head(found[0].flatten(0, 1)[:labels]).float()
             cross_entropy(logits, _ids(len(logits))).backward()
@@ -78,21 +78,21 @@ class Sketch:
             weight.grad = None
         return found
 
-    def answer(self, batch, question, tokens, bare=False):
+    def answer(self, batch, question, tokens, banks=None, bare=False):
         """So many tokens of an answer, decoded one by one; `bare`: nothing attached."""
         first, third = (
-            self._cost(lambda n=n: self._decode(batch, question, n, bare)) for n in (1, 3)
+            self._cost(lambda n=n: self._decode(batch, question, n, banks, bare)) for n in (1, 3)
         )
         seen = len(first.flop)
         two = third._replace(flop=third.flop[seen:], moved=third.moved[seen:])
         grown = max(0, third.peak - first.peak) / 2  # with each token
         return Decoded(first, two, third.peak + int(grown * (tokens - 3)))
 
-    def bits(self, batch, question, answer, padded):
+    def bits(self, batch, question, answer, padded, banks=None):
         """How likely the right answers are."""
 
         def work():
-            with self._states() as found, self._attached(batch):
+            with self._states() as found, self._attached(batch, banks):
                 self.model(
                     **self._inputs(batch, question),
                     decoder_input_ids=_ids(batch, padded),
@@ -103,9 +103,9 @@ class Sketch:
 
         return self._cost(work)
 
-    def _decode(self, batch, question, tokens, bare):
+    def _decode(self, batch, question, tokens, banks, bare):
         inputs, kept = self._inputs(batch, question), None
-        with self._attached(0 if bare else batch):
+        with self._attached(0 if bare else batch, banks):
             for _ in range(tokens):
                 out = self.model(
                     **inputs, decoder_input_ids=_ids(batch, 1), past_key_values=kept, use_cache=True
@@ -124,11 +124,12 @@ class Sketch:
         latents = BaseModelOutput(self.latents(batch, tokens))
         return {"encoder_outputs": latents, "attention_mask": mask}
 
-    def _attached(self, batch):
-        shape = self.write.p0.shape
-        rows = torch.empty(batch or 1, *shape, device="meta")
-        mask = torch.full((batch or 1, shape[0]), bool(batch))  # a real one: it is looked at
-        return inject.attach(self.model, self.read, rows, mask, expand=1)
+    def _attached(self, batch, banks=None):
+        shape, banks = self.write.p0.shape, min(batch, banks or batch)
+        rows = torch.empty(banks or 1, *shape, device="meta")
+        mask = torch.full((banks or 1, shape[0]), bool(batch))  # a real one: it is looked at
+        of = torch.arange(batch) % banks if batch else None
+        return inject.attach(self.model, self.read, rows, mask, expand=1, of=of)
 
     def _states(self):
         return _Head(self.model.get_output_embeddings())

@@ -25,6 +25,8 @@ from lmem.config import TrainConfig
 from lmem.errors import InputError
 from lmem.progress import track
 
+LONG = 256  # rows of a prefix, from which on questions of one length go together
+
 
 def make_banks(model, texts, cuts=None, batch=32, progress=True):
     """Write every conversation into a bank of its own, `batch` of them side by side: one Bank of all.
@@ -100,9 +102,9 @@ class _Lessons:
             self.banks = make_banks(model, self.texts, self.cuts, progress=progress)
 
     def bank(self, places):
-        """The banks at these places, one for each question."""
+        """Banks in which those at these places are, and where: (Bank, [place in it])."""
         if not self.learned:
-            return self.banks.pick(places)
+            return self.banks, places
         distinct = sorted(set(places))
         turns = []
         for place in distinct:
@@ -112,25 +114,37 @@ class _Lessons:
             bank = self.model.new_bank(len(distinct))
             bank = self.model.write_latents(bank, [one[: -self.window] for one in turns])
         bank = self.model.write_latents(bank.detach(), [one[-self.window :] for one in turns])
-        return bank.pick([distinct.index(place) for place in places])
+        return bank, [distinct.index(place) for place in places]
 
     def loss(self, batch, tokens=None):
         """Negative log-likelihood of the answers, in nats: summed, divided by `tokens` (default: their own)."""
-        bank = self.bank([place for place, _, _ in batch])
+        bank, of = self.bank([place for place, _, _ in batch])
         lengths = self.lengths(batch)
         states, labels = [], []
-        for part in alike(lengths):
-            found = self._states(bank.pick(part), [batch[k] for k in part])
+        for part in self._parts(batch, lengths):
+            found = self._states(bank, [of[k] for k in part], [batch[k] for k in part])
             states, labels = [*states, found[0]], [*labels, found[1]]
         logits = self.model.backbone.head(torch.cat(states)).float()
         return cross_entropy(logits, torch.cat(labels), reduction="sum") / (tokens or sum(lengths))
 
-    def _states(self, bank, batch):
+    def _parts(self, batch, lengths):
+        """Places of the batch in groups that go through the model together.
+
+        Behind a long prefix a question that is padded costs a mask of its own, (H, N, N) in every layer of the encoder.
+        """
+        if self.questions or self.model.rows < LONG:
+            return alike(lengths)
+        groups = {}
+        for place, ids in enumerate(self.model.backbone.tokenize([prompt for _, prompt, _ in batch])):
+            groups.setdefault(len(ids), []).append(place)
+        return [*groups.values()]
+
+    def _states(self, bank, of, batch):
         """What the head sees at each token of the answers, (T, D), and the tokens, (T,)."""
         backbone = self.model.backbone
         inputs = backbone.inputs([prompt for _, prompt, _ in batch], True, self.questions)
         labels = backbone.labels([answer for _, _, answer in batch])
-        with self.model.attached(bank, expand=1):
+        with self.model.attached(bank, expand=1, of=of):
             return backbone.states(inputs, labels), labels[labels >= 0]
 
     def lengths(self, batch):

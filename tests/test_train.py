@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from helpers import away
 from safetensors.torch import load_file
 
 from lmem.backbone import weights_hash
@@ -179,17 +180,24 @@ def test_a_learned_write_learns(tiny, conversations, method):
         assert not torch.equal(weight, start[name]), name
 
 
-def test_a_batch_costs_what_its_questions_cost_one_by_one(tiny, conversations):
-    """Short and long answers are decoded apart; the loss is the mean over all tokens."""
+@pytest.mark.parametrize(("method", "scale"), [("m2", 1), ("m1", 1), ("m1", 4)])
+def test_a_batch_costs_what_its_questions_cost_one_by_one(tiny, conversations, method, scale):
+    """Short and long answers are decoded apart, questions of other lengths behind a long prefix; the loss is the mean over all
+    tokens."""
     assert alike([3, 9, 8, 20]) == [[0, 2], [1, 3]]
     assert alike([9, 9]) == [[0, 1]]
-    lessons = _Lessons(MemoryModel(tiny, "m2"), conversations, SHORT, False)
+    model = away(MemoryModel(tiny, method, scale))
+    lessons = _Lessons(model, conversations, SHORT, False)
     long = "a wooden kettle, a glass umbrella, a red guitar and a tiny otter"
     batch = [
         (place, prompt, (answer, long)[k % 2])
         for k, (place, prompt, answer) in enumerate(lessons.pairs[:6])
     ]
-    assert len(alike(lessons.lengths(batch))) == 2
+    prompts = {len(ids) for ids in tiny.tokenize([prompt for _, prompt, _ in batch])}
+    parts = lessons._parts(batch, lessons.lengths(batch))
+    assert len(parts) == (len(prompts) if scale == 4 else 2)
+    assert sorted(place for part in parts for place in part) == list(range(6))
+    assert len(prompts) > 2
     apart = [(lessons.loss([one]).item(), *lessons.lengths([one])) for one in batch]
     mean = sum(loss * n for loss, n in apart) / sum(n for _, n in apart)
     assert lessons.loss(batch).item() == pytest.approx(mean, rel=1e-5)
@@ -202,7 +210,7 @@ def test_the_window_is_what_carries_gradient(tiny, conversations):
     for window in (1, 4, 99):
         lessons = _Lessons(model, conversations[:1], TrainConfig(window=window), False)
         model.zero_grad()
-        rows = lessons.bank([0]).state.rows
+        rows = lessons.bank([0])[0].state.rows
         rows.square().sum().backward()
         found.append((rows.detach(), model.write_rule.w_v.grad.norm()))
     torch.testing.assert_close(found[0][0], found[2][0])
@@ -223,7 +231,8 @@ def test_questions_are_asked_at_cut_points_when_their_facts_were_told(
     for place in (0, 2, 7):
         i, s = divmod(place, 4)
         alone = model.write(model.new_bank(), lessons.texts[i][: lessons.cuts[i][s]])
-        found = lessons.bank([place])
+        bank, of = lessons.bank([place])
+        found = bank.pick(of)
         torch.testing.assert_close(found.state.rows, alone.state.rows, atol=1e-4, rtol=1e-4)
         assert found.turns_written == alone.turns_written == [lessons.cuts[i][s]]
 

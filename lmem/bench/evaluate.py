@@ -44,7 +44,7 @@ def bench_eval(
         for start in range(0, len(many), batch):
             places, chunk = zip(*many[start : start + batch], strict=True)
             texts = [question.text for question in chunk]
-            model.answer(banks.pick(list(places)), texts, max_new_tokens=max_new_tokens)
+            model.answer(banks, texts, of=places, max_new_tokens=max_new_tokens)
 
     ways = {"engine": found.engine() | {"answer": found.timed(answer_together, len(many))}}
     for way, length in PADDING.items():

@@ -119,11 +119,11 @@ class _Works:
         latents = model.encode_turns(parts)
         drawn = random.Random(seed).choices(lessons.pairs, k=batch)
         asked = random.Random(seed).choices(lessons.pairs, k=profile.batch)
-        banks = lessons.bank([place for place, *_ in asked])
+        banks, of = lessons.bank([place for place, *_ in asked])
         questions = {q.prompt: q for c in conversations for q in c.questions}
         sample, pairs = (
             every[:few],
-            [(lessons.bank([p]), questions[prompt]) for p, prompt, _ in drawn[:few]],
+            [(banks.pick(p), questions[prompt]) for p, prompt, _ in drawn[:few]],
         )
         exactly = {"max_new_tokens": tokens, "min_new_tokens": tokens}
 
@@ -135,7 +135,7 @@ class _Works:
         @torch.no_grad()
         def answer():
             inputs = backbone.inputs([prompt for _, prompt, _ in asked], True, lessons.questions)
-            with model.attached(banks, expand=1):
+            with model.attached(banks, expand=1, of=of):
                 backbone.generate(backbone.encoded(inputs), **exactly)
 
         @torch.no_grad()

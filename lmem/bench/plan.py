@@ -146,7 +146,7 @@ class _Real:
         drawn = random.Random(seed).sample(lessons.pairs, min(batch, len(lessons.pairs)))
         prompts = [prompt for _, prompt, _ in drawn]
         golds = backbone.labels([answer for *_, answer in drawn])
-        banks = lessons.bank([place for place, *_ in drawn])
+        banks, of = lessons.bank([place for place, *_ in drawn])
         asked = [q for c in conversations for q in c.questions if q.prompt in prompts][: len(drawn)]
         sources = text.sources(backbone, every, asked, "last_k", SOURCE)
         long = [source for source, _ in sources] or prompts
@@ -161,12 +161,12 @@ class _Real:
 
         @torch.no_grad()
         def answer():
-            with model.attached(banks, expand=1):
+            with model.attached(banks, expand=1, of=of):
                 backbone.generate(inputs(prompts), **_exactly(ANSWER))
 
         @torch.no_grad()
         def bits():
-            with model.attached(banks, expand=1):
+            with model.attached(banks, expand=1, of=of):
                 backbone.bits(inputs(prompts), golds)
 
         @torch.no_grad()

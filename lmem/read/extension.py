@@ -14,6 +14,7 @@ from lmem.read.base import Read
 
 class ExtensionRead(Read):
     site = "encoder_output"
+    alone = True
 
     def __init__(self, width, layers, rows=None, start="zero"):
         super().__init__()

@@ -77,7 +77,7 @@ class Bits:
         found = []
         for latents in self.latents:
             bank = model.write_latents(model.new_bank(), [latents])
-            with model.attached(bank.pick([0] * len(self.asked))):
+            with model.attached(bank):
                 found.append(model.backbone.bits(self.inputs, self.labels))
         gained = (found[0] - found[1]).tolist()
         return sorted(zip((q.lag for q in self.asked), gained, strict=True))
