@@ -66,7 +66,9 @@ class _Attachment:
         self.encoded = None  # rows of the encoder call that this block saw last
         self.kept, self.own = {}, {}  # rows, masks and keys of a batch; keys of the banks
         self.kept_for = None  # the weights they were made with
-        self.latents = self.joined = None  # at encoder_output: what the encoder gave, the banks' rows that join it
+        self.latents = self.joined = (
+            None  # at encoder_output: what the encoder gave, the banks' rows that join it
+        )
 
     def hook(self):
         """Register the hooks of the read's site; returns their handles."""
@@ -103,8 +105,9 @@ class _Attachment:
                 )
             times = self.expand if self.encoded is None else batch // self.encoded
         if held * times != batch:
+            each = "bank" if self.of is None else "place in of"
             raise InputError(
-                f"expected {held} rows, one for each bank, not {batch // max(times, 1)}"
+                f"expected {held} rows, one for each {each}, not {batch // max(times, 1)}"
             )
         of = torch.arange(held) if self.of is None and times > 1 else self.of
         return of if of is None or times == 1 else of.repeat_interleave(times)

@@ -193,7 +193,10 @@ def units_of(sketch, load, profile, batch):
         "answer": (sketch.answer(profile.batch, question, ANSWER, tests), profile.batch),
         "text": (sketch.answer(profile.batch, 384, ANSWER, bare=True), profile.batch),
         "source": (sketch.encode(profile.batch, 384), profile.batch),
-        "bits": (sketch.bits(profile.batch, question, load.answer, load.padded, tests), profile.batch),
+        "bits": (
+            sketch.bits(profile.batch, question, load.answer, load.padded, tests),
+            profile.batch,
+        ),
     }
 
 

@@ -33,7 +33,12 @@ T5 = {
     "encoder_input": Site("encoder_input", "encoder", "before"),
     "encoder_output": Site("encoder_output", "decoder", "before"),
     "decoder_layer": Site(
-        "decoder_layer", "decoder.block.*.layer.1", "after", "layer_norm", "EncDecAttention", ("k", "v")
+        "decoder_layer",
+        "decoder.block.*.layer.1",
+        "after",
+        "layer_norm",
+        "EncDecAttention",
+        ("k", "v"),
     ),
 }
 SITES = {
@@ -43,7 +48,10 @@ SITES = {
         "encoder_input": "its positions are learned and absolute, so a prefix would move every word to another one",
         "encoder_output": Site("encoder_output", "model.decoder", "before"),
         "decoder_layer": Site(
-            "decoder_layer", "model.decoder.layers.*.encoder_attn", "after", maps=("k_proj", "v_proj")
+            "decoder_layer",
+            "model.decoder.layers.*.encoder_attn",
+            "after",
+            maps=("k_proj", "v_proj"),
         ),
     },
 }

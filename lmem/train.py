@@ -135,7 +135,9 @@ class _Lessons:
         if self.questions or self.model.rows < LONG:
             return alike(lengths)
         groups = {}
-        for place, ids in enumerate(self.model.backbone.tokenize([prompt for _, prompt, _ in batch])):
+        for place, ids in enumerate(
+            self.model.backbone.tokenize([prompt for _, prompt, _ in batch])
+        ):
             groups.setdefault(len(ids), []).append(place)
         return [*groups.values()]
 

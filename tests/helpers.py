@@ -29,11 +29,11 @@ def away(model, seed=0):
     return model
 
 
-def logits(model, bank, questions, ablate=None, **options):
+def logits(model, bank, questions, ablate=None, of=None, **options):
     backbone = model.backbone
     inputs = backbone.inputs([f"question: {q}" for q in questions])
     labels = backbone.labels([TARGET] * len(questions))
-    with torch.no_grad(), model.attached(bank, ablate):
+    with torch.no_grad(), model.attached(bank, ablate, of=of):
         return backbone.model(**inputs, labels=labels, **options).logits.float()
 
 

@@ -4,6 +4,8 @@ One suite over one table of methods. Logits are compared, never only tokens, and
 `test_planted.py` plants bugs and expects this suite to turn red.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import TARGET, apart, bare, changed, close, logits, make
@@ -143,10 +145,38 @@ def test_one_bank_per_row(model, talk, questions):
     apart(logits(model, banks.pick([1, 2, 0]), questions), together)
 
 
-def generated(model, bank, questions, **options):
+OF = [2, 0, 2]
+
+
+def test_questions_of_one_bank_read_what_each_reads_alone(model, talk, questions):
+    """`of` says which bank: the same as a copy for each, in logits and beams, and in the gradient of the read and of the bank."""
+    banks = model.write(model.new_bank(3), [talk[:1], talk[:3], talk[1:]])
+    together = logits(model, banks, questions, of=OF)
+    close(model, together, logits(model, banks.pick(OF), questions))
+    apart(together, logits(model, banks.pick([0, 2, 1]), questions))
+    close(
+        model,
+        logits(model, banks, questions, of=[1, 1, 1]),
+        logits(model, banks.pick(1), questions),
+    )
+    inputs = model.backbone.inputs([f"question: {q}" for q in questions])
+    labels, found = model.backbone.labels(["a red kettle", "yes", "Lisbon"]), []
+    for of in (OF, None):
+        model.zero_grad()
+        rows = banks.state.rows.clone().requires_grad_()
+        given = replace(banks, state=banks.state._replace(rows=rows))
+        with model.attached(given if of else given.pick(OF), of=of):
+            model.backbone.model(**inputs, labels=labels).loss.float().backward()
+        found.append([rows.grad, *(p.grad for p in model.read.parameters() if p.grad is not None)])
+    assert found[0][0][1].abs().max() == 0 < found[0][0][[0, 2]].abs().amax((1, 2)).min()
+    for one, other in zip(*found, strict=True):
+        close(model, one, other)
+
+
+def generated(model, bank, questions, of=None, **options):
     inputs = model.backbone.inputs([f"question: {q}" for q in questions])
     options = {"max_new_tokens": 4, "min_new_tokens": 4, "do_sample": False} | options
-    with model.attached(bank):
+    with model.attached(bank, of=of):
         return model.backbone.model.generate(**inputs, return_dict_in_generate=True, **options)
 
 
@@ -162,13 +192,15 @@ def test_cached_generation_is_uncached(model, talk, questions):
     close(model, torch.stack(cached.logits, 1).float(), whole.logits.float())
 
 
-def test_beams_read_the_bank_of_their_row(model, talk, questions):
+@pytest.mark.parametrize("of", [None, OF])
+def test_beams_read_the_bank_of_their_row(model, talk, questions, of):
     banks = model.write(model.new_bank(3), [talk[:1], talk[:3], talk[1:]])
     options = {"num_beams": 3, "num_return_sequences": 3, "output_scores": True}
-    beams = generated(model, banks, questions, **options)
+    beams = generated(model, banks, questions, of=of, **options)
     inputs = model.backbone.inputs([f"question: {q}" for q in questions])
     wide = {k: v.repeat_interleave(3, 0) for k, v in inputs.items()}
-    with torch.no_grad(), model.attached(banks.pick([0, 0, 0, 1, 1, 1, 2, 2, 2])):
+    copies = [place for place in of or range(3) for _ in range(3)]
+    with torch.no_grad(), model.attached(banks.pick(copies)):
         again = model.backbone.model(**wide, decoder_input_ids=beams.sequences[:, :-1]).logits
     scores = again.float().log_softmax(-1).gather(2, beams.sequences[:, 1:, None])[:, :, 0]
     ended = (beams.sequences[:, 1:-1] == model.backbone.tokenizer.eos_token_id).cumsum(1) > 0

@@ -9,6 +9,7 @@ import torch
 from helpers import away, bare, by_hand, logits, make
 from safetensors.torch import load_file, save_file
 
+from lmem.bench.measure import operations
 from lmem.data.conversation import Conversation, Session, Turn
 from lmem.errors import BankError, InputError, MethodError
 from lmem.methods import METHODS
@@ -36,6 +37,35 @@ def test_batches_that_do_not_fit_are_refused(tiny, talk, questions):
         torch.testing.assert_close(
             given, tiny.model(**inputs, decoder_input_ids=known["decoder_input_ids"]).logits
         )
+
+
+def test_places_that_are_none_are_refused(tiny, talk, questions):
+    model = away(MemoryModel(tiny, "m3"))
+    banks = model.write(model.new_bank(2), [talk, talk[:2]])
+    for of in ([0, 2, 1], [-1, 0, 1], []):
+        with pytest.raises(InputError, match="expected places of 2 banks, from 0"):
+            logits(model, banks, questions, of=of)
+    with pytest.raises(InputError, match="expected 4 rows, one for each place in of, not 3"):
+        logits(model, banks, questions, of=[0, 1, 1, 0])
+    said = model.answer(banks, questions, of=[1, 0, 1])
+    assert said == model.answer(banks.pick([1, 0, 1]), questions)
+
+
+@pytest.mark.parametrize("method", ["m2", "m3", "m5", "m6"])
+def test_what_several_questions_read_is_projected_once(tiny, talk, questions, method):
+    """A copy of a bank costs the keys and values of its R rows, and nothing else; the frozen ones too, L layers of them."""
+    model = away(MemoryModel(tiny, method, scale=0.5))
+    banks = model.write(model.new_bank(3), [talk, talk[:2], talk[:3]])
+    config, wide, rows = tiny.model.config, tiny.width, model.rows
+    alone, shared = (
+        operations(tiny.model, lambda of=of: logits(model, banks, questions, of=of))[0]
+        for of in ([0, 1, 2], [1, 0, 1])
+    )
+    if model.read.site == "encoder_output":
+        maps = wide * wide + 2 * config.num_layers * wide * config.num_heads * config.d_kv
+    else:
+        maps = 2 * wide * wide
+    assert alone - shared == 2 * rows * maps
 
 
 @pytest.mark.parametrize("method", ["m2", "m2_as_run", "m3", "m5", "m6", "recent"])
