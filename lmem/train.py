@@ -5,8 +5,9 @@ makes the same bank in every epoch, so each bank is made once; a learned write m
 gradient through the last `window` turns, with an explicit detach before them. What is left of a step is a batch of questions,
 each with the bank of its own conversation, decoded in parts whose answers are of similar length; the head sees all at once.
 
-With several processes (`accelerate launch -m lmem train ...`) each takes its share of a batch. Adapters live in hooks, where no
-wrapper finds them, so gradients are added up here: the loss is a sum over tokens divided by the tokens of all processes.
+With several processes (`accelerate launch -m lmem train ...`) each encodes and writes its share of the conversations, and takes its
+share of every batch. Adapters live in hooks, where no wrapper finds them, so gradients are added up here: the loss is a sum over
+tokens divided by the tokens of all processes.
 """
 
 import math
@@ -16,6 +17,7 @@ from itertools import islice
 
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.utils import gather_object, send_to_device
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
@@ -70,7 +72,7 @@ def constant_bank(model):
 class _Lessons:
     """Questions with answers, and the bank that each is asked of: at the end, and at `cuts` random points before it."""
 
-    def __init__(self, model, conversations, config, progress):
+    def __init__(self, model, conversations, config, progress, ranks=None):
         self.model, self.window = model, config.window
         rng = random.Random(f"lessons {config.seed}")
         self.texts = [c.texts(dates=rng.random() >= config.undated) for c in conversations]
@@ -89,7 +91,11 @@ class _Lessons:
             raise InputError(
                 f"expected questions with answers in {len(conversations)} conversations, found none"
             )
-        self.questions = model.encode_questions(prompt for _, prompt, _ in self.pairs)
+        prompts = [*dict.fromkeys(prompt for _, prompt, _ in self.pairs)]
+        latents = _shared(ranks, prompts, lambda part: [*model.encode_questions(part).values()])
+        self.questions = dict(
+            zip(prompts, latents, strict=False)
+        )  # none where the bank enters early
         self.learned = not config.constant and any(
             p.requires_grad for p in model.write_rule.parameters()
         )
@@ -97,9 +103,20 @@ class _Lessons:
             self.banks = constant_bank(model)
             self.pairs = [(0, prompt, answer) for _, prompt, answer in self.pairs]
         elif self.learned:
-            self.latents = list(track(model.encode_turns(self.texts), "encoding turns", progress))
+            self.latents = _shared(ranks, self.texts, model.encode_turns)
         else:
-            self.banks = make_banks(model, self.texts, self.cuts, progress=progress)
+            pairs = [*zip(self.texts, self.cuts, strict=True)]
+            states = _shared(ranks, pairs, lambda part: self._written(part, progress))
+            state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
+            self.banks = Bank(state, model.owner, model.backbone.fingerprint)
+
+    def _written(self, pairs, progress):
+        """The state of each conversation's bank at its cuts: list of State, for (texts, cuts) of each."""
+        if not pairs:
+            return []
+        texts, cuts = map(list, zip(*pairs, strict=True))
+        state = make_banks(self.model, texts, cuts, progress=progress).state
+        return [State(*one) for one in zip(*(t.split(len(cuts[0])) for t in state), strict=True)]
 
     def bank(self, places):
         """Banks in which those at these places are, and where: (Bank, [place in it])."""
@@ -186,8 +203,8 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     ranks = Accelerator(cpu=model.backbone.device.type == "cpu")
     progress = progress and ranks.is_main_process
     begun = time.perf_counter()
-    lessons = _Lessons(model, conversations, config, progress)
-    held = _Lessons(model, validation, config, progress) if validation else None
+    lessons = _Lessons(model, conversations, config, progress, ranks)
+    held = _Lessons(model, validation, config, progress, ranks) if validation else None
     written = time.perf_counter()
 
     steps = config.total_steps(len(lessons.pairs))
@@ -233,6 +250,17 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
         "parameters": sum(p.numel() for p in learned.values()),
         "seconds": {"write": written - begun, "train": time.perf_counter() - written},
     }
+
+
+def _shared(ranks, items, work):
+    """What `work` makes of a list, one result for each item: each process works off its share, and all get all."""
+    n = ranks.num_processes if ranks else 1
+    if n == 1:
+        return work(items)
+    mine = send_to_device(work(items[ranks.process_index :: n]), "cpu")
+    parts = gather_object([mine])
+    found = [one for k in range(len(items)) for one in parts[k % n][k // n :][:1]]
+    return send_to_device(found, ranks.device)
 
 
 def alike(lengths, short=8):

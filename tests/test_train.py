@@ -325,46 +325,27 @@ def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
         train(again, conversations, config, False, folder=tmp_path)
 
 
-def test_two_processes_are_one(tiny_folder, tmp_path):
+@pytest.mark.parametrize(
+    "method", [("gated+branch", "--write", "trainable=true"), ("m3",), ("m1",)], ids=lambda m: m[0]
+)
+def test_two_processes_are_one(tiny_folder, tmp_path, method):
     """accelerate launch with two CPU processes: the same losses and weights as one, up to rounding."""
     launch = [
-        *(
-            "-m",
-            "accelerate.commands.launch",
-            "--cpu",
-            "--num_processes",
-            "2",
-            "--num_machines",
-            "1",
-        ),
-        *("--mixed_precision", "no", "--dynamo_backend", "no", "--module"),
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--module",
     ]
-    verb = [
-        *(
-            "lmem",
-            "train",
-            "--backbone",
-            str(tiny_folder),
-            "--method",
-            "gated+branch",
-            "--write",
-            "trainable=true",
-        ),
-        *(
-            "--scale",
-            "0.125",
-            "--conversations",
-            "6",
-            "--turns",
-            "10",
-            "--steps",
-            "12",
-            "--batch",
-            "8",
-            "--validation",
-            "2",
-        ),
-    ]
+    options = "--scale 0.125 --conversations 5 --turns 10 --steps 12 --batch 8 --validation 2"
+    verb = ["lmem", "train", "--backbone", str(tiny_folder), "--method", *method, *options.split()]
     one = [sys.executable, "-m", *verb, "--out", str(tmp_path / "one")]
     two = [sys.executable, *launch, *verb, "--out", str(tmp_path / "two")]
     for run in (one, two):

@@ -404,8 +404,9 @@ def speed(files):
 PLAIN = (
     "The plain way does one conversation, turn and question at a time, pads every text to 384 tokens, and encodes and writes every turn "
     "in every epoch. Medians; in brackets the least and the greatest of the repeats, which is a spread and no confidence interval. Costs "
-    "of pieces, timed in turn, times the counts of the whole run. The floor is the questions' own decoder passes at the rate of this "
-    "machine's matrix product. Where the time goes, in seconds:"
+    "of pieces, timed in turn, times the counts of the whole run. The floor is the questions' own decoder passes, one by one, at the "
+    "rate of this machine's matrix product; the engine's operations of a training question are counted as it does them, with what is "
+    "padded, and with a bank's keys and values made once for all questions of a batch that read it. Where the time goes, in seconds:"
 )
 
 

@@ -103,17 +103,18 @@ class Comparison:
         mean["answer"] = answers
         return {"tokens": {name: sum(found) / len(found) for name, found in mean.items()}}
 
-    def report(self, about, ways, counts, sample, ask, repeats, progress):
+    def report(self, about, ways, counts, sample, ask, repeats, progress, own=None):
         """Measure, multiply, add.
 
         about         what was run
         ways, counts  as in `in_turn` and `account`; the last unit is the question's
         sample, ask   a few questions, and how one of them is worked off plainly: ask(one, length)
+        own           {unit: (work, n)} of the engine whose operations are counted themselves
         returns       dict: `about`; `counts`; `unit_seconds`, `seconds`, `ratio` (see `account`); `gflop` of each unit, and
                       the ratios that they predict; `floor`; `peak_memory_mib`; `provenance`
         """
         begun = time.perf_counter()
-        gflop, decoder = self._gflop(sample, ask, list(counts["engine"]))
+        gflop, decoder = self._gflop(sample, ask, list(counts["engine"]), own or {})
         counted = time.perf_counter()
         device = self.backbone.device
         costs, peaks = in_turn(ways, repeats, device, progress)
@@ -140,10 +141,10 @@ class Comparison:
             ),
         }  # fmt: skip
 
-    def _gflop(self, sample, ask, units):
+    def _gflop(self, sample, ask, units, own):
         """1e9 operations: {way: {unit: of one}}, and those of one question's decoder pass.
 
-        The engine is charged what has to be done, that is without padding.
+        The engine is charged what one alone takes without padding; in the units of `own` what it does itself, padding and all.
         """
         found, model = {}, self.backbone.model
         texts = some(self.few, len(sample))
@@ -155,7 +156,8 @@ class Comparison:
             found[way] = {
                 unit: all_ / n / 1e9 for unit, (all_, _), n in zip(units, ops, sizes, strict=True)
             }
-        return {"engine": found["unpadded"], **found}, ops[-1][1] / len(sample) / 1e9
+        mine = {unit: operations(model, work)[0] / n / 1e9 for unit, (work, n) in own.items()}
+        return {"engine": found["unpadded"] | mine, **found}, ops[-1][1] / len(sample) / 1e9
 
 
 def away(read, seed):

@@ -5,12 +5,13 @@ engine  turns encoded once, banks written once, all conversations side by side; 
 """
 
 from functools import partial
+from itertools import islice
 
 from lmem.bench import plain
 from lmem.bench.compare import PADDING, Comparison, digits, positive, shortened, some
 from lmem.config import TrainConfig
 from lmem.errors import InputError
-from lmem.train import train
+from lmem.train import _epochs, _Lessons, train
 
 
 def bench_train(
@@ -44,6 +45,15 @@ def bench_train(
     def learn():
         return train(model, short, few, progress=False)["seconds"]["train"] / (steps * few.batch)
 
+    lessons = _Lessons(model, short, few, False)
+    batches = [*islice(_epochs(lessons.pairs, few), steps)]
+
+    def steps_alone():
+        for batch in batches:
+            lessons.loss(batch).backward()
+            model.zero_grad(set_to_none=True)
+
+    own = {"question": (steps_alone, steps * few.batch)}
     ways = {"engine": found.engine() | {"question": learn}}
     for way, length in PADDING.items():
         step = partial(
@@ -66,7 +76,7 @@ def bench_train(
     }
     about |= found.tokens(answered, [len(ids) for ids in found.ids(q.answer for q in answered)])
     counts = {"engine": once, "plain": again, "unpadded": again}
-    report = found.report(about, ways, counts, some(asked, 8), backward, repeats, progress)
+    report = found.report(about, ways, counts, some(asked, 8), backward, repeats, progress, own)
     return digits(report | {"agreement": agreement})
 
 
