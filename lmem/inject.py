@@ -66,9 +66,7 @@ class _Attachment:
         self.encoded = None  # rows of the encoder call that this block saw last
         self.kept, self.own = {}, {}  # rows, masks and keys of a batch; keys of the banks
         self.kept_for = None  # the weights they were made with
-        self.latents = self.joined = (
-            None  # at encoder_output: what the encoder gave, the banks' rows that join it
-        )
+        self.latents = self.joined = None  # the encoder's output, and the banks' rows that join it
 
     def hook(self):
         """Register the hooks of the read's site; returns their handles."""
@@ -93,7 +91,7 @@ class _Attachment:
         return handles
 
     def places(self, batch, decoding=True):
-        """Which bank each row of such a batch reads, (batch,); None if each reads the one at its own place, or all the one."""
+        """Which bank each row of such a batch reads, (batch,); None if each reads that at its own place, or all the only one."""
         held = len(self.rows) if self.of is None else len(self.of)
         if held == 1:  # all read the one bank, which may be large: it is not copied
             return None
@@ -112,11 +110,6 @@ class _Attachment:
         of = torch.arange(held) if self.of is None and times > 1 else self.of
         return of if of is None or times == 1 else of.repeat_interleave(times)
 
-    def banks(self, batch, like, decoding=True):
-        """rows and mask for a batch of this size, on the device of `like`; checks who reads what."""
-        places = self.places(batch, decoding)
-        return [spread(one.to(like.device), places, batch) for one in (self.rows, self.mask)]
-
     def held(self, like, layer=0):
         """rows, mask and the read's keys for a batch of decoder states like this one."""
         if layer == 0:  # what was kept may be different now
@@ -124,13 +117,13 @@ class _Attachment:
             if torch.is_grad_enabled() or now != self.kept_for:
                 self.kept, self.own, self.kept_for = {}, {}, now
         batch, place = len(like), layer % self.read.sets
-        if batch not in self.kept:
-            self.kept[batch] = self.banks(batch, like)
+        rows, mask = self.rows.to(like.device), self.mask.to(like.device)
         if place not in self.own:
-            self.own[place] = self.read.keys(self.rows.to(like.device), place)
-        if (batch, place) not in self.kept:
-            places = self.places(batch)
-            self.kept[batch, place] = [spread(one, places, batch) for one in self.own[place]]
+            self.own[place] = self.read.keys(rows, place)
+        for name, ours in ((batch, (rows, mask)), ((batch, place), self.own[place])):
+            if name not in self.kept:
+                places = self.places(batch)
+                self.kept[name] = [spread(one, places, batch) for one in ours]
         return *self.kept[batch], self.kept[batch, place]
 
     def _count(self, module, args, kwargs):
@@ -205,13 +198,13 @@ def spread(one, places, batch):
 
 def _used(rows, mask, of):
     """The banks that are read, and for each row of the batch its place among them; None if each reads its own."""
-    of = torch.as_tensor(of, dtype=torch.long, device=rows.device)
+    of = torch.as_tensor(of, dtype=torch.long, device=mask.device)
     if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
         raise InputError(f"expected places of {len(rows)} banks, from 0, not {of.tolist()}")
     used, places = of.unique(return_inverse=True)
     if len(used) == len(of):
         used, places = of, None
-    return rows.index_select(0, used), mask.index_select(0, used.to(mask.device)), places
+    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), places
 
 
 def _argument(name, args, kwargs):
