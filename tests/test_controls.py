@@ -123,9 +123,9 @@ def test_each_condition_reads_its_own_bank(tiny, long, monkeypatch):
     model, constant = make(tiny, "m3"), away(MemoryModel(tiny, "m3", scale=0.5, seed=9), seed=9)
     read, real = [], MemoryModel.attached
 
-    def spy(self, bank, ablate=None, **options):
-        read.append((self, ablate, bank.state.rows))
-        return real(self, bank, ablate, **options)
+    def spy(self, bank, ablate=None, of=None, **options):
+        read.append((self, ablate, bank.state.rows if of is None else bank.pick(of).state.rows))
+        return real(self, bank, ablate, of=of, **options)
 
     monkeypatch.setattr(MemoryModel, "attached", spy)
     controls = allowed(model, asked, "all", constant)
