@@ -94,8 +94,8 @@ class _Lessons:
         prompts = [*dict.fromkeys(prompt for _, prompt, _ in self.pairs)]
         latents = _shared(ranks, prompts, lambda part: [*model.encode_questions(part).values()])
         self.questions = dict(
-            zip(prompts, latents, strict=False)
-        )  # none where the bank enters early
+            zip(prompts, latents, strict=bool(latents))
+        )  # none: the bank is first
         self.learned = not config.constant and any(
             p.requires_grad for p in model.write_rule.parameters()
         )
@@ -152,9 +152,8 @@ class _Lessons:
         if self.questions or self.model.rows < LONG:
             return alike(lengths)
         groups = {}
-        for place, ids in enumerate(
-            self.model.backbone.tokenize([prompt for _, prompt, _ in batch])
-        ):
+        prompts = self.model.backbone.tokenize([prompt for _, prompt, _ in batch], truncate=True)
+        for place, ids in enumerate(prompts):
             groups.setdefault(len(ids), []).append(place)
         return [*groups.values()]
 

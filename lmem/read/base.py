@@ -24,9 +24,7 @@ class Read(nn.Module):
     site = ""
     form = "rows"  # of the banks that it reads, as a write says it
     sets = 1  # of projections: one for all layers, or one for each
-    alone = (
-        False  # at encoder_output: True if the rows that join are `keys`, made of the bank alone
-    )
+    alone = False  # at encoder_output: the rows that join are `keys`, made of the bank alone
     raw = False  # at decoder_layer: the states before the layer's own norm, instead of after
 
     def keys(self, rows, layer=0):
