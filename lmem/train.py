@@ -93,9 +93,8 @@ class _Lessons:
             )
         prompts = [*dict.fromkeys(prompt for _, prompt, _ in self.pairs)]
         latents = _shared(ranks, prompts, lambda part: [*model.encode_questions(part).values()])
-        self.questions = dict(
-            zip(prompts, latents, strict=bool(latents))
-        )  # none: the bank is first
+        known = zip(prompts, latents, strict=bool(latents))  # none where the bank enters first
+        self.questions = dict(known)
         self.learned = not config.constant and any(
             p.requires_grad for p in model.write_rule.parameters()
         )

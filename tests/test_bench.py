@@ -223,9 +223,7 @@ def test_bench_train(capsys, tiny_folder, tmp_path):
         "encode": 24, "write": 24, "question": 4 * found["questions"],
     }  # fmt: skip
     complete(found, "question", epochs=4)
-    gflop = found[
-        "gflop"
-    ]  # the banks of two conversations are projected once for all their questions
+    gflop = found["gflop"]  # a bank is projected once for all its questions
     assert gflop["engine"]["question"] < gflop["unpadded"]["question"]
     assert gflop["engine"]["encode"] == gflop["unpadded"]["encode"]
 
