@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from lmem import sites
 from lmem.bank import digest
-from lmem.device import device_of
+from lmem.device import default_device, device_of
 from lmem.errors import InputError
 
 NANO = Path(__file__).parent / "assets" / "nano"
@@ -208,11 +208,11 @@ def weights_hash(model):
 def load_backbone(name="nano", device=None, dtype=None):
     """A frozen backbone: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
 
-    device  "cpu", "cuda", ...; default: a GPU if there is one
+    device  "cpu", "cuda", ...; default: a GPU if there is one, for each process of several its own
     dtype   torch dtype; default: as stored on a CPU, bfloat16 on a GPU that has it
     raises  InputError if nothing is found there, for a device that is not here, or if it is no encoder-decoder of the families in `lmem.sites`
     """
-    device = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = device_of(device or default_device())
     if dtype is None:
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(
             False

@@ -24,13 +24,14 @@ class Checkpoint:
 
     folder   where it is kept; None keeps nothing
     weights  {name: parameter}; optimizer, schedule and config are the run's
+    task     what is learned, and by what, as plain values: a checkpoint of another task is not gone on with
     """
 
-    def __init__(self, folder, weights, optimizer, schedule, config):
+    def __init__(self, folder, weights, optimizer, schedule, config, task=()):
         self.folder = None if folder is None else Path(folder)
         self.weights, self.optimizer, self.schedule = weights, optimizer, schedule
         shapes = {name: list(p.shape) for name, p in weights.items()}
-        said = json.dumps([config.to_json(), shapes], sort_keys=True)
+        said = json.dumps([config.to_json(), shapes, task], sort_keys=True)
         self.run = hashlib.sha256(said.encode()).hexdigest()[:16]
         self.step, self.losses, self.checks, self.best = 0, [], [], {}
         self.begun = time.perf_counter()
@@ -94,7 +95,7 @@ class Checkpoint:
             raise InputError(f"expected a checkpoint at {path}: {error}") from error
         if about.get("run") != self.run:
             raise InputError(
-                f"expected the checkpoint of this run at {path}, it is of other settings or another method; "
+                f"expected the checkpoint of this run at {path}, it is of other settings, another method or other conversations; "
                 "train into another folder, or remove it"
             )
         for name, p in self.weights.items():

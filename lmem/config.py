@@ -116,7 +116,7 @@ class TrainConfig(Settings):
     undated: float = 0.25
     constant: bool = False
     check: int = 250
-    patience: int = 0
+    patience: int = 3
     save_every: int = 250
     seed: int = 42
 
@@ -135,7 +135,7 @@ class TrainConfig(Settings):
         """Table 1 of the paper, all of it: no early stop, dates as they come, asked at the end."""
         printed = {
             "lr": 1e-4, "weight_decay": 1e-2, "warmup": 200, "clip": 1.0, "epochs": 10, "batch": 16,
-            "window": 8, "seed": 42, "undated": 0.0,
+            "window": 8, "seed": 42, "undated": 0.0, "patience": 0,
         }  # fmt: skip
         return cls(**{**printed, **changes})
 
@@ -269,6 +269,10 @@ class LadderConfig(Settings):
         for test in self.tests:
             if test not in self.turns_of:
                 raise InputError(f"expected tests out of {', '.join(self.turns_of)}, not {test!r}")
+
+    def shared(self):
+        """What differs from the defaults, but for which tests are asked: {name: value}."""
+        return {name: value for name, value in self.difference().items() if name != "tests"}
 
     @property
     def turns_of(self):

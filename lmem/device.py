@@ -1,5 +1,7 @@
 """Devices: one sentence where PyTorch's own error speaks of how it was compiled (chapter 15)."""
 
+import os
+
 import torch
 
 from lmem.errors import InputError
@@ -19,6 +21,11 @@ def device_of(name):
             f"expected a device that is here ({there}), not {str(name)!r}; PyTorch {torch.__version__} cannot use it"
         ) from error
     return device
+
+
+def default_device():
+    """A GPU if there is one, else the CPU; of several processes (`accelerate launch`) each has a GPU of its own."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
 
 
 def check_to(args, kwargs):

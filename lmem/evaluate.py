@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lmem import results, score
+from lmem.bank import digest
 from lmem.config import EvalConfig
 from lmem.controls import Battery, allowed
 from lmem.errors import InputError
@@ -26,9 +27,9 @@ def evaluate(model, conversations, config=None, controls=None, constant=None, pr
     conversations  list of Conversation, at least 2 for the condition "other"
     controls       "light" (default), "all" that can be had here, or names out of `lmem.controls.CONTROLS`
     constant       a model trained with TrainConfig(constant=True), for the condition of that name
-    returns        dict: `questions`, one row each (id, conversation, lag, kind, category, held_out, answerable, in_bank, and
-                   for each condition what `_scored` gives); `summary` (see `lmem.summary`); `provenance`. No question, right
-                   answer or turn is in it
+    returns        dict: method, rows, scale, options, backbone; `adapter`, its seed and the digest of its weights; `questions`,
+                   one row each (id, conversation, lag, kind, category, held_out, answerable, in_bank, and for each condition
+                   what `_scored` gives); `summary` (see `lmem.summary`); `provenance`. No question, right answer or turn is in it
     raises         InputError for an unknown condition or one that these conversations do not allow, for a constant of
                    another method, size or backbone, and without questions
     """
@@ -75,6 +76,7 @@ def evaluate(model, conversations, config=None, controls=None, constant=None, pr
         "scale": model.scale,
         "options": model.options,
         "backbone": model.backbone.name,
+        "adapter": {"seed": model.seed, "digest": digest(model.state_dict())},
         "settings": config.difference(),
         "summary": summary,
         "questions": rows,

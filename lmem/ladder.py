@@ -73,7 +73,7 @@ def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=
     rungs    names of RUNGS; default: all
     config   LadderConfig
     returns  dict: done, skipped (names of files)
-    raises   InputError for a rung that does not exist
+    raises   InputError for a rung that does not exist, or if a file in `out` is of other settings
     """
     config, out = config or LadderConfig(), Path(out)
     known = {rung.name: rung for rung in RUNGS}
@@ -88,11 +88,11 @@ def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=
         for test in (config.tests if rung is TOP else config.tests[:1])
         if rung.seeds is None or seed in seeds[: rung.seeds]
     ]
-    report = {"done": [], "skipped": []}
+    report, settings = {"done": [], "skipped": []}, config.shared()
     for rung, scale, seed, test in track(cells, "ladder", progress):
-        mark = "" if test == config.tests[0] else f"-{test}"
+        mark = "" if test == LadderConfig.tests[0] else f"-{test}"
         name = f"{rung.name}-{scale:g}x{mark}-s{seed}"
-        if (out / f"{name}.json.gz").exists():
+        if results.there(out / f"{name}.json.gz", "ladder", settings):
             report["skipped"].append(name)
             continue
         model, training = fitted(rung, scale, seed, out / "unfinished", config)
@@ -100,7 +100,7 @@ def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=
         result = ask(model, test, config, controls)
         result |= {
             "name": name, "rung": rung.name, "change": rung.change, "weights": rung.weights, "test": test,
-            "ladder": config.difference(), "training": training,
+            "ladder": settings, "training": training,
         }  # fmt: skip
         result["provenance"]["seed"] = seed
         results.save(result, out / f"{name}.json.gz")
@@ -122,19 +122,21 @@ def fitted(rung, scale, seed, work, config):
     folder = Path(work) / (
         shared if rung.weights == "rehearsed" else f"{rung.name}-{scale:g}x-s{seed}"
     )
-    if not (folder / "training.json").is_file():
+    if not results.there(folder / "training.json", "ladder", config.shared()):
         begun = time.perf_counter()
         model = MemoryModel(
             backbone, rung.method, 1 if rung.weights == "rehearsed" else scale, seed, rung.shape
         )
         report = _taught(model, rung, seed, folder, config)
         report = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
-        report["seconds"] = round(time.perf_counter() - begun, 1)
+        report |= {"seconds": round(time.perf_counter() - begun, 1), "ladder": config.shared()}
         model.save_pretrained(folder)
         results.save(report, folder / "training.json")
         shutil.rmtree(f"{folder}-run", ignore_errors=True)
     model = MemoryModel.from_pretrained(folder, backbone)
-    return model.variant(scale, rung.write), results.load(folder / "training.json")
+    training = results.load(folder / "training.json")
+    training.pop("ladder")
+    return model.variant(scale, rung.write), training
 
 
 def _taught(model, rung, seed, folder, config):

@@ -64,7 +64,7 @@ def reproduce(config, out, part=None, progress=True):
     """
     out, begun = Path(out), time.perf_counter()
     mine = part_of(cells(config), part)
-    todo = [cell for cell in mine if not _there(out / cell.file, config)]
+    todo = [cell for cell in mine if not _there(out, cell, config)]
     report = {"done": [], "skipped": [cell.name for cell in mine if cell not in todo]}
     if todo:
         profile = Profile.of(config.profile)
@@ -180,16 +180,8 @@ def limited(conversation, turns=0, questions=0):
     return replace(conversation, sessions=tuple(sessions), questions=tuple(asked), twin=None)
 
 
-def _there(path, config):
-    """Is the result there already? InputError if it is of other settings."""
-    if not path.exists():
-        return False
-    settings = results.load(path).get("reproduce")
-    if settings != asdict(config):
-        raise InputError(
-            f"expected results of these settings in {path.parent}, {path.name} is of others"
-        )
-    return True
+def _there(out, cell, config):
+    return results.there(out / cell.file, "reproduce", asdict(config))
 
 
 def _present(out, config):
@@ -197,5 +189,5 @@ def _present(out, config):
     return {
         cell.name.rpartition("-s")[0]: results.load(out / cell.file)
         for cell in cells(config)
-        if _there(out / cell.file, config)
+        if _there(out, cell, config)
     }

@@ -14,7 +14,7 @@ from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 
-from lmem.errors import DataError
+from lmem.errors import DataError, InputError
 from lmem.files import write_file
 
 SUFFIXES = (".json", ".json.gz")
@@ -51,27 +51,40 @@ def versions():
 
 
 def commit():
-    """The commit of the checkout that the package runs from, or None."""
-    try:
-        run = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],
+    """The commit of the checkout that the package runs from, "-dirty" if files were changed since; None without one."""
+
+    def git(*arguments):
+        return subprocess.run(
+            ["git", *arguments],
             cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
-        )  # fmt: skip
+        ).stdout  # fmt: skip
+
+    try:
+        git(
+            "ls-files", "--error-unmatch", Path(__file__).name
+        )  # not the repository around a site-packages
+        return git("describe", "--always", "--dirty", "--exclude", "*").strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return run.stdout.strip()
 
 
 def provenance(seed, seconds):
-    """What every result file says of its own making; peak memory in MiB (None where it cannot be had), seconds by phase."""
+    """What every result file says of its own making: seed, seconds by phase, peak memory in MiB (of the process, None where it
+    cannot be had, and of the GPU, if there is one), versions, commit, machine."""
+    import torch
+
     peak = None
     if resource is not None:
         unit = 1024 if sys.platform != "darwin" else 1024**2
         peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    gpu = {}
+    if torch.cuda.is_available():
+        gpu = {"peak_gpu_memory_mib": round(torch.cuda.max_memory_allocated() / 2**20)}
     return {
         "seed": seed,
         "seconds": {phase: round(value, 2) for phase, value in seconds.items()},
         "peak_memory_mib": peak,
+        **gpu,
         "versions": versions(),
         "commit": commit(),
         "machine": machine(),
@@ -139,6 +152,17 @@ def load(name):
     if isinstance(found, dict) and isinstance(found.get("questions"), dict):
         found["questions"] = _rows(found["questions"])
     return found
+
+
+def there(path, key, settings):
+    """Is this result there already? InputError if what it says of its settings, under `key`, is not `settings`."""
+    if not Path(path).exists():
+        return False
+    if load(path).get(key) != json.loads(json.dumps(settings)):
+        raise InputError(
+            f"expected results of these settings in {Path(path).parent}, {Path(path).name} is of others"
+        )
+    return True
 
 
 def names():

@@ -17,14 +17,16 @@ from lmem.train import train
 
 
 def for_training(data, n, turns, seed, validation=0, varied=False):
-    """Training conversations and `validation` others: (list, list).
+    """Training conversations and `validation` others, which are no test conversations either: (list, list).
 
     Of tinyworld n, without what is held out; of a file those of its training split, the last ones for validation.
-    varied  of tinyworld: some with few facts and some with many, few people or many, and with many corrections and two hops
-    raises  InputError if a file leaves none to train on
+    validation  None: a fifth as many as there are, at most 40
+    varied      of tinyworld: some with few facts and some with many, few people or many, and with many corrections and two hops
+    raises      InputError if a file leaves none to train on
     """
     if data == "tinyworld":
         worlds = _worlds(turns, random.Random(f"worlds {seed}") if varied else None)
+        validation = min(40, n // 5) if validation is None else validation
         names = [("train", i) for i in range(n)] + [("validation", i) for i in range(validation)]
         drawn = [
             tinyworld.sample(f"{name} {seed}", i, next(worlds), twin=False) for name, i in names
@@ -32,6 +34,7 @@ def for_training(data, n, turns, seed, validation=0, varied=False):
         conversations = locomo.parse(drawn)
         return conversations[:n], conversations[n:]
     conversations = _split(data)[0]
+    validation = min(40, len(conversations) // 5) if validation is None else validation
     if validation >= len(conversations):
         raise InputError(
             f"expected fewer than {len(conversations)} validation conversations of {data}, not {validation}"

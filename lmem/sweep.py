@@ -66,7 +66,7 @@ def sweep(cells, out, config=None, jobs=1, progress=True):
     config   SweepConfig, the same for all
     jobs     processes side by side, which share the machine's threads
     returns  dict: done, skipped, failed: {name: why}
-    raises   InputError if two cells have one name, or `jobs` is not positive
+    raises   InputError if two cells have one name, `jobs` is not positive, or a file in `out` is of other settings
     """
     config, out = config or SweepConfig(), Path(out)
     names = [cell.name for cell in cells]
@@ -74,7 +74,9 @@ def sweep(cells, out, config=None, jobs=1, progress=True):
         raise InputError(f"expected cells of different names, found some twice in {sorted(names)}")
     if jobs < 1:
         raise InputError(f"expected at least 1 job, not {jobs}")
-    todo = [cell for cell in cells if not (out / cell.file).exists()]
+    todo = [
+        cell for cell in cells if not results.there(out / cell.file, "sweep", config.difference())
+    ]
     report = {"done": [], "skipped": sorted(set(names) - {c.name for c in todo}), "failed": {}}
     threads = max(1, torch.get_num_threads() // jobs)
     fresh = multiprocessing.get_context("spawn")

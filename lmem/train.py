@@ -109,6 +109,11 @@ class _Lessons:
             state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
             self.banks = Bank(state, model.owner, model.backbone.fingerprint)
 
+    @property
+    def task(self):
+        """All that is told and asked, as plain values."""
+        return [self.texts, self.cuts, self.pairs]
+
     def _written(self, pairs, progress):
         """The state of each conversation's bank at its cuts: list of State, for (texts, cuts) of each."""
         if not pairs:
@@ -184,11 +189,12 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     conversations  list of Conversation; questions without an answer are left out
     config         TrainConfig
     validation     other conversations: their loss is measured every `check` steps, the best weights are kept, and
-                   training stops after `patience` checks without a better one
+                   training stops after `patience` checks without a better one; the paper's preset has none
     folder         where checkpoints and the log go; an interrupted run that finds its own checkpoint there goes on
     returns        dict: loss (mean of the last 100 steps), losses, validation, steps, seconds by phase, questions,
                    parameters
-    raises         InputError if there is nothing to learn or nothing to learn from
+    raises         InputError if there is nothing to learn or nothing to learn from, or for `accelerate` with a precision
+                   that T5 overflows in
     """
     config = config or TrainConfig()
     learned = {
@@ -199,6 +205,10 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     if not learned:
         raise InputError(f"expected a method with weights to learn, {model.method.name} has none")
     ranks = Accelerator(cpu=model.backbone.device.type == "cpu")
+    if ranks.mixed_precision not in ("no", "bf16"):
+        raise InputError(
+            f"expected mixed precision no or bf16, not {ranks.mixed_precision}: T5 overflows in float16"
+        )
     progress = progress and ranks.is_main_process
     begun = time.perf_counter()
     lessons = _Lessons(model, conversations, config, progress, ranks)
@@ -211,15 +221,17 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
         optimizer, lambda step: learning_rate(step, config, steps)
     )
     kept = Checkpoint(
-        folder if ranks.is_main_process else None, learned, optimizer, schedule, config
-    )
+        folder if ranks.is_main_process else None, learned, optimizer, schedule, config,
+        [model.owner, model.options, model.seed, model.backbone.fingerprint, lessons.task, held and held.task],
+    )  # fmt: skip
     kept.read(folder)
     batches = islice(_epochs(lessons.pairs, config), kept.step, steps)
     if _worse(kept, config):
         batches = ()
     for batch in track(batches, "training", progress, total=steps - kept.step):
         mine = batch[ranks.process_index :: ranks.num_processes]
-        loss = lessons.loss(mine, sum(lessons.lengths(batch))) if mine else None
+        with ranks.autocast():
+            loss = lessons.loss(mine, sum(lessons.lengths(batch))) if mine else None
         if loss is not None:
             loss.backward()
         loss = _add_up(ranks, learned.values(), loss)

@@ -258,7 +258,7 @@ def test_the_papers_preset_is_its_table():
     config = TrainConfig.paper()
     assert (config.lr, config.weight_decay, config.warmup, config.clip) == (1e-4, 1e-2, 200, 1.0)
     assert (config.epochs, config.batch, config.window, config.seed) == (10, 16, 8, 42)
-    assert config.patience == 0
+    assert (config.patience, TrainConfig().patience) == (0, 3)
     assert config.total_steps(160) == 100
 
 
@@ -276,7 +276,7 @@ torch.set_num_threads(1)
 folder, out = sys.argv[1:]
 model = MemoryModel(load_backbone(folder), "gated+branch", 0.125, write={"trainable": True})
 drawn, held = for_training("tinyworld", 6, 10, 0, validation=2)
-config = TrainConfig(steps=40, batch=8, check=10, save_every=3)
+config = TrainConfig(steps=40, batch=8, check=10, patience=0, save_every=3)
 train(model, drawn, config, False, held, out + "/run")
 model.save_pretrained(out)
 """
@@ -312,9 +312,21 @@ def test_killed_and_started_again_it_ends_in_the_same_weights(tiny_folder, tmp_p
 def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
     config = TrainConfig(steps=4, batch=4, warmup=1, save_every=2)
     train(MemoryModel(tiny, "m3"), conversations, config, False, folder=tmp_path)
-    for method, other in (("m3", TrainConfig(steps=5, batch=4, warmup=1)), ("m2", config)):
+    m3 = {"backbone": tiny, "method": "m3"}
+    others = [  # (model, conversations, config): settings, method, and what leaves every shape as it is
+        (m3, conversations, TrainConfig(steps=5, batch=4, warmup=1)),
+        (m3 | {"method": "m2"}, conversations, config),
+        (m3 | {"method": "m6"}, conversations, config),
+        (m3 | {"write": {"gamma": 0.99}}, conversations, config),
+        (m3 | {"read": {"start": "identity"}}, conversations, config),
+        (m3 | {"seed": 1}, conversations, config),
+        (m3, conversations[1:], config),
+    ]
+    for model, asked, settings in others:
         with pytest.raises(InputError, match="checkpoint of this run"):
-            train(MemoryModel(tiny, method), conversations, other, False, folder=tmp_path)
+            train(MemoryModel(**model), asked, settings, False, folder=tmp_path)
+    with pytest.raises(InputError, match="checkpoint of this run"):
+        train(MemoryModel(**m3), conversations, config, False, conversations[:1], tmp_path)
     again = MemoryModel(tiny, "m3")
     report = train(
         again, conversations, config, False, folder=tmp_path

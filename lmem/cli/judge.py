@@ -60,6 +60,10 @@ def evaluate(
     tests = runs.for_testing(data, conversations, turns, seed)
     result = measure(model, tests, config, controls, beside)
     result |= {"data": runs.label(data, turns), **runs.vocabulary(model.backbone, tests)}
+    if adapter and (Path(adapter) / "training.json").is_file():
+        made = results.load(Path(adapter) / "training.json")
+        told = ("settings", "loss", "steps", "questions")
+        result["training"] = {key: made[key] for key in told if key in made}
     if out:
         results.save(result, out)
     result.pop("questions")

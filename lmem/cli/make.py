@@ -61,10 +61,14 @@ def train(
         int, typer.Option(help="Steps of rehearsal first, for a keyed write (chapter 14).")
     ] = 0,
     validation: Annotated[
-        int, typer.Option(help="Conversations apart, to keep the best weights by.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            help="Conversations apart, to keep the best weights by. [default: a fifth, at most 40; paper: none]"
+        ),
+    ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many checks without a better one.")
+        int | None,
+        typer.Option(help="Stop after so many checks without a better one; 0 never. [default: 3]"),
     ] = None,
     constant: Annotated[
         bool, typer.Option("--constant", help="A control: one bank that knows nothing, for all.")
@@ -93,6 +97,8 @@ def train(
         given["epochs"] = None
     config = TrainConfig.paper(**given) if preset == "paper" else TrainConfig(**given)
     model = MemoryModel(load_backbone(backbone), method, scale, seed, pairs(write), pairs(read))
+    if preset == "paper" and validation is None:
+        validation = 0
     drawn, held = runs.for_training(data, conversations, turns, seed, validation, bool(rehearse))
     rehearsed = {}
     if rehearse:
