@@ -209,13 +209,13 @@ def load_backbone(name="nano", device=None, dtype=None):
     """A frozen backbone: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
 
     device  "cpu", "cuda", ...; default: a GPU if there is one, for each process of several its own
-    dtype   torch dtype; default: as stored on a CPU, bfloat16 on a GPU that has it
+    dtype   torch dtype; default: float32; for others than nano bfloat16 on a GPU that has it
     raises  InputError if nothing is found there, for a device that is not here, or if it is no encoder-decoder of the families in `lmem.sites`
     """
     device = device_of(device or default_device())
     if dtype is None:
-        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(
-            False
+        bf16 = (
+            name != "nano" and device.type == "cuda" and torch.cuda.is_bf16_supported(False)
         )  # emulated, as on a T4, it is slow
         dtype = torch.bfloat16 if bf16 else torch.float32
     if dtype == torch.float16:

@@ -151,6 +151,11 @@ class Bank:
         return cls(state, about["owner"], about["backbone"])
 
 
+def joined(states):
+    """The State of all banks of several, in their order."""
+    return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
+
+
 def digest(tensors):
     """SHA-256 over names, shapes, types and values of a mapping of tensors, wherever they lie: 64 hexadecimal characters."""
     found = hashlib.sha256()
@@ -165,7 +170,7 @@ def _check(state, path):
     fits = (
         rows.ndim == 3 and written.ndim == 2 and turns.ndim == 1
         and len(rows) == len(written) == len(turns)
-        and written.shape[1] in (0, rows.shape[1])
+        and written.shape[1] == rows.shape[1]
         and not written.is_floating_point() and not turns.is_floating_point()
     )  # fmt: skip
     if not fits:

@@ -5,7 +5,6 @@ A run that is killed and started again finds it, goes on from there, and ends in
 
 import hashlib
 import json
-import time
 from pathlib import Path
 
 import torch
@@ -34,7 +33,6 @@ class Checkpoint:
         said = json.dumps([config.to_json(), shapes, task], sort_keys=True)
         self.run = hashlib.sha256(said.encode()).hexdigest()[:16]
         self.step, self.losses, self.checks, self.best = 0, [], [], {}
-        self.begun = time.perf_counter()
 
     def note(self, loss):
         """One more step was done."""

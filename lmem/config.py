@@ -129,6 +129,8 @@ class TrainConfig(Settings):
             self._at_least(epochs=1)
         if not (self.lr > 0 and self.clip > 0):
             raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
+        if not 0 <= self.undated <= 1:
+            raise InputError(f"undated must lie in [0, 1], not {self.undated}")
 
     @classmethod
     def paper(cls, **changes):

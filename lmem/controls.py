@@ -24,7 +24,7 @@ import torch
 
 from lmem import text
 from lmem.backbone import pad
-from lmem.bank import State
+from lmem.bank import State, joined
 from lmem.errors import InputError
 from lmem.model import WINDOW
 from lmem.progress import track
@@ -44,7 +44,7 @@ def allowed(model, conversations, controls=None, constant=None):
     controls  names, as a list or with commas between; "all" that can be had here; None or "light" the light ones
     constant  a model that was trained with TrainConfig(constant=True), if there is one
     raises    InputError for an unknown condition, one that these conversations or this model do not allow, and for
-              a constant of another method, size or backbone
+              a constant of another method or size, or on a backbone that was loaded anew
     """
     if constant is not None:
         _check_constant(model, constant)
@@ -59,6 +59,8 @@ def allowed(model, conversations, controls=None, constant=None):
     if controls in (None, "light", "all"):
         return [name for name in can if controls == "all" or name in (*LIGHT, "constant")]
     named = controls.split(",") if isinstance(controls, str) else list(controls)
+    if not named:
+        raise InputError(f"expected conditions out of {', '.join(can)}, none were named")
     for name in named:
         if name not in can:
             raise InputError(f"expected conditions out of {', '.join(can)}, not {name!r}")
@@ -73,6 +75,10 @@ def _check_constant(model, constant):
     )
     if mine != other:
         raise InputError(f"expected a constant of {mine}, not of {other}")
+    if constant.backbone.model is not model.backbone.model:
+        raise InputError(
+            "expected a constant on the very backbone that answers: MemoryModel.from_pretrained(folder, model.backbone)"
+        )
 
 
 class Battery:
@@ -147,7 +153,7 @@ class Battery:
         for i, group in groupby(places, lambda k: self.asked[k][0]):
             evidence = [self.asked[k][1].evidence for k in group]
             parts.append(without(self.model, self.latents[i], evidence).state)
-        return replace(self.banks["right"], state=_joined(parts))
+        return replace(self.banks["right"], state=joined(parts))
 
 
 @torch.no_grad()
@@ -160,7 +166,7 @@ def write_all(model, latents, progress=True, batch=32):
         for start in range(0, max(map(len, chunk)), WINDOW):
             bank = model.write_latents(bank, [one[start : start + WINDOW] for one in chunk])
         states.append(bank.state)
-    return replace(bank, state=_joined(states))
+    return replace(bank, state=joined(states))
 
 
 @torch.no_grad()
@@ -177,7 +183,7 @@ def without(model, latents, evidence):
     for t, turn in enumerate(latents):
         leaving = [turns for turns in distinct[apart:] if turns and turns[0] == t]
         apart += len(leaving)
-        state = _joined([state, State(*(x[:1].expand(len(leaving), *x.shape[1:]) for x in state))])
+        state = joined([state, State(*(x[:1].expand(len(leaving), *x.shape[1:]) for x in state))])
         padded, mask = pad([turn] * len(state.turns))
         for k, turns in enumerate(distinct[:apart], 1):
             if t in turns:
@@ -193,7 +199,7 @@ def noise_like(model, bank, seed):
     seen = model.write_rule.readable(bank.state)[:, :, None]
     drawn = torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed)).to(rows) * seen
     size, wanted = (x.flatten(1).norm(dim=1)[:, None, None] for x in (drawn, rows * seen))
-    return replace(bank, state=bank.state._replace(rows=drawn * (wanted / size)))
+    return replace(bank, state=bank.state._replace(rows=drawn * (wanted / size.clamp(min=1e-12))))
 
 
 def roughened(bank, seed, share=0.01):
@@ -202,7 +208,3 @@ def roughened(bank, seed, share=0.01):
     drawn = torch.randn(rows.shape, generator=torch.Generator().manual_seed(seed)).to(rows)
     size = share * rows.norm(dim=-1, keepdim=True) / rows.shape[-1] ** 0.5
     return replace(bank, state=bank.state._replace(rows=rows.bfloat16().to(rows) + size * drawn))
-
-
-def _joined(states):
-    return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))

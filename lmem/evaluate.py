@@ -100,7 +100,7 @@ def _row(conversation, question, bank):
 def in_bank(bank, question):
     """True if every evidence turn still has rows in the bank, and not only a part of them (None without evidence).
 
-    Exact for writes that keep turns apart; where every turn changes every row, none counts as kept.
+    A full bank's oldest turn may have lost rows already, so it does not count; where every turn changes every row, none is kept.
     """
     written = bank.state.written[0].tolist()
     oldest = min((turn for turn in written if turn >= 0), default=None)

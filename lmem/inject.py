@@ -9,6 +9,7 @@ keys of the encoder's output), and with gradients once for each pass. So are the
 output: a batch of questions about few conversations has few banks.
 """
 
+import inspect
 from contextlib import contextmanager
 
 import torch
@@ -82,7 +83,7 @@ class _Attachment:
             [decoder] = modules
             handles.append(decoder.register_forward_pre_hook(self._extend, with_kwargs=True))
             for maps in sites.maps(self.model) if self.read.alone else ():
-                handles.append(maps.register_forward_pre_hook(self._latents_only))
+                handles.append(maps.register_forward_pre_hook(self._without_rows, prepend=True))
                 handles.append(maps.register_forward_hook(self._rows_too))
         else:
             for i, module in enumerate(modules):
@@ -132,8 +133,9 @@ class _Attachment:
         self.kept, self.own = {}, {}
 
     def _prepend(self, module, args, kwargs):
-        tokens = _argument("input_ids", args, kwargs)
-        kwargs = {**kwargs, "input_ids": None}
+        names = inspect.signature(module.forward).parameters
+        kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
+        tokens = kwargs.pop("input_ids", None)
         embeds = module.embed_tokens(tokens) if tokens is not None else kwargs["inputs_embeds"]
         batch, places = len(embeds), self.places(len(embeds), decoding=False)
         found = self.read(self.rows.to(embeds.device), self.mask.to(embeds.device))
@@ -171,12 +173,17 @@ class _Attachment:
         kwargs["encoder_attention_mask"] = _joined(seen, mask, states)
         return args, kwargs
 
-    def _latents_only(self, module, args):
-        return (self.latents,)
+    def _without_rows(self, module, args):
+        end = self.latents.shape[1] + self.joined.shape[1]
+        behind = args[0][
+            :, end:
+        ]  # what a block inside this one has added, but for what it takes away itself
+        return (torch.cat([self.latents, behind], 1) if behind.shape[1] else self.latents,)
 
     def _rows_too(self, module, args, output):
         rows = module.forward(self.joined)  # (U, X, inner): once for all who read the same bank
-        return torch.cat([output, spread(rows, self.places(len(output)), len(output))], 1)
+        rows, place = spread(rows, self.places(len(output)), len(output)), self.latents.shape[1]
+        return torch.cat([output[:, :place], rows, output[:, place:]], 1)
 
     def _branch(self, layer, norm):
         def hook(module, args, kwargs, output):

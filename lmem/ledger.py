@@ -50,10 +50,11 @@ class Ledger:
 
     def without(self, turns):
         """A ledger that lacks these turns, numbered from the first recorded one."""
-        for turn in turns:
+        out = set(turns)
+        for turn in out:
             if not 0 <= turn < len(self):
                 raise InputError(f"expected turns 0 to {len(self) - 1} of the ledger, not {turn}")
-        left = [z for t, z in enumerate(self.latents) if t not in set(turns)]
+        left = [z for t, z in enumerate(self.latents) if t not in out]
         return replace(self, latents=left)
 
     @staticmethod

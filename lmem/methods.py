@@ -127,7 +127,8 @@ def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
     write_options, read_options  over the method's own
     raises  MethodError for an option that the write or the read does not have, and for a model that cannot carry the read
 
-    A branch with the option start="borrowed" takes heads and first weights from the frozen cross-attention beside it.
+    A branch with the options start="borrowed" and shared=False takes heads and first weights from the frozen cross-attention
+    beside it.
     """
     if method.write is None:
         return None, None
@@ -141,8 +142,15 @@ def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
         read_options = {
             k: v for k, v in write_options.items() if k in ("cells", "key")
         } | read_options
-    borrowed = method.read == "branch" and read_options.pop("start", None) == "borrowed"
+    start = read_options.pop("start", None) if method.read == "branch" else None
+    if start not in (None, "borrowed"):
+        raise MethodError(f'start of a branch must be "borrowed", not {start!r}')
+    borrowed = start == "borrowed"
     if borrowed:
+        if read_options.get("shared", True):
+            raise MethodError(
+                "expected shared=False for a branch that starts borrowed: each layer's attention is another"
+            )
         if any(name.endswith("bias") for name, _ in places[0].named_parameters()):
             raise MethodError(
                 f"expected a branch that starts otherwise than borrowed, {model.config.model_type} has biases in its attention"

@@ -123,6 +123,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if bank.owner != self.owner:
             raise BankError(f"expected a bank of {self.owner}, this one belongs to {bank.owner}")
 
+    def _here(self, bank):
+        """The bank where the write's maps are, in their type; a loaded one comes on the CPU."""
+        p0, rows = self.write_rule.p0, bank.state.rows
+        fits = (rows.device, rows.dtype) == (p0.device, p0.dtype)
+        return bank if fits else bank.to(p0.device, p0.dtype)
+
     # ---- turn, latents, write ----------------------------------------------------------------------
 
     @torch.no_grad()
@@ -134,8 +140,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
         raises  InputError for an empty or too long turn, BankError for a ledger of another bank; nothing is changed then
         """
         self.check(bank)
+        turns = turns if isinstance(turns, str | Conversation) else list(turns)
         one = isinstance(turns, str | Conversation) or (len(bank) == 1 and not _nested(turns))
-        lists = [turns] if one else list(turns)
+        lists = [turns] if one else turns
         if len(lists) != len(bank):
             raise InputError(f"expected turns for {len(bank)} banks, got {len(lists)} lists")
         texts = [as_texts(one) for one in lists]
@@ -164,9 +171,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     def write_latents(self, bank, latents):
         """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
-        device = bank.state.rows.device
+        bank = self._here(bank)
+        device, turns = bank.state.rows.device, []
         nothing = torch.zeros(0, self.backbone.width, device=device, dtype=self.backbone.dtype)
-        turns = []
         for t in range(max((len(one) for one in latents), default=0)):
             turn, mask = pad([one[t] if t < len(one) else nothing for one in latents])
             turns.append((turn.to(device), mask.to(device)))
@@ -193,21 +200,27 @@ class MemoryModel(nn.Module, ModelHubMixin):
         answer  the text to explain; default: what the model answers from this bank
         ledger  as in `unwrite`
         returns (T,) bits by turn: log2 p(answer | bank) - log2 p(answer | bank without the turn)
+        raises  BankError without the bank's own ledger, InputError for an answer without words
         """
         self.check(bank)
         kept = Ledger.of(ledger, bank)
         answer = self.answer(bank, question) if answer is None else answer
+        if not answer.strip():
+            raise InputError(
+                "expected an answer with words, this bank's is empty: say which one, answer="
+            )
         without = leave_one_out(self.write_rule, kept)
+        whole = self.log_likelihood(bank, question, answer)
         bits = [
             self.log_likelihood(Bank(part, bank.owner, bank.backbone), question, answer)
             for part in without
         ]
-        return self.log_likelihood(bank, question, answer) - torch.cat(bits)
+        return whole - torch.cat(bits) if bits else whole[:0]
 
     @torch.no_grad()
     def log_likelihood(self, bank, question, answer):
         """(B,) bits: log2 p(answer | question, bank) for each bank, its end included; needs no decoding."""
-        inputs = self.backbone.inputs([_prefixed("question: ", question)] * len(bank))
+        inputs = self.backbone.inputs([as_prompt(question)] * len(bank))
         labels = self.backbone.labels([answer] * len(bank))
         with self.attached(bank):
             return self.backbone.bits(inputs, labels)
@@ -227,6 +240,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             yield
             return
         self.check(bank)
+        bank = self._here(bank)
         rows, mask = bank.state.rows, self.write_rule.readable(bank.state)
         rows, mask = inject.ablated(rows, mask, ablate)
         with inject.attach(self.backbone.model, self.read, rows, mask, expand, of):
@@ -239,9 +253,10 @@ class MemoryModel(nn.Module, ModelHubMixin):
         of         for each question the place of its bank, where several are asked of the same one
         options    go to transformers' generate
         returns    a text for a text, a list for a list
+        raises     InputError for a question without words
         """
         one = isinstance(questions, str)
-        prompts = [_prefixed("question: ", text) for text in ([questions] if one else questions)]
+        prompts = [as_prompt(text) for text in ([questions] if one else questions)]
         with self.attached(bank, ablate, of=of):
             answers = self.backbone.generate(self.backbone.inputs(prompts), **options)
         return answers[0] if one else answers
@@ -263,7 +278,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         settings = {
             "method": self.method.name, "scale": self.scale, "seed": self.seed, **self.options,
             "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
-            "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
+            "dtype": str(self.backbone.dtype).removeprefix("torch."), "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
             "digest": digest(weights),
         }  # fmt: skip
         save_file(weights, str(folder / WEIGHTS))
@@ -293,11 +308,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
             raise InputError(
                 f"expected the adapter in {source} as it was saved, its {WEIGHTS} was altered"
             )
-        backbone = backbone or load_backbone(settings["backbone"])
+        if backbone is None:
+            backbone = load_backbone(settings["backbone"], dtype=_dtype(settings, source))
         if backbone.fingerprint != settings["fingerprint"]:
             raise BankError(
                 f"expected the backbone {settings['fingerprint'][:12]} that the adapter was trained on, "
-                f"{backbone.name} is {backbone.fingerprint[:12]}"
+                f"{backbone.name} is {backbone.fingerprint[:12]}, in {backbone.dtype}"
             )
         options = {part: settings.get(part, {}) for part in ("write", "read")}
         model = cls(backbone, settings["method"], settings["scale"], settings["seed"], **options)
@@ -314,12 +330,28 @@ def as_texts(turns):
     """Turns as the encoder sees them: a Conversation is rendered, "SPEAKER: TEXT" gets its prefix."""
     if isinstance(turns, Conversation):
         return turns.texts()
-    if isinstance(turns, str):
-        turns = [turns]
+    turns = [turns] if isinstance(turns, str) else list(turns)
     for i, turn in enumerate(turns):
         if not turn.strip():
             raise InputError(f"expected words in every turn, turn {i} of {len(turns)} is empty")
     return [_prefixed("context: ", turn) for turn in turns]
+
+
+def as_prompt(question):
+    """A question as the encoder sees it. InputError if it has no words."""
+    if not question.removeprefix("question: ").strip():
+        raise InputError("expected words in a question, this one is empty")
+    return _prefixed("question: ", question)
+
+
+def _dtype(settings, source):
+    """The numbers that an adapter's backbone had when it was trained; before they were noted, float32."""
+    dtype = getattr(torch, str(settings.get("dtype", "float32")), None)
+    if dtype not in (torch.float32, torch.bfloat16, torch.float64):
+        raise InputError(
+            f"expected float32, bfloat16 or float64 as dtype in {SETTINGS} of {source}, not {settings['dtype']!r}"
+        )
+    return dtype
 
 
 def _prefixed(prefix, text):

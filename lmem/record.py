@@ -14,6 +14,7 @@ import torch
 
 from lmem import sites
 from lmem.errors import BankError, InputError, MethodError
+from lmem.model import as_prompt
 
 
 class Looked(NamedTuple):
@@ -57,7 +58,7 @@ def record(model, bank, question, answer=None, ablate=None):
         raise BankError("expected a bank into which a turn was written, this one is empty")
     said = model.answer(bank, question, ablate)
     backbone, site = model.backbone, model.read.site
-    prompt = "question: " + question.removeprefix("question: ")
+    prompt = as_prompt(question)
     inputs, labels = backbone.inputs([prompt]), backbone.labels([answer or said])
     with _eager(backbone.model), _Watch(model) as watch, model.attached(bank, ablate):
         out = backbone.model(**inputs, labels=labels, output_attentions=True)

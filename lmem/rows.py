@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from lmem import inject
 from lmem.backbone import pad
 from lmem.errors import InputError, MethodError
+from lmem.model import as_prompt
 
 BATCH = 64  # rows that are asked together
 
@@ -47,7 +48,7 @@ def ask_rows(model, bank, question, answer):
     """
     rows, backbone = _rows(model, bank), model.backbone
     readable = model.write_rule.readable(bank.state)[0]
-    prompt = "question: " + question.removeprefix("question: ")
+    prompt = as_prompt(question)
     said, bits = [""] * len(readable), torch.zeros(len(readable))
     with model.attached(bank, "masked"):
         bare = backbone.bits(backbone.inputs([prompt]), backbone.labels([answer]))
@@ -75,7 +76,7 @@ def recalled(model, bank, question):
     rows = _rows(model, bank)[None]
     if model.read is None or model.read.form != "keyed":
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
-    prompt = question if question.startswith("question: ") else f"question: {question}"
+    prompt = as_prompt(question)
     states, seen = pad(model.backbone.encode([prompt]))
     unread = ~model.write_rule.readable(bank.state)
     bias = torch.zeros_like(rows[..., 0]).masked_fill(unread, -1e9)

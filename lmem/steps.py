@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 
 from lmem.errors import BankError, InputError
-from lmem.model import as_texts
+from lmem.model import as_prompt, as_texts
 
 FORMS = {"rows": "R x D", "square": "A x A", "keyed": "R x (K + V)"}
 PLACES = {
@@ -48,7 +48,7 @@ def follow(model, bank, turn, question):
     if len(bank) != 1:
         raise InputError(f"expected one bank, not {len(bank)}")
     backbone, inside = model.backbone, model.read.site == "decoder_layer"
-    [text], prompt = as_texts(turn), "question: " + question.removeprefix("question: ")
+    [text], prompt = as_texts(turn), as_prompt(question)
     [[latents]] = model.encode_turns([[text]])
     after = model.write_latents(bank, [[latents]])
     moved = after.state.rows[0] - bank.state.rows[0]

@@ -21,7 +21,7 @@ from accelerate.utils import gather_object, send_to_device
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from lmem.bank import Bank, State
+from lmem.bank import Bank, State, joined
 from lmem.checkpoint import Checkpoint
 from lmem.config import TrainConfig
 from lmem.errors import InputError
@@ -51,8 +51,7 @@ def make_banks(model, texts, cuts=None, batch=32, progress=True):
         states.append(
             State(*(torch.stack(parts, 1).flatten(0, 1) for parts in zip(*kept, strict=True)))
         )
-    state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
-    return Bank(state, bank.owner, bank.backbone)
+    return Bank(joined(states), bank.owner, bank.backbone)
 
 
 def constant_bank(model):
@@ -85,7 +84,8 @@ class _Lessons:
             for i, conversation in enumerate(conversations)
             for s, cut in enumerate(self.cuts[i])
             for q in conversation.questions
-            if q.answer is not None and all(t < cut for t in q.evidence)
+            if q.answer is not None
+            and (all(t < cut for t in q.evidence) if q.evidence else cut == len(self.texts[i]))
         ]
         if not self.pairs:
             raise InputError(
@@ -106,8 +106,7 @@ class _Lessons:
         else:
             pairs = [*zip(self.texts, self.cuts, strict=True)]
             states = _shared(ranks, pairs, lambda part: self._written(part, progress))
-            state = State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
-            self.banks = Bank(state, model.owner, model.backbone.fingerprint)
+            self.banks = Bank(joined(states), model.owner, model.backbone.fingerprint)
 
     @property
     def task(self):
@@ -141,10 +140,11 @@ class _Lessons:
         """Negative log-likelihood of the answers, in nats: summed, divided by `tokens` (default: their own)."""
         bank, of = self.bank([place for place, _, _ in batch])
         lengths = self.lengths(batch)
-        states, labels = [], []
-        for part in self._parts(batch, lengths):
-            found = self._states(bank, [of[k] for k in part], [batch[k] for k in part])
-            states, labels = [*states, found[0]], [*labels, found[1]]
+        parts = [
+            self._states(bank, [of[k] for k in part], [batch[k] for k in part])
+            for part in self._parts(batch, lengths)
+        ]
+        states, labels = zip(*parts, strict=True)
         logits = self.model.backbone.head(torch.cat(states)).float()
         return cross_entropy(logits, torch.cat(labels), reduction="sum") / (tokens or sum(lengths))
 
@@ -197,10 +197,13 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
                    that T5 overflows in
     """
     config = config or TrainConfig()
+    rule, fixed = model.write_rule, ("write_rule.",)
+    if not config.constant:  # a write's hard choices get no gradient: rehearsal teaches them
+        fixed = tuple(f"write_rule.{name}" for name in (rule.choices if rule is not None else ()))
     learned = {
         name: p
         for name, p in model.named_parameters()
-        if p.requires_grad and not (config.constant and name.startswith("write_rule."))
+        if p.requires_grad and not name.startswith(fixed)
     }
     if not learned:
         raise InputError(f"expected a method with weights to learn, {model.method.name} has none")

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from lmem.backbone import load_backbone, pad, weights_hash
 from lmem.bench.shape import random_backbone
 from lmem.data import locomo, tinyworld
+from lmem.device import default_device
 from lmem.errors import InputError
 
 TEXTS = [
@@ -191,6 +192,15 @@ def test_a_device_that_is_not_here_is_refused_in_one_sentence(tiny_folder, tiny,
             work()
         assert "\n" not in str(e.value), place
     assert bank.to(device=torch.device("cpu")).state.rows.equal(bank.to("cpu").state.rows)
+
+
+def test_each_of_several_processes_has_its_own_gpu(monkeypatch):
+    assert default_device() == "cpu" or torch.cuda.is_available()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert default_device() == "cuda:0"
+    monkeypatch.setenv("LOCAL_RANK", "3")  # as accelerate and torchrun say it
+    assert default_device() == "cuda:3"
 
 
 def test_flan_t5s_head_is_its_own(flan):

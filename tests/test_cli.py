@@ -10,10 +10,11 @@ import pytest
 from helpers import lmem
 from rich.console import Console
 
-from lmem import talk
+from lmem import results, talk
 from lmem.bank import Bank
 from lmem.data import release, tinyworld
 from lmem.model import MemoryModel
+from lmem.runs import for_training
 
 
 @pytest.fixture
@@ -53,10 +54,41 @@ def test_train_and_evaluate_a_file(world, tmp_path, tiny_folder, capsys):
     code, out, _ = lmem(capsys, "train", "--out", adapter, "--method", "m3", "--steps", 2, *common)
     assert code == 0
     assert json.loads(out)["parameters"] == 64 * 64
+    assert json.loads(out)["validation"] == []  # a fifth of three conversations is none
     code, out, _ = lmem(capsys, "evaluate", "--adapter", adapter, "--out", result, *common)
     assert code == 0
     assert json.loads(out)["summary"]["n"] > 0
-    assert len(json.loads(result.read_text())["questions"]) > 0
+    found = results.load(result)
+    assert len(found["questions"]) > 0
+    assert found["training"]["settings"] == {"steps": 2}
+    saved = json.loads((adapter / "adapter.json").read_text())
+    assert found["adapter"] == {"seed": 42, "digest": saved["digest"]}
+
+
+def test_validation_is_the_rule_but_for_the_papers_preset(tmp_path, tiny_folder, capsys):
+    common = (
+        "--backbone",
+        tiny_folder,
+        "--conversations",
+        10,
+        "--method",
+        "m3",
+        "--steps",
+        2,
+        "--json",
+    )
+    checks = {}
+    for preset in ("lmem", "paper"):
+        code, out, _ = lmem(
+            capsys, "train", "--out", tmp_path / preset, "--preset", preset, *common
+        )
+        assert code == 0
+        checks[preset] = json.loads(out)["validation"]
+    assert [step for step, _ in checks["lmem"]] == [2]
+    assert checks["paper"] == []
+    train_on, held = for_training("tinyworld", 1600, 10, 0, None)
+    assert (len(train_on), len(held)) == (1600, 40)
+    assert not {c.id for c in train_on} & {c.id for c in held}
 
 
 def test_tables_are_printed_too(capsys):

@@ -8,6 +8,7 @@ from conftest import QUESTIONS
 from helpers import apart, away, bare, changed, logits, make
 
 from lmem import text
+from lmem.backbone import load_backbone
 from lmem.config import EvalConfig, TrainConfig
 from lmem.controls import (
     CONTROLS,
@@ -198,6 +199,24 @@ def test_a_constant_of_something_else_is_refused(tiny, conversations, other, req
         InputError, match="expected a constant of attention\\+extension with 64 rows"
     ):
         allowed(MemoryModel(tiny, "m3"), conversations, "all", MemoryModel(backbone, method, scale))
+
+
+def test_a_constant_on_a_backbone_loaded_anew_is_refused(tiny, tiny_folder, conversations):
+    """Its hooks would lie on a model that nobody asks."""
+    model, anew = MemoryModel(tiny, "m3"), load_backbone(tiny_folder)
+    with pytest.raises(InputError, match="very backbone"):
+        allowed(model, conversations, "all", MemoryModel(anew, "m3"))
+    assert "constant" in allowed(model, conversations, "all", MemoryModel(tiny, "m3"))
+
+
+def test_conditions_must_be_named(tiny, conversations):
+    with pytest.raises(InputError, match="none were named"):
+        allowed(MemoryModel(tiny, "m3"), conversations, [])
+
+
+def test_noise_for_a_bank_without_turns_is_nothing(tiny):
+    model = make(tiny, "m3")
+    assert not noise_like(model, model.new_bank(), 0).state.rows.any()
 
 
 @pytest.mark.parametrize("method", METHODS)

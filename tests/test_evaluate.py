@@ -76,6 +76,7 @@ def test_a_result_says_how_it_was_made_and_holds_no_text_of_the_data(everything,
     assert "NaN" not in text
     assert (found["method"], found["rows"], found["scale"]) == ("attention+extension", 32, 0.5)
     assert found["settings"] == {"max_new_tokens": 4, "knowledge": True}
+    assert set(found["adapter"]) == {"seed", "digest"}
     assert {"write", "knowledge", *CONTROLS} == set(found["provenance"]["seconds"])
     assert found["provenance"]["peak_memory_mib"] > 0
     said = {row[name]["answer"] for row in found["questions"] for name in CONTROLS}

@@ -40,6 +40,15 @@ def test_rungs_are_asked_the_same_questions(tmp_path, small):
     assert found["kept-0.5x-s0"]["training"] == {"parameters": 0, "seconds": 0.0}
     again = climb(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
     assert again == {"done": [], "skipped": report["done"]}
+    one = climb(tmp_path, (0.5,), (0,), ("keyed",), replace(small, tests=("cut",)), progress=False)
+    assert one == {
+        "done": [],
+        "skipped": ["keyed-0.5x-cut-s0"],
+    }  # which tests are asked is no setting
+    with pytest.raises(InputError, match="m3-0.5x-s0.json.gz is of others"):
+        climb(tmp_path, (0.5,), (0,), ("m3",), replace(small, steps=3), progress=False)
+    with pytest.raises(InputError, match=r"training.json is of others"):
+        fitted(rung("m3"), 0.5, 0, tmp_path / "unfinished", replace(small, steps=3))
 
 
 def test_one_rehearsal_serves_all_its_rungs(tmp_path, small):

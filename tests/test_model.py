@@ -1,5 +1,6 @@
 """MemoryModel: what it refuses, what it saves, and that it leaves nothing behind."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from helpers import away, bare, by_hand, logits, make
 from safetensors.torch import load_file, save_file
 
+from lmem.backbone import NANO, load_backbone
+from lmem.bank import Bank
 from lmem.bench.measure import operations
 from lmem.data.conversation import Conversation, Session, Turn
 from lmem.errors import BankError, InputError, MethodError
@@ -222,12 +225,13 @@ for folder in sys.argv[1:]:
     with torch.no_grad(), model.attached(bank):
         out = model.backbone.model(**inputs, decoder_input_ids=torch.zeros(1, 1, dtype=torch.long))
     torch.save(out.logits, folder + ".pt")
+    model.write(bank, ["Ben: I moved to Oslo."]).save(folder + ".on.safetensors")
 """
 
 
 def test_saved_loaded_in_a_new_process_gives_the_same(tiny, talk, tmp_path):
     inputs = tiny.inputs(["question: Where does Ben live?"])
-    expected = {}
+    expected, on = {}, {}
     for method in TABLE:
         model = away(MemoryModel(tiny, method, seed=5))
         bank = model.write(model.new_bank(), talk)
@@ -239,12 +243,25 @@ def test_saved_loaded_in_a_new_process_gives_the_same(tiny, talk, tmp_path):
         assert (
             size < 4 * sum(t.numel() for t in model.state_dict().values()) + 8000
         )  # nothing else in it
+        on[str(folder)] = model.write(bank, ["Ben: I moved to Oslo."])
         with torch.no_grad(), model.attached(bank):
             start = torch.zeros(1, 1, dtype=torch.long)
             expected[str(folder)] = tiny.model(**inputs, decoder_input_ids=start).logits
     subprocess.run([sys.executable, "-c", NEW_PROCESS, *expected], check=True)
     for folder, logits_here in expected.items():
         assert torch.equal(torch.load(f"{folder}.pt", weights_only=True), logits_here), folder
+        written = Bank.load(f"{folder}.on.safetensors")  # the next session, there and here
+        torch.testing.assert_close(written.state.rows, on[folder].state.rows)
+        assert written.turns_written == [5]
+
+
+def test_a_session_needs_no_gradient(tiny, talk):
+    """Type 2 writes with a write that was trained: nothing of it is kept for a backward pass."""
+    model = MemoryModel(tiny, "gated+branch", write={"trainable": True})
+    bank = model.write(model.new_bank(), talk)
+    assert not bank.state.rows.requires_grad
+    latents = model.encode_turns([[f"context: {turn}" for turn in talk]])
+    assert model.write_latents(model.new_bank(), latents).state.rows.requires_grad
 
 
 def test_pushed_is_what_is_saved(tiny, tmp_path, monkeypatch):
@@ -305,6 +322,60 @@ def test_adapters_of_another_backbone_or_place_are_refused(tiny, flan, tmp_path)
         MemoryModel.from_pretrained(tmp_path / "a", flan)
     with pytest.raises(InputError, match="hub"):
         MemoryModel.from_pretrained(str(tmp_path / "nothing"), tiny)
+
+
+def test_an_adapter_comes_back_on_the_numbers_it_was_trained_on(tiny_folder, tmp_path):
+    """The fingerprint of a backbone in bfloat16 is another: an adapter names its type, the shipped ones are float32's."""
+    half = load_backbone(tiny_folder, dtype=torch.bfloat16)
+    MemoryModel(half, "m3").save_pretrained(tmp_path)
+    assert MemoryModel.from_pretrained(tmp_path).backbone.dtype == torch.bfloat16
+    settings = tmp_path / "adapter.json"
+    told = json.loads(settings.read_text())
+    settings.write_text(json.dumps({k: v for k, v in told.items() if k != "dtype"}))
+    with pytest.raises(BankError, match=r"float32"):
+        MemoryModel.from_pretrained(tmp_path)
+    settings.write_text(json.dumps(told | {"dtype": "float16"}))
+    with pytest.raises(InputError, match="expected float32, bfloat16"):
+        MemoryModel.from_pretrained(tmp_path)
+
+
+def test_nano_is_float32_on_every_device(monkeypatch):
+    """Else the shipped adapters and every saved bank would be of another backbone there."""
+    monkeypatch.setattr("lmem.backbone.device_of", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("lmem.backbone.Backbone", lambda model, *rest: model)
+    monkeypatch.setattr("torch.nn.Module.to", lambda self, *args, **kwargs: self)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda emulated: True)
+    assert load_backbone("nano").dtype == torch.float32
+    assert load_backbone(str(NANO)).dtype == torch.bfloat16
+
+
+def test_turns_may_come_one_by_one(tiny, talk):
+    model = MemoryModel(tiny, "m3")
+    whole = model.write(model.new_bank(), talk)
+    assert torch.equal(
+        model.write(model.new_bank(), (turn for turn in talk)).state.rows, whole.state.rows
+    )
+    both = model.write(model.new_bank(2), ([*turns] for turns in (talk, talk[:1])))
+    assert both.turns_written == [4, 1]
+
+
+def test_a_question_needs_words(tiny, talk):
+    model = MemoryModel(tiny, "m3")
+    for empty in ("", "  ", "question: "):
+        with pytest.raises(InputError, match="words in a question"):
+            model.answer(model.new_bank(), ["Who?", empty])
+
+
+def test_a_bank_in_other_numbers_is_read_and_written_on(tiny, talk, questions):
+    """bfloat16 halves a bank; a read and a write take it back to their own type."""
+    model = make(tiny, "m3")
+    bank = model.write(model.new_bank(), talk)
+    small = bank.to(torch.bfloat16)
+    near = logits(model, small, questions)
+    torch.testing.assert_close(near, logits(model, bank, questions), atol=0.05, rtol=0.05)
+    on = model.write(small, ["Ben: Bye."])
+    assert on.state.rows.dtype == torch.float32
+    assert on.turns_written == [5]
 
 
 def test_a_bank_goes_with_the_maps_that_wrote_it(tiny, talk):

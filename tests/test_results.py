@@ -1,11 +1,13 @@
 """Result files: what is saved comes back, in a tenth of the space."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
 from lmem import results
-from lmem.errors import DataError
+from lmem.errors import DataError, InputError
 
 ROWS = [
     {
@@ -57,3 +59,35 @@ def test_other_results_come_back_too(tmp_path):
     ):
         results.save(result, tmp_path / f"{i}.json")
         assert results.load(tmp_path / f"{i}.json") == result
+
+
+def test_the_commit_is_of_the_packages_own_checkout(tmp_path, monkeypatch):
+    """ "-dirty" once a file of it was changed; none where the package lies in another repository's environment."""
+
+    def git(*arguments):
+        who = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org")
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    module = tmp_path / "results.py"
+    module.write_text("1\n")
+    monkeypatch.setattr(results, "__file__", str(module))
+    git("init")
+    (tmp_path / "other.py").write_text("2\n")
+    git("add", "other.py")
+    git("commit", "-m", "mine")
+    assert results.commit() is None
+    git("add", ".")
+    git("commit", "-m", "all")
+    clean = results.commit()
+    assert re.fullmatch("[0-9a-f]{7,40}", clean)
+    module.write_text("3\n")
+    assert results.commit() == f"{clean}-dirty"
+
+
+def test_a_result_of_other_settings_is_not_there(tmp_path):
+    path = tmp_path / "a.json"
+    assert not results.there(path, "sweep", {"steps": 2})
+    results.save({"sweep": {"steps": 2, "tests": [1, 2]}}, path)
+    assert results.there(path, "sweep", {"steps": 2, "tests": (1, 2)})
+    with pytest.raises(InputError, match=r"a\.json is of others"):
+        results.there(path, "sweep", {"steps": 3})

@@ -1,8 +1,11 @@
 """Each site against a forward pass written out by hand, so that a transformers release that moves a hook is caught."""
 
+from contextlib import ExitStack
+
 import pytest
 import torch
 from helpers import away, by_hand
+from transformers.modeling_outputs import BaseModelOutput
 
 from lmem.errors import MethodError
 from lmem.inject import attach
@@ -32,6 +35,43 @@ def test_extension_by_hand(request, talk, questions, name):
         with model.attached(bank):
             found = t5(**inputs, decoder_input_ids=start).logits
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_an_extension_inside_another_stands_behind_it(tiny, talk, questions):
+    """Both banks' rows behind the encoder's output, whatever the reads are; each is projected by its own map."""
+    outer, inner = away(MemoryModel(tiny, "m3")), away(MemoryModel(tiny, "m6", scale=0.5), seed=1)
+    banks = [m.write(m.new_bank(), talk[:n]) for m, n in ((outer, 3), (inner, 4))]
+    inputs, start = by_hand(tiny, questions[0])
+    rows = [bank.state.rows @ m.read.w_mem for m, bank in zip((outer, inner), banks, strict=True)]
+    with torch.no_grad():
+        z = tiny.model.encoder(**inputs).last_hidden_state
+        both = BaseModelOutput(torch.cat([z, *rows], 1))
+        expected = tiny.model(encoder_outputs=both, decoder_input_ids=start).logits
+        with outer.attached(banks[0]), inner.attached(banks[1]):
+            nested = tiny.model(**inputs, decoder_input_ids=start).logits
+        torch.testing.assert_close(nested, expected, atol=1e-4, rtol=1e-4)
+        proxy = away(MemoryModel(tiny, "m2_as_run"), seed=2)  # its rows are no bank's
+        bank = proxy.write(proxy.new_bank(), talk)
+        found = []
+        for pairs in ([(outer, banks[0]), (proxy, bank)], [(proxy, bank)]):
+            with ExitStack() as stack:
+                for m, one in pairs:
+                    stack.enter_context(m.attached(one))
+                found.append(tiny.model(**inputs, decoder_input_ids=start).logits)
+    assert (found[0] - found[1]).abs().max() > 1e-2
+
+
+def test_the_encoder_may_be_called_without_names(tiny, talk):
+    """A mask by its place in the call is still a mask: padding is not read behind a prefix either."""
+    model = away(MemoryModel(tiny, "m1"))
+    inputs = tiny.inputs(["question: Where does Ben live?", "question: Who?"])
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
+    with torch.no_grad(), model.attached(model.write(model.new_bank(), talk)):
+        named = tiny.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        placed = tiny.encoder(ids, mask).last_hidden_state
+        blind = tiny.encoder(ids).last_hidden_state
+    assert torch.equal(named, placed)
+    assert (named[1] - blind[1]).abs().max() > 1e-2
 
 
 def test_prefix_by_hand(tiny, talk, questions):

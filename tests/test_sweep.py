@@ -1,6 +1,7 @@
 """Sweeps: every cell once, what exists is skipped, what fails is said."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,39 @@ def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
     assert again["skipped"] == ["m0-1x-s0", "m3-1x-s0"]
     assert (tmp_path / "m3-1x-s0.json.gz").read_bytes() == before
     assert not list((tmp_path / "unfinished").glob("*"))
+
+
+def test_results_of_other_settings_are_not_taken_for_these(tmp_path, small):
+    sweep([Run("m0")], tmp_path, small, progress=False)
+    with pytest.raises(InputError, match="m0-1x-s0.json.gz is of others"):
+        sweep([Run("m0"), Run("m3")], tmp_path, replace(small, tests=3), progress=False)
+    assert not list(tmp_path.glob("m3*"))
+
+
+def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monkeypatch):
+    """Two processes write what one writes; and a cell that was cut off in its training goes on from its checkpoint."""
+    cells_ = [Run("m3"), Run("m2")]
+    alone, both = (sweep(cells_, tmp_path / str(n), small, n, progress=False) for n in (1, 2))
+    assert sorted(alone["done"]) == sorted(both["done"])
+    found = {}
+    for cell in cells_:
+        found[cell.name], other = (
+            results.load(tmp_path / n / cell.file)["questions"] for n in "12"
+        )
+        assert found[cell.name] == other
+
+    def cut(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lmem.sweep.evaluate", cut)
+    with pytest.raises(KeyboardInterrupt):
+        perform(Run("m3"), tmp_path / "cut", small)
+    monkeypatch.undo()
+    kept = tmp_path / "cut" / "unfinished" / "m3-1x-s0" / "checkpoint.safetensors"
+    assert kept.exists()
+    monkeypatch.setattr("lmem.train._Lessons.loss", cut)  # all its steps were done: no further one
+    perform(Run("m3"), tmp_path / "cut", small)
+    assert results.load(tmp_path / "cut" / "m3-1x-s0.json.gz")["questions"] == found["m3-1x-s0"]
 
 
 def test_a_seed_changes_the_run_and_not_the_test(tmp_path, small):
