@@ -191,8 +191,8 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
     validation     other conversations: their loss is measured every `check` steps, the best weights are kept, and
                    training stops after `patience` checks without a better one; the paper's preset has none
     folder         where checkpoints and the log go; an interrupted run that finds its own checkpoint there goes on
-    returns        dict: loss (mean of the last 100 steps), losses, validation, steps, seconds by phase, questions,
-                   parameters
+    returns        dict: loss (mean of the last 100 steps), losses, validation, steps, questions, processes, parameters,
+                   seconds by phase
     raises         InputError if there is nothing to learn or nothing to learn from, or for `accelerate` with a precision
                    that T5 overflows in
     """
@@ -260,6 +260,7 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
         "validation": kept.checks,
         "steps": kept.step,
         "questions": len(lessons.pairs),
+        "processes": ranks.num_processes,
         "parameters": sum(p.numel() for p in learned.values()),
         "seconds": {"write": written - begun, "train": time.perf_counter() - written},
     }

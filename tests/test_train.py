@@ -432,7 +432,7 @@ def test_two_processes_are_one(tiny_folder, tmp_path, method):
     launch = [
         "-m",
         "accelerate.commands.launch",
-        "--cpu",
+        "--multi_gpu",  # with --cpu accelerate starts one process, whatever number it is told
         "--num_processes",
         "2",
         "--num_machines",
@@ -451,11 +451,9 @@ def test_two_processes_are_one(tiny_folder, tmp_path, method):
     two = [sys.executable, *launch, *verb, "--out", str(tmp_path / "two")]
     for run in (one, two):
         subprocess.run(run, check=True, capture_output=True)
-    losses = [
-        json.loads((tmp_path / name / "training.json").read_text())["losses"]
-        for name in ("one", "two")
-    ]
-    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
+    made = [json.loads((tmp_path / name / "training.json").read_text()) for name in ("one", "two")]
+    assert [one["processes"] for one in made] == [1, 2]
+    assert made[0]["losses"] == pytest.approx(made[1]["losses"], abs=2e-3)
     first, second = weights(tmp_path / "one"), weights(tmp_path / "two")
     options = {"write": {"trainable": True}} if method[0].startswith("gated") else {}
     start = MemoryModel(load_backbone(tiny_folder), method[0], 0.125, 42, **options).state_dict()
