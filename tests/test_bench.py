@@ -61,12 +61,12 @@ def test_pieces_are_timed_in_turn():
         return lambda: order.append(name) or float(len(order))
 
     ways = {
-        "engine": {"a": call("ea"), "b": call("eb")},
         "plain": {"a": call("pa"), "b": call("pb")},
+        "engine": {"a": call("ea"), "c": call("ec"), "b": call("eb")},
     }
     costs, peaks = measure.in_turn(ways, 3, progress=False)
-    assert order == ["ea", "pa", "eb", "pb"] * 3
-    assert costs["plain"]["a"] == [2, 6, 10]
+    assert order == ["pa", "ea", "ec", "pb", "eb"] * 3  # "c" is the engine's alone
+    assert costs["plain"]["a"] == [1, 6, 11]
     assert set(peaks) == {"engine", "plain"}
     with pytest.raises(InputError, match="at least 3 repeats"):
         measure.in_turn(ways, 2, progress=False)
@@ -167,7 +167,7 @@ def test_plain_answers_equal_ours(nano, conversations):
 def complete(found, question, epochs=1):
     """What both benches report, and that its parts fit together."""
     for way in ("engine", "plain", "unpadded"):
-        total = 0
+        total = found["seconds"][way].get("latents", {"max": 0})["max"]
         for unit in ("encode", "write", question):
             spread, cost = found["seconds"][way][unit], found["unit_seconds"][way][unit]
             assert 0 < spread["min"] <= spread["median"] <= spread["max"]
@@ -176,7 +176,7 @@ def complete(found, question, epochs=1):
             )
             assert found["gflop"][way][unit] > 0
             total += spread["max"]
-        assert found["seconds"][way]["total"]["max"] <= total * 1.001
+        assert found["seconds"][way]["total"]["max"] <= total * 1.001  # the sum of the greatest
         assert set(found["peak_memory_mib"]) == {"engine", "plain", "unpadded"}
     for unit in ("encode", "write", question):
         assert found["gflop"]["plain"][unit] > found["gflop"]["unpadded"][unit]
@@ -219,9 +219,18 @@ def test_bench_train(capsys, tiny_folder, tmp_path):
     assert json.loads(out.read_text()) == found
     assert (found["turns"], found["data"]) == (24, "tinyworld, 12 turns")
     assert found["counts"]["plain"]["question"] == 4 * found["questions"]
+    once = found["counts"]["engine"].pop(
+        "latents"
+    )  # each question is encoded once, and charged for it
+    assert 0 < once <= found["questions"]
+    seconds, unit = found["seconds"]["engine"], found["unit_seconds"]["engine"]["latents"]
+    assert seconds["latents"]["median"] == pytest.approx(once * unit["median"], rel=2e-3)
+    assert seconds["total"]["min"] > seconds["latents"]["min"] + seconds["question"]["min"]
+    assert found["gflop"]["engine"]["latents"] > 0
     assert found["counts"]["engine"] == {
         "encode": 24, "write": 24, "question": 4 * found["questions"],
     }  # fmt: skip
+    found["counts"]["engine"] |= {"latents": once}
     complete(found, "question", epochs=4)
     gflop = found["gflop"]  # a bank is projected once for all its questions
     assert gflop["engine"]["question"] < gflop["unpadded"]["question"]

@@ -406,7 +406,8 @@ PLAIN = (
     "in every epoch. Medians; in brackets the least and the greatest of the repeats, which is a spread and no confidence interval. Costs "
     "of pieces, timed in turn, times the counts of the whole run. The floor is the questions' own decoder passes, one by one, at the "
     "rate of this machine's matrix product; the engine's operations of a training question are counted as it does them, with what is "
-    "padded, and with a bank's keys and values made once for all questions of a batch that read it. Where the time goes, in seconds:"
+    "padded, and with a bank's keys and values made once for all questions of a batch that read it. In training the engine encodes each "
+    "question once, the plain way in every epoch, as part of the question. Where the time goes, in seconds:"
 )
 
 
@@ -434,8 +435,9 @@ def time_rows(name, found):
     last = list(found["counts"]["engine"])[-1]  # "question" in training, "answer" in evaluation
     for way, units in found["seconds"].items():
         shares = {unit: spread(units[unit]) for unit in ("encode", "write")}
+        apart = {"latents of questions": spread(units["latents"]) if "latents" in units else "-"}
         rest = {"questions": spread(units[last]), "total": spread(units["total"])}
-        yield {"file": f"`{name}`", "way": way, **shares, **rest}
+        yield {"file": f"`{name}`", "way": way, **shares, **apart, **rest}
 
 
 def machine(found):

@@ -107,14 +107,15 @@ class Comparison:
         """Measure, multiply, add.
 
         about         what was run
-        ways, counts  as in `in_turn` and `account`; the last unit is the question's
+        ways, counts  as in `in_turn` and `account`; the last unit is the question's; what the plain way does not do apart is
+                      in `own`
         sample, ask   a few questions, and how one of them is worked off plainly: ask(one, length)
         own           {unit: (work, n)} of the engine whose operations are counted themselves
         returns       dict: `about`; `counts`; `unit_seconds`, `seconds`, `ratio` (see `account`); `gflop` of each unit, and
                       the ratios that they predict; `floor`; `peak_memory_mib`; `provenance`
         """
         begun = time.perf_counter()
-        gflop, decoder = self._gflop(sample, ask, list(counts["engine"]), own or {})
+        gflop, decoder = self._gflop(sample, ask, list(counts["plain"]), own or {})
         counted = time.perf_counter()
         device = self.backbone.device
         costs, peaks = in_turn(ways, repeats, device, progress)

@@ -45,7 +45,7 @@ def spread(values):
 def in_turn(ways, repeats, device="cpu", progress=True):
     """Time every unit of every way, `repeats` times.
 
-    ways     {way: {unit: call}}; a call works on a sample and returns the seconds of one unit
+    ways     {way: {unit: call}}; a call works on a sample and returns the seconds of one unit; one way has all units
     returns  {way: {unit: [seconds, one for each repeat]}}, and {way: peak memory in MiB, or None}
     raises   InputError for less than 3 repeats, of which no spread can be told
     """
@@ -53,7 +53,8 @@ def in_turn(ways, repeats, device="cpu", progress=True):
         raise InputError(f"expected at least 3 repeats, not {repeats}")
     costs = {way: {unit: [] for unit in units} for way, units in ways.items()}
     peaks = {way: [] for way in ways}
-    pieces = [(way, unit) for unit in next(iter(ways.values())) for way in ways]
+    units = max(ways.values(), key=len)
+    pieces = [(way, unit) for unit in units for way in ways if unit in ways[way]]
     for way, unit in track(pieces * repeats, "timing", progress):
         known = reset_peak(device)
         costs[way][unit].append(ways[way][unit]())

@@ -1,7 +1,8 @@
 """Type 1 training with the paper's settings, the engine against the plain way (chapter 15).
 
 plain   every epoch: turns encoded, turns written, questions learned from one at a time
-engine  turns encoded once, banks written once, all conversations side by side; every epoch: questions in batches
+engine  turns and questions encoded once (where the bank enters behind the encoder), banks written once, all conversations side
+        by side; every epoch: questions in batches
 """
 
 from functools import partial
@@ -53,16 +54,27 @@ def bench_train(
             lessons.loss(batch).backward()
             model.zero_grad(set_to_none=True)
 
+    prompts = [*dict.fromkeys(q.prompt for q in answered)]
+    sample = some(prompts, turns)
+    encode = partial(model.encode_questions, sample)
+    # latents of the questions: the plain way makes them in each step, and so do both if the bank enters first
+    apart = {"latents": len(prompts)} if lessons.questions else {}
     own = {"question": (steps_alone, steps * few.batch)}
-    ways = {"engine": found.engine() | {"question": learn}}
+    own |= {unit: (encode, len(sample)) for unit in apart}
+    timed = {unit: found.timed(encode, len(sample)) for unit in apart}
+    ways = {"engine": found.engine() | timed | {"question": learn}}
     for way, length in PADDING.items():
         step = partial(
             plain.learn, model, plain.optimizer_of(model, config), [(bank, q) for q in asked],
             config.clip, length,
         )  # fmt: skip
         ways[way] = found.plain(length) | {"question": found.timed(step, len(asked))}
-    once = {"encode": found.turns, "write": found.turns, "question": epochs * len(answered)}
-    again = once | {"encode": epochs * found.turns, "write": epochs * found.turns}
+    again = {
+        "encode": epochs * found.turns,
+        "write": epochs * found.turns,
+        "question": epochs * len(answered),
+    }
+    once = {"encode": found.turns, "write": found.turns, **apart, "question": again["question"]}
 
     def backward(question, length):
         plain.loss(model, bank, question, length).backward()
