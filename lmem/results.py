@@ -51,7 +51,7 @@ def versions():
 
 
 def commit():
-    """The commit of the checkout that the package runs from, "-dirty" if files were changed since; None without one."""
+    """The commit of the checkout that the package runs from, "-dirty" if its code was changed since; None without one."""
 
     def git(*arguments):
         return subprocess.run(
@@ -63,7 +63,8 @@ def commit():
         git(
             "ls-files", "--error-unmatch", Path(__file__).name
         )  # not the repository around a site-packages
-        return git("describe", "--always", "--dirty", "--exclude", "*").strip()
+        changed = git("status", "--porcelain", "--untracked-files=no", ".")
+        return git("rev-parse", "--short", "HEAD").strip() + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
 
