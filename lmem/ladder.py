@@ -1,4 +1,4 @@
-"""The ladder: from the paper's methods to a memory that remembers, one change at a time (chapter 14).
+"""The ladder: from the paper's methods to a memory that remembers, step by step (chapter 14).
 
 A rung is a method, what it changes against the rung before, and where its weights come from. All rungs are asked the same
 questions about held-out conversations of LoCoMo's length, six times as long as any that a rung was trained on. The top rung is

@@ -443,7 +443,7 @@ def speed(files):
     found = {n: r for n, r in files["bench"].items() if "ratio_by_operations" in r}
     if not found:
         return missing("How much faster the engine is than the plain way", paper)
-    leads, numbers = [], []
+    words, numbers = {}, []
     for name, result in found.items():
         ratio, bare = result["ratio"]["plain"], result["ratio"]["unpadded"]
         word = (
@@ -453,7 +453,7 @@ def speed(files):
             if ratio["max"] < 1
             else "no faster, within the spread,"
         )
-        leads.append(f"{result['what']} ({name}) is {word} than the plain way")
+        words.setdefault(f"{word} than the plain way", {})[name] = result["what"]
         padding = ratio["median"] / bare["median"]
         share = (
             "most of the ratio is padding"
@@ -464,7 +464,10 @@ def speed(files):
             f"`{name}`: {spread(ratio)} times, {result['ratio_by_operations']['plain']:.1f} by operations; {share}: {padding:.1f} times "
             f"by padding, {spread(bare)} by all else."
         )
-    lead = "; ".join(leads)
+    lead = "; ".join(
+        f"{those(sorted(set(ran.values()), reverse=True))} in {those(ran)} {'are' if len(ran) > 1 else 'is'} {word}"
+        for word, ran in words.items()
+    )
     return Finding(
         f"{lead[0].upper()}{lead[1:]}.", " ".join(numbers), paper, NOT + "the paper prints no times"
     )

@@ -25,7 +25,7 @@ HEAD = """\
 
 % Made by book/tools/ladder_page.py from the files under results/beyond. Do not edit it: make it anew.
 
-What it takes, one change at a time, until a bank of constant size holds what was said 600 turns ago. Chapter 14 climbs it; this page
+What it takes, step by step, until a bank of constant size holds what was said 600 turns ago. Chapter 14 climbs it; this page
 has the numbers. All are of `nano`, frozen, on held-out tinyworld conversations; what is trained saw conversations of at most 100 turns.
 The memory score is the exact match with the right bank minus that with the twin's bank, in points, with its 95% interval over
 conversations, seeds averaged question by question. A bank of 1x holds as many numbers as 64 rows of the backbone's width, one of 10x

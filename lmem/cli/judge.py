@@ -127,7 +127,7 @@ def ladder(
     ] = None,
     as_json: Json = False,
 ):
-    """From the paper's methods to a memory that remembers, one change at a time (chapter 14)."""
+    """From the paper's methods to a memory that remembers, step by step (chapter 14)."""
     from lmem.config import LadderConfig
     from lmem.ladder import climb
 
