@@ -1,7 +1,7 @@
 """The paper's tables 2 to 5 beside ours: its printed value, and what was measured here, with intervals and a control (chapter 15).
 
 The paper prints one seed without intervals, over 639 questions of which 134 have no answer. Ours are over the questions that have
-one; the same with category 5 by LoCoMo's own rule stands beside them. A recall rate is clipped at 0 before it is averaged, so
+one; the same with category 5 by LoCoMo's own rule stands beside each. A recall rate is clipped at 0 before it is averaged, so
 noise makes it positive: the memory score, right bank minus another conversation's, is the figure that says something.
 """
 
@@ -53,15 +53,17 @@ def _recall(found, scale):
             "ours": [_percent(value) for value in rate["fit"]],
             "ours, mean": _percent(rate["mean_of_buckets"]),
             "with category 5, mean": _percent(rate_5.get("mean_of_buckets")),
-            f"memory score, F1: right - {wrong or 'other'}": memory and _scaled(memory["f1"]),
+            f"memory score, F1: right - {wrong or 'other'}": _scaled(memory and memory["f1"]),
         }
 
 
 def _knowledge(method, result):
-    curves = result["summary"]["knowledge"]
-    curve = curves.get("right") or curves["none"]
+    summary = result["summary"]
+    name = "right" if "right" in summary["knowledge"] else "none"
+    curve = summary["knowledge"][name]
+    wider = summary.get("with_category_5", {}).get("knowledge", {}).get(name, {"k": []})
     last, gained = paper.KNOWLEDGE.get(method, (None, None))
-    values = [value for value in curve["k"] if value is not None]
+    values, values_5 = ([v for v in each["k"] if v is not None] for each in (curve, wider))
     return {
         "method": method,
         "paper, K_30": last,
@@ -69,6 +71,7 @@ def _knowledge(method, result):
         "ours, last K": _percent(values[-1]) if values else None,
         "ours, last K - first": _percent(values[-1] - values[0]) if values else None,
         "ours, sessions": len(curve["k"]),
+        "with category 5, last K": _percent(values_5[-1]) if values_5 else None,
     }
 
 
@@ -78,6 +81,7 @@ def _tax(found, scale):
         if not _has(found, name, "adapter_tax"):
             continue
         summary = found[name]["summary"]
+        wider = summary.get("with_category_5", {})
         tax, benefit = paper.TAX_AND_BENEFIT[scale].get(method, (None, None))
         yield {
             "method": method,
@@ -86,6 +90,8 @@ def _tax(found, scale):
             "ours, tax": _scaled(summary["adapter_tax"]),
             "paper, benefit": benefit,
             "ours, benefit": _scaled(summary["net_benefit"]),
+            "with category 5, tax": _scaled(wider.get("adapter_tax")),
+            "with category 5, benefit": _scaled(wider.get("net_benefit")),
             "paper, F_base": paper.F_BASE,
             "ours, F_base": _percent(summary["conditions"]["baseline"]["f1"]["mean"]),
         }
@@ -132,7 +138,8 @@ def _text(value):
         return "-"
     if isinstance(value, dict):
         ends = "" if value["low"] is None else f" [{value['low']:.2f}, {value['high']:.2f}]"
-        return f"{value['mean']:.2f}{ends}"
+        mdd = "" if value.get("mdd") is None else f", MDD {value['mdd']:.2f}"
+        return f"{value['mean']:.2f}{ends}{mdd}"
     if isinstance(value, list | tuple):
         return " ".join(map(_text, value))
     return f"{value:.2f}" if isinstance(value, float) else str(value)
@@ -143,4 +150,4 @@ def _percent(value):
 
 
 def _scaled(figures):
-    return {key: _percent(figures[key]) for key in ("mean", "low", "high")}
+    return figures and {key: _percent(figures[key]) for key in ("mean", "low", "high", "mdd")}

@@ -68,7 +68,9 @@ def evaluate(model, conversations, config=None, controls=None, constant=None, pr
     summary = summarise(rows, controls)
     if config.knowledge:
         begun = time.perf_counter()
-        summary["knowledge"] = _knowledge(battery, progress)
+        summary["knowledge"], wider = _knowledge(battery, progress)
+        if wider:
+            summary["with_category_5"]["knowledge"] = wider
         seconds["knowledge"] = time.perf_counter() - begun
     return {
         "method": model.method.name,
@@ -165,10 +167,11 @@ def _follows(answer, gold):
 def _knowledge(battery, progress):
     """The knowledge curve: after each session, the questions whose evidence was said by then (paper, section 4.2).
 
-    returns  {"right": curve, "none": curve} as `score.knowledge_curve` gives them; for the stateless method only "none"
+    returns  {"right": curve, "none": curve} as `score.knowledge_curve` gives them, for the stateless method only "none"; and the
+             same with LoCoMo's category 5 by its own rule, {} where there is none
     """
     model, config, conversations = battery.model, battery.config, battery.conversations
-    asked = [(i, q) for i, q in battery.asked if q.answer is not None and q.category != 5]
+    asked = [(i, q) for i, q in battery.asked if q.answer is not None or q.category == 5]
     prompts = [question.prompt for _, question in asked]
     ends = [np.cumsum([0, *(len(s.turns) for s in c.sessions)]) for c in conversations]
     newest = [  # number of the session, from 1, or None
@@ -178,7 +181,7 @@ def _knowledge(battery, progress):
     bank = model.new_bank(len(conversations)) if battery.latents else None
 
     def f1_of(places, ablate=None):
-        """{place: F1} of these questions, asked of `bank` as it is now."""
+        """{place: F1, of category 5 whether it declines} of these questions, asked of `bank` as it is now."""
 
         def attached(chunk):
             return model.attached(bank, ablate, expand=1, of=[asked[k][0] for k in chunk])
@@ -187,7 +190,12 @@ def _knowledge(battery, progress):
             model.backbone, prompts, places, attached, config, "", progress=False,
             latents=battery.questions,
         )  # fmt: skip
-        return {k: score.f1(found[k][0], asked[k][1].answer) for k in places}
+        return {
+            k: float(score.declines(found[k][0]))
+            if asked[k][1].category == 5
+            else score.f1(found[k][0], asked[k][1].answer)
+            for k in places
+        }
 
     never = f1_of([k for k, session in enumerate(newest) if session], "masked")
     curves = {"right": [], "none": []}
@@ -202,10 +210,16 @@ def _knowledge(battery, progress):
                 ]
                 bank = model.write_latents(bank, said)
             curves["right"].append(f1_of(due))
-    return {
-        name: score.knowledge_curve(
-            [[found.get(k, math.nan) for k in range(len(asked))] for found in by_session], newest
-        )
-        for name, by_session in curves.items()
-        if by_session
-    }
+
+    def curve(by_session, places):
+        values = [[found.get(k, math.nan) for k in places] for found in by_session]
+        return score.knowledge_curve(values, [newest[k] for k in places])
+
+    every = range(len(asked))
+    answered = [k for k in every if asked[k][1].category != 5]
+    curves = {name: by_session for name, by_session in curves.items() if by_session}
+    plain, wider = (
+        {name: curve(by_session, places) for name, by_session in curves.items()}
+        for places in (answered, every)
+    )
+    return plain, wider if len(answered) < len(asked) else {}

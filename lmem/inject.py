@@ -175,9 +175,8 @@ class _Attachment:
 
     def _without_rows(self, module, args):
         end = self.latents.shape[1] + self.joined.shape[1]
-        behind = args[0][
-            :, end:
-        ]  # what a block inside this one has added, but for what it takes away itself
+        # what a block inside this one has added, but for what it takes away itself
+        behind = args[0][:, end:]
         return (torch.cat([self.latents, behind], 1) if behind.shape[1] else self.latents,)
 
     def _rows_too(self, module, args, output):

@@ -60,9 +60,8 @@ def commit():
         ).stdout  # fmt: skip
 
     try:
-        git(
-            "ls-files", "--error-unmatch", Path(__file__).name
-        )  # not the repository around a site-packages
+        # of the package, not of a repository that has a site-packages in it
+        git("ls-files", "--error-unmatch", Path(__file__).name)
         changed = git("status", "--porcelain", "--untracked-files=no", ".")
         return git("rev-parse", "--short", "HEAD").strip() + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):

@@ -154,7 +154,7 @@ def printed_figures(summary):
         found["recall rate, mean of questions"] = percent(rate["mean_of_questions"])
     for name in ("adapter_tax", "net_benefit"):
         if name in summary:
-            found[f"{name.replace('_', ' ')}, F1"] = percent(summary[name])
+            found[f"{name.replace('_', ' ')}, F1"] = scored(summary[name], percent)
     for name, curve in summary.get("knowledge", {}).items():
         found[f"knowledge after each session, {name}"] = ", ".join(map(percent, curve["k"]))
     if "with_category_5" in summary:
@@ -168,6 +168,14 @@ def printed_figures(summary):
 def percent(value):
     """A fraction, or a mean with its interval, as text in percent; "-" for None."""
     return _text(value, lambda x: f"{100 * x:.1f}")
+
+
+def scored(found, form, mark=""):
+    """A difference with its interval, and the smallest that such a run would find (MDD); "-" for None."""
+    if found is None:
+        return "-"
+    mdd = f", MDD {form(found['mdd'])}" if found.get("mdd") is not None else ""
+    return f"{mark}{form(found)}{mark}{mdd}"
 
 
 def bits(value):

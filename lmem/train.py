@@ -197,14 +197,7 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
                    that T5 overflows in
     """
     config = config or TrainConfig()
-    rule, fixed = model.write_rule, ("write_rule.",)
-    if not config.constant:  # a write's hard choices get no gradient: rehearsal teaches them
-        fixed = tuple(f"write_rule.{name}" for name in (rule.choices if rule is not None else ()))
-    learned = {
-        name: p
-        for name, p in model.named_parameters()
-        if p.requires_grad and not name.startswith(fixed)
-    }
+    learned = _learned(model, config)
     if not learned:
         raise InputError(f"expected a method with weights to learn, {model.method.name} has none")
     ranks = Accelerator(cpu=model.backbone.device.type == "cpu")
@@ -263,6 +256,17 @@ def train(model, conversations, config=None, progress=True, validation=None, fol
         "processes": ranks.num_processes,
         "parameters": sum(p.numel() for p in learned.values()),
         "seconds": {"write": written - begun, "train": time.perf_counter() - written},
+    }
+
+
+def _learned(model, config):
+    """{name: weight} of what answers teach: not a write's hard choices, which get no gradient, and no write where none is made."""
+    choices = () if model.write_rule is None else model.write_rule.choices
+    fixed = ("write_rule.",) if config.constant else tuple(f"write_rule.{name}" for name in choices)
+    return {
+        name: p
+        for name, p in model.named_parameters()
+        if p.requires_grad and not name.startswith(fixed)
     }
 
 

@@ -213,7 +213,11 @@ def test_the_whole_battery_on_a_slice_of_locomo(tiny):
     assert (summary["n"], summary["with_category_5"]["n"]) == (len(asked) - fives, len(asked))
     assert summary["locomo"]["right"]["5"]["n"] == fives
     assert summary["memory"]["right-other, all"]["p"] >= 1 / 8  # three conversations prove no more
-    assert summary["knowledge"]["right"]["n"][-1] == summary["n"]
+    plain, wider = summary["knowledge"]["right"], summary["with_category_5"]["knowledge"]["right"]
+    assert (plain["n"][-1], wider["n"][-1]) == (summary["n"], len(asked))
+    declined = sum(row["right"]["locomo"] for row in found["questions"] if row["category"] == 5)
+    whole = plain["k"][-1] * plain["n"][-1] + declined  # asked at the end, as the battery asks
+    assert wider["k"][-1] * wider["n"][-1] == pytest.approx(whole, abs=0.01)
     text = json.dumps(found, allow_nan=False)
     for c in slices:
         assert not [q.text for q in c.questions if q.text in text]

@@ -18,7 +18,7 @@ from findings import FINDINGS, WRONG, spread  # noqa: E402
 
 from lmem.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
 from lmem.summary import difference, headline  # noqa: E402
-from lmem.tables import bits, percent, printed_conditions, printed_figures  # noqa: E402
+from lmem.tables import bits, percent, printed_conditions, printed_figures, scored  # noqa: E402
 
 HEAD = """\
 # Results
@@ -74,14 +74,6 @@ def about(backbone, data, questions, seeds, interval=BOOTSTRAP):
     return f"Backbone {backbone}; {data}; {questions}; {seeds}; {interval}."
 
 
-def scored(found, form, mark=""):
-    """A difference with its interval, and its MDD where there is one."""
-    if found is None:
-        return "-"
-    mdd = f", MDD {form(found['mdd'])}" if found["mdd"] is not None else ""
-    return f"{mark}{form(found)}{mark}{mdd}"
-
-
 def written_by(*commands):
     return "Written by\n\n```sh\n" + "\n".join(commands) + "\n```"
 
@@ -133,8 +125,8 @@ def against(cell, base):
     apart = [rf.contrast(cell, base, measure) for measure in ("em", "bits")]
     return cell_row(cell) | {
         "against": f"`{base['cell']}`" if base else "-",
-        "points": percent(apart[0]),
-        "bits": bits(apart[1]),
+        "points": scored(apart[0], percent),
+        "bits": scored(apart[1], bits),
     }
 
 
@@ -305,7 +297,7 @@ def battery(files):
 
     def gap(rows, name):
         gains = [row["right"]["em"] - row[name]["em"] for row in rows]
-        return percent(difference(rows, gains)) if rows and name != "right" else "-"
+        return scored(difference(rows, gains), percent) if rows and name != "right" else "-"
 
     rows = [
         {
