@@ -590,7 +590,7 @@ def test_the_battery_by_hand(tmp_path):
         tmp_path, "same", deleted="contradicted"
     )  # 0 with the right bank, 5/6 without the evidence
     text = results_page.page(tmp_path).replace("\u00a0", " ")
-    assert "| deleted | 83.3 [50.0, 100.0] | -83.3 [-100.0, -50.0] |" in text
+    assert "| deleted | 83.3 [50.0, 100.0] | -83.3 [-100.0, -50.0], MDD 46.7 |" in text
     assert "The trained constant: not run yet." in text
 
 
