@@ -52,6 +52,11 @@ def close(model, found, expected):
     torch.testing.assert_close(found, expected, atol=atol, rtol=1e-2 if coarse else 1e-4)
 
 
+def nearer(found, expected, other):
+    """Far nearer to what is expected than to what another bank gives, also where rounding is coarse."""
+    assert (found - expected).norm() < 0.25 * (found - other).norm()
+
+
 def apart(found, expected):
     """Some logit differs by more than 1e-2."""
     assert (found - expected).abs().max() > 1e-2

@@ -9,6 +9,7 @@ from helpers import lmem, make
 
 from lmem import large, results
 from lmem.bench import gpu, rows
+from lmem.bench.shape import random_backbone
 from lmem.config import Profile
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
@@ -124,10 +125,11 @@ def test_the_page_shows_the_shipped_file():
     for line in figures.slots_table(found):
         assert f"| {' | '.join(line.values())} |" in page
     by = {(row["rows"], row["way"]): row for row in found["by_rows"]}
-    assert all(row["same"] == 1 for row in found["by_rows"] if row["way"] == "chunks")
+    whole = [row for row in found["by_rows"] if row["way"] == "whole"]
+    assert whole
+    assert all(row["same"] == 1 for row in whole)  # as the answers in chunks
     most, least = max(n for n, _ in by), min(n for n, _ in by)
     assert by[most, "chunks"]["mib"] < 10 * by[least, "chunks"]["mib"] + 2 * most / 2**20
-    whole = [row for row in found["by_rows"] if row["way"] == "whole"]
     assert whole[-1]["mib"] > 50 * whole[0]["mib"]
 
 
@@ -149,6 +151,16 @@ def test_the_dry_run_goes_all_the_way_on_a_cpu(tiny, told):
     encode = found["by_size"][0]
     assert encode["ratio"]["median"] > 1  # a turn of 15 tokens against 384
     assert found["matrix_gflop_a_second"] > 0
+
+
+def test_the_plan_beside_a_published_size(told):
+    """What the command prints beside the measured peak, at the smallest published size."""
+    texts = [text for c in told for text in c.texts()]
+    backbone = random_backbone("flan-t5-small", texts)
+    planned = gpu._planned("flan-t5-small", backbone, told, Profile.of("cpu"), "m3", 1, 4, True)
+    weights = 4 * 76_961_152 / 2**20
+    assert weights < planned < 4 * weights
+    assert gpu._planned("tiny", backbone, told, Profile.of("cpu"), "m3", 1, 4, False) is None
 
 
 def test_the_dry_run_says_that_it_is_one(tiny, capsys, monkeypatch, tmp_path):

@@ -70,7 +70,8 @@ def test_long_turns_are_refused_or_cut_as_ever(tiny, tmp_path):
 
 def damaged(path, how):
     content = bytearray(path.read_bytes())
-    place = {"cut": None, "latents": -3, "header": 30}[how]
+    keys = load_file(path)["keys"].numel()  # they lie behind the latents
+    place = {"cut": None, "latents": -keys - 3, "keys": -3, "header": 30}[how]
     if place is None:
         del content[-9:]
     else:
@@ -78,7 +79,7 @@ def damaged(path, how):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", ["cut", "latents", "header"])
+@pytest.mark.parametrize("how", ["cut", "latents", "keys", "header"])
 def test_damaged_files_are_refused(tiny, talk, tmp_path, how):
     texts = [f"context: {turn}" for turn in talk]
     cached(tiny, tmp_path).encode(texts)

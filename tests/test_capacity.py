@@ -16,7 +16,8 @@ def scored(em, bits, answer):
 def row(i, right, twin, said="Miro", says="Pixel"):
     return {
         "id": f"q{i}", "conversation": f"c{i % 2}", "lag": i, "category": 4, "answerable": True, "in_bank": False,
-        "right": scored(right, -1.0 - i, said), "twin": scored(twin, -3.0, says), "none": scored(0, -8.0, "unknown"),
+        "right": scored(right, -1.0 - i, said), "twin": scored(twin, -3.0 - right, says),
+        "none": scored(0, -8.0 - 3 * right, "unknown"),
     }  # fmt: skip
 
 
@@ -55,11 +56,52 @@ def test_a_change_by_hand(files):
     assert changed["n"] == 4
     # right minus twin: 0 0 1 0, then 1 1 0 0
     assert changed["memory"]["mean"] == 0.25
-    assert changed["bits"]["mean"] == changed["gained"]["mean"] == 0
+    # bits: the twin's are 1 lower, and no bank's 3, where the right answer is given: 1 question of 4 before, 3 after
+    assert changed["bits"]["mean"] == 0.5
+    assert changed["gained"]["mean"] == 1.5
     assert changed["empty"] == (0.25, 0.0)
     back = capacity.change(large, small)
     assert back["memory"]["mean"] == -0.25
     assert back["empty"] == (0.0, 0.25)
+
+
+def test_a_change_is_the_mean_over_seeds_of_what_has_an_answer(tmp_path):
+    """Seed 0 gains one of two questions, seed 1 none: 0.25. The third question has no answer and counts nowhere."""
+    unanswerable = {**row(2, 1, 0), "answerable": False}
+    told = {
+        "m3-1x-s0": [row(0, 0, 0), row(1, 0, 0), row(2, 0, 0) | {"answerable": False}],
+        "m3-1x-s1": [row(0, 1, 0), row(1, 0, 0, said=" "), row(2, 0, 0) | {"answerable": False}],
+        "m3-10x-s0": [row(0, 1, 0), row(1, 0, 0), unanswerable],
+        "m3-10x-s1": [row(0, 1, 0), row(1, 0, 0), unanswerable],
+    }
+    found = capacity.cells([save(tmp_path, name, rows) for name, rows in told.items()])
+    changed = capacity.change(found["m3", "", 1.0], found["m3", "", 10.0])
+    assert (changed["seeds"], changed["n"]) == ([0, 1], 2)
+    assert changed["memory"]["mean"] == 0.25
+    assert changed["empty"] == (0.25, 0.0)
+    first = {1: found["m3", "", 1.0][1]}
+    assert capacity.change(first, found["m3", "", 10.0])["memory"]["mean"] == 0
+
+
+def test_another_kind_of_wrong_bank_is_refused(files, tmp_path):
+    def kind(name, *wrong):
+        rows = [row(i, 0, 0) for i in range(4)]
+        rows = [
+            {k: v for k, v in r.items() if k != "twin"} | {w: r["twin"] for w in wrong}
+            for r in rows
+        ]
+        path = tmp_path / f"{name}.json"
+        results.save(
+            {"questions": rows, "summary": summarise(rows, ("right", "none", *wrong))}, path
+        )
+        return {0: path}
+
+    found = capacity.cells(files)["m3", "", 1.0]
+    for other in (kind("other", "other"), kind("bare")):
+        with pytest.raises(InputError, match="one kind of wrong bank"):
+            capacity.change(found, other)
+    with pytest.raises(InputError, match="with a wrong bank"):
+        capacity.agreement(kind("bare"))
 
 
 def test_options_make_another_cell(files):

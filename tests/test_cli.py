@@ -103,7 +103,7 @@ def test_tables_are_printed_too(capsys):
         ("data", "locomo", "--path", "nowhere.json"),
         ("data", "locomo", "--path", "BROKEN"),
         ("data", "locomo", "--path", "SHAPE"),
-        ("data", "locomo", "--path", "BROKEN", "--evidence", "some"),
+        ("data", "locomo", "--path", "NO_QUESTIONS", "--evidence", "some"),
         ("data", "tinyworld", "--out", "x.json", "--turns", "5"),
         ("train", "--out", "OUT", "--method", "m9"),
         ("train", "--out", "OUT", "--backbone", "no/such/folder/here"),

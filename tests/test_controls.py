@@ -292,5 +292,8 @@ def test_rough_is_a_little_off_everywhere(tiny, long):
     off = found.state.rows - bank.state.rows
     share = off.norm(dim=-1) / bank.state.rows.norm(dim=-1)
     assert 0.008 < share.mean() < 0.012  # bfloat16 alone would be about 0.002
+    rounded = roughened(bank, seed=1, share=0).state.rows
+    assert torch.equal(rounded, bank.state.rows.bfloat16().float())
+    assert not torch.equal(rounded, bank.state.rows)
     assert not torch.equal(found.state.rows[0], found.state.rows[1])
     assert torch.equal(found.state.written, bank.state.written)

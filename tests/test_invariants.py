@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import TARGET, apart, bare, changed, close, logits, make
+from helpers import TARGET, apart, bare, changed, close, logits, make, nearer
 
 from lmem.backbone import load_backbone, weights_hash
 from lmem.errors import BankError, InputError
@@ -140,9 +140,12 @@ def test_writes_carry_gradient_until_it_is_cut(model, talk):
 def test_one_bank_per_row(model, talk, questions):
     banks = model.write(model.new_bank(3), [talk[:1], talk[:3], talk[1:]])
     together = logits(model, banks, questions)
+    swapped = logits(model, banks.pick([1, 2, 0]), questions)
     for i, question in enumerate(questions):
-        close(model, together[i : i + 1], logits(model, banks.pick(i), [question]))
-    apart(logits(model, banks.pick([1, 2, 0]), questions), together)
+        alone = logits(model, banks.pick(i), [question])
+        close(model, together[i : i + 1], alone)
+        nearer(together[i : i + 1], alone, swapped[i : i + 1])
+    apart(swapped, together)
 
 
 OF = [2, 0, 2]
@@ -152,8 +155,10 @@ def test_questions_of_one_bank_read_what_each_reads_alone(model, talk, questions
     """`of` says which bank: the same as a copy for each, in logits and beams, and in the gradient of the read and of the bank."""
     banks = model.write(model.new_bank(3), [talk[:1], talk[:3], talk[1:]])
     together = logits(model, banks, questions, of=OF)
-    close(model, together, logits(model, banks.pick(OF), questions))
-    apart(together, logits(model, banks.pick([0, 2, 1]), questions))
+    copies, others = (logits(model, banks.pick(p), questions) for p in (OF, [0, 2, 1]))
+    close(model, together, copies)
+    nearer(together, copies, others)
+    apart(together, others)
     close(
         model,
         logits(model, banks, questions, of=[1, 1, 1]),

@@ -57,6 +57,11 @@ def test_one_rehearsal_serves_all_its_rungs(tmp_path, small):
     last, again = fitted(rung("keyed"), 2, 0, tmp_path, small)
     assert (tmp_path / "keyed-s0/adapter.safetensors").stat().st_mtime_ns == begun
     assert training == again
+    wide, _ = fitted(rung("wide"), 1, 0, tmp_path, small)  # of another shape: trained by itself
+    assert wide.write_rule.p0.shape[1] == 2 * last.write_rule.p0.shape[1]
+    assert wide.options["write"] == {"cells": 1}
+    branch, nothing = fitted(rung("branch"), 2, 0, tmp_path, small)
+    assert (branch.method.name, branch.rows, nothing) == ("recent+branch", 128, {})
     mine, other = all_.state_dict(), last.state_dict()
     assert all(torch.equal(mine[k], other[k]) for k in mine if k != "write_rule.p0")
     assert (all_.write_rule.select, all_.write_rule.replace, all_.write_rule.rows) == (

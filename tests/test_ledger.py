@@ -6,6 +6,7 @@ from helpers import changed, make
 
 from lmem import Bank, Ledger, MemoryModel
 from lmem.errors import BankError, InputError
+from lmem.ledger import leave_one_out
 
 METHODS = ["m3", "m4", "m6", "gated+branch", "delta+query", "recent"]
 
@@ -36,6 +37,23 @@ def test_unwritten_is_never_written(tiny, talk, method):
     assert len(ledger) == 4  # the old one still stands for the old bank
     model.write(without, ["Ben: Bye."], ledger=shorter)
     assert len(shorter) == 4
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_was_written_before_the_ledger_stays(tiny, talk, method):
+    """A ledger that began at the third turn takes its own turns out, and leaves the others."""
+    model, ledger = make(tiny, method), Ledger()
+    early = model.write(model.new_bank(), talk[:2])
+    bank = model.write(early, talk[2:], ledger=ledger)
+    without, _ = model.unwrite(bank, 0, ledger)
+    never = model.write(early, talk[3:])
+    torch.testing.assert_close(without.state.rows, never.state.rows, atol=1e-5, rtol=1e-5)
+    assert without.turns_written == [3]
+    few = [state.rows for state in leave_one_out(model.write_rule, ledger, batch=1)]
+    [both] = [state.rows for state in leave_one_out(model.write_rule, ledger)]
+    torch.testing.assert_close(torch.cat(few), both, atol=1e-5, rtol=1e-5)
+    changed(without, early)
+    assert not torch.equal(both[0], both[1])
 
 
 def test_without_its_ledger_nothing_is_unwritten(tiny, talk, tmp_path):

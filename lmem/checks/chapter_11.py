@@ -56,7 +56,7 @@ def knowledge(answer):
     hint = "K_s is over all questions whose evidence lies within 1..s; the panel is the questions of session 1 at every s"
     returns(answer, (scores, newest), ([0.25, 0.5, 0.5], [0.25, 0.25, 0.0]), hint)
     # a question that could be asked already, and was: it counts only when its evidence is there
-    early = [[1.0, 1.0], [1.0, 0.0]]
+    early = [[1.0, 0.0], [1.0, 0.0]]
     found = call(answer, early, [1, 2])
     require(
         isinstance(found, list | tuple) and len(found) == 2, "expected two lists: K, and the panel"
