@@ -11,14 +11,17 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values):
-        """Settings from a mapping; InputError names the first key that does not exist."""
+        """Settings from a mapping; InputError names the first key that does not exist, or says what does not fit."""
         known = {f.name for f in fields(cls)}
         for key in values:
             if key not in known:
                 raise InputError(
                     f"{cls.__name__} has no setting {key!r}; it has {', '.join(sorted(known))}"
                 )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except TypeError as error:  # a text where a number is compared
+            raise InputError(f"{cls.__name__} cannot be made of {values}: {error}") from error
 
     @classmethod
     def from_json(cls, text):

@@ -115,7 +115,7 @@ def fitted(rung, scale, seed, work, config):
     """
     backbone = load_backbone(config.backbone)
     if rung.weights == "shipped":
-        return MemoryModel.from_shipped("nano-recent").variant(scale), {}
+        return MemoryModel.from_shipped("nano-recent", backbone).variant(scale), {}
     if rung.weights == "untrained":
         return MemoryModel(backbone, rung.method, scale, seed), {"parameters": 0, "seconds": 0.0}
     shared = "-".join(["keyed", *(f"{k}={v}" for k, v in rung.shape.items()), f"s{seed}"])

@@ -123,7 +123,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if bank.owner != self.owner:
             raise BankError(f"expected a bank of {self.owner}, this one belongs to {bank.owner}")
 
-    def _here(self, bank):
+    def placed(self, bank):
         """The bank where the write's maps are, in their type; a loaded one comes on the CPU."""
         p0, rows = self.write_rule.p0, bank.state.rows
         fits = (rows.device, rows.dtype) == (p0.device, p0.dtype)
@@ -171,7 +171,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     def write_latents(self, bank, latents):
         """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
-        bank = self._here(bank)
+        bank = self.placed(bank)
         device, turns = bank.state.rows.device, []
         nothing = torch.zeros(0, self.backbone.width, device=device, dtype=self.backbone.dtype)
         for t in range(max((len(one) for one in latents), default=0)):
@@ -240,7 +240,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             yield
             return
         self.check(bank)
-        bank = self._here(bank)
+        bank = self.placed(bank)
         rows, mask = bank.state.rows, self.write_rule.readable(bank.state)
         rows, mask = inject.ablated(rows, mask, ablate)
         with inject.attach(self.backbone.model, self.read, rows, mask, expand, of):

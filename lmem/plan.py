@@ -12,7 +12,7 @@ from statistics import mean
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
-from lmem import methods, runs
+from lmem import controls, methods, runs, text
 from lmem.bench.measure import seconds
 from lmem.config import Load, Profile, TrainConfig
 from lmem.meta import Machine, cost
@@ -23,7 +23,8 @@ MIB = 2**20
 PIECES = 1.2  # tokens of a word, as in LoCoMo
 SHARE = {"tflops": 0.4, "bandwidth": 0.6}  # of a data sheet's figures; not measured
 LAUNCH = 10e-6  # seconds before any operation starts on a GPU; not measured
-BANKS, TEXT = 10, 3  # conditions that read a bank or nothing, and those with turns in the input
+TEXT = len(text.CHOICES)  # conditions with turns in the input
+BANKS = len(set(controls.CONTROLS) - {"twin", *text.CHOICES})  # and without; LoCoMo has no twins
 ANSWER = 32  # tokens, at most: random weights hardly ever end before
 
 
@@ -48,7 +49,7 @@ def in_words(machine):
 
 @torch.no_grad()
 def measured(dtype="float32", clock=seconds):
-    """This machine: a matrix product, sums of 3 and 96 MiB, and a model too small to take time for anything but its operations.
+    """This machine: a matrix product, sums over 1 and 32 MiB, and a model too small to take time for anything but its operations.
 
     clock  a call -> the seconds that it took
     """
@@ -205,10 +206,10 @@ def distinct(conversations, batch):
     return max(1, round(conversations * (1 - (1 - 1 / conversations) ** batch)))
 
 
-def memory_of(sketch, load, units, copies=4):
+def memory_of(sketch, load, units, copies=5):
     """MiB by part. Working memory is that of the hungriest phase; the latents are those that a phase holds.
 
-    copies  banks of a test conversation: right, shuffled, the last 20 turns, noise
+    copies  banks of a test conversation: right, shuffled, the last 20 turns, noise, rough
     """
     kept = [t for m in (sketch.write, sketch.read) for t in m.state_dict().values()]
     learned = [p for m in (sketch.write, sketch.read) for p in m.parameters() if p.requires_grad]
@@ -240,14 +241,14 @@ def time_of(load, units, profile, training, machine):
     tests = load.test
     steps = training.total_steps(load.train_questions)
     turns = units["write"][0].seconds(machine)  # of all conversations side by side
-    text = one("source") + one("text")
+    read = one("source") + one("text")
     return {
         "encode": one("encode") * (load.train[1] + tests[1]),
         "write": turns * (load.train[2] + 2 * tests[2] + 20),  # right, shuffled, the last 20
         "write without evidence": one("deleted") * load.deleted,
         "train": one("step") * training.batch * steps,
         "answer": BANKS * load.test_questions * (one("answer") + one("bits")),
-        "answer from text": TEXT * load.test_questions * (text + one("bits")),
+        "answer from text": TEXT * load.test_questions * (read + one("bits")),
         "knowledge": load.knowledge * one("answer"),
     }
 

@@ -225,7 +225,7 @@ def write_card(folder):
     """Measure a finished nano and write its model card, README.md; returns the three measurements."""
     folder = Path(folder)
     facts = json.loads((folder / "pretrain.json").read_text())
-    backbone = load_backbone(folder)
+    backbone = load_backbone(folder, dtype=torch.float32)
     reads, knows = measure(backbone, evidence=True), measure(backbone, evidence=False)
     alike = measure(backbone, alike=True)
     kinds = ", ".join(f"{kind} {100 * em:.1f}%" for kind, em in reads["by_kind"].items())

@@ -79,7 +79,7 @@ def usage(banks):
 def cosines(rows, count=24):
     """(n, n) cosines between n rows of (R, D), at most `count` of them, evenly spaced."""
     places = torch.linspace(0, len(rows) - 1, min(count, len(rows))).round().long()
-    units = normalize(rows[places].double(), dim=1)
+    units = normalize(rows[places].double(), dim=1).cpu()
     return units @ units.T
 
 
@@ -95,5 +95,5 @@ def key_similarity(rule, latents):
             f"expected a write with keys into a square bank, not {type(rule).__name__}"
         )
     means = torch.stack([z.to(rule.w_k.dtype).mean(0) for z in latents]) @ rule.w_k.detach()
-    units = normalize(means.double(), dim=1)
+    units = normalize(means.double(), dim=1).cpu()
     return units @ units.T

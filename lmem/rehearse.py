@@ -41,7 +41,7 @@ class Ask(NamedTuple):
     token: int
     first: int
     goal: int
-    fact: tuple | None
+    fact: tuple | str
 
     @property
     def hops(self):
@@ -131,7 +131,9 @@ class _Drill:
     def _asks(self, conversation, texts):
         found = []
         for q in conversation.questions:
-            fact = (q.subject, q.relation)
+            fact = (
+                (q.subject, q.relation) if q.subject else q.id
+            )  # what no file names is no one's but its own
             if q.answer is None:
                 found.append(Ask(q.prompt, -1, -1, -1, fact))
                 continue
@@ -151,6 +153,7 @@ class _Drill:
             cut = (
                 rng.randint(max(1, length // 10), length) if rng.random() < config.cuts else length
             )
+            cut = max(cut, 1 + min(max(ask.first, ask.goal) for ask in self.asks[i]))
             open_ = [ask for ask in self.asks[i] if max(ask.first, ask.goal) < cut]
             asked += [(place, ask) for ask in rng.sample(open_, min(config.questions, len(open_)))]
             lengths.append(cut)

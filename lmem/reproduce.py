@@ -16,6 +16,7 @@ from lmem.backbone import load_backbone
 from lmem.beside import tables, written
 from lmem.cache import cached
 from lmem.config import EvalConfig, Profile, TrainConfig
+from lmem.controls import allowed
 from lmem.data import release
 from lmem.data.conversation import lag_of
 from lmem.errors import DataError, InputError
@@ -70,6 +71,7 @@ def reproduce(config, out, part=None, progress=True):
         profile = Profile.of(config.profile)
         backbone, tests, drawn = obtained(config, profile)
         backbone = cached(backbone, out / "latents")
+        _allowed(MemoryModel(backbone, "m3"), tests, config)  # before an hour of training
         for cell in track(todo, "cells", progress):
             perform(cell, out, config, profile, backbone, drawn, tests)
             report["done"].append(cell.name)
@@ -77,6 +79,11 @@ def reproduce(config, out, part=None, progress=True):
     with write_file(out / "tables.md") as temporary:
         temporary.write_text(written(found, config), encoding="utf-8")
     return report | {"tables": found, "seconds": time.perf_counter() - begun}
+
+
+def _allowed(model, tests, config):
+    """InputError if the conditions that are asked for cannot be had with these conversations."""
+    allowed(model, tests, config.controls, model if config.constant else None)
 
 
 def obtained(config, profile):

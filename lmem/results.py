@@ -169,7 +169,7 @@ def names():
     """The names of the shipped results."""
     root = _shipped()
     return sorted(
-        str(path.relative_to(root)).removesuffix(suffix)
+        path.relative_to(root).as_posix().removesuffix(suffix)
         for suffix in SUFFIXES
         for path in root.rglob(f"*{suffix}")
     )

@@ -24,8 +24,8 @@ def likeness(model, bank, latents):
     returns  (R, T) cosines; 0 for a row into which nothing was written
     raises   MethodError for a square bank, whose rows are no turns; InputError for more than one bank
     """
-    rows = _rows(model, bank)
-    rule = model.write_rule
+    bank = _one(model, bank)
+    rows, rule = bank.state.rows[0], model.write_rule
     if rule.form == "square":
         raise MethodError("expected a bank of rows; a square one holds associations, ask it")
     turns, mask = pad(latents)
@@ -46,7 +46,8 @@ def ask_rows(model, bank, question, answer):
     returns  R texts, and (R,) bits that the row alone gives the answer over no bank; ("", 0) for a row that may not be read
     raises   InputError for more than one bank
     """
-    rows, backbone = _rows(model, bank), model.backbone
+    bank, backbone = _one(model, bank), model.backbone
+    rows = bank.state.rows[0]
     readable = model.write_rule.readable(bank.state)[0]
     prompt = as_prompt(question)
     said, bits = [""] * len(readable), torch.zeros(len(readable))
@@ -73,21 +74,24 @@ def recalled(model, bank, question):
              turn that each row was written in, (R,), -1 for none
     raises   MethodError if the read does not recall by keys; InputError for more than one bank
     """
-    rows = _rows(model, bank)[None]
+    bank = _one(model, bank)
     if model.read is None or model.read.form != "keyed":
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
     prompt = as_prompt(question)
+    rows = bank.state.rows
     states, seen = pad(model.backbone.encode([prompt]))
     unread = ~model.write_rule.readable(bank.state)
     bias = torch.zeros_like(rows[..., 0]).masked_fill(unread, -1e9)
     key = model.read.key
-    hops = model.read.recall(rows[..., :key], rows[..., key:], bias, states, seen.bool())
+    hops = model.read.recall(
+        rows[..., :key], rows[..., key:], bias, states.to(rows.dtype), seen.bool()
+    )
     return [(scores[0].softmax(0).cpu(), bank.state.written[0].cpu()) for scores, *_ in hops]
 
 
-def _rows(model, bank):
-    """(R, D) of one bank that fits the model."""
+def _one(model, bank):
+    """One bank that fits the model, placed where it is."""
     model.check(bank)
     if len(bank) != 1:
         raise InputError(f"expected one bank, not {len(bank)}")
-    return bank.state.rows[0]
+    return model.placed(bank)

@@ -17,6 +17,7 @@ import torch
 from lmem import methods, results, runs
 from lmem.backbone import load_backbone
 from lmem.config import EvalConfig, SweepConfig, TrainConfig
+from lmem.controls import allowed
 from lmem.errors import InputError
 from lmem.evaluate import evaluate
 from lmem.model import MemoryModel
@@ -99,11 +100,12 @@ def perform(cell, out, config):
     training = TrainConfig(
         steps=config.steps, batch=config.batch, lr=config.lr, cuts=config.cuts, seed=cell.seed
     )
+    tests = runs.for_testing(config.data, config.tests, config.test_turns, config.test_seed)
+    allowed(model, tests, config.controls)  # refused before the training, not after it
     report = {}
     if learned:
         drawn, _ = runs.for_training(config.data, config.conversations, config.turns, cell.seed)
         report = train(model, drawn, training, progress=False, folder=work)
-    tests = runs.for_testing(config.data, config.tests, config.test_turns, config.test_seed)
     result = evaluate(
         model, tests, EvalConfig(seed=config.test_seed), config.controls, progress=False
     )

@@ -68,6 +68,7 @@ def trace(rule, latents):
     returns  Trace
     raises   MethodError for a rule whose parts cannot be told apart; leave turns out instead
     """
+    rule, latents = copy.deepcopy(rule).cpu(), [turn.cpu() for turn in latents]
     states = [rule.start()]
     for turn in latents:
         states.append(rule(states[-1], *pad([turn])))
@@ -103,7 +104,7 @@ def left_out(rule, latents, turns):
     raises   InputError for a turn that is not there
     """
     _check(latents, turns)
-    rule = copy.deepcopy(rule).double()
+    rule, latents = copy.deepcopy(rule).cpu().double(), [turn.cpu() for turn in latents]
     state = rule.start(1 + len(turns))  # the whole bank first
     out = torch.tensor([-1, *turns])
     found = [torch.zeros(len(turns), dtype=torch.double)]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from lmem.errors import InputError
 from lmem.null_rows import null_rows
@@ -20,6 +21,9 @@ def test_no_rows_cost_nothing_and_many_do(tiny, conversations):
         name: found["by_rows"][0][name]["bits"]["mean"] for name in ("evidence", "question_only")
     }
     assert bits["evidence"] != bits["question_only"]
+    asked = [q for c in conversations for q in c.questions if q.answer is not None]
+    bare = torch.cat([tiny.bits(tiny.inputs([q.prompt]), tiny.labels([q.answer])) for q in asked])
+    assert bits["question_only"] == pytest.approx(bare.mean().item(), abs=1e-3)  # N = 0: nothing
     json.dumps(found, allow_nan=False)
 
 

@@ -10,6 +10,7 @@ from lmem.backbone import load_backbone
 from lmem.config import PretrainConfig
 from lmem.data.reading import listings
 from lmem.pretrain import _Batches, build_model, build_tokenizer, pretrain
+from lmem.reading_scores import measure
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,13 @@ def test_near_heads_look_near_and_far_heads_do_not(model):
 
 
 def test_pretraining_writes_a_folder_that_loads(tmp_path, monkeypatch):
-    monkeypatch.setattr("lmem.pretrain.write_card", lambda folder: {})
+    measured = []
+
+    def few(backbone, questions=1000, **how):
+        measured.append((backbone.dtype, how))
+        return measure(backbone, 20, **how)
+
+    monkeypatch.setattr("lmem.pretrain.measure", few)
     config = PretrainConfig(steps=3, batch=4, layers=1, width=32, heads=2, log_every=3, warmup=1)
     facts = pretrain(tmp_path / "n", config, progress=False)
     assert facts["steps"] == 3
@@ -90,3 +97,10 @@ def test_pretraining_writes_a_folder_that_loads(tmp_path, monkeypatch):
     saved = json.loads((tmp_path / "n" / "pretrain.json").read_text())
     assert saved["config"]["steps"] == 3
     assert load_backbone(tmp_path / "n").width == 32
+    card = (tmp_path / "n" / "README.md").read_text()
+    assert "of questions beside turns that tell the same relation" in card
+    assert "{" not in card
+    asked = [how for dtype, how in measured if dtype == torch.float32]
+    assert {"evidence": True} in asked
+    assert {"evidence": False} in asked
+    assert {"alike": True} in asked

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lmem import ladder, paper, results
+from lmem.sweep import gather
 from lmem.tables import percent
 
 ROOT = Path(__file__).parents[1]
@@ -64,3 +65,29 @@ def test_what_stands_beside_the_table():
     assert f"the bare backbone answer {none}, {zeros} and {bare}." in WORDS
     assert f"answers {oracle} from the evidence itself, {bm25} from the turns that BM25 finds, and {last} from" in WORDS  # fmt: skip
     assert f"({summary['n']:,} questions)" in WORDS
+    rough = [
+        results.load(f"beyond/keyed-10x-s{seed}")["summary"]["conditions"]["rough"]["em"]["mean"]
+        for seed in range(3)
+    ]
+    assert f"with 1% noise the 10x bank scores {percent(sum(rough) / 3)}." in WORDS
+
+
+def test_what_is_said_of_what_was_held_out_and_of_the_backbone():
+    found = [results.load(f"beyond/keyed-10x-s{seed}") for seed in range(3)]
+    plain = ladder.gain(found, lambda row: not row["held_out"])
+    phrasing = ladder.gain(found, lambda row: "phrasing" in row["held_out"])
+    assert (
+        f"10x scores {percent(plain)}; with phrasings that no adapter has seen, {percent(phrasing)}."
+        in WORDS
+    )
+    reads = results.load("nano/reading")["with_evidence"]
+    low, high = 100 * reads["low"], 100 * reads["high"]
+    assert (
+        f"alone reads {100 * reads['em']:.1f} [{low:.1f}, {high:.1f}] percent of {reads['n']:,} held-out questions"
+        in WORDS
+    )
+    cells = [f"tinyworld/m{i}-1x-s{seed}" for i in range(1, 7) for seed in range(3)]
+    gained = [cell["bits_gained"]["mean"] for cell in gather(cells)]
+    assert f"gains {min(gained):.0f} to {max(gained):.0f} bits over no bank" in WORDS
+    most = max((cell["memory"] for cell in gather(cells)), key=lambda one: one["mean"])
+    assert f"at most {percent(most).replace(' [', ' points [')}, while" in WORDS

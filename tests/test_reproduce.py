@@ -10,6 +10,7 @@ from lmem import beside, paper, reproduce, results
 from lmem.config import ReproduceConfig
 from lmem.data import locomo, release, tinyworld
 from lmem.errors import DataError, InputError
+from lmem.summary import summarise
 
 METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
 
@@ -111,6 +112,65 @@ def test_the_tables_stand_beside_the_papers(run):
     assert text.count("## Table") == 4
     assert "its figures mean nothing" in text
     assert "17.85 14.65 9.02 9.02 9.02" in text
+
+
+def told(f1, locomo=None):
+    return {
+        "answer": "x",
+        "f1": f1,
+        "em": None if f1 is None else 0,
+        "bits": -1.0,
+        "locomo": locomo,
+    }
+
+
+def test_tables_by_hand():
+    """Two questions of two conversations, and one of category 5 that only the right bank makes decline."""
+    names = ("right", "other", "none", "null_rows", "baseline")
+    scores = [(0.5, 0.25, 0.0, 0.0, 0.1), (1.0, 0.5, 0.0, 0.2, 0.3)]
+    rows = [
+        {"id": f"q{i}", "conversation": f"c{i}", "lag": 0, "category": 4, "answerable": True, "in_bank": False}
+        | {name: told(f1, f1) for name, f1 in zip(names, found, strict=True)}
+        for i, found in enumerate(scores)
+    ]  # fmt: skip
+    five = {
+        "id": "q2",
+        "conversation": "c0",
+        "lag": 0,
+        "category": 5,
+        "answerable": False,
+        "in_bank": False,
+    }
+    rows.append(five | {name: told(None, float(name == "right")) for name in names})
+    summary = summarise(rows, names)
+    summary["knowledge"] = {"right": {"k": [0.2, 0.6]}, "none": {"k": [0.0, 0.0]}}
+    summary["with_category_5"]["knowledge"] = {"right": {"k": [0.1, 0.4]}}
+    found = beside.tables({"m3-1x": {"summary": summary, "parameters": 2_500_000}})
+    [two], [three], [four], [five] = (found[number] for number in "2345")
+    assert (two["paper, millions"], two["ours, millions"]) == (4.2, 2.5)
+    # recall rate: (0.5 - 0) / 1 = 0.5 and (1 - 0.2) / 0.8 = 1; with the third, 1, 5/6
+    assert three["ours"][0] == 75.0
+    assert (three["ours, mean"], three["with category 5, mean"]) == (75.0, 83.33)
+    assert three["memory score, F1: right - other"]["mean"] == 37.5  # 0.25 and 0.5
+    assert (four["ours, last K"], four["ours, last K - first"], four["ours, sessions"]) == (
+        60,
+        40,
+        2,
+    )
+    assert four["with category 5, last K"] == 40
+    # tax 0.1 - 0 and 0.3 - 0.2; benefit 0.5 - 0.1 and 1 - 0.3; with the third 0, and 1
+    assert (five["ours, tax"]["mean"], five["ours, benefit"]["mean"]) == (10, 55)
+    assert five["with category 5, tax"]["mean"] == 6.67
+    assert five["with category 5, benefit"]["mean"] == 70
+    assert five["ours, F_base"] == 20
+    assert three["memory score, F1: right - other"]["mdd"] > 0
+
+
+def test_conditions_that_cannot_be_had_are_refused_before_anything_is_trained(short, tmp_path):
+    wrong = ReproduceConfig(**{**asdict(short), "controls": "right,twin"})
+    with pytest.raises(InputError, match="expected conditions out of"):
+        reproduce.reproduce(wrong, tmp_path, None, False)
+    assert not list(tmp_path.glob("*.json.gz"))
 
 
 def test_the_whole_experiment_carries_no_warning():

@@ -1,6 +1,7 @@
 """Sweeps: every cell once, what exists is skipped, what fails is said."""
 
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,19 @@ def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monk
         )
         assert found[cell.name] == other
 
+    asked = []
+
+    class Pool(ProcessPoolExecutor):
+        def __init__(self, jobs, fresh, start, threads):
+            asked.append((jobs, fresh.get_start_method(), *threads))
+            super().__init__(jobs, fresh, start, threads)
+
+    monkeypatch.setattr("lmem.sweep.ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 7)
+    sweep(cells_, tmp_path / "1", small, 3, progress=False)  # all there: nothing is begun
+    assert asked == [(3, "spawn", 2)]
+    monkeypatch.undo()
+
     def cut(*args, **kwargs):
         raise KeyboardInterrupt
 
@@ -101,6 +115,9 @@ def test_bad_sweeps_are_refused(tmp_path):
         sweep([Run("m3"), Run("m3")], tmp_path)
     with pytest.raises(InputError, match="job"):
         sweep([Run("m3")], tmp_path, jobs=0)
+    with pytest.raises(InputError, match="expected conditions out of"):  # before it is trained
+        perform(Run("m3"), tmp_path, SweepConfig(conversations=1, controls="rihgt"))
+    assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="conversations"):
         SweepConfig(conversations=0)
 

@@ -60,6 +60,35 @@ def test_sizes_are_norms_of_the_parts(name, options):
     assert found.size[0, 1:].abs().sum() == 0  # nothing before it was said
 
 
+@pytest.mark.parametrize("normalise", [False, True])
+def test_what_a_turn_leaves_and_adds_by_hand(normalise):
+    """The parts' sum is right for any share that is left; so shares and parts are held against the rule, written out here.
+
+    attention   what was there is left by gamma, in every row, over the row's length if that is held
+    slots       only in the k rows that the turn addresses; no other row is touched
+    """
+    write, plain = (rule("attention", normalise=one) for one in (normalise, False))
+    slots = rule("slots", k=2, normalise=normalise)
+    for own, raw in ((write, plain), (slots, rule("slots", k=2))):
+        before, found = own.start(), [*trace.parts(own, turns())][1:]
+        for z, (part, left) in zip(turns(), found, strict=True):
+            given = z[None], torch.ones(1, len(z))
+            after, long = own(before, *given), raw(before, *given).rows[0]
+            scale = after.rows[0].norm(dim=1) / long.norm(dim=1)
+            kept = torch.full_like(left, own.gamma)
+            if own is slots:
+                kept = torch.where(after.written[0] == before.turns, kept, 1.0)
+                assert (after.written[0] == before.turns).sum() == 2
+                untouched = after.written[0] != before.turns
+                assert untouched.any()
+                if not normalise:
+                    assert not part[untouched].any()
+            torch.testing.assert_close(left, kept * scale)
+            added = (long - kept[:, None] * before.rows[0]) * scale[:, None]
+            torch.testing.assert_close(part, added, atol=1e-12, rtol=1e-9)
+            before = after
+
+
 def test_decay_alone_by_hand():
     """One row: every turn's tokens all go into it, so a turn's part is what it wrote, times 0.5 a turn."""
     torch.manual_seed(0)

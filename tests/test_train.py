@@ -12,6 +12,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from helpers import away
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from lmem.backbone import load_backbone, weights_hash
@@ -364,7 +365,10 @@ folder, out = sys.argv[1:]
 model = MemoryModel(load_backbone(folder), "gated+branch", 0.125, write={"trainable": True})
 drawn, held = for_training("tinyworld", 6, 10, 0, validation=2)
 config = TrainConfig(steps=40, batch=8, check=10, patience=0, save_every=3)
+step, taken = torch.optim.AdamW.step, []
+torch.optim.AdamW.step = lambda self, *args: taken.append(1) or step(self, *args)
 train(model, drawn, config, False, held, out + "/run")
+print(len(taken), "steps taken")
 model.save_pretrained(out)
 """
 
@@ -389,14 +393,18 @@ def test_killed_and_started_again_it_ends_in_the_same_weights(tiny_folder, tmp_p
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert kept.exists()
-    subprocess.run(runs["killed"], check=True, capture_output=True)
+    with safe_open(str(kept), framework="pt") as file:
+        step = json.loads(file.metadata()["lmem"])["step"]
+    assert 0 < step < 40
+    said = subprocess.run(runs["killed"], check=True, capture_output=True, text=True).stdout
+    assert f"{40 - step} steps taken" in said
     first, second = weights(tmp_path / "undisturbed"), weights(tmp_path / "killed")
     assert all(torch.equal(first[name], second[name]) for name in first)
     log = [json.loads(x) for x in (kept.parent / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == list(range(1, 41))
 
 
-def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
+def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path, monkeypatch):
     config = TrainConfig(steps=4, batch=4, warmup=1, save_every=2)
     train(MemoryModel(tiny, "m3"), conversations, config, False, folder=tmp_path)
     m3 = {"backbone": tiny, "method": "m3"}
@@ -415,9 +423,13 @@ def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path):
     with pytest.raises(InputError, match="checkpoint of this run"):
         train(MemoryModel(**m3), conversations, config, False, conversations[:1], tmp_path)
     again = MemoryModel(tiny, "m3")
-    report = train(
-        again, conversations, config, False, folder=tmp_path
-    )  # it was whole: nothing is left to do
+
+    def never(*args):
+        raise AssertionError("a step was taken")
+
+    with monkeypatch.context() as patched:  # it was whole: nothing is left to do
+        patched.setattr("torch.optim.AdamW.step", never)
+        report = train(again, conversations, config, False, folder=tmp_path)
     assert len(report["losses"]) == 4
     (tmp_path / "checkpoint.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="expected a checkpoint"):

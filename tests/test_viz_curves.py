@@ -1,5 +1,7 @@
 """Figures of scores: what is drawn is what the values say, by hand."""
 
+import math
+
 import pytest
 
 from lmem import paper, results
@@ -183,6 +185,11 @@ def test_shipped_results_can_be_drawn():
         if "forgetting" in result.get("summary", {}):
             figure = curves.forgetting(result, name)
             assert all(len(text) for text in texts(figure))
-            assert "NaN" not in figure.to_json()
+            for trace in figure.data:
+                drawn_values = [*(trace.x or ()), *(trace.y or ())]
+                for ends in (trace.error_y.array, trace.error_y.arrayminus):
+                    drawn_values += [] if ends is None else [*ends]
+                numbers = [v for v in drawn_values if v is not None and not isinstance(v, str)]
+                assert all(math.isfinite(v) for v in numbers), (name, trace.name)
             drawn += 1
     assert drawn > 20

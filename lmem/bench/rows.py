@@ -95,7 +95,7 @@ def stream(model, conversations, most, folder=None, progress=True):
         part = rows_of(model, conversation)[-left:]
         left -= len(part)
         parts.append(part)
-    told = torch.cat(parts[::-1]).float()
+    told = torch.cat(parts[::-1]).float().cpu()
     if folder is None:
         return told
     path = Path(folder) / "rows.f32"
@@ -181,7 +181,7 @@ class _Asked:
 
     def search(self, asked, k):
         if sum(map(len, self.kept)) < ASKED:
-            self.kept.append(asked.clone())
+            self.kept.append(asked.clone().cpu())
         return self.index.search(asked, k)
 
     def seen(self):

@@ -168,4 +168,4 @@ def benched(found, out, as_json, title):
         for row in rows:
             texts = dict(flat(row))
             table.add_row(*(texts.get(column, "") for column in columns))
-        Console().print(table)
+        Console(markup=False).print(table)

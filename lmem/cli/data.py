@@ -48,7 +48,7 @@ def data_locomo(
 
 @verbs.command("tinyworld")
 def data_tinyworld(
-    out: Annotated[Path, typer.Option(help="File to write, in LoCoMo's form.")],
+    out: Annotated[Path, typer.Option(help="File to write, in LoCoMo's form.", dir_okay=False)],
     conversations: int = 10,
     turns: int = 60,
     facts: Annotated[float, typer.Option(help="Share of turns that tell a fact.")] = 0.35,

@@ -18,15 +18,17 @@ def doctor(
     questions: int = 200,
     backbone: Annotated[str, typer.Option(help="A nano of your own: its folder.")] = "nano",
     out: Annotated[
-        Path | None, typer.Option(help="Result file to write, with all figures.")
+        Path | None, typer.Option(help="Result file to write, with all figures.", dir_okay=False)
     ] = None,
     as_json: Json = False,
 ):
     """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
+    import torch
+
     from lmem import reading_scores, results
     from lmem.backbone import load_backbone
 
-    nano = load_backbone(backbone)
+    nano = load_backbone(backbone, dtype=torch.float32)  # as the shipped one is everywhere
     with_evidence = reading_scores.measure(nano, questions, evidence=True)
     without = reading_scores.measure(nano, questions, evidence=False)
     if out:
@@ -85,7 +87,9 @@ def methods(
 
 @verbs.command()
 def collapse(
-    out: Annotated[Path, typer.Option(help="Result file to write; it holds numbers only.")],
+    out: Annotated[
+        Path, typer.Option(help="Result file to write; it holds numbers only.", dir_okay=False)
+    ],
     data: Annotated[str, typer.Option(help='"locomo", or a file in its form.')] = "locomo",
     conversation: Annotated[
         str | None, typer.Option(help="Its id; default: the first of the test split.")

@@ -15,7 +15,7 @@ def show(result, as_json, title):
     table = Table(title=title, show_header=False)
     for name, value in flat(result):
         table.add_row(name, value)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def dump(result):
@@ -37,7 +37,7 @@ def listing(rows, title):
         )
     for row in rows:
         table.add_row(*row.values())
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:  # a file has no edge
         console.width = 140
     console.print(table)

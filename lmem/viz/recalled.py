@@ -57,7 +57,8 @@ def found(asked, texts, title):
 def _best(shares, written, texts):
     """(what stands there, share) of the nearest rows of a hop, the nearest first; the empty hand by its name."""
     shares = np.asarray(shares, float)
-    order = np.argsort(-shares, kind="stable")[: SHOWN // 2]
+    order = np.argsort(-shares, kind="stable")
+    order = [row for row in order if row == len(written) or written[row] >= 0][: SHOWN // 2]
     return [
         (
             "nothing fits" if row == len(written) else short(texts[int(written[row])], 34),
