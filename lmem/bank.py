@@ -132,7 +132,10 @@ class Bank:
 
     @classmethod
     def load(cls, path):
-        """Read a bank. BankError if the file is missing, truncated, altered or no bank."""
+        """Read a bank: checked once, then its rows stay on the disk until they are looked at (mapped).
+
+        raises  BankError if the file is missing, truncated, altered or no bank
+        """
         try:
             with safe_open(str(path), framework="pt") as file:
                 about = json.loads((file.metadata() or {}).get("lmem", "{}"))

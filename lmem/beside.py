@@ -114,7 +114,7 @@ def written(found, config):
     head = [
         "# The paper's tables beside ours",
         "",
-        f"Paper: Flan-T5-XL on LoCoMo, one seed. Ours: {config.backbone.rpartition('/')[2]} on LoCoMo's form, seed {config.seed}.",
+        f"Paper: Flan-T5-XL on LoCoMo, one seed. Ours: {config.backbone.rstrip('/').rpartition('/')[2]} on LoCoMo's form, seed {config.seed}.",
     ]
     limits = config.limits()
     if limits:

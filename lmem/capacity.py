@@ -51,6 +51,10 @@ def change(first, second):
     if len(kinds) != 1 or kinds == {None}:
         raise InputError(f"expected one kind of wrong bank in all files, found {kinds}")
     [wrong] = kinds
+    if not all("none" in one["summary"]["conditions"] for one in (*before, *after)):
+        raise InputError(
+            "expected files with the condition none, no bank, to count bits gained over it"
+        )
     old, new = _answered(before), _answered(after)
     if [row["id"] for row in old[0]] != [row["id"] for row in new[0]]:
         raise InputError("expected two cells that were asked the same questions")

@@ -10,10 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from torch import nn
 
-from lmem.bank import Bank, State
 from lmem.errors import InputError, MethodError
 
 CHUNK = 4096
@@ -23,7 +21,8 @@ CHUNK = 4096
 def in_chunks(model, size=CHUNK):
     """Inside this block the model's read looks at `size` rows at a time: the same result up to rounding, in fixed memory.
 
-    raises  MethodError for a read that does not select among rows by itself (branch, gated branch, recall)
+    raises  MethodError for a read that does not select among rows by itself (branch, gated branch, recall), and inside
+            another such block
     """
     if size < 1:
         raise InputError(f"expected at least 1 row at a time, not {size}")
@@ -87,17 +86,6 @@ class Index:
         return self.faiss.nprobe / self.faiss.nlist
 
 
-def open_bank(path):
-    """A bank whose rows stay on the disk until they are looked at: mapped, and not checked as `Bank.load` does it.
-
-    raises  BankError as `Bank.load`, for a file that is no whole bank
-    """
-    loaded = Bank.load(path)  # reads it through once
-    with safe_open(str(path), framework="pt") as file:
-        rows = file.get_tensor("rows")
-    return Bank(State(rows, *loaded.state[1:]), loaded.owner, loaded.backbone)
-
-
 def agreement(found, expected):
     """Recall of a search: the share of the expected rows (Q, k) that are among the found ones (Q, k)."""
     hits = (found[:, :, None] == expected[:, None, :]).any(1)
@@ -111,6 +99,10 @@ def agreement(found, expected):
 def _swapped(read, look):
     """The read's own attention replaced by `look`: (asked (B, Q, D), rows, mask) -> what is found, and the sum of e^score."""
     inner = getattr(read, "inner", read)  # a proxy read holds the branch whose place it takes
+    if isinstance(getattr(inner, "attend", None), _Attend) or "recall" in vars(inner):
+        raise MethodError(
+            "expected one way to look at the rows, this read looks at them otherwise already"
+        )
     if hasattr(inner, "attend"):
         own, inner.attend = inner.attend, _Attend(inner.attend, look)
         try:

@@ -97,6 +97,12 @@ def test_another_kind_of_wrong_bank_is_refused(files, tmp_path):
         return {0: path}
 
     found = capacity.cells(files)["m3", "", 1.0]
+    rows = [{k: v for k, v in row(i, 0, 0).items() if k != "none"} for i in range(4)]
+    results.save(
+        {"questions": rows, "summary": summarise(rows, ("right", "twin"))}, tmp_path / "t.json"
+    )
+    with pytest.raises(InputError, match="the condition none"):
+        capacity.change(found, {0: tmp_path / "t.json"})
     for other in (kind("other", "other"), kind("bare")):
         with pytest.raises(InputError, match="one kind of wrong bank"):
             capacity.change(found, other)

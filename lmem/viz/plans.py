@@ -20,6 +20,7 @@ def draw(result, title="A plan for each size and card", shown=3):
     if result.get("what") != "plans":
         raise InputError("expected a result of `lmem.plan.grid`")
     sizes = list(dict.fromkeys(one["backbone"] for one in result["plans"]))
+    shown = min(shown, len(sizes) - 1)
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.24)
     mine = [_bars(result, size) for size in sizes]
     for trace, row in mine[shown]:

@@ -107,6 +107,7 @@ def lines(curves, x, y, alt, tops=None, loose=()):
         raise InputError("expected at least one point to draw")
     right, top = tops or (max(p[0] for p in points), max(p[1] for p in points))
     right, top, low = right or 1, top or 1, min(0, *(p[1] for p in points))
+    top = top if top > low else low + 1
     left, width, height = 52, 400, 220
 
     def at(point):
