@@ -72,25 +72,26 @@ def trace(rule, latents):
     states = [rule.start()]
     for turn in latents:
         states.append(rule(states[-1], *pad([turn])))
+    recent, tiny = isinstance(rule, RecentWrite), torch.finfo(torch.double).tiny
+    size, most = [], []
+    for state, norms in zip(states, _norms(rule, latents, states), strict=True):
+        size.append(norms.norm(dim=1) / state.rows[0].double().norm().clamp(min=tiny))
+        most.append(state.written[0] if recent else norms.max(0).indices - 1)
+    return Trace(torch.stack(size), torch.stack(most))
+
+
+def _norms(rule, latents, states):
+    """For each state the norms (T + 1, R) of every turn's part of every row, P_0's first."""
     if isinstance(rule, RecentWrite):
-        turns = torch.arange(-1, len(latents))
-        norms = [
-            torch.where(state.written == turns[:, None], state.rows[0].norm(dim=1), 0).double()
-            for state in states
-        ]
-    else:
-        norms, now = [], torch.zeros(len(states), rule.rows, dtype=torch.double)
-        for i, (part, left) in enumerate(parts(rule, latents)):
-            now = now * left.double()
-            now[i] = part.double().norm(dim=1)
-            norms.append(now)
-    tiny = torch.finfo(torch.double).tiny
-    own = [state.rows[0].double().norm().clamp(min=tiny) for state in states]
-    size = [norm.norm(dim=1) / whole for norm, whole in zip(norms, own, strict=True)]
-    most = torch.stack([norm.max(0).indices - 1 for norm in norms])
-    if isinstance(rule, RecentWrite):
-        most = torch.stack([state.written[0] for state in states])
-    return Trace(torch.stack(size), most)
+        turns = torch.arange(-1, len(latents))[:, None]
+        for state in states:
+            yield torch.where(state.written == turns, state.rows[0].norm(dim=1), 0).double()
+        return
+    now = torch.zeros(len(states), rule.rows, dtype=torch.double)
+    for i, (part, left) in enumerate(parts(rule, latents)):
+        now = now * left.double()
+        now[i] = part.double().norm(dim=1)
+        yield now
 
 
 @torch.no_grad()
