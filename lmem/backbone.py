@@ -214,10 +214,9 @@ def load_backbone(name="nano", device=None, dtype=None):
     """
     device = device_of(device or default_device())
     if dtype is None:
-        bf16 = (
-            name != "nano" and device.type == "cuda" and torch.cuda.is_bf16_supported(False)
-        )  # emulated, as on a T4, it is slow
-        dtype = torch.bfloat16 if bf16 else torch.float32
+        # not where it is emulated, as on a T4: that is slow
+        bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(False)
+        dtype = torch.bfloat16 if bf16 and name != "nano" else torch.float32
     if dtype == torch.float16:
         raise InputError(
             "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
