@@ -219,6 +219,7 @@ class SweepConfig(Settings):
     conversations  training conversations, of `turns` turns; each seed draws its own
     tests          test conversations, of `test_turns` turns, drawn by `test_seed`: the same for all cells
     controls       conditions of `lmem.evaluate`; None: the light ones
+    Every cell takes all of its steps: none is stopped early, so that what differs is what the cell names
     """
 
     backbone: str = "nano"
