@@ -59,6 +59,13 @@ def expect_folder(path):
         raise InputError(f"expected a folder to write, {path} is a file")
 
 
+def expect_file(path):
+    """The path, for an option of the command line; InputError if it is a folder."""
+    if path is not None and Path(path).is_dir():
+        raise InputError(f"expected a file to write, {path} is a folder")
+    return path
+
+
 def _beside(path, make):
     """A temporary file or folder beside `path`; the folder above is made if it is not there."""
     try:

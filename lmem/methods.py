@@ -127,8 +127,8 @@ def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
     write_options, read_options  over the method's own
     raises  MethodError for an option that the write or the read does not have, and for a model that cannot carry the read
 
-    A branch with the options start="borrowed" and shared=False takes heads and first weights from the frozen cross-attention
-    beside it.
+    A branch is drawn, or with the options start="borrowed" and shared=False takes heads and first weights from the frozen
+    cross-attention beside it.
     """
     if method.write is None:
         return None, None
@@ -143,8 +143,8 @@ def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
             k: v for k, v in write_options.items() if k in ("cells", "key")
         } | read_options
     start = read_options.pop("start", None) if method.read == "branch" else None
-    if start not in (None, "borrowed"):
-        raise MethodError(f'start of a branch must be "borrowed", not {start!r}')
+    if start not in (None, "drawn", "borrowed"):
+        raise MethodError(f'start of a branch must be "drawn" or "borrowed", not {start!r}')
     borrowed = start == "borrowed"
     if borrowed:
         if read_options.get("shared", True):

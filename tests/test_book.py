@@ -254,6 +254,7 @@ def test_what_is_wrong_with_a_page_is_seen(tmp_path):
 
 @pytest.mark.slow
 def test_site_asks_no_network_for_anything(site):
+    total = 0
     for page in pages(site):
         html = page.read_text(encoding="utf-8")
         soup = bs4.BeautifulSoup(html, "html.parser")
@@ -262,10 +263,11 @@ def test_site_asks_no_network_for_anything(site):
             tag.get("href", "")
             for tag in soup.find_all("link", rel=["stylesheet", "preload", "icon"])
         ]
-        assert len(asked) > 3
+        total += len(asked)
         assert not [url for url in asked if re.match("(https?:)?//", url)], page.name
         for script in re.findall(r'<script[^>]*\ssrc="([^"?]+)', html):
             assert (page.parent / script).is_file(), f"{page.name}: {script}"
+    assert total > 200
 
 
 @pytest.mark.slow

@@ -165,6 +165,23 @@ def nano_is_tiny(monkeypatch, tiny, tiny_folder):
     monkeypatch.setattr("lmem.backbone.NANO", tiny_folder)
 
 
+@pytest.mark.parametrize(
+    "verb",
+    [("evaluate",), ("doctor",), ("null-rows",), ("collapse",), ("bench", "train"), ("plan",)],
+    ids=" ".join,
+)
+def test_a_folder_in_the_place_of_a_file_is_refused_before_the_work(
+    tmp_path, capsys, monkeypatch, verb
+):
+    def never(*args, **kwargs):
+        raise AssertionError("something was loaded")
+
+    monkeypatch.setattr("lmem.backbone.load_backbone", never)
+    code, out, err = lmem(capsys, *verb, "--out", tmp_path)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"lmem: expected a file to write, {tmp_path} is a folder")
+
+
 def test_a_wrong_checksum_is_code_2_and_nothing_is_cached(tmp_path, capsys, monkeypatch):
     class Answer(io.BytesIO):
         headers = {}

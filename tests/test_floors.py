@@ -22,8 +22,8 @@ FLOORS = [
     {"cli"},
 ]  # fmt: skip
 WITHIN = {  # on one floor these stand on each other
-    "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"}, "lost": {"rehearse", "rows"},
-    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz", "talk"}, "checks": {"checks"}, "bench": {"bench", "train", "text", "plan", "sketch", "runs"}, "cli": {"cli"}, "plan": {"bench", "sketch", "runs"}, "reproduce": {"train", "evaluate", "runs", "sweep", "beside"}, "large_slots": {"large"},
+    "controls": {"text", "train"}, "evaluate": {"controls", "text"}, "null_rows": {"text", "evaluate"}, "runs": {"train", "evaluate"}, "sweep": {"train", "controls", "evaluate", "runs"}, "ladder": {"train", "rehearse", "evaluate", "runs"}, "pretrain": {"reading_scores"}, "lost": {"rehearse", "rows"},
+    "write": {"write"}, "read": {"read"}, "data": {"data"}, "viz": {"viz", "talk"}, "checks": {"checks"}, "bench": {"bench", "train", "text", "plan", "sketch", "runs"}, "cli": {"cli"}, "plan": {"bench", "controls", "sketch", "runs", "text"}, "reproduce": {"train", "controls", "evaluate", "runs", "sweep", "beside"}, "large_slots": {"large"},
 }  # fmt: skip
 LAZY = {"__init__", "cli", "notebook"}  # whole modules that import late, to start fast
 LATE = {  # (module, what it imports inside a function): heavy, optional, or circular by nature

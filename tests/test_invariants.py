@@ -141,10 +141,9 @@ def test_one_bank_per_row(model, talk, questions):
     banks = model.write(model.new_bank(3), [talk[:1], talk[:3], talk[1:]])
     together = logits(model, banks, questions)
     swapped = logits(model, banks.pick([1, 2, 0]), questions)
-    for i, question in enumerate(questions):
-        alone = logits(model, banks.pick(i), [question])
-        close(model, together[i : i + 1], alone)
-        nearer(together[i : i + 1], alone, swapped[i : i + 1])
+    alone = [logits(model, banks.pick(i), [question]) for i, question in enumerate(questions)]
+    close(model, together, torch.cat(alone))
+    nearer(together, torch.cat(alone), swapped)
     apart(swapped, together)
 
 

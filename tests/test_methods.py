@@ -78,7 +78,7 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
     assert torch.equal(model.read.w_mem, torch.eye(tiny.width))
     with pytest.raises(MethodError, match="decay=0.5"):
         MemoryModel(tiny, "m3", write={"decay": 0.5})
-    with pytest.raises(MethodError, match='must be "borrowed"'):
+    with pytest.raises(MethodError, match='must be "drawn" or "borrowed"'):
         MemoryModel(tiny, "m2", read={"start": "borowed"})
     with pytest.raises(MethodError, match="shared=False"):
         MemoryModel(tiny, "m2", read={"start": "borrowed"})

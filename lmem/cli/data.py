@@ -7,6 +7,7 @@ import typer
 
 from lmem.cli.options import Json, Seed
 from lmem.cli.printing import show
+from lmem.files import expect_file
 
 verbs = typer.Typer(
     no_args_is_help=True, help="Conversations: LoCoMo's release, or tinyworld's generator."
@@ -48,7 +49,9 @@ def data_locomo(
 
 @verbs.command("tinyworld")
 def data_tinyworld(
-    out: Annotated[Path, typer.Option(help="File to write, in LoCoMo's form.", dir_okay=False)],
+    out: Annotated[
+        Path, typer.Option(help="File to write, in LoCoMo's form.", callback=expect_file)
+    ],
     conversations: int = 10,
     turns: int = 60,
     facts: Annotated[float, typer.Option(help="Share of turns that tell a fact.")] = 0.35,

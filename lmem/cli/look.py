@@ -9,6 +9,7 @@ from rich.table import Table
 
 from lmem.cli.options import BackboneName, Json, Seed
 from lmem.cli.printing import dump, show
+from lmem.files import expect_file
 
 verbs = typer.Typer()
 
@@ -18,7 +19,8 @@ def doctor(
     questions: int = 200,
     backbone: Annotated[str, typer.Option(help="A nano of your own: its folder.")] = "nano",
     out: Annotated[
-        Path | None, typer.Option(help="Result file to write, with all figures.", dir_okay=False)
+        Path | None,
+        typer.Option(help="Result file to write, with all figures.", callback=expect_file),
     ] = None,
     as_json: Json = False,
 ):
@@ -88,7 +90,8 @@ def methods(
 @verbs.command()
 def collapse(
     out: Annotated[
-        Path, typer.Option(help="Result file to write; it holds numbers only.", dir_okay=False)
+        Path,
+        typer.Option(help="Result file to write; it holds numbers only.", callback=expect_file),
     ],
     data: Annotated[str, typer.Option(help='"locomo", or a file in its form.')] = "locomo",
     conversation: Annotated[

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from lmem.errors import InputError
+from lmem.files import expect_file
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 BackboneName = Annotated[str, typer.Option(help='"nano", an id on the hub, or a folder.')]
 DataName = Annotated[str, typer.Option(help='"tinyworld", "locomo", or a file in LoCoMo\'s form.')]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-Out = Annotated[Path | None, typer.Option(help="Result file to write.", dir_okay=False)]
+Out = Annotated[Path | None, typer.Option(help="Result file to write.", callback=expect_file)]
 Adapter = Annotated[
     str | None, typer.Option(help="Folder of an adapter; default: the shipped one.")
 ]
