@@ -278,7 +278,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         settings = {
             "method": self.method.name, "scale": self.scale, "seed": self.seed, **self.options,
             "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
-            "dtype": str(self.backbone.dtype).removeprefix("torch."), "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
+            "dtype": str(self.backbone.dtype).removeprefix("torch."),
+            "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
             "digest": digest(weights),
         }  # fmt: skip
         save_file(weights, str(folder / WEIGHTS))

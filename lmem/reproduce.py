@@ -71,7 +71,10 @@ def reproduce(config, out, part=None, progress=True):
         profile = Profile.of(config.profile)
         backbone, tests, drawn = obtained(config, profile)
         backbone = cached(backbone, out / "latents")
-        _allowed(MemoryModel(backbone, "m3"), tests, config)  # before an hour of training
+        any_ = MemoryModel(
+            backbone, "m3"
+        )  # what cannot be had is refused before an hour of training
+        allowed(any_, tests, config.controls, any_ if config.constant else None)
         for cell in track(todo, "cells", progress):
             perform(cell, out, config, profile, backbone, drawn, tests)
             report["done"].append(cell.name)
@@ -79,11 +82,6 @@ def reproduce(config, out, part=None, progress=True):
     with write_file(out / "tables.md") as temporary:
         temporary.write_text(written(found, config), encoding="utf-8")
     return report | {"tables": found, "seconds": time.perf_counter() - begun}
-
-
-def _allowed(model, tests, config):
-    """InputError if the conditions that are asked for cannot be had with these conversations."""
-    allowed(model, tests, config.controls, model if config.constant else None)
 
 
 def obtained(config, profile):
