@@ -139,8 +139,10 @@ def test_differences_of_one_word_stand_together():
     }
     assert findings.grouped(found, findings.GAIN) == (
         "In points of exact match: the right bank beats the wrong one: m1 50.0 [25.0, 75.0] (MDD 40.0), m3 25.0 [12.5, 50.0] "
-        "(MDD 20.0); right and wrong bank score the same in every conversation: m2 0.0 [0.0, 0.0]."
+        "(MDD 20.0); right and wrong bank score the same in every conversation: m2."
     )
+    zero = {"": found["m2"]}  # one difference that has no name of its own
+    assert findings.grouped(zero, findings.COST) == "In points of exact match: they change nothing."
     assert findings.those(["a", "b", "c"]) == "a, b and c"
 
 
@@ -150,6 +152,8 @@ def test_many_differences_that_show_nothing_are_counted():
     assert findings.grouped(found, findings.GAIN, "bits") == (
         "In bits: no gain as large as the MDD: 9 cells, from 0.00 to 0.08 (MDD up to 0.28)."
     )
+    same = {name: each | {"mean": 0.0, "low": 0.0, "high": 0.0} for name, each in found.items()}
+    assert findings.grouped(same, findings.COST, "bits") == "In bits: they change nothing: 9 cells."
     shown = {name: each | {"low": 0.05} for name, each in found.items()}
     assert "m8 0.08 [0.05, 0.10] (MDD 0.28)" in findings.grouped(shown, findings.GAIN, "bits")
 
@@ -191,7 +195,7 @@ def test_the_methods_as_printed(tmp_path):
     # mean 5/6; SE = sqrt(6/5 (5 (1/6)^2 + (5/6)^2) / 36) = sqrt(6/5 * 5/6 / 36) = 1/6, MDD 2.80159 / 6 = 46.7 points
     assert "the right bank beats the wrong one: m2 83.3 [50.0, 100.0] (MDD 46.7)" in one.numbers
     assert "the wrong bank beats the right one: m4 -83.3 [-100.0, -50.0]" in one.numbers
-    assert "score the same in every conversation: m3 0.0 [0.0, 0.0]." in one.numbers
+    assert "score the same in every conversation: m3." in one.numbers
     assert "no gain as large as the MDD: m3 0.00 [-0.50, 0.50] (MDD 0.72)" in one.numbers
     assert "undecided: m4 0.33 [0.00, 0.67] (MDD 0.59)." in one.numbers
     assert one.numbers.endswith("Not run yet: m1, m5, m6.")
@@ -283,7 +287,7 @@ def test_a_bank_beside_text(tmp_path):
     recent(tmp_path, oracle="same")
     one = said(tmp_path, findings.beside_text)
     assert "neither more nor less" in one.lead
-    assert "it answers as much as: oracle 0.0" in one.numbers
+    assert "it answers as much as: oracle. " in one.numbers
     recent(tmp_path)
     assert said(tmp_path, findings.beside_text).verdict is None
 
@@ -350,7 +354,7 @@ def test_what_is_changed_one_at_a_time(tmp_path, finding):
     one = said(tmp_path, finding)
     assert f"more memory is shown for {name}." in one.lead
     assert f"more memory: {name} 83.3 [50.0, 100.0]" in one.numbers
-    assert f"the same memory score in every conversation: {name} 0.00" in one.numbers
+    assert f"the same memory score in every conversation: {name}." in one.numbers
     assert one.verdict.startswith("not comparable, because ")
     cell(tmp_path, variant, "same", "contradicted", write=write)
     one = said(tmp_path, finding)

@@ -87,18 +87,25 @@ def grouped(found, words, measure="em"):
     (unit, form), parts = MEASURES[measure], []
     for word, said in words.items():
         some = {name: each for name, each in found.items() if status(each) == word}
-        listed = ", ".join(
+        if some:
+            parts.append(": ".join(filter(None, (said, _listed(some, word, form)))))
+    return f"In {unit}: {'; '.join(parts)}."
+
+
+def _listed(some, word, form):
+    """Names and differences; the names alone where all are 0; many that show nothing are counted."""
+    many = len(some) > MANY and word not in SIGNS
+    if word == "same":
+        return f"{len(some)} cells" if many else ", ".join(filter(None, some))
+    if not many:
+        return ", ".join(
             f"{name} {form(each)}".strip() + (f" (MDD {form(each['mdd'])})" if each["mdd"] else "")
             for name, each in some.items()
         )
-        if len(some) > MANY and word not in ("shown", "contradicted"):
-            means = [each["mean"] for each in some.values()]
-            listed = f"{len(some)} cells, from {form(min(means))} to {form(max(means))}"
-            most = max(each["mdd"] or 0 for each in some.values())
-            listed += f" (MDD up to {form(most)})" if most else ""
-        if some:
-            parts.append(f"{said}: {listed}")
-    return f"In {unit}: {'; '.join(parts)}."
+    means = [each["mean"] for each in some.values()]
+    most = max(each["mdd"] or 0 for each in some.values())
+    listed = f"{len(some)} cells, from {form(min(means))} to {form(max(means))}"
+    return f"{listed} (MDD up to {form(most)})" if most else listed
 
 
 def those(names):
