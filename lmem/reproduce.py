@@ -71,9 +71,8 @@ def reproduce(config, out, part=None, progress=True):
         profile = Profile.of(config.profile)
         backbone, tests, drawn = obtained(config, profile)
         backbone = cached(backbone, out / "latents")
-        any_ = MemoryModel(
-            backbone, "m3"
-        )  # what cannot be had is refused before an hour of training
+        any_ = MemoryModel(backbone, "m3")
+        # what cannot be had is refused before an hour of training
         allowed(any_, tests, config.controls, any_ if config.constant else None)
         for cell in track(todo, "cells", progress):
             perform(cell, out, config, profile, backbone, drawn, tests)
