@@ -161,6 +161,19 @@ def test_capacity_keeps_another_measure_apart():
     assert len(curves.capacity(lines, "a title").data) == 2  # fmt: skip
 
 
+ZERO = {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_nine_lines_of_capacity_can_be_told_apart():
+    one = [{"scale": 1.0, "memory": ZERO, "bits": ZERO}]
+    variants = [f"m{i}{said}" for i in (2, 3, 6) for said in (", normalised", " gamma=1.0")]
+    figure = curves.capacity({name: one for name in ["m1", "m2", "m3", "m4", "m5", "m6", *variants]}, "t", {"m3": {1: 0.0}})  # fmt: skip
+    looks = {t.name: (t.line.color, t.line.dash) for t in figure.data}
+    assert len(set(looks.values())) == len(looks) == 13
+    assert len({color for color, _ in looks.values()}) == 6
+    assert looks["m3"][0] == looks["m3, normalised"][0] == looks["paper, m3"][0]
+
+
 def test_loss_is_averaged():
     figure = curves.losses([4.0, 2.0, 1.0], window=2)
     assert (list(figure.data[0].x), list(figure.data[0].y)) == ([2, 3], [3.0, 1.0])

@@ -5,6 +5,7 @@ name: another backbone, other conversations, and mostly another measure (`lmem.p
 """
 
 import math
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -20,6 +21,7 @@ FIT, PAPER = "#009E73", "#7f7f7f"
 HALF = 0.45  # of a bucket's width, as drawn
 POINTS = 8  # raw points in a bucket, at most
 OPEN = {"symbol": "diamond-open", "size": 10, "line": {"width": 2}}  # the paper's values
+DASHES = ("solid", "dot", "dashdot")  # of a method and its variants
 SCALES, SYMBOLS = ("#0072B2", "#D55E00", "#009E73"), ("circle", "square", "diamond")
 WORDS = {"em": "exact match", "f1": "F1"}
 
@@ -224,8 +226,18 @@ def capacity(curves, title, paper=None):
     """
     panels = 3 if paper else 2
     figure = make_subplots(rows=panels, cols=1, shared_xaxes=True, vertical_spacing=0.08)
-    colours = [*COLOURS.values(), "#009E73"]
-    for place, (name, lines) in enumerate(curves.items()):
+    colours, drawn = [*COLOURS.values(), "#009E73"], {}
+    for name in [
+        *curves,
+        *(paper or {}),
+    ]:  # one colour for a method, one dash for each variant of it
+        drawn.setdefault(re.split("[ ,]", name)[0], {}).setdefault(name)
+    looks = {
+        name: {"color": colours[i % len(colours)], "dash": DASHES[k % len(DASHES)]}
+        for i, variants in enumerate(drawn.values())
+        for k, name in enumerate(variants)
+    }
+    for name, lines in curves.items():
         for row, key, unit, digits in ((1, "memory", 100, 1), (2, "bits", 1, 2)):
             found = [line[key] for line in lines]
             figure.add_scatter(
@@ -233,7 +245,7 @@ def capacity(curves, title, paper=None):
                 y=[round(unit * f["mean"], digits) for f in found],
                 error_y=intervals(found, unit, digits),
                 name=name, legendgroup=name, showlegend=row == 1, mode="lines+markers",
-                line={"color": colours[place % len(colours)]}, row=row, col=1,
+                line=looks[name], row=row, col=1,
             )  # fmt: skip
     spoken = "; ".join(
         f"{name} "
@@ -242,11 +254,11 @@ def capacity(curves, title, paper=None):
     )
     alt = f"Lines of the memory score in points of exact match and in bits by the size of the bank; points: {spoken}."
     scales = {line["scale"] for lines in curves.values() for line in lines}
-    for place, (name, rates) in enumerate((paper or {}).items()):
+    for name, rates in (paper or {}).items():
         scales |= set(rates)
         figure.add_scatter(
             x=list(rates), y=list(rates.values()), name=f"paper, {name}", mode="lines+markers", marker=OPEN,
-            line={"color": colours[place % len(colours)], "dash": "dash", "width": 1}, row=3, col=1,
+            line={**looks[name], "dash": "dash", "width": 1}, row=3, col=1,
         )  # fmt: skip
     if paper:
         spoken = (
