@@ -8,12 +8,12 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME = {
-    "Backbone": "lmem.backbone",
-    "Bank": "lmem.bank",
-    "Ledger": "lmem.ledger",
+    "Backbone": "lmem.backbone.backbone",
+    "Bank": "lmem.memory.bank",
+    "Ledger": "lmem.memory.ledger",
     "LmemError": "lmem.errors",
-    "MemoryModel": "lmem.model",
-    "load_backbone": "lmem.backbone",
+    "MemoryModel": "lmem.memory.model",
+    "load_backbone": "lmem.backbone.backbone",
 }
 __all__ = ["__version__", *sorted(_HOME)]
 

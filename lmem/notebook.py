@@ -21,7 +21,7 @@ class Profile:
 
     name      of the profile
     backbone  what `load_backbone` takes
-    data      what `lmem.runs` and the command line take: "tinyworld" or "locomo"
+    data      what `lmem.data.splits` and the command line take: "tinyworld" or "locomo"
     trained   the folder of an adapter of one's own, or None
     """
 
@@ -41,8 +41,8 @@ class Profile:
         backbone  a loaded one; default: the profile's is loaded
         raises    InputError for a name that is not shipped, BankError if the folder's adapter has another backbone
         """
-        from lmem.backbone import load_backbone
-        from lmem.model import MemoryModel
+        from lmem.backbone.backbone import load_backbone
+        from lmem.memory.model import MemoryModel
 
         if self.trained:
             return MemoryModel.from_pretrained(self.trained, backbone)

@@ -9,10 +9,9 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
-from lmem.backbone import load_backbone
-from lmem.config import PretrainConfig
+from lmem.backbone.backbone import load_backbone
+from lmem.backbone.pretrain import PretrainConfig, build_model, build_tokenizer
 from lmem.data import locomo, tinyworld
-from lmem.pretrain import build_model, build_tokenizer
 
 torch.set_num_threads(1)
 

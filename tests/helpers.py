@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lmem import cli
-from lmem.model import MemoryModel
+from lmem.memory.model import MemoryModel
 
 TARGET = "Cedar-Bay"
 

@@ -8,11 +8,11 @@ import torch
 from helpers import make
 from safetensors.torch import load_file, save_file
 
-from lmem.backbone import load_backbone, pad, weights_hash
+from lmem.backbone.backbone import load_backbone, pad, weights_hash
 from lmem.bench.shape import random_backbone
 from lmem.data import locomo, tinyworld
-from lmem.device import default_device
 from lmem.errors import InputError
+from lmem.utils.device import default_device
 
 TEXTS = [
     "context: Ana: I live in Cedar-Bay.",

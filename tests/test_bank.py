@@ -7,9 +7,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from lmem.bank import Bank, digest
 from lmem.errors import BankError, InputError, MethodError
-from lmem.model import MemoryModel
+from lmem.memory.bank import Bank
+from lmem.memory.model import MemoryModel
+from lmem.utils.digest import digest
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_a_failing_save_leaves_the_old_file(bank, tmp_path, monkeypatch):
 
     with pytest.raises(InputError, match="folder"):
         bank.save(tmp_path)
-    monkeypatch.setattr("lmem.bank.save_file", fail)
+    monkeypatch.setattr("lmem.memory.bank.save_file", fail)
     with pytest.raises(OSError, match="disk full"):
         bank.save(path)
     assert path.read_bytes() == before

@@ -8,17 +8,18 @@ import pytest
 import torch
 from helpers import away
 
-from lmem import cli, results
+from lmem import cli
 from lmem.bench import compare, measure, plain
 from lmem.bench.compare import shortened, some
 from lmem.bench.evaluate import bench_eval
 from lmem.bench.shape import random_backbone
 from lmem.bench.train import bench_train
 from lmem.bench.write import bench_write
-from lmem.config import TrainConfig
 from lmem.errors import InputError, LmemError, MethodError
-from lmem.model import MemoryModel
-from lmem.train import make_banks, train
+from lmem.evaluation import results
+from lmem.memory.model import MemoryModel
+from lmem.training.train import TrainConfig, make_banks, train
+from lmem.utils import timing
 
 SMALL = {"turns": 3, "plain_turns": 2, "questions": 2, "repeats": 3, "progress": False}
 
@@ -87,18 +88,18 @@ def test_operations_by_hand(tiny):
 
 
 def test_peak_memory_is_of_what_ran_since():
-    if not measure.reset_peak():
+    if not timing.reset_peak():
         pytest.skip("this system does not reset a process's peak memory; Linux does")
-    before = measure.peak_mib()
+    before = timing.peak_mib()
     held = torch.ones(64 * 2**20 // 4)  # 64 MiB
-    assert measure.peak_mib() - before >= 50
+    assert timing.peak_mib() - before >= 50
     del held
-    measure.reset_peak()
-    assert measure.peak_mib() - before < 50
+    timing.reset_peak()
+    assert timing.peak_mib() - before < 50
 
 
 def test_matrix_rate_is_a_rate():
-    rate = measure.matrix_rate("cpu", torch.float32, size=128, times=3)
+    rate = timing.matrix_rate("cpu", torch.float32, size=128, times=3)
     assert 1e7 < rate < 1e15
 
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 from helpers import lmem, make
 
-from lmem import large, results
 from lmem.bench import gpu, rows
 from lmem.bench.shape import random_backbone
-from lmem.config import Profile
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
+from lmem.evaluation import results
+from lmem.experiments.planning.profiles import Profile
+from lmem.memory import large
 from lmem.viz import large as figures
 
 WAYS = ["whole", "chunks", "top-k"]

@@ -7,12 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lmem.backbone import Backbone, load_backbone
-from lmem.cache import cached
-from lmem.config import TrainConfig
+from lmem.backbone.backbone import Backbone, load_backbone
+from lmem.backbone.latent_cache import cached
 from lmem.errors import DataError, InputError
-from lmem.model import MemoryModel
-from lmem.train import train
+from lmem.memory.model import MemoryModel
+from lmem.training.train import TrainConfig, train
 
 
 def files(folder):

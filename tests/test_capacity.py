@@ -2,9 +2,10 @@
 
 import pytest
 
-from lmem import capacity, results
 from lmem.errors import InputError
-from lmem.summary import summarise
+from lmem.evaluation import results
+from lmem.evaluation.summary import summarise
+from lmem.experiments import capacity
 
 CONTROLS = ("right", "twin", "none")
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from chapters import CHAPTERS, read, source
 
-from lmem import results
-from lmem.checks import capstone
 from lmem.errors import InputError, MethodError
-from lmem.write import WRITES
-from lmem.write.base import Write
-from lmem.write.recent import RecentWrite
+from lmem.evaluation import results
+from lmem.exercises import capstone
+from lmem.memory.write import WRITES
+from lmem.memory.write.base import Write
+from lmem.memory.write.recent import RecentWrite
 
 
 @pytest.fixture(autouse=True)

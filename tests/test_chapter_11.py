@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmem.checks import chapter_11 as check
+from lmem.exercises import chapter_11 as check
 
 
 def lag(turns, evidence):

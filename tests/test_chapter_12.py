@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from lmem.checks import chapter_12 as check
+from lmem.exercises import chapter_12 as check
 
 
 def both_gains(right, wrong):

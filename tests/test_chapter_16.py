@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from lmem.checks import chapter_16, chapter_17
-from lmem.write import WRITES
-from lmem.write.base import Write
-from lmem.write.recent import RecentWrite
+from lmem.exercises import chapter_16, chapter_17
+from lmem.memory.write import WRITES
+from lmem.memory.write.base import Write
+from lmem.memory.write.recent import RecentWrite
 
 
 def last_k(costs, budget):
@@ -107,7 +107,7 @@ def test_a_write_of_ones_own(writes):
         (Broken, "Broken(8, 4), written a turn of 2 tokens, stops with RuntimeError"),
         (RowsOnly, "update must return (rows, written)"),
         (Lots, "nothing may be drawn while writing"),
-        (dict, "expected a class that inherits from lmem.write.base.Write"),
+        (dict, "expected a class that inherits from lmem.memory.write.base.Write"),
         (type("Idle", (Write,), {}), "expected an update in Idle"),
     ):
         verdict = chapter_17.own_write(answer)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from lmem.checks import chapter_01
-from lmem.checks.exercise import Wrong, call, exercise, expect, require, returns
-from lmem.checks.words import difference
+from lmem.exercises import chapter_01
+from lmem.exercises.exercise import Wrong, call, exercise, expect, require, returns
+from lmem.exercises.words import difference
 
 SQUARE = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
 SAID = [  # got, expected, words

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lmem.checks import chapter_02 as check
+from lmem.exercises import chapter_02 as check
 
 
 def turns_until(gamma, share):

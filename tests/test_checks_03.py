@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.checks import chapter_03 as check
+from lmem.exercises import chapter_03 as check
 
 
 def soft_tokens(rows, w_p, u_p):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.checks import chapter_04 as check
+from lmem.exercises import chapter_04 as check
 
 
 def attended(scores, values, n):

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lmem.checks import chapter_05
-from lmem.methods import find, shape, table
+from lmem.exercises import chapter_05
+from lmem.memory.methods import find, shape, table
 
 
 def branch(states, rows, w_q, w_k, w_v, w_o, beta, scale=True, dim=-1):

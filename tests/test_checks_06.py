@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmem.checks import chapter_06
+from lmem.exercises import chapter_06
 
 
 def attention_write(rows, latents, w_q, w_k, w_v, gamma, dim=1):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.checks import chapter_07
+from lmem.exercises import chapter_07
 
 
 def clamp(rows):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.checks import chapter_08
+from lmem.exercises import chapter_08
 
 
 def groups(scores, count, gamma):

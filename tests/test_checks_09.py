@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lmem.checks import chapter_09
+from lmem.exercises import chapter_09
 
 
 def with_window(write, state, turns, window):

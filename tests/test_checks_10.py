@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.checks import chapter_10
+from lmem.exercises import chapter_10
 
 
 def source(bits, least):

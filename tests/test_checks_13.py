@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lmem.checks import chapter_13
+from lmem.exercises import chapter_13
 
 
 def bank_share(rows, length, score, question):

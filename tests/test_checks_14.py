@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lmem.checks import chapter_14 as check
+from lmem.exercises import chapter_14 as check
 
 
 def place(likeness, age, theta, keep, corrects):

@@ -4,11 +4,12 @@ import math
 
 import pytest
 
-from lmem import plan, results
-from lmem.checks import chapter_15 as check
-from lmem.config import Profile
 from lmem.errors import InputError
-from lmem.meta import Machine
+from lmem.evaluation import results
+from lmem.exercises import chapter_15 as check
+from lmem.experiments.planning import plan
+from lmem.experiments.planning.op_cost import Machine
+from lmem.experiments.planning.profiles import Profile
 from lmem.viz import plans
 
 

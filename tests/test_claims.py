@@ -125,7 +125,7 @@ def test_evidence_is_named_in_words():
     assert claims.named("arithmetic") == "arithmetic"
     assert claims.named("results/a/b-1x.json.gz") == "the result `a/b-1x`"
     assert claims.named("tests/test_a.py::test_it_is_so") == "`tests/test_a.py` (it is so)"
-    assert claims.named("lmem/probe.py") == "`lmem/probe.py`"
+    assert claims.named("lmem/analysis/bank_metrics.py") == "`lmem/analysis/bank_metrics.py`"
 
 
 def test_on_the_command_line(capsys, monkeypatch, tmp_path):

@@ -10,11 +10,12 @@ import pytest
 from helpers import lmem
 from rich.console import Console
 
-from lmem import results, talk
-from lmem.bank import Bank
-from lmem.data import release, tinyworld
-from lmem.model import MemoryModel
-from lmem.runs import for_training
+from lmem.chat import session
+from lmem.data import locomo_release, tinyworld
+from lmem.data.splits import for_training
+from lmem.evaluation import results
+from lmem.memory.bank import Bank
+from lmem.memory.model import MemoryModel
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_tinyworld_files_are_read_by_the_same_reader(world, capsys):
 
 
 def test_the_release_in_figures(capsys):
-    if release.find() is None:
+    if locomo_release.find() is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     code, out, _ = lmem(capsys, "data", "locomo", "--json")
     found = json.loads(out)
@@ -162,7 +163,7 @@ def nano_is_tiny(monkeypatch, tiny, tiny_folder):
     monkeypatch.setattr(
         MemoryModel, "from_shipped", classmethod(lambda cls, name="": cls(tiny, "recent"))
     )
-    monkeypatch.setattr("lmem.backbone.NANO", tiny_folder)
+    monkeypatch.setattr("lmem.backbone.backbone.NANO", tiny_folder)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused_before_the_work(
     def never(*args, **kwargs):
         raise AssertionError("something was loaded")
 
-    monkeypatch.setattr("lmem.backbone.load_backbone", never)
+    monkeypatch.setattr("lmem.backbone.backbone.load_backbone", never)
     code, out, err = lmem(capsys, *verb, "--out", tmp_path)
     assert (code, out) == (2, "")
     assert err.startswith(f"lmem: expected a file to write, {tmp_path} is a folder")
@@ -186,9 +187,9 @@ def test_a_wrong_checksum_is_code_2_and_nothing_is_cached(tmp_path, capsys, monk
     class Answer(io.BytesIO):
         headers = {}
 
-    monkeypatch.setattr(release, "find", lambda: None)
-    monkeypatch.setattr(release, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
-    monkeypatch.setattr("lmem.data.release.urlopen", lambda *args, **kwargs: Answer(b"[]"))
+    monkeypatch.setattr(locomo_release, "find", lambda: None)
+    monkeypatch.setattr(locomo_release, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
+    monkeypatch.setattr("lmem.data.locomo_release.urlopen", lambda *args, **kwargs: Answer(b"[]"))
     code, out, err = lmem(capsys, "data", "locomo")
     assert (code, out) == (2, "")
     assert "SHA-256" in err
@@ -231,20 +232,20 @@ def test_chat_writes_asks_saves_and_loads(tiny, tmp_path):
     def read(prompt):
         return next(lines, "/quit")
 
-    end = talk.chat(model, None, "Ana", read, console)
+    end = session.chat(model, None, "Ana", read, console)
     said = console.export_text()
     assert end.empty
     assert Bank.load(path).turns_written == [1]
     assert "lmem: " in said
     assert "1 turns written" in said
-    again = talk.chat(model, path, "Ana", lambda prompt: "/quit", console)
+    again = session.chat(model, path, "Ana", lambda prompt: "/quit", console)
     assert again.turns_written == [1]
 
 
 def test_chat_survives_a_wrong_file(tiny, tmp_path):
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     lines = iter([f"/load {tmp_path / 'none'}", "/quit"])
-    talk.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
+    session.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
     assert "expected a bank" in console.export_text()
 
 
@@ -252,7 +253,7 @@ def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     """Too long a turn, a folder in the file's place: said in a sentence, and the bank is still there."""
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit"])
-    end = talk.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
+    end = session.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
     assert end.turns_written == [1]
     said = console.export_text()
     assert "at most 384" in said

@@ -6,10 +6,11 @@ from itertools import pairwise
 import pytest
 from helpers import lmem
 
-from lmem import collapse, probe, results
-from lmem.data import locomo, release, tinyworld
+from lmem.analysis import bank_metrics, collapse
+from lmem.data import locomo, locomo_release, tinyworld
 from lmem.errors import InputError
-from lmem.model import MemoryModel
+from lmem.evaluation import results
+from lmem.memory.model import MemoryModel
 from lmem.viz.collapse import board
 
 FEW = {
@@ -39,7 +40,7 @@ def test_the_file_says_what_the_probe_sees(tiny, file):
             bank = model.new_bank()
             if turns[place]:
                 bank = model.write(bank, talk.texts()[: turns[place]])
-            expected = probe.look(bank)
+            expected = bank_metrics.look(bank)
             assert seen[name][place] == pytest.approx(expected, rel=2e-3)
             assert seen[name][place].keys() == expected.keys()
     assert "after 50" in board(seen, "board").layout.meta["alt"]
@@ -84,7 +85,7 @@ def probe_keys():
 
 def test_the_shipped_file_is_of_the_release(nano):
     """The first turns again: what the file says of them."""
-    path = release.find()
+    path = locomo_release.find()
     if path is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     found = results.load("locomo/collapse-nano")

@@ -7,10 +7,11 @@ import torch
 from conftest import QUESTIONS
 from helpers import apart, away, bare, changed, logits, make
 
-from lmem import text
-from lmem.backbone import load_backbone
-from lmem.config import EvalConfig, TrainConfig
-from lmem.controls import (
+from lmem.backbone.backbone import load_backbone
+from lmem.data import locomo, tinyworld
+from lmem.errors import InputError
+from lmem.evaluation import text_baselines
+from lmem.evaluation.conditions import (
     CONTROLS,
     LIGHT,
     Battery,
@@ -20,11 +21,9 @@ from lmem.controls import (
     without,
     write_all,
 )
-from lmem.data import locomo, tinyworld
-from lmem.errors import InputError
-from lmem.evaluate import evaluate
-from lmem.model import MemoryModel
-from lmem.train import constant_bank, train
+from lmem.evaluation.evaluate import EvalConfig, evaluate
+from lmem.memory.model import MemoryModel
+from lmem.training.train import TrainConfig, constant_bank, train
 
 METHODS = ["m3", "m4", "m6", "gated+branch", "delta+query", "recent"]
 QUICK = EvalConfig(max_new_tokens=3)
@@ -55,7 +54,7 @@ def test_deleted_is_as_if_the_evidence_had_never_been_said(tiny, long, method):
     found = without(model, encoded(model, long[0])[:9], evidence)
     whole = from_nothing(model, texts)
     for k, turns in enumerate(evidence):
-        never = from_nothing(model, [text for t, text in enumerate(texts) if t not in turns])
+        never = from_nothing(model, [text_baselines for t, text_baselines in enumerate(texts) if t not in turns])
         same(found.pick(k), never)
         assert found.pick(k).turns_written == never.turns_written
     changed(found.pick(3), whole)
@@ -133,7 +132,7 @@ def test_each_condition_reads_its_own_bank(tiny, long, monkeypatch):
     assert controls == list(CONTROLS)
     evaluate(model, asked, QUICK, controls, constant, progress=False)
     bank_of = dict(
-        zip([c for c in controls if c != "baseline" and c not in text.CHOICES], read, strict=True)
+        zip([c for c in controls if c != "baseline" and c not in text_baselines.CHOICES], read, strict=True)
     )
     texts = long[0].texts()
     evidence = [q.evidence for q in asked[0].questions]
@@ -154,7 +153,7 @@ def test_each_condition_reads_its_own_bank(tiny, long, monkeypatch):
     for name in ("twin", "other", "last_20"):
         assert (rows[name] - rows["right"]).norm() > 1e-3 * rows["right"].norm()
     for k, turns in enumerate(evidence):
-        kept = [text for t, text in enumerate(texts) if t not in turns]
+        kept = [text_baselines for t, text_baselines in enumerate(texts) if t not in turns]
         torch.testing.assert_close(
             bank_of["deleted"][2][k], from_nothing(model, kept).state.rows[0], atol=1e-4, rtol=1e-4
         )

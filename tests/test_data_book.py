@@ -4,7 +4,7 @@ import ast
 import json
 from pathlib import Path
 
-from lmem.data.book import TALK
+from lmem.data.running_conversation import TALK
 
 ROOT = Path(__file__).parents[1]
 

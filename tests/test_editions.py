@@ -20,7 +20,7 @@ from chapters import (
 )
 from chapters import source as text
 
-from lmem.checks.exercise import UNFINISHED
+from lmem.exercises.exercise import UNFINISHED
 
 TOOL = ROOT / "book/tools/editions.py"
 

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 from helpers import away, make
 
-from lmem import results, score
-from lmem.config import EvalConfig
-from lmem.controls import CONTROLS, LIGHT
-from lmem.data import locomo, release, tinyworld
+from lmem.data import locomo, locomo_release, tinyworld
 from lmem.errors import DataError, InputError
-from lmem.evaluate import evaluate, in_bank
-from lmem.model import MemoryModel
+from lmem.evaluation import results
+from lmem.evaluation.conditions import CONTROLS, LIGHT
+from lmem.evaluation.evaluate import EvalConfig, evaluate, in_bank
+from lmem.memory.model import MemoryModel
+from lmem.metrics import answer_scores
 
 QUICK = EvalConfig(max_new_tokens=4, knowledge=True)
 
@@ -59,9 +59,9 @@ def test_every_condition_is_asked_and_paired(everything):
             scored = row[name]
             if question.answer is None:
                 assert (scored["f1"], scored["em"], scored["bits"]) == (None, None, None)
-                assert scored["locomo"] == float(score.declines(scored["answer"]))
+                assert scored["locomo"] == float(answer_scores.declines(scored["answer"]))
             else:
-                assert scored["em"] == score.exact_match(scored["answer"], question.answer)
+                assert scored["em"] == answer_scores.exact_match(scored["answer"], question.answer)
                 assert scored["bits"] < 0
     right = [row["right"]["bits"] for row in result["questions"]]
     for name in set(CONTROLS) - {"right"}:  # each reads something else
@@ -109,7 +109,7 @@ def test_following_the_twin_is_noted(tiny, conversations, monkeypatch):
     def ask(backbone, sources, *rest, **options):
         return [(said[prompt], 0.0) for prompt in sources]
 
-    monkeypatch.setattr("lmem.evaluate.ask", ask)
+    monkeypatch.setattr("lmem.evaluation.evaluate.ask", ask)
     result = evaluate(model, asked, EvalConfig(), ["right", "twin"], progress=False)
     followed = []
     for row, question in zip(result["questions"], asked[0].twin.questions, strict=True):
@@ -152,7 +152,7 @@ def test_knowledge_after_each_session():
             for q in c.questions if s <= len(c.sessions) else ():
                 if q.answer and q.evidence and max(q.evidence) < turns:
                     answer = model.answer(bank, q.text, max_new_tokens=8)
-                    scores.append(score.f1(answer, q.answer))
+                    scores.append(answer_scores.f1(answer, q.answer))
         assert curve["n"][s - 1] == len(scores)
         assert curve["k"][s - 1] == pytest.approx(sum(scores) / len(scores))
     assert curve["k"][0] > 0
@@ -193,7 +193,7 @@ def test_conditions_that_cannot_be_had(tiny, conversations):
 
 
 def test_the_whole_battery_on_a_slice_of_locomo(tiny):
-    if release.find() is None:
+    if locomo_release.find() is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     slices = []
     for c in locomo.paper_split(locomo.load())[1]:

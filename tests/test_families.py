@@ -18,13 +18,12 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from lmem import methods
-from lmem.backbone import load_backbone
-from lmem.config import TrainConfig
+from lmem.backbone.backbone import load_backbone
+from lmem.backbone.pretrain import build_tokenizer
 from lmem.errors import MethodError
-from lmem.model import MemoryModel
-from lmem.pretrain import build_tokenizer
-from lmem.train import train
+from lmem.memory import methods
+from lmem.memory.model import MemoryModel
+from lmem.training.train import TrainConfig, train
 
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
 FAMILIES = ("t5-1.0", "t5-1.1", "mt5", "byt5", "bart")

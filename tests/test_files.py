@@ -3,7 +3,7 @@
 import pytest
 
 from lmem.errors import InputError
-from lmem.files import write_file, write_folder
+from lmem.utils.files import write_file, write_folder
 
 
 def fill(folder, **texts):

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 import lmem
-from lmem.checks import chapter_12
-from lmem.write import WRITES
-from lmem.write.recent import RecentWrite
+from lmem.exercises import chapter_12
+from lmem.memory.write import WRITES
+from lmem.memory.write.recent import RecentWrite
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "book/instructors.md").read_text(encoding="utf-8")

@@ -10,10 +10,10 @@ import pytest
 import torch
 from helpers import TARGET, apart, bare, changed, close, logits, make, nearer
 
-from lmem.backbone import load_backbone, weights_hash
+from lmem.backbone.backbone import load_backbone, weights_hash
 from lmem.errors import BankError, InputError
-from lmem.methods import METHODS
-from lmem.model import MemoryModel
+from lmem.memory.methods import METHODS
+from lmem.memory.model import MemoryModel
 
 TABLE = [m.name for m in METHODS if m.write is not None]
 SAMPLE = [

@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lmem import results
-from lmem.config import LadderConfig
 from lmem.errors import BankError, InputError, MethodError
-from lmem.ladder import RUNGS, ask, climb, fitted
-from lmem.model import MemoryModel
+from lmem.evaluation import results
+from lmem.experiments.ablation import RUNGS, LadderConfig, ask, climb, fitted
+from lmem.memory.model import MemoryModel
 
 SMALL = LadderConfig(
     n=2, test_turns=24, long_turns=30, conversations=3, turns=12, steps=2, keyed_conversations=3, keyed_turns=12,

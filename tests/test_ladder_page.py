@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lmem.ladder import gain
+from lmem.experiments.ablation import gain
 
 ROOT = Path(__file__).parents[1]
 

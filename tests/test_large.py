@@ -7,12 +7,12 @@ import pytest
 import torch
 from helpers import apart, bare, close, logits, make
 
-from lmem import large
-from lmem.bank import Bank, State
 from lmem.errors import InputError, MethodError
-from lmem.large_slots import LargeSlots
-from lmem.read.attend import Attend
-from lmem.write.slots import SlotWrite
+from lmem.memory import large
+from lmem.memory.bank import Bank, State
+from lmem.memory.large_slots import LargeSlots
+from lmem.memory.read.attend import Attend
+from lmem.memory.write.slots import SlotWrite
 
 READS = ["m2", "m5", "recent", "keyed", "m2_as_run", "m5_as_run", "slots+branch"]
 
@@ -65,8 +65,8 @@ def test_what_the_backbone_selects_is_not_chunked(tiny):
 
 
 def test_a_large_bank_takes_no_more_memory_than_a_chunk(tiny):
-    """MiB that reading 32 MiB of rows takes: with keys and values of all rows, and in chunks, under the counter of `lmem.meta`."""
-    from lmem.meta import cost
+    """MiB that reading 32 MiB of rows takes: with keys and values of all rows, and in chunks, under the counter of `lmem.experiments.planning.op_cost`."""
+    from lmem.experiments.planning.op_cost import cost
 
     model = make(tiny, "m2")
     rows = torch.randn(1, 131072, tiny.width)

@@ -6,7 +6,7 @@ from helpers import changed, make
 
 from lmem import Bank, Ledger, MemoryModel
 from lmem.errors import BankError, InputError
-from lmem.ledger import leave_one_out
+from lmem.memory.ledger import leave_one_out
 
 METHODS = ["m3", "m4", "m6", "gated+branch", "delta+query", "recent"]
 

@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from lmem import score
-from lmem.data import locomo, release
+from lmem.data import locomo, locomo_release
 from lmem.errors import DataError, InputError
+from lmem.metrics import forgetting
 
 
 def sample(*qa, name="talk-1"):
@@ -317,18 +317,18 @@ def no_file(tmp_path, monkeypatch):
     """A user without LMEM_LOCOMO and with an empty cache; the release is a small file on disk."""
     file = tmp_path / "release.json"
     file.write_text(json.dumps([sample(ask())]), encoding="utf-8")
-    monkeypatch.delenv(release.VARIABLE, raising=False)
-    monkeypatch.setattr(release, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
-    monkeypatch.setattr(release, "RELEASE", file.as_uri())
-    monkeypatch.setattr(release, "SHA256", hashlib.sha256(file.read_bytes()).hexdigest())
+    monkeypatch.delenv(locomo_release.VARIABLE, raising=False)
+    monkeypatch.setattr(locomo_release, "cache_path", lambda: tmp_path / "cache" / "locomo10.json")
+    monkeypatch.setattr(locomo_release, "RELEASE", file.as_uri())
+    monkeypatch.setattr(locomo_release, "SHA256", hashlib.sha256(file.read_bytes()).hexdigest())
     return file
 
 
 def test_the_release_is_downloaded_once_with_its_licence(no_file, capsys):
-    assert release.find() is None
+    assert locomo_release.find() is None
     assert locomo.load()[0].id == "talk-1"
     assert "CC BY-NC 4.0" in capsys.readouterr().err
-    assert release.find() == release.cache_path()
+    assert locomo_release.find() == locomo_release.cache_path()
     no_file.unlink()  # from here on the cache has to do
     assert locomo.load()[0].id == "talk-1"
     assert capsys.readouterr().err == ""
@@ -338,19 +338,19 @@ def test_a_wrong_download_leaves_nothing(no_file):
     no_file.write_text("[]", encoding="utf-8")
     with pytest.raises(DataError, match=r"expected LoCoMo's release .* got 2 bytes"):
         locomo.load()
-    assert list(release.cache_path().parent.iterdir()) == []
+    assert list(locomo_release.cache_path().parent.iterdir()) == []
 
 
 def test_a_failed_download_leaves_nothing(no_file):
     no_file.unlink()
     with pytest.raises(DataError, match="give a path or set LMEM_LOCOMO"):
         locomo.load()
-    assert list(release.cache_path().parent.iterdir()) == []
+    assert list(locomo_release.cache_path().parent.iterdir()) == []
 
 
 def test_a_damaged_cache_is_noticed(no_file):
     locomo.load()
-    release.cache_path().write_text(json.dumps([sample()]), encoding="utf-8")
+    locomo_release.cache_path().write_text(json.dumps([sample()]), encoding="utf-8")
     with pytest.raises(DataError, match="expected LoCoMo's release"):
         locomo.load()
 
@@ -358,7 +358,7 @@ def test_a_damaged_cache_is_noticed(no_file):
 def test_the_variable_names_the_file(no_file, tmp_path, monkeypatch):
     mine = tmp_path / "mine.json"
     mine.write_text(json.dumps([sample(name="mine")]), encoding="utf-8")
-    monkeypatch.setenv(release.VARIABLE, str(mine))
+    monkeypatch.setenv(locomo_release.VARIABLE, str(mine))
     assert locomo.load()[0].id == "mine"  # another file than the release is welcome ...
     with pytest.raises(DataError, match="expected LoCoMo's release"):
         locomo.load(verify=True)  # ... unless the release is asked for
@@ -410,7 +410,7 @@ def test_leave_one_out():
 
 @pytest.fixture(scope="module")
 def whole():
-    path = release.find()
+    path = locomo_release.find()
     if path is None or not path.is_file():
         pytest.skip("needs LoCoMo: set LMEM_LOCOMO to locomo10.json, or call lmem.data.locomo.load")
     return {rule: locomo.load(path, rule, verify=True) for rule in locomo.EVIDENCE}
@@ -455,7 +455,7 @@ def test_release_buckets_of_the_test_split(whole, rule, buckets):
     train, test = locomo.paper_split(whole[rule])
     assert [c.id for c in train] == [f"conv-{n}" for n in (26, 30, 41, 42, 43, 44, 47)]
     asked = [q for c in test for q in c.questions]
-    assert Counter(score.bucket_of(q.lag) for q in asked) == buckets
+    assert Counter(forgetting.bucket_of(q.lag) for q in asked) == buckets
     assert len(asked) == 639
     assert [sum(q.answer is None for q in c.questions) for c in test] == [48, 40, 46]
 

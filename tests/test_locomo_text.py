@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lmem.data import locomo, release
+from lmem.data import locomo, locomo_release
 
 ROOT = Path(__file__).parents[1]
 LONG = 30  # characters; shorter turns are what anyone says
@@ -85,7 +85,7 @@ def tracked():
 
 
 def test_no_tracked_file_holds_a_turn():
-    path = release.find()
+    path = locomo_release.find()
     if path is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     turns = [turn for conversation in locomo.load(path) for turn in conversation.turns]

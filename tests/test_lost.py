@@ -5,13 +5,14 @@ import json
 import pytest
 from helpers import lmem
 
-from lmem import results, runs
+from lmem.analysis.retrieval_errors import STAGES, fates, stage
+from lmem.data import splits
 from lmem.data.conversation import Question
 from lmem.errors import MethodError
-from lmem.evaluate import evaluate
-from lmem.lost import STAGES, fates, stage
-from lmem.model import MemoryModel
-from lmem.rehearse import goals
+from lmem.evaluation import results
+from lmem.evaluation.evaluate import evaluate
+from lmem.memory.model import MemoryModel
+from lmem.training.evidence import goals
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def keyed():
 
 @pytest.fixture(scope="module")
 def told():
-    return runs.for_testing("tinyworld", 2, 80, 7)
+    return splits.for_testing("tinyworld", 2, 80, 7)
 
 
 def test_answers_are_those_of_the_evaluation(keyed, told):

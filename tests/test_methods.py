@@ -7,12 +7,12 @@ import torch
 from helpers import apart, away, logits, make
 from typer.testing import CliRunner
 
-from lmem import methods
 from lmem.cli import app
 from lmem.errors import MethodError
-from lmem.model import MemoryModel
-from lmem.read import READS
-from lmem.write import WRITES
+from lmem.memory import methods
+from lmem.memory.model import MemoryModel
+from lmem.memory.read import READS
+from lmem.memory.write import WRITES
 
 D, L = 2048, 24  # Flan-T5-XL
 PRINTED = {  # paper, table 2, in millions, and the formulas that give it

@@ -10,13 +10,13 @@ import torch
 from helpers import away, bare, by_hand, logits, make
 from safetensors.torch import load_file, save_file
 
-from lmem.backbone import NANO, load_backbone
-from lmem.bank import Bank
+from lmem.backbone.backbone import NANO, load_backbone
 from lmem.bench.measure import operations
 from lmem.data.conversation import Conversation, Session, Turn
 from lmem.errors import BankError, InputError, MethodError
-from lmem.methods import METHODS
-from lmem.model import MemoryModel
+from lmem.memory.bank import Bank
+from lmem.memory.methods import METHODS
+from lmem.memory.model import MemoryModel
 
 TABLE = [m.name for m in METHODS if m.write is not None] + ["gated+branch", "delta+query"]
 
@@ -341,8 +341,8 @@ def test_an_adapter_comes_back_on_the_numbers_it_was_trained_on(tiny_folder, tmp
 
 def test_nano_is_float32_on_every_device(monkeypatch):
     """Else the shipped adapters and every saved bank would be of another backbone there."""
-    monkeypatch.setattr("lmem.backbone.device_of", lambda name: torch.device("cuda"))
-    monkeypatch.setattr("lmem.backbone.Backbone", lambda model, *rest: model)
+    monkeypatch.setattr("lmem.backbone.backbone.device_of", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("lmem.backbone.backbone.Backbone", lambda model, *rest: model)
     monkeypatch.setattr("torch.nn.Module.to", lambda self, *args, **kwargs: self)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda emulated: True)
     assert load_backbone("nano").dtype == torch.float32

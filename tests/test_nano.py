@@ -2,11 +2,11 @@
 
 import pytest
 
-from lmem import runs
-from lmem.backbone import NANO
-from lmem.evaluate import evaluate
-from lmem.model import ADAPTERS, MemoryModel
-from lmem.reading_scores import measure
+from lmem.backbone.backbone import NANO
+from lmem.backbone.reading import measure
+from lmem.data import splits
+from lmem.evaluation.evaluate import evaluate
+from lmem.memory.model import ADAPTERS, MemoryModel
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_shipped_adapters_are_small():
 @pytest.mark.slow
 def test_the_shipped_adapter_remembers_what_is_in_its_bank():
     result = evaluate(
-        MemoryModel.from_shipped(), runs.for_testing("tinyworld", 40, 60, 7),
+        MemoryModel.from_shipped(), splits.for_testing("tinyworld", 40, 60, 7),
         controls=["right", "twin", "other"], progress=False,
     )  # fmt: skip
     memory = result["summary"]["memory"]

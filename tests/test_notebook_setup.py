@@ -8,9 +8,9 @@ import torch
 
 import lmem
 from lmem import notebook
-from lmem.backbone import load_backbone
+from lmem.backbone.backbone import load_backbone
+from lmem.data.splits import for_testing
 from lmem.errors import InputError
-from lmem.runs import for_testing
 
 
 def test_the_profile_of_a_laptop_loads_here():
@@ -65,7 +65,7 @@ def test_an_adapter_of_ones_own_takes_the_place_of_the_shipped_one(
     lmem.MemoryModel(tiny, "m3", seed=5).save_pretrained(tmp_path)
     profile = notebook.profile("cpu", backbone=tiny_folder, adapter=tmp_path)
     model = profile.adapter("nano-recent", tiny)
-    assert (model.method.name, model.seed) == (lmem.methods.find("m3").name, 5)
+    assert (model.method.name, model.seed) == (lmem.memory.methods.find("m3").name, 5)
     assert capsys.readouterr().out == ""
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lmem.errors import InputError
-from lmem.null_rows import null_rows
+from lmem.evaluation.null_rows import null_rows
 
 
 def test_no_rows_cost_nothing_and_many_do(tiny, conversations):

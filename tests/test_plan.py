@@ -10,14 +10,18 @@ import pytest
 import torch
 from helpers import lmem, make
 
-from lmem import methods, plan, results
-from lmem.backbone import load_backbone
+from lmem.backbone.backbone import load_backbone
 from lmem.bench.plan import bench_plan
-from lmem.config import EvalConfig, Load, Profile, TrainConfig
-from lmem.controls import Battery
 from lmem.errors import InputError
-from lmem.meta import Cost, Machine, cost
-from lmem.sketch import Sketch, bare, from_config
+from lmem.evaluation import results
+from lmem.evaluation.conditions import Battery
+from lmem.evaluation.evaluate import EvalConfig
+from lmem.experiments.planning import plan
+from lmem.experiments.planning.meta_model import Sketch, bare, from_config
+from lmem.experiments.planning.op_cost import Cost, Machine, cost
+from lmem.experiments.planning.profiles import Load, Profile
+from lmem.memory import methods
+from lmem.training.train import TrainConfig
 
 SHIPPED = [name for name in results.names() if name.startswith("bench/plan-")]
 MACHINE = Machine(1e11, 1e10, 1e10, 1e-5)
@@ -137,8 +141,8 @@ def test_pieces_times_counts_by_hand(tiny, conversations):
 
 
 def make_of(folder, method):
-    from lmem.backbone import load_backbone
-    from lmem.model import MemoryModel
+    from lmem.backbone.backbone import load_backbone
+    from lmem.memory.model import MemoryModel
 
     return MemoryModel(load_backbone(folder), method, 0.5)
 

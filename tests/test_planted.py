@@ -10,12 +10,12 @@ import torch
 from _pytest.outcomes import Skipped
 from helpers import make
 
-from lmem import inject, sites
-from lmem.bank import State
-from lmem.read.branch import BranchRead
-from lmem.write.attention import AttentionWrite
-from lmem.write.base import Write
-from lmem.write.slots import SlotWrite
+from lmem.backbone import hooks, sites
+from lmem.memory.bank import State
+from lmem.memory.read.branch import BranchRead
+from lmem.memory.write.attention import AttentionWrite
+from lmem.memory.write.base import Write
+from lmem.memory.write.slots import SlotWrite
 
 BY_HAND = {
     "m1": (test_sites.test_prefix_by_hand, {}),
@@ -54,8 +54,8 @@ def failing(method, request, talk, questions):
 
 
 def mask_ignored(patch):
-    joined = inject._joined
-    patch.setattr(inject, "_joined", lambda a, b, states: torch.ones_like(joined(a, b, states)))
+    joined = hooks._joined
+    patch.setattr(hooks, "_joined", lambda a, b, states: torch.ones_like(joined(a, b, states)))
 
 
 def padding_written(patch):
@@ -85,26 +85,26 @@ def decay_twice(patch):
 
 
 def bank_of_the_neighbour(patch):
-    spread = inject.spread
+    spread = hooks.spread
 
     def next_one(*args):
         return spread(*args).roll(1, 0)
 
-    patch.setattr(inject, "spread", next_one)
+    patch.setattr(hooks, "spread", next_one)
 
 
 def prefix_not_dropped(patch):
-    patch.setattr(inject._Attachment, "_drop", lambda self, module, args, output: output)
+    patch.setattr(hooks._Attachment, "_drop", lambda self, module, args, output: output)
 
 
 def stale_mask(patch):
-    joined, kept = inject._joined, {}
+    joined, kept = hooks._joined, {}
 
     def first_of_this_shape(first, second, states):
         mask = joined(first, second, states)
         return kept.setdefault(tuple(mask.shape), mask)
 
-    patch.setattr(inject, "_joined", first_of_this_shape)
+    patch.setattr(hooks, "_joined", first_of_this_shape)
 
 
 def one_slot_too_many(patch):

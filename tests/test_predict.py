@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lmem import predict
+from lmem.analysis import mean_field
 from lmem.errors import MethodError
-from lmem.write import AttentionWrite, SlotWrite
+from lmem.memory.write import AttentionWrite, SlotWrite
 
 WIDTH = 8
 
@@ -35,7 +35,7 @@ def written(rule, turns):
 def test_the_mean_row_is_exact_however_far_rows_lie_apart(noise):
     rule, turns = drawn(noise=noise), latents()
     real = torch.stack([rows.mean(0) for rows in written(rule, turns)])
-    torch.testing.assert_close(predict.mean_rows(rule, turns), real, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(mean_field.mean_rows(rule, turns), real, rtol=1e-9, atol=1e-12)
     assert real[-1].norm() > 0.1
 
 
@@ -48,7 +48,7 @@ def test_deviations_are_right_to_first_order(normalise):
         if normalise:  # rows that lie close together, at root mean square 1
             rule.p0 += 1.0
         real = written(rule, turns)[-1]
-        [*_, said] = predict.banks(rule, turns)
+        [*_, said] = mean_field.banks(rule, turns)
         apart = (real - real.mean(0)).norm()
         errors.append(float((said - real).norm() / apart))
     assert errors[0] < 0.1
@@ -58,7 +58,7 @@ def test_deviations_are_right_to_first_order(normalise):
 
 def test_the_first_bank_is_p0_and_there_is_one_for_each_turn():
     rule, turns = drawn(), latents(3)
-    said = list(predict.banks(rule, turns))
+    said = list(mean_field.banks(rule, turns))
     assert len(said) == 4
     assert torch.equal(said[0], rule.p0)
 
@@ -69,8 +69,8 @@ def test_a_jacobian_by_hand():
     for name in ("w_q", "w_k", "w_v"):
         getattr(rule, name).fill_(1.0)
     turn = torch.tensor([[3.0]], dtype=torch.double)
-    assert predict.jacobian(rule, turn).item() == 0.5 + 9 / 2
-    assert predict.gain(rule, [turn, 0 * turn]) == pytest.approx(0.5 + 9 / 4)
+    assert mean_field.jacobian(rule, turn).item() == 0.5 + 9 / 2
+    assert mean_field.gain(rule, [turn, 0 * turn]) == pytest.approx(0.5 + 9 / 4)
 
 
 def test_the_gain_tells_rows_that_meet_from_a_row_that_takes_all():
@@ -84,14 +84,14 @@ def test_the_gain_tells_rows_that_meet_from_a_row_that_takes_all():
         rule.w_q *= sign
         found = written(rule, turns)[-1]
         size = found.norm(dim=1)
-        largest[predict.gain(rule, turns) > 1] = float(size.max() / size.sum())
+        largest[mean_field.gain(rule, turns) > 1] = float(size.max() / size.sum())
     assert largest[True] > 0.9  # one of the 4 rows has nearly everything
     assert largest[False] == pytest.approx(0.25, abs=0.01)
 
 
 def test_what_has_no_such_form_is_refused():
     with pytest.raises(MethodError, match="expected an attention-coupled write, not SlotWrite"):
-        predict.mean_rows(SlotWrite(8, WIDTH), latents())
-    for asked in (predict.mean_rows, predict.gain):
+        mean_field.mean_rows(SlotWrite(8, WIDTH), latents())
+    for asked in (mean_field.mean_rows, mean_field.gain):
         with pytest.raises(MethodError, match="not normalised"):
             asked(drawn(normalise=True), latents())

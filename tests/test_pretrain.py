@@ -6,11 +6,10 @@ from itertools import islice
 import pytest
 import torch
 
-from lmem.backbone import load_backbone
-from lmem.config import PretrainConfig
+from lmem.backbone.backbone import load_backbone
+from lmem.backbone.pretrain import PretrainConfig, _Batches, build_model, build_tokenizer, pretrain
+from lmem.backbone.reading import measure
 from lmem.data.reading import listings
-from lmem.pretrain import _Batches, build_model, build_tokenizer, pretrain
-from lmem.reading_scores import measure
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,7 @@ def test_pretraining_writes_a_folder_that_loads(tmp_path, monkeypatch):
         measured.append((backbone.dtype, how))
         return measure(backbone, 20, **how)
 
-    monkeypatch.setattr("lmem.pretrain.measure", few)
+    monkeypatch.setattr("lmem.backbone.pretrain.measure", few)
     config = PretrainConfig(steps=3, batch=4, layers=1, width=32, heads=2, log_every=3, warmup=1)
     facts = pretrain(tmp_path / "n", config, progress=False)
     assert facts["steps"] == 3

@@ -6,9 +6,9 @@ import pytest
 import torch
 from helpers import make
 
-from lmem import probe
-from lmem.bank import Bank, State
+from lmem.analysis import bank_metrics
 from lmem.errors import InputError
+from lmem.memory.bank import Bank, State
 
 
 def bank(rows, written, turns):
@@ -17,12 +17,12 @@ def bank(rows, written, turns):
 
 
 def test_effective_rank_by_hand():
-    assert probe.effective_rank(torch.eye(4)) == pytest.approx(4)  # four shares of 1/4
-    assert probe.effective_rank(torch.ones(4, 3)) == pytest.approx(1)
-    assert probe.effective_rank(torch.zeros(4, 3)) == 0
+    assert bank_metrics.effective_rank(torch.eye(4)) == pytest.approx(4)  # four shares of 1/4
+    assert bank_metrics.effective_rank(torch.ones(4, 3)) == pytest.approx(1)
+    assert bank_metrics.effective_rank(torch.zeros(4, 3)) == 0
     # singular values 3 and 1: p = 3/4, 1/4; entropy = 3/4 log(4/3) + 1/4 log 4
     expected = math.exp(0.75 * math.log(4 / 3) + 0.25 * math.log(4))
-    found = probe.effective_rank(torch.tensor([[3.0, 0, 0], [0, 1, 0]]))
+    found = bank_metrics.effective_rank(torch.tensor([[3.0, 0, 0], [0, 1, 0]]))
     assert found == pytest.approx(expected)
     assert expected == pytest.approx(1.7548, abs=1e-4)
 
@@ -30,22 +30,22 @@ def test_effective_rank_by_hand():
 def test_distinct_rows_by_hand():
     # lengths 10, 10.5 and 10; 0.5 <= 0.1 * 10.5, the third is 14 away
     rows = torch.tensor([[10.0, 0], [10.5, 0], [0, 10]])
-    assert probe.distinct_rows(rows) == 2
-    assert probe.distinct_rows(rows, alike=0.04) == 3  # 0.5 > 0.04 * 10.5
+    assert bank_metrics.distinct_rows(rows) == 2
+    assert bank_metrics.distinct_rows(rows, alike=0.04) == 3  # 0.5 > 0.04 * 10.5
     # a chain: 10, 11, 12; the ends are 2 apart, each step 1 <= 0.1 * 11
-    assert probe.distinct_rows(torch.tensor([[10.0], [11], [12]])) == 1
-    assert probe.distinct_rows(torch.zeros(3, 2)) == 1
+    assert bank_metrics.distinct_rows(torch.tensor([[10.0], [11], [12]])) == 1
+    assert bank_metrics.distinct_rows(torch.zeros(3, 2)) == 1
 
 
 def test_mean_cosine_by_hand():
     # pairs: (x, y) 0, (x, -x) -1, (y, -x) 0; their mean is -1/3
-    assert probe.mean_cosine(torch.tensor([[2.0, 0], [0, 3], [-1, 0]])) == pytest.approx(-1 / 3)
-    assert probe.mean_cosine(torch.tensor([[1.0, 0], [3, 0]])) == pytest.approx(1)
-    assert probe.mean_cosine(torch.tensor([[1.0, 0], [0, 0]])) == 0
+    assert bank_metrics.mean_cosine(torch.tensor([[2.0, 0], [0, 3], [-1, 0]])) == pytest.approx(-1 / 3)
+    assert bank_metrics.mean_cosine(torch.tensor([[1.0, 0], [3, 0]])) == pytest.approx(1)
+    assert bank_metrics.mean_cosine(torch.tensor([[1.0, 0], [0, 0]])) == 0
 
 
 def test_a_look_by_hand():
-    found = probe.look(bank([[3, 4], [0, 0], [6, 8]], [1, -1, 0], 2))
+    found = bank_metrics.look(bank([[3, 4], [0, 0], [6, 8]], [1, -1, 0], 2))
     assert (found["turns"], found["rows"], found["distinct"]) == (2, 3, 3)
     assert (found["low"], found["middle"], found["high"]) == (0, 5, 10)
     assert found["rank"] == pytest.approx(1)  # both are multiples of (3, 4)
@@ -53,19 +53,19 @@ def test_a_look_by_hand():
     assert found["changed"] == pytest.approx(1 / 3)  # row 0, by turn 1, the newest
     assert found["used"] == pytest.approx(2 / 3)
     with pytest.raises(InputError, match="one bank"):
-        probe.look(
+        bank_metrics.look(
             Bank(State(*(torch.cat([t, t]) for t in bank([[1.0, 0]], [0], 1).state)), "", "")
         )
 
 
 def test_a_fresh_bank_was_not_changed():
-    found = probe.look(bank([[1, 0], [0, 1]], [-1, -1], 0))
+    found = bank_metrics.look(bank([[1, 0], [0, 1]], [-1, -1], 0))
     assert (found["changed"], found["used"]) == (0, 0)
 
 
 def test_usage_counts_every_write():
     steps = [bank([[0], [0], [0]], w, t) for t, w in enumerate([[-1] * 3, [0, -1, 0], [1, -1, 0]])]
-    assert probe.usage(steps).tolist() == [[0, 0, 0], [1, 0, 1], [2, 0, 1]]
+    assert bank_metrics.usage(steps).tolist() == [[0, 0, 0], [1, 0, 1], [2, 0, 1]]
 
 
 def test_usage_of_written_slots(tiny, talk):
@@ -73,7 +73,7 @@ def test_usage_of_written_slots(tiny, talk):
     steps = [model.new_bank()]
     for turn in talk:
         steps.append(model.write(steps[-1], [turn]))
-    counts = probe.usage(steps)
+    counts = bank_metrics.usage(steps)
     assert counts[-1].sum() == len(talk) * 8  # top-k, each turn
     assert (counts[-1] > 0).tolist() == (steps[-1].state.written[0] >= 0).tolist()
 
@@ -82,18 +82,18 @@ def test_cosines_of_evenly_spaced_rows():
     rows = torch.tensor([[2.0, 0], [9, 9], [0, 1], [9, 9], [-3, 0]])
     # of five rows three: 0, 2 and 4
     expected = torch.tensor([[1.0, 0, -1], [0, 1, 0], [-1, 0, 1]]).double()
-    torch.testing.assert_close(probe.cosines(rows, 3), expected)
-    assert probe.cosines(rows).shape == (5, 5)
+    torch.testing.assert_close(bank_metrics.cosines(rows, 3), expected)
+    assert bank_metrics.cosines(rows).shape == (5, 5)
 
 
 def test_similarity_of_keys(tiny):
     model = make(tiny, "m4")
     latents = tiny.encode(["context: Ana: Hi.", "context: Ben: I live in Cedar-Bay."])
-    found = probe.key_similarity(model.write_rule, latents)
+    found = bank_metrics.key_similarity(model.write_rule, latents)
     a, b = ((z @ model.write_rule.w_k).mean(0) for z in latents)
     torch.testing.assert_close(
         found[0, 1].float(), torch.cosine_similarity(a, b, dim=0), atol=1e-5, rtol=1e-5
     )
     torch.testing.assert_close(found.diagonal(), torch.ones(2).double())
     with pytest.raises(InputError, match="AttentionWrite"):
-        probe.key_similarity(make(tiny, "m3").write_rule, latents)
+        bank_metrics.key_similarity(make(tiny, "m3").write_rule, latents)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lmem.config import PROFILES, Profile
 from lmem.errors import InputError
+from lmem.experiments.planning.profiles import PROFILES, Profile
 
 
 @pytest.mark.parametrize("name", ["cpu", "t4", "a100", "h200"])

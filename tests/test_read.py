@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmem.errors import MethodError
-from lmem.read import READS
+from lmem.memory.read import READS
 
 B, N, R, D, L = 2, 4, 5, 6, 3
 OPTIONS = {"recall": {"cells": 1, "key": 4, "hidden": 4}}

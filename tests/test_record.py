@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import away, logits, make
 
+from lmem.analysis.attention import record
 from lmem.errors import BankError, InputError, MethodError
-from lmem.model import MemoryModel
-from lmem.record import record
+from lmem.memory.model import MemoryModel
 
 QUESTION = "Where does Ben live?"
 ROWS = ("m1", "m2", "m3", "m5", "m6", "m2_as_run", "m5_as_run", "recent", "recent+extension")

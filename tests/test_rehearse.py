@@ -5,12 +5,11 @@ import math
 import pytest
 import torch
 
-from lmem import rehearse as rehearsal
-from lmem import runs
-from lmem.config import RehearsalConfig
+from lmem.data import splits
 from lmem.errors import InputError
-from lmem.model import MemoryModel
-from lmem.rehearse import hold, nll, rehearse, weights
+from lmem.memory.model import MemoryModel
+from lmem.training import evidence as rehearsal
+from lmem.training.evidence import RehearsalConfig, hold, nll, rehearse, weights
 
 SHORT = RehearsalConfig(steps=6, batch=2, questions=6)
 
@@ -22,7 +21,7 @@ def model(tiny):
 
 @pytest.fixture(scope="module")
 def drawn():
-    return runs.for_training("tinyworld", 6, 24, 0, varied=True)[0]
+    return splits.for_training("tinyworld", 6, 24, 0, varied=True)[0]
 
 
 def test_weights_of_turns_by_hand(model):

@@ -6,11 +6,12 @@ from dataclasses import asdict
 import pytest
 from helpers import lmem
 
-from lmem import beside, paper, reproduce, results
-from lmem.config import ReproduceConfig
-from lmem.data import locomo, release, tinyworld
+from lmem.data import locomo, locomo_release, tinyworld
 from lmem.errors import DataError, InputError
-from lmem.summary import summarise
+from lmem.evaluation import results
+from lmem.evaluation.summary import summarise
+from lmem.experiments import beside_paper, paper, reproduce
+from lmem.experiments.reproduce import ReproduceConfig
 
 METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
 
@@ -107,7 +108,7 @@ def test_the_tables_stand_beside_the_papers(run):
         assert values
         assert all((value is not None) == ("with_category_5" in one) for value in values)
     told = {"mean": 1.0, "low": 0.5, "high": 1.5, "mdd": 0.7}
-    assert beside._text(told) == "1.00 [0.50, 1.50], MDD 0.70"
+    assert beside_paper._text(told) == "1.00 [0.50, 1.50], MDD 0.70"
     text = (out / "tables.md").read_text()
     assert text.count("## Table") == 4
     assert "its figures mean nothing" in text
@@ -145,7 +146,7 @@ def test_tables_by_hand():
     summary = summarise(rows, names)
     summary["knowledge"] = {"right": {"k": [0.2, 0.6]}, "none": {"k": [0.0, 0.0]}}
     summary["with_category_5"]["knowledge"] = {"right": {"k": [0.1, 0.4]}}
-    found = beside.tables({"m3-1x": {"summary": summary, "parameters": 2_500_000}})
+    found = beside_paper.tables({"m3-1x": {"summary": summary, "parameters": 2_500_000}})
     [two], [three], [four], [five] = (found[number] for number in "2345")
     assert (two["paper, millions"], two["ours, millions"]) == (4.2, 2.5)
     # recall rate: (0.5 - 0) / 1 = 0.5 and (1 - 0.2) / 0.8 = 1; with the third, 1, 5/6
@@ -176,8 +177,8 @@ def test_conditions_that_cannot_be_had_are_refused_before_anything_is_trained(sh
 def test_the_whole_experiment_carries_no_warning():
     whole = ReproduceConfig()
     assert whole.limits() == ""
-    assert "mean nothing" not in beside.written(beside.tables({}), whole)
-    assert "No result yet." in beside.written(beside.tables({}), whole)
+    assert "mean nothing" not in beside_paper.written(beside_paper.tables({}), whole)
+    assert "No result yet." in beside_paper.written(beside_paper.tables({}), whole)
     assert [cell.name for cell in reproduce.cells(whole)][:3] == [
         "m0-1x-s42",
         "m1-1x-s42",
@@ -211,8 +212,8 @@ def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, m
     def gone():
         raise DataError("expected to download LoCoMo from afar, got nothing")
 
-    monkeypatch.setattr(release, "find", lambda: None)
-    monkeypatch.setattr(release, "download", gone)
+    monkeypatch.setattr(locomo_release, "find", lambda: None)
+    monkeypatch.setattr(locomo_release, "download", gone)
     monkeypatch.setattr(locomo.release, "download", gone)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     out = tmp_path / "out"

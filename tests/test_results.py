@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from lmem import results
 from lmem.errors import DataError, InputError
+from lmem.evaluation import results
+from lmem.utils import provenance
 
 ROWS = [
     {
@@ -75,13 +76,13 @@ def test_the_commit_is_of_the_packages_own_checkout(tmp_path, monkeypatch):
     (tmp_path / "other.py").write_text("2\n")
     git("add", "other.py")
     git("commit", "-m", "mine")
-    assert results.commit() is None
+    assert provenance.commit() is None
     git("add", ".")
     git("commit", "-m", "all")
-    clean = results.commit()
+    clean = provenance.commit()
     assert re.fullmatch("[0-9a-f]{7,40}", clean)
     module.write_text("3\n")
-    assert results.commit() == f"{clean}-dirty"
+    assert provenance.commit() == f"{clean}-dirty"
 
 
 def test_a_result_of_other_settings_is_not_there(tmp_path):

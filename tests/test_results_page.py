@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from lmem import results
 from lmem.bench.encode import bench_encode
 from lmem.bench.evaluate import bench_eval
 from lmem.bench.train import bench_train
 from lmem.bench.write import bench_write
 from lmem.data import locomo
 from lmem.errors import InputError
-from lmem.summary import difference, summarise
+from lmem.evaluation import results
+from lmem.evaluation.summary import difference, summarise
 from lmem.viz import curves
 
 ROOT = Path(__file__).parents[1]

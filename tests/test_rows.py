@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import make
 
+from lmem.analysis.row_contents import ask_rows, likeness
 from lmem.errors import InputError, MethodError
-from lmem.model import MemoryModel, as_texts
-from lmem.rows import ask_rows, likeness
+from lmem.memory.model import MemoryModel, as_texts
 
 QUESTION, ANSWER = "Where does Ben live?", "Cedar-Bay"
 

@@ -7,10 +7,10 @@ import torch
 from helpers import away, by_hand
 from transformers.modeling_outputs import BaseModelOutput
 
+from lmem.backbone.hooks import attach
 from lmem.errors import MethodError
-from lmem.inject import attach
-from lmem.model import MemoryModel
-from lmem.read import ExtensionRead
+from lmem.memory.model import MemoryModel
+from lmem.memory.read import ExtensionRead
 
 
 @pytest.mark.parametrize("name", ["tiny", "flan"])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import make
 
+from lmem.analysis.walkthrough import follow
 from lmem.errors import BankError, InputError
-from lmem.model import MemoryModel
-from lmem.steps import follow
+from lmem.memory.model import MemoryModel
 
 TURN, QUESTION = "Ben: I live in Cedar-Bay.", "Where does Ben live?"
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lmem.summary import difference, headline, interval, summarise
+from lmem.evaluation.summary import difference, headline, interval, summarise
 
 CONTROLS = ["right", "twin", "other", "none", "null_rows", "baseline"]
 NOTHING = dict.fromkeys(("f1", "em", "bits", "locomo"))

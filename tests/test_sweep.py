@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from lmem import results
-from lmem.config import SweepConfig
 from lmem.errors import InputError, MethodError
-from lmem.sweep import Run, cells, gather, perform, sweep
+from lmem.evaluation import results
+from lmem.experiments.sweep import Run, SweepConfig, cells, gather, perform, sweep
 
 TINY = {"conversations": 3, "turns": 10, "tests": 2, "test_turns": 10, "steps": 2, "batch": 4}
 
@@ -71,7 +70,7 @@ def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monk
             asked.append((jobs, fresh.get_start_method(), *threads))
             super().__init__(jobs, fresh, start, threads)
 
-    monkeypatch.setattr("lmem.sweep.ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("lmem.experiments.sweep.ProcessPoolExecutor", Pool)
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
     sweep(cells_, tmp_path / "1", small, 3, progress=False)  # all there: nothing is begun
     assert asked == [(3, "spawn", 2)]
@@ -80,13 +79,13 @@ def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monk
     def cut(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lmem.sweep.evaluate", cut)
+    monkeypatch.setattr("lmem.experiments.sweep.evaluate", cut)
     with pytest.raises(KeyboardInterrupt):
         perform(Run("m3"), tmp_path / "cut", small)
     monkeypatch.undo()
     kept = tmp_path / "cut" / "unfinished" / "m3-1x-s0" / "checkpoint.safetensors"
     assert kept.exists()
-    monkeypatch.setattr("lmem.train._Lessons.loss", cut)  # all its steps were done: no further one
+    monkeypatch.setattr("lmem.training.train._Lessons.loss", cut)  # all its steps were done: no further one
     perform(Run("m3"), tmp_path / "cut", small)
     assert results.load(tmp_path / "cut" / "m3-1x-s0.json.gz")["questions"] == found["m3-1x-s0"]
 

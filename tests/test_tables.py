@@ -5,12 +5,11 @@ import json
 import pytest
 from helpers import lmem, make
 
-from lmem import results, tables
-from lmem.config import EvalConfig
 from lmem.errors import InputError
-from lmem.evaluate import evaluate
-from lmem.model import MemoryModel
-from lmem.summary import summarise
+from lmem.evaluation import results, tables
+from lmem.evaluation.evaluate import EvalConfig, evaluate
+from lmem.evaluation.summary import summarise
+from lmem.memory.model import MemoryModel
 
 CONTROLS = ["right", "twin", "none"]
 

@@ -8,9 +8,9 @@ import pytest
 from chapters import NOTEBOOKS, ROOT
 from helpers import lmem
 
-from lmem import results
 from lmem.bench.book import table, time_notebooks
 from lmem.errors import InputError
+from lmem.evaluation import results
 
 
 def notebook(path, *sources):

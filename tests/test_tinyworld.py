@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from lmem.data import locomo, tinyworld
-from lmem.data import tinyworld_language as words
 from lmem.data.reading import readings
+from lmem.data.tinyworld import language as words
 from lmem.errors import InputError
 
 

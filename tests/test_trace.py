@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lmem import trace
+from lmem.analysis import turn_trace
 from lmem.errors import InputError, MethodError
-from lmem.write import WRITES
+from lmem.memory.write import WRITES
 
 D = 8
 OPTIONS = [
@@ -40,7 +40,7 @@ def test_the_parts_add_up_to_the_bank(name, options):
     """Each part, times what all later turns left of it, summed: the bank to 1e-12."""
     write, latents = rule(name, **options), turns()
     total = 0
-    for part, left in trace.parts(write, latents):
+    for part, left in turn_trace.parts(write, latents):
         total = left[:, None] * total + part
     torch.testing.assert_close(total, written(write, latents), atol=1e-12, rtol=1e-9)
 
@@ -50,10 +50,10 @@ def test_sizes_are_norms_of_the_parts(name, options):
     """Against vectors carried along for every part, which the trace itself does not keep."""
     write, latents = rule(name, **options), turns()
     carried = []
-    for part, left in trace.parts(write, latents):
+    for part, left in turn_trace.parts(write, latents):
         carried = [left[:, None] * old for old in carried] + [part]
     carried = torch.stack(carried)  # (T + 1, R, D)
-    found = trace.trace(write, latents)
+    found = turn_trace.trace(write, latents)
     whole = written(write, latents).norm()
     torch.testing.assert_close(found.size[-1], carried.flatten(1).norm(dim=1) / whole)
     assert found.most[-1].tolist() == (carried.norm(dim=2).max(0).indices - 1).tolist()
@@ -70,7 +70,7 @@ def test_what_a_turn_leaves_and_adds_by_hand(normalise):
     write, plain = (rule("attention", normalise=one) for one in (normalise, False))
     slots = rule("slots", k=2, normalise=normalise)
     for own, raw in ((write, plain), (slots, rule("slots", k=2))):
-        before, found = own.start(), [*trace.parts(own, turns())][1:]
+        before, found = own.start(), [*turn_trace.parts(own, turns())][1:]
         for z, (part, left) in zip(turns(), found, strict=True):
             given = z[None], torch.ones(1, len(z))
             after, long = own(before, *given), raw(before, *given).rows[0]
@@ -95,7 +95,7 @@ def test_decay_alone_by_hand():
     write = WRITES["attention"](1, 2, gamma=0.5, noise=0.0).double()
     write.w_v = torch.eye(2).double()
     said = [torch.tensor([[8.0, 0]]), torch.tensor([[0, 4.0]]), torch.tensor([[0.0, 2.0]])]
-    found = trace.trace(write, [z.double() for z in said])
+    found = turn_trace.trace(write, [z.double() for z in said])
     # after 3 turns: (8/4, 4/2 + 2) = (2, 4), norm sqrt(20); parts 2, 2, 2; P_0 nothing
     expected = torch.tensor([0.0, 2, 2, 2]).double() / 20**0.5
     torch.testing.assert_close(found.size[-1], expected)
@@ -105,7 +105,7 @@ def test_decay_alone_by_hand():
 def test_recent_holds_whole_rows():
     write = WRITES["recent"](3, 2)
     said = [torch.tensor([[3.0, 0], [0, 4]]), torch.tensor([[12.0, 0], [0, 0.5]])]
-    found = trace.trace(write, said)
+    found = turn_trace.trace(write, said)
     # rows left: (0, 4) of turn 0, (12, 0) and (0, 0.5) of turn 1; whole sqrt(16 + 144 + 0.25)
     assert found.most[-1].tolist() == [0, 1, 1]
     whole = 160.25**0.5
@@ -117,17 +117,17 @@ def test_recent_holds_whole_rows():
 def test_other_rules_have_no_parts(name):
     write = rule(name)
     with pytest.raises(MethodError, match=type(write).__name__):
-        list(trace.parts(write, turns()))
-    assert not trace.exact(write)
+        list(turn_trace.parts(write, turns()))
+    assert not turn_trace.exact(write)
     with pytest.raises(MethodError):
-        trace.trace(rule("slots", k=2, trainable=True), turns())
+        turn_trace.trace(rule("slots", k=2, trainable=True), turns())
 
 
 def test_leaving_out_equals_the_parts_where_nothing_else_changes():
     """An unclamped Hebbian bank has no addresses, and without decay no turn fades another: exactly its part is missing."""
     write, latents = rule("hebbian", normalise=False, gamma=1.0), turns()
-    found = trace.left_out(write, latents, [0, 3])
-    exact = trace.trace(write, latents).size
+    found = turn_trace.left_out(write, latents, [0, 3])
+    exact = turn_trace.trace(write, latents).size
     torch.testing.assert_close(found, exact[:, [1, 4]].T)
     assert found[1, :4].tolist() == [0, 0, 0, 0]
     assert found[1, 4] > 0
@@ -135,8 +135,8 @@ def test_leaving_out_equals_the_parts_where_nothing_else_changes():
 
 def test_leaving_out_is_not_having_said():
     write, latents = rule("gated"), turns()
-    found = trace.left_out(write, latents, [2])[0, -1]
+    found = turn_trace.left_out(write, latents, [2])[0, -1]
     whole, without = written(write, latents), written(write, latents[:2] + latents[3:])
     torch.testing.assert_close(found, (whole - without).norm() / whole.norm())
     with pytest.raises(InputError, match="turns 0 to 6"):
-        trace.left_out(write, latents, [7])
+        turn_trace.left_out(write, latents, [7])

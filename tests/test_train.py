@@ -15,13 +15,22 @@ from helpers import away
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from lmem.backbone import load_backbone, weights_hash
-from lmem.config import EvalConfig, PretrainConfig, TrainConfig
+from lmem.backbone.backbone import load_backbone, weights_hash
+from lmem.backbone.pretrain import PretrainConfig
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
-from lmem.methods import METHODS
-from lmem.model import MemoryModel
-from lmem.train import _epochs, _Lessons, alike, learning_rate, make_banks, train
+from lmem.evaluation.evaluate import EvalConfig
+from lmem.memory.methods import METHODS
+from lmem.memory.model import MemoryModel
+from lmem.training.train import (
+    TrainConfig,
+    _epochs,
+    _Lessons,
+    alike,
+    learning_rate,
+    make_banks,
+    train,
+)
 
 TABLE = [m.name for m in METHODS if m.write is not None]
 SHORT = TrainConfig(steps=12, batch=8, warmup=2, lr=5e-3)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lmem.bank import State
-from lmem.viz import associate
-from lmem.write import DeltaWrite, HebbianWrite
+from lmem.memory.bank import State
+from lmem.memory.write import DeltaWrite, HebbianWrite
+from lmem.viz import crosstalk
 
 
 def recalled(rule, cosine, asked):
@@ -29,7 +29,7 @@ def test_the_rows_are_what_the_rules_recall(kind):
     if kind is DeltaWrite:
         rule.w_b.copy_(torch.tensor([0.0, 0, 0, 0, 0, 0, 50, 50]))  # sigmoid(50), strength 1
     name = "delta" if kind is DeltaWrite else "Hebbian"
-    rows = [row for row in associate.two_facts() if row["rule"] == name]
+    rows = [row for row in crosstalk.two_facts() if row["rule"] == name]
     assert len(rows) == 22
     for row in rows:
         found = recalled(rule, row["cosine"], row["asked"])
@@ -37,7 +37,7 @@ def test_the_rows_are_what_the_rules_recall(kind):
 
 
 def test_the_slider_shows_the_rows():
-    figure = associate.draw_two_facts(associate.two_facts())
+    figure = crosstalk.draw_two_facts(crosstalk.two_facts())
     [slider] = figure.layout.sliders
     assert [frame.name for frame in figure.frames] == [f"{c / 10:.1f}" for c in range(11)]
     assert figure.data[0].y == figure.frames[slider.active].data[0].y

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from lmem.analysis.attention import Looked
 from lmem.errors import InputError
-from lmem.record import Looked
 from lmem.viz import attention
 
 

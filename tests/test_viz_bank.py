@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 from helpers import make
 
-from lmem import probe
+from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.viz import collapse
 
@@ -43,7 +43,7 @@ def values(trace):
 
 
 def test_the_board_draws_what_was_measured(banks):
-    looks = {name: [probe.look(bank) for bank in seen] for name, seen in banks.items()}
+    looks = {name: [bank_metrics.look(bank) for bank in seen] for name, seen in banks.items()}
     figure = collapse.board(looks, "board")
     lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert [line.name for line in lines[:2]] == ["m3", "m3"]
@@ -59,7 +59,7 @@ def test_the_board_draws_what_was_measured(banks):
 
 
 def test_the_board_has_its_table(banks):
-    looks = {name: [probe.look(bank) for bank in seen] for name, seen in banks.items()}
+    looks = {name: [bank_metrics.look(bank) for bank in seen] for name, seen in banks.items()}
     rows = collapse.board_rows(looks, (0, 6))
     assert [(row["bank"], row["turns written"]) for row in rows] == [
         ("m3", 0), ("m3", 6), ("slots", 0), ("slots", 6),
@@ -79,7 +79,7 @@ def test_rows_meet(banks):
     assert [frame.name for frame in figure.frames] == [str(i) for i in range(7)]
     for i in (0, 6):
         for place, seen in enumerate(banks.values()):
-            expected = 100 * probe.cosines(seen[i].state.rows[0], 5)
+            expected = 100 * bank_metrics.cosines(seen[i].state.rows[0], 5)
             found = values(figure.frames[i].data[place])
             assert np.abs(found - expected.numpy()).max() <= 0.5
     assert figure.data[0].colorbar.title.text == "cosine, %"

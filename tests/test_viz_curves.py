@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from lmem import paper, results
 from lmem.errors import InputError
-from lmem.summary import summarise
+from lmem.evaluation import results
+from lmem.evaluation.summary import summarise
+from lmem.experiments import paper
 from lmem.viz import curves
 
 

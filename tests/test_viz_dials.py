@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lmem.errors import InputError
-from lmem.viz.dials import dials, share
+from lmem.viz.attention_share import dials, share
 
 BOTH = {1: [0.5, 0.25], 10: [0.4, 0.2]}
 ROWS = {1: [0.5, 0.25], 10: [0.9, 0.75]}

@@ -9,10 +9,10 @@ import pytest
 import torch
 from helpers import make
 
-from lmem import probe
-from lmem.bank import Bank, State
+from lmem.analysis import bank_metrics
 from lmem.errors import InputError
-from lmem.model import MemoryModel
+from lmem.memory.bank import Bank, State
+from lmem.memory.model import MemoryModel
 from lmem.viz import explorer
 
 TEXTS = ["context: Ana: I adopted a cat.", "context: Ben: How sweet!"]
@@ -147,7 +147,7 @@ def test_the_table_says_what_each_turn_did(by_hand):
         "distinct rows": 2, "median norm": "0.00",
     }  # fmt: skip
     assert (second["rows changed"], second["distinct rows"]) == (1, 2)
-    assert second["effective rank"] == f"{probe.effective_rank(by_hand[2].state.rows[0]):.1f}"
+    assert second["effective rank"] == f"{bank_metrics.effective_rank(by_hand[2].state.rows[0]):.1f}"
     assert second["text"] == "Ben: How sweet!"
 
 
@@ -157,7 +157,7 @@ KINDS = {"rows": "m3", "slots": "m6", "square": "m4"}
 def drawn(kind, model, banks, talk):
     if kind == "square":
         [latents] = model.encode_turns([talk])
-        return explorer.square(banks, talk, kind, probe.key_similarity(model.write_rule, latents))
+        return explorer.square(banks, talk, kind, bank_metrics.key_similarity(model.write_rule, latents))
     return getattr(explorer, kind)(banks, talk, kind)
 
 

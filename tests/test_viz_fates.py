@@ -3,7 +3,7 @@
 import pytest
 
 from lmem.errors import InputError
-from lmem.viz.fates import MEET, TAKE, fate_rows, fates
+from lmem.viz.row_divergence import MEET, TAKE, fate_rows, fates
 
 GROUPS = {
     "64 rows": [

@@ -2,13 +2,13 @@
 
 import pytest
 
-from lmem.viz import hidden, plots
+from lmem.viz import plots, score_artifacts
 
 DRAWN = ("clipping", "isotonic", "averages", "null_rows")
 
 
 def rows_of(name, **where):
-    rows = getattr(hidden, name)()
+    rows = getattr(score_artifacts, name)()
     return [row for row in rows if all(row[key] == value for key, value in where.items())]
 
 
@@ -47,7 +47,7 @@ def test_zero_rows_take_mass():
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_slider_shows_a_frame_for_each_step(name):
-    figure = getattr(hidden, f"draw_{name}")(getattr(hidden, name)())
+    figure = getattr(score_artifacts, f"draw_{name}")(getattr(score_artifacts, name)())
     [slider] = figure.layout.sliders
     assert [step.args[0][0] for step in slider.steps] == [frame.name for frame in figure.frames]
     first = figure.frames[slider.active]
@@ -60,16 +60,16 @@ def test_a_slider_shows_a_frame_for_each_step(name):
 
 
 def test_the_frames_hold_the_rows():
-    figure = hidden.draw_clipping(hidden.clipping())
+    figure = score_artifacts.draw_clipping(score_artifacts.clipping())
     at_20 = next(frame for frame in figure.frames if frame.name == "20%")
     clipped, signed, noise = at_20.data
     assert set(clipped.y) == {20.0}
     assert (signed.x[0], signed.y[0], signed.y[-1]) == (0, 20.0, -30.0)
     assert (list(noise.x), list(noise.y)) == ([20, 20], [20.0, 0.0])
-    figure = hidden.draw_null_rows(hidden.null_rows())
+    figure = score_artifacts.draw_null_rows(score_artifacts.null_rows())
     sought, _, null = figure.frames[-1].data
     assert (sought.y[0], null.y[0]) == (0.15, 98.16)  # 1 and 640 of 652
-    figure = hidden.draw_averages(hidden.averages())
+    figure = score_artifacts.draw_averages(score_artifacts.averages())
     bars, buckets, questions = figure.frames[-1].data
     assert (bars.y[0], buckets.y[0], questions.y[0]) == (60.0, 13.6, 4.54)
 

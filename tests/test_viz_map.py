@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lmem import methods
+from lmem.analysis.walkthrough import Step
 from lmem.errors import InputError
-from lmem.read import READS
-from lmem.steps import Step
+from lmem.memory import methods
+from lmem.memory.read import READS
 from lmem.viz import diagram
 from lmem.viz.map import design_space, step_through
 

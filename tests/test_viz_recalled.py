@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from lmem.analysis.row_contents import recalled
 from lmem.errors import InputError, MethodError
-from lmem.model import MemoryModel
-from lmem.rows import recalled
-from lmem.viz.recalled import found
+from lmem.memory.model import MemoryModel
+from lmem.viz.retrieved_rows import found
 
 TURNS = ["Ana: I adopted a cat called Miro.", "Ben: How sweet!", "Ben: I live in Cedar-Bay."]
 

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from lmem.errors import InputError
-from lmem.viz.shown import table
+from lmem.viz.tables import table
 
 pytest.importorskip("IPython", reason="the [dev] extra is not installed")
 

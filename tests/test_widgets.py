@@ -8,13 +8,14 @@ import ipywidgets
 import pytest
 import torch
 
-from lmem import Bank, MemoryModel, trace
+from lmem import Bank, MemoryModel
+from lmem.analysis import turn_trace
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
+from lmem.memory.write import WRITES
 from lmem.viz import widgets_curve
 from lmem.viz.widgets import Chat, Compare, Forgetting, Watch
 from lmem.viz.widgets_write import Turns, choices
-from lmem.write import WRITES
 
 ALLOWED = {
     "VBoxModel", "HBoxModel", "HTMLModel", "TextModel", "ButtonModel", "DropdownModel", "IntSliderModel", "FloatSliderModel",
@@ -157,9 +158,9 @@ def test_two_methods_side_by_side(nano, talk):
 def test_what_is_left_is_what_the_trace_says(nano, talk):
     compare = Compare(nano, talk)
     rule = compare.turns.model("attention").write_rule
-    size = trace.trace(rule, compare.turns.latents).size[:, 1].tolist()
+    size = turn_trace.trace(rule, compare.turns.latents).size[:, 1].tolist()
     assert compare._left("attention", 0) == pytest.approx(size)
-    left_out = trace.left_out(compare.turns.model("gated").write_rule, compare.turns.latents, [1])
+    left_out = turn_trace.left_out(compare.turns.model("gated").write_rule, compare.turns.latents, [1])
     assert compare._left("gated", 1) == pytest.approx(left_out[0].tolist())
 
 
@@ -171,7 +172,7 @@ def test_shares_by_lag_are_means_over_turns():
     latents = [torch.randn(3, 8, generator=torch.Generator().manual_seed(i)) for i in range(9)]
     rule = widgets_curve.rule_of("attention", 8, rows=4, gamma=0.5)
     found = dict(widgets_curve.shares(rule, latents))
-    size = trace.trace(rule, latents).size
+    size = turn_trace.trace(rule, latents).size
     assert list(found) == list(range(5))
     assert found[2] == pytest.approx(sum(float(size[t + 3, t + 1]) for t in range(7)) / 7)
     with pytest.raises(InputError, match="at least 5"):

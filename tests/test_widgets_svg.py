@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 import torch
 
-from lmem.bank import Bank, State
 from lmem.errors import InputError
+from lmem.memory.bank import Bank, State
 from lmem.viz import widgets_svg as svg
 
 

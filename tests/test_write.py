@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmem.errors import MethodError, ShapeError
-from lmem.write import WRITES
+from lmem.memory.write import WRITES
 
 B, N, R, D = 3, 5, 7, 6
 OPTIONS = {"slots": {"k": 3}, "keyed": {"cells": 1, "key": 4, "hidden": 4}}

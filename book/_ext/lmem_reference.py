@@ -106,7 +106,7 @@ def field(node):
 
 
 class Reference(Directive):
-    """`{lmem-reference} write/attention`: the module lmem/write/attention.py."""
+    """`{lmem-reference} write/attention`: the module lmem/memory/write/attention.py."""
 
     required_arguments = 1
 

@@ -7,9 +7,9 @@ A claim has a place, our words, a verdict, where the evidence comes from, a reas
 A number says where it is read:
     {file: tinyworld/recent, at: summary/n}     a result file, and the way to the value in it
     {cell: m6-1x, at: bits}                     a cell of the sweep, over its seeds (`result_files`)
-    {paper: RECALL/10/m3/0}                     what the paper prints (`lmem.paper`)
+    {paper: RECALL/10/m3/0}                     what the paper prints (`lmem.experiments.paper`)
     {count: m2/1/trainable}                     method, scale and column of `lmem methods --shape flan-t5-xl`
-    {default: "lmem.write.base:Write/gamma"}    a default of the package
+    {default: "lmem.memory.write.base:Write/gamma"}    a default of the package
     {setting: lr}                               the paper's settings (`TrainConfig.paper`)
     {calc: "1 - a / b"}                         arithmetic on the numbers before it
 and with `as` how it is shown: percent, bits, count, or else plain. `stands_if` is what must hold of the numbers for the verdict
@@ -33,10 +33,13 @@ sys.path.insert(0, str(ROOT / "book" / "tools"))
 
 import result_files  # noqa: E402
 
-from lmem import methods, paper, results, score  # noqa: E402
-from lmem.config import TrainConfig  # noqa: E402
 from lmem.errors import DataError  # noqa: E402
-from lmem.tables import bits, percent  # noqa: E402
+from lmem.evaluation import results  # noqa: E402
+from lmem.evaluation.tables import bits, percent  # noqa: E402
+from lmem.experiments import paper  # noqa: E402
+from lmem.memory import methods  # noqa: E402
+from lmem.metrics import answer_scores  # noqa: E402
+from lmem.training.train import TrainConfig  # noqa: E402
 
 VERDICTS = {
     "holds": "we found the same, or it follows from the equations",
@@ -148,7 +151,7 @@ def calculate(expression, known):
     }
     tools = {
         "abs": abs, "exp": math.exp, "float": float, "len": len, "max": max, "min": min, "range": range, "round": round,
-        "score": score, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
+        "score": answer_scores, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
         "zip": zip,
     }  # fmt: skip
     code = compile(ast.parse(expression, mode="eval"), "<claims.yml>", "eval")

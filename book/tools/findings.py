@@ -25,9 +25,9 @@ from result_files import (
     is_start,
 )
 
-from lmem.paper import MEAN_RECALL, TAX_BY_ROWS
-from lmem.summary import difference, headline
-from lmem.tables import bits, percent
+from lmem.evaluation.summary import difference, headline
+from lmem.evaluation.tables import bits, percent
+from lmem.experiments.paper import MEAN_RECALL, TAX_BY_ROWS
 
 MANY = 8  # more cells than these are counted where nothing is shown, not listed
 FLAT = 1.25  # up to so many times the cost counts as the same cost: clocks are not exact

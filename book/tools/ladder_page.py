@@ -16,9 +16,9 @@ sys.path[:0] = [str(ROOT / "book" / "tools")]
 
 from results_page import table, write_or_check  # noqa: E402
 
-from lmem import results  # noqa: E402
-from lmem.ladder import RUNGS, TOP, gain  # noqa: E402
-from lmem.lost import STAGES, stage  # noqa: E402
+from lmem.analysis.retrieval_errors import STAGES, stage  # noqa: E402
+from lmem.evaluation import results  # noqa: E402
+from lmem.experiments.ablation import RUNGS, TOP, gain  # noqa: E402
 
 HEAD = """\
 # The ladder, and what did not work

@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 
-from lmem import results
 from lmem.errors import InputError
-from lmem.summary import difference
-from lmem.sweep import gather
+from lmem.evaluation import results
+from lmem.evaluation.summary import difference
+from lmem.experiments.sweep import gather
 
 METHODS = ("m1", "m2", "m3", "m4", "m5", "m6")
 CELL = re.compile(r"(.+)-[\d.e+-]+x(-.+)?-s\d+")
@@ -61,7 +61,7 @@ def _reading(result):
 
 
 def _cell(name, paths):
-    """A line of `lmem.sweep.gather`, and what the files say besides.
+    """A line of `lmem.experiments.sweep.gather`, and what the files say besides.
 
     adds    label, "m3"; backbone, data, conversations, steps, settings of the sweep; asked, the questions; gains, {seed: {measure:
             right minus wrong by question}}; empty, the share of empty answers with the right bank; baseline, the bare

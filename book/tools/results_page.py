@@ -16,9 +16,9 @@ sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "book" / "_ext")]
 import result_files as rf  # noqa: E402
 from findings import FINDINGS, WRONG, spread  # noqa: E402
 
-from lmem.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
-from lmem.summary import difference, headline  # noqa: E402
-from lmem.tables import bits, percent, printed_conditions, printed_figures, scored  # noqa: E402
+from lmem.evaluation.summary import difference, headline  # noqa: E402
+from lmem.evaluation.tables import bits, percent, printed_conditions, printed_figures, scored  # noqa: E402
+from lmem.experiments.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
 
 HEAD = """\
 # Results

@@ -4,9 +4,9 @@ import json
 import time
 from pathlib import Path
 
-from lmem import results
 from lmem.errors import InputError
-from lmem.progress import track
+from lmem.utils import provenance
+from lmem.utils.progress import track
 
 USED = """
 try:
@@ -64,7 +64,7 @@ def time_notebooks(paths, kernel="python3"):
         "backbone": "nano",
         "notebooks": found,
         "total_seconds": total,
-        "provenance": results.provenance(0, {"all": total}),
+        "provenance": provenance.provenance(0, {"all": total}),
     }
 
 

@@ -11,12 +11,13 @@ from functools import partial
 
 import torch
 
-from lmem import results
 from lmem.bench import plain
-from lmem.bench.measure import account, in_turn, matrix_rate, operations, seconds
+from lmem.bench.measure import account, in_turn, operations
 from lmem.errors import InputError, LmemError
-from lmem.model import MemoryModel
-from lmem.train import make_banks
+from lmem.memory.model import MemoryModel
+from lmem.training.train import make_banks
+from lmem.utils import provenance
+from lmem.utils.timing import matrix_rate, seconds
 
 PADDING = {"plain": plain.MAX_TOKENS, "unpadded": None}  # the plain way, and it without padding
 CHECKED = 24  # turns of the bank that both ways write and ask
@@ -137,7 +138,7 @@ class Comparison:
                 "engine_over_floor": engine["total"] / floor,
             },
             "peak_memory_mib": peaks,
-            "provenance": results.provenance(
+            "provenance": provenance.provenance(
                 self.seed, {"operations": counted - begun, "timing": timed - counted}
             ),
         }  # fmt: skip

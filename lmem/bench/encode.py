@@ -5,11 +5,12 @@ The plain way is what the paper's released code does; its padding costs the more
 
 from functools import partial
 
-from lmem import results
 from lmem.bench import plain
 from lmem.bench.compare import digits, some
-from lmem.bench.measure import in_turn, seconds, spread
+from lmem.bench.measure import in_turn, spread
 from lmem.errors import InputError
+from lmem.utils import provenance
+from lmem.utils.timing import seconds
 
 
 def bench_encode(backbone, texts, plain_turns=200, repeats=3, progress=True):
@@ -49,6 +50,6 @@ def bench_encode(backbone, texts, plain_turns=200, repeats=3, progress=True):
         "turns_per_second": {way: spread([1 / one for one in costs[way]]) for way in ways},
         "ratio": spread([b / a for a, b in zip(costs["batched"], costs["plain"], strict=True)]),
         "difference": difference,
-        "provenance": results.provenance(0, took),
+        "provenance": provenance.provenance(0, took),
     }
     return digits(found)

@@ -9,9 +9,9 @@ import torch
 
 from lmem.bench import plain
 from lmem.bench.compare import PADDING, Comparison, digits, positive, some
-from lmem.config import EvalConfig
 from lmem.errors import InputError
-from lmem.train import make_banks
+from lmem.evaluation.evaluate import EvalConfig
+from lmem.training.train import make_banks
 
 CONDITIONS = 2  # the bank, and the bank forced to zero, without which there is no recall rate
 

@@ -9,19 +9,20 @@ import random
 
 import torch
 
-from lmem import results
 from lmem.bench import plain
 from lmem.bench.compare import away, digits
-from lmem.bench.measure import in_turn, matrix_rate, peak_mib, reset_peak, seconds, spread
+from lmem.bench.measure import in_turn, spread
 from lmem.bench.plan import load_of
 from lmem.bench.shape import random_backbone
-from lmem.config import Profile, TrainConfig
 from lmem.errors import InputError
-from lmem.meta import cost
-from lmem.model import MemoryModel
-from lmem.plan import ANSWER, MIB, memory_of, units_of
-from lmem.sketch import Sketch, bare
-from lmem.train import _Lessons
+from lmem.experiments.planning.meta_model import Sketch, bare
+from lmem.experiments.planning.op_cost import cost
+from lmem.experiments.planning.plan import ANSWER, MIB, memory_of, units_of
+from lmem.experiments.planning.profiles import Profile
+from lmem.memory.model import MemoryModel
+from lmem.training.train import TrainConfig, _Lessons
+from lmem.utils import provenance
+from lmem.utils.timing import matrix_rate, peak_mib, reset_peak, seconds
 
 SIZES = ("flan-t5-base", "flan-t5-large", "flan-t5-xl")
 UNITS = ("encode", "write", "step", "answer")
@@ -75,7 +76,7 @@ def bench_gpu(
             "matrix_gflop_a_second": rate / 1e9,
             "copy_gb_a_second": bandwidth / 1e9,
             "by_size": rows,
-            "provenance": results.provenance(seed, took),
+            "provenance": provenance.provenance(seed, took),
         }
     )
 

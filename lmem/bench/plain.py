@@ -14,8 +14,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from lmem.backbone import MAX_TOKENS
-from lmem.train import learning_rate
+from lmem.backbone.backbone import MAX_TOKENS
+from lmem.training.train import learning_rate
 
 
 def inputs(backbone, text, length=MAX_TOKENS):

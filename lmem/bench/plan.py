@@ -12,16 +12,17 @@ from statistics import mean
 
 import torch
 
-from lmem import results, text
 from lmem.bench.compare import away, digits
-from lmem.bench.measure import own_seconds, peak_mib, reset_peak
-from lmem.config import Load, Profile, TrainConfig
 from lmem.errors import InputError
-from lmem.model import MemoryModel
-from lmem.plan import ANSWER, MIB, in_words, measured, memory_of, units_of
-from lmem.progress import track
-from lmem.sketch import Sketch, from_config
-from lmem.train import _Lessons
+from lmem.evaluation import text_baselines
+from lmem.experiments.planning.meta_model import Sketch, from_config
+from lmem.experiments.planning.plan import ANSWER, MIB, in_words, measured, memory_of, units_of
+from lmem.experiments.planning.profiles import Load, Profile
+from lmem.memory.model import MemoryModel
+from lmem.training.train import TrainConfig, _Lessons
+from lmem.utils import provenance
+from lmem.utils.progress import track
+from lmem.utils.timing import own_seconds, peak_mib, reset_peak
 
 SOURCE, M_MMAP_THRESHOLD = 384, -3
 
@@ -96,7 +97,7 @@ def bench_plan(
             "phases": phases,
             "memory_mib": memory,
             "machine": in_words(machine),
-            "provenance": results.provenance(seed, took),
+            "provenance": provenance.provenance(seed, took),
         }
     )
 
@@ -110,7 +111,7 @@ def load_of(backbone, conversations, batch):
     turns, prompts, answers = (
         [len(ids) for ids in backbone.tokenize(some_, truncate=True)]
         for some_ in (
-            [text for one in texts for text in one],
+            [text_baselines for one in texts for text_baselines in one],
             [q.prompt for q in asked],
             [q.answer for q in asked],
         )
@@ -136,7 +137,7 @@ class _Real:
         optimizer = torch.optim.AdamW(self.learned, lr=config.lr)
         self.lessons = lessons = _Lessons(model, conversations, config, False)
         texts = [c.texts() for c in conversations]
-        every = [text for one in texts for text in one]
+        every = [text_baselines for one in texts for text_baselines in one]
         lengths = [len(ids) for ids in backbone.tokenize(every, truncate=True)]
         order = sorted(range(len(every)), key=lambda i: lengths[i])
         n = max(1, round(1024 / mean(lengths)))
@@ -148,7 +149,7 @@ class _Real:
         golds = backbone.labels([answer for *_, answer in drawn])
         banks, of = lessons.bank([place for place, *_ in drawn])
         asked = [q for c in conversations for q in c.questions if q.prompt in prompts][: len(drawn)]
-        sources = text.sources(backbone, every, asked, "last_k", SOURCE)
+        sources = text_baselines.sources(backbone, every, asked, "last_k", SOURCE)
         long = [source for source, _ in sources] or prompts
 
         def step():

@@ -6,7 +6,7 @@ the more rows, the more of the others stand beside its own: in them other people
     chunks   exact, some rows at a time
     top-k    the rows that an index finds
 Time is the process's own, so that other programs on the machine do not count. Memory is what PyTorch holds at most besides weights
-and bank (`lmem.meta`); an index is apart.
+and bank (`lmem.experiments.planning.op_cost`); an index is apart.
 """
 
 import time
@@ -17,17 +17,20 @@ from statistics import median
 
 import torch
 
-from lmem import inject, large, results
-from lmem.backbone import pad
+from lmem.backbone import hooks
+from lmem.backbone.backbone import pad
 from lmem.bench.compare import digits
-from lmem.bench.measure import own_seconds
 from lmem.errors import InputError
-from lmem.files import write_file
-from lmem.large_slots import LargeSlots
-from lmem.meta import cost
-from lmem.progress import track
-from lmem.score import exact_match, wilson
-from lmem.write.slots import SlotWrite
+from lmem.experiments.planning.op_cost import cost
+from lmem.memory import large
+from lmem.memory.large_slots import LargeSlots
+from lmem.memory.write.slots import SlotWrite
+from lmem.metrics.answer_scores import exact_match
+from lmem.metrics.statistics import wilson
+from lmem.utils import provenance
+from lmem.utils.files import write_file
+from lmem.utils.progress import track
+from lmem.utils.timing import own_seconds
 
 ROWS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1000000)
 WHOLE = 16384  # rows beyond which keys and values of all of them are too much
@@ -82,7 +85,7 @@ def bench_rows(
     by_rows.sort(key=lambda row: row["rows"])
     by_slots.sort(key=lambda row: row["rows"])
     found = {"grows": grows(by_rows), "by_rows": by_rows, "slots": by_slots}
-    return digits(about | found | {"provenance": results.provenance(seed, took)})
+    return digits(about | found | {"provenance": provenance.provenance(seed, took)})
 
 
 @torch.no_grad()
@@ -127,7 +130,7 @@ class _Bench:
     @torch.no_grad()
     def ask(self, rows, prompts, way):
         backbone, mask = self.model.backbone, torch.ones(1, len(rows), dtype=torch.bool)
-        with way, inject.attach(backbone.model, self.model.read, rows[None], mask):
+        with way, hooks.attach(backbone.model, self.model.read, rows[None], mask):
             return backbone.generate(backbone.inputs(prompts), max_new_tokens=self.tokens)
 
     @torch.no_grad()

@@ -4,9 +4,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
-from lmem import methods
-from lmem.backbone import Backbone
-from lmem.device import device_of
+from lmem.backbone.backbone import Backbone
+from lmem.memory import methods
+from lmem.utils.device import device_of
 
 PIECES, TEXTS = 4000, 1000
 

@@ -10,9 +10,8 @@ from itertools import islice
 
 from lmem.bench import plain
 from lmem.bench.compare import PADDING, Comparison, digits, positive, shortened, some
-from lmem.config import TrainConfig
 from lmem.errors import InputError
-from lmem.train import _epochs, _Lessons, train
+from lmem.training.train import TrainConfig, _epochs, _Lessons, train
 
 
 def bench_train(

@@ -13,15 +13,16 @@ from statistics import median
 
 import torch
 
-from lmem import inject, results
-from lmem.backbone import pad
+from lmem.backbone import hooks
+from lmem.backbone.backbone import pad
 from lmem.bench.compare import digits, positive
-from lmem.bench.measure import seconds
 from lmem.errors import InputError
-from lmem.model import MemoryModel
-from lmem.progress import track
-from lmem.read import READS
-from lmem.write import WRITES
+from lmem.memory.model import MemoryModel
+from lmem.memory.read import READS
+from lmem.memory.write import WRITES
+from lmem.utils import provenance
+from lmem.utils.progress import track
+from lmem.utils.timing import seconds
 
 TURNS = (10, 20, 50, 100, 200, 500, 1000, 2000)
 ROWS = (64, 256, 1024, 4096, 16384, 65536)
@@ -75,7 +76,7 @@ def bench_write(
             "bare_ms": bench.medians([bench.ask])[0],
             "by_turns": by_turns,
             "by_rows": by_rows,
-            "provenance": results.provenance(seed, took),
+            "provenance": provenance.provenance(seed, took),
         }
     )
 
@@ -144,7 +145,7 @@ class _Bench:
             read = self.made(READS[name], width, self.backbone.layers, shape[0])
             bank = torch.randn(1, *shape).to(self.backbone.device)
             mask = torch.ones(1, shape[0], dtype=torch.bool, device=bank.device)
-            attached = partial(inject.attach, model, read, bank, mask)
+            attached = partial(hooks.attach, model, read, bank, mask)
             works.append(lambda attached=attached: self.ask(attached()))
             numbers.append(bank.numel())
         return _rows("read", name, rows, numbers, self.medians(works))

@@ -1,6 +1,7 @@
-"""`lmem` on the command line. Every verb that prints results also takes --json; errors are one sentence and exit code 2.
+"""The command line: one file per group of verbs.
 
-One file for each group of verbs. A verb imports what it needs when it runs, so that --help starts fast.
+A verb reads options, calls one function of another folder and prints the result. No experiment or
+model logic lives here.
 """
 
 import sys
@@ -8,14 +9,14 @@ import sys
 import typer
 from rich.console import Console
 
-from lmem.cli import bench, bench_large, book, data, full, judge, look, make, talk
+from lmem.cli import bench, bench_large, book, chat, data, evaluate, inspect, reproduce, train
 from lmem.errors import LmemError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="A latent memory for frozen encoder-decoder language models.",
 )  # fmt: skip
-for group in (look, make, judge, full, talk, book):
+for group in (inspect, train, evaluate, reproduce, chat, book):
     app.add_typer(group.verbs)
 app.add_typer(data.verbs, name="data")
 bench.verbs.registered_commands += bench_large.verbs.registered_commands

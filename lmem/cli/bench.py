@@ -39,13 +39,15 @@ def bench_encode(
     as_json: Json = False,
 ):
     """Turns per second: batched by length, against one by one with 384 tokens of padding."""
-    from lmem import runs
-    from lmem.backbone import load_backbone
+    from lmem.backbone.backbone import load_backbone
     from lmem.bench.encode import bench_encode as measure
+    from lmem.data import splits
 
-    texts = [text for c in runs.for_testing(data, 40, 60, 0, everything=True) for text in c.texts()]
+    texts = [
+        text for c in splits.for_testing(data, 40, 60, 0, everything=True) for text in c.texts()
+    ]
     found = measure(load_backbone(backbone), texts[: max(0, turns)], plain_turns, repeats)
-    benched({"data": runs.label(data, 60), **found}, out, as_json, "lmem bench encode")
+    benched({"data": splits.label(data, 60), **found}, out, as_json, "lmem bench encode")
 
 
 @verbs.command("train")
@@ -68,18 +70,18 @@ def bench_train(
     as_json: Json = False,
 ):
     """Training over all epochs, against one conversation and one question at a time; and the floor."""
-    from lmem import runs
     from lmem.bench.train import bench_train as measure
+    from lmem.data import splits
 
     if data == "tinyworld":
-        drawn = runs.for_testing(data, conversations, length, seed)
+        drawn = splits.for_testing(data, conversations, length, seed)
     else:
-        drawn = runs.for_training(data, conversations, length, seed)[0]
+        drawn = splits.for_training(data, conversations, length, seed)[0]
     found = measure(
         bench_backbone(backbone, shape, drawn, seed), drawn, method, scale, epochs, turns,
         plain_turns, questions, steps, repeats, seed,
     )  # fmt: skip
-    benched({"data": runs.label(data, length), **found}, out, as_json, "lmem bench train")
+    benched({"data": splits.label(data, length), **found}, out, as_json, "lmem bench train")
 
 
 @verbs.command("eval")
@@ -102,15 +104,15 @@ def bench_eval(
     as_json: Json = False,
 ):
     """Writing and answering, against one conversation and one question at a time; and the floor."""
-    from lmem import runs
     from lmem.bench.evaluate import bench_eval as measure
+    from lmem.data import splits
 
-    drawn = runs.for_testing(data, conversations, length, seed)
+    drawn = splits.for_testing(data, conversations, length, seed)
     found = measure(
         bench_backbone(backbone, shape, drawn, seed), drawn, method, scale, turns, plain_turns,
         questions, asked, max_new_tokens, repeats, seed,
     )  # fmt: skip
-    benched({"data": runs.label(data, length), **found}, out, as_json, "lmem bench eval")
+    benched({"data": splits.label(data, length), **found}, out, as_json, "lmem bench eval")
 
 
 @verbs.command("write")
@@ -127,11 +129,11 @@ def bench_write(
     as_json: Json = False,
 ):
     """A turn's cost from turn 10 on, and the cost of a write and a read from 64 rows on."""
-    from lmem import runs
-    from lmem.backbone import load_backbone
+    from lmem.backbone.backbone import load_backbone
     from lmem.bench import write as bench
+    from lmem.data import splits
 
-    [conversation] = runs.for_testing("tinyworld", 1, min(max(turns, 10), 2000), seed)
+    [conversation] = splits.for_testing("tinyworld", 1, min(max(turns, 10), 2000), seed)
     found = bench.bench_write(
         load_backbone(backbone), conversation.texts(), writes.split(",") if writes else None,
         [n for n in bench.TURNS if n < turns] + [turns], [n for n in bench.ROWS if n < rows] + [rows],
@@ -142,7 +144,7 @@ def bench_write(
 
 def bench_backbone(backbone, shape, conversations, seed):
     """A loaded backbone, or one of a published size with random weights."""
-    from lmem.backbone import load_backbone
+    from lmem.backbone.backbone import load_backbone
     from lmem.bench.shape import random_backbone
 
     if shape is None:
@@ -152,7 +154,7 @@ def bench_backbone(backbone, shape, conversations, seed):
 
 def benched(found, out, as_json, title):
     """Write the result file, print all of it as JSON, or what matters of it as tables."""
-    from lmem import results
+    from lmem.evaluation import results
 
     if out:
         results.save(found, out)

@@ -30,14 +30,14 @@ def bench_plan(
     as_json: Json = False,
 ):
     """What `lmem plan` says of memory and time, against what a run takes here."""
-    from lmem import runs
     from lmem.bench.plan import bench_plan as measure
+    from lmem.data import splits
 
-    drawn = runs.for_testing(data, conversations, length, seed)
+    drawn = splits.for_testing(data, conversations, length, seed)
     loaded = bench_backbone(backbone, shape, drawn, seed)
     found = measure(loaded, drawn, method, scale, batch, repeats, seed)
     tables = {"by_phase": found.pop("phases")}
-    found = {"data": runs.label(data, length), **found, **tables}
+    found = {"data": splits.label(data, length), **found, **tables}
     benched(found, out, as_json, "lmem bench plan")
 
 
@@ -63,11 +63,11 @@ def bench_rows(
     as_json: Json = False,
 ):
     """Latency, memory and answers by rows of the bank: exact, exact in chunks, the k best of an index. Sizes in --out stay."""
-    from lmem import results
+    from lmem.backbone.latent_cache import cached
     from lmem.bench import rows as bench
-    from lmem.cache import cached
     from lmem.data import locomo, tinyworld
-    from lmem.model import MemoryModel
+    from lmem.evaluation import results
+    from lmem.memory.model import MemoryModel
 
     model = MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped()
     if work:
@@ -107,24 +107,24 @@ def bench_gpu(
     as_json: Json = False,
 ):
     """Encode, write, train and answer at published sizes on one GPU, against the plain way; random weights."""
-    from lmem import plan as planning
-    from lmem import runs
     from lmem.bench.gpu import bench_gpu as measure
-    from lmem.config import Profile
+    from lmem.data import splits
     from lmem.errors import InputError
+    from lmem.experiments.planning import plan as planning
+    from lmem.experiments.planning.profiles import Profile
 
     name = "cpu" if dry_run else profile or planning.here()
     if name == "cpu" and not dry_run:
         raise InputError("expected a GPU, found none; --dry-run goes through the same on the CPU")
     small = {"batch": 8} if dry_run else {}
     conversations, length = (2, 16) if dry_run else (conversations, length)
-    drawn = runs.for_testing(data, conversations, length, seed)
+    drawn = splits.for_testing(data, conversations, length, seed)
     found = measure(
         drawn, ("flan-t5-small",) if dry_run else tuple(sizes.split(",")), Profile.of(name, **small),
         method, scale, batch=4 if dry_run else 16, plain_texts=2 if dry_run else 4,
         max_new_tokens=4 if dry_run else 32, repeats=repeats, seed=seed,
     )  # fmt: skip
-    found = {"data": runs.label(data, length), "dry_run": dry_run, **found}
+    found = {"data": splits.label(data, length), "dry_run": dry_run, **found}
     benched(found, out, as_json, "lmem bench gpu")
     if dry_run and not as_json:
         Console().print(DRY, soft_wrap=True)

@@ -20,8 +20,8 @@ def time_book(
     as_json: Json = False,
 ):
     """Run every notebook once on this machine: seconds, CPU seconds, peak memory. Nothing is stored in them."""
-    from lmem import results
     from lmem.bench.book import table, time_notebooks
+    from lmem.evaluation import results
 
     found = time_notebooks(notebooks or sorted(Path("notebooks").glob("*.ipynb")))
     if out:

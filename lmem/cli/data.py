@@ -7,7 +7,7 @@ import typer
 
 from lmem.cli.options import Json, Seed
 from lmem.cli.printing import show
-from lmem.files import expect_file
+from lmem.utils.files import expect_file
 
 verbs = typer.Typer(
     no_args_is_help=True, help="Conversations: LoCoMo's release, or tinyworld's generator."
@@ -25,14 +25,14 @@ def data_locomo(
     as_json: Json = False,
 ):
     """Read LoCoMo's release: counts, questions per lag bucket of the test split, and every problem found."""
-    from lmem import score
     from lmem.data import locomo
+    from lmem.metrics import forgetting
 
     conversations = locomo.load(path, evidence)
     found = conversations.report.as_dict()
     if set(locomo.PAPER_TEST) <= {c.id for c in conversations}:
         lags = [q.lag for c in locomo.paper_split(conversations)[1] for q in c.questions]
-        curve = score.forgetting_curve(lags, [0.0] * len(lags))
+        curve = forgetting.forgetting_curve(lags, [0.0] * len(lags))
         found["test_split"] = {
             "questions": len(lags),
             "lag_buckets": curve["n"],
@@ -63,8 +63,8 @@ def data_tinyworld(
     as_json: Json = False,
 ):
     """Generate conversations with exact evidence, and their counterfactual twins."""
-    from lmem import results
     from lmem.data import locomo, tinyworld
+    from lmem.evaluation import results
 
     world = tinyworld.World(turns=turns, facts=facts, overwritten=overwritten, pool=pool)
     samples = tinyworld.samples(conversations, seed, world)

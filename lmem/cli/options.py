@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lmem.errors import InputError
-from lmem.files import expect_file
+from lmem.utils.files import expect_file
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 BackboneName = Annotated[str, typer.Option(help='"nano", an id on the hub, or a folder.')]

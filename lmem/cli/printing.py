@@ -44,8 +44,8 @@ def listing(rows, title):
 
 
 def brief(summary, title):
-    """A summary of `lmem.evaluate`: a line for each condition, then the headline figures."""
-    from lmem import tables
+    """A summary of `lmem.evaluation.evaluate`: a line for each condition, then the headline figures."""
+    from lmem.evaluation import tables
 
     if summary["n"]:
         listing(tables.printed_conditions(summary), f"{title}: percent; bits over no bank")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lmem.data import release
+from lmem.data import locomo_release
 from lmem.data.conversation import (
     CATEGORIES,
     Conversation,
@@ -56,15 +56,15 @@ def load(
     raises    DataError if the file is missing, broken off, not the release, or of another form
     """
     if path is None:
-        path = release.find() or release.download()
-        verify = verify or path == release.cache_path()
+        path = locomo_release.find() or locomo_release.download()
+        verify = verify or path == locomo_release.cache_path()
     path = Path(path).expanduser()
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"expected a LoCoMo file at {path}: {error.strerror or error}") from error
     if verify:
-        release.check(content, path)
+        locomo_release.check(content, path)
     try:
         samples = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 
 from lmem.data import locomo, tinyworld
-from lmem.data.tinyworld_language import UNKNOWN
+from lmem.data.tinyworld.language import UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,5 @@
-"""Figures from banks and result files, and source code shown in a notebook. No model is loaded here."""
+"""Figures and widgets, drawn from numbers that other folders compute.
+
+Every figure is a plotly figure or an SVG string with a text alternative. No model is trained
+here.
+"""

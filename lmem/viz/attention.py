@@ -19,7 +19,7 @@ def looked(records, title, texts=(), turns=None):
     """A heat map for each bank: layers over the question's tokens and the turns behind the bank's rows; a slider over the tokens
     that look.
 
-    records  {name: `lmem.record.Looked`}, of one question and one answer
+    records  {name: `lmem.analysis.attention.Looked`}, of one question and one answer
     texts    the turns' texts, for the reader who points at one
     turns    the turn behind each row, where it is not the one that wrote it last
     raises   InputError if the banks were read for different tokens
@@ -122,7 +122,7 @@ def looked_rows(records, reader=0):
 def decoded(likeness, said, bits, written, title, texts=(), answer="the answer"):
     """What each row says: beside its likeness to every turn, the bits that it alone gives the right answer.
 
-    likeness, said, bits  of `lmem.rows`: (R, T), R texts, (R,)
+    likeness, said, bits  of `lmem.analysis.row_contents`: (R, T), R texts, (R,)
     written               R numbers of the turns that wrote the rows last; rows with -1 are left out
     raises                InputError if no row was written
     """

@@ -3,7 +3,7 @@
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from lmem import probe
+from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.viz.plots import FRAMES, slide, style
 
@@ -97,8 +97,8 @@ def rows_meet(banks, title, count=24):
         figure.add_trace(heat, row=place // 2 + 1, col=place % 2 + 1)
     frames = [[go.Heatmap(z=heat.z) for heat in frame] for frame in frames]
     spoken = "; ".join(
-        f"{name}: mean cosine {probe.mean_cosine(steps[0].state.rows[0]):.2f} before the first turn, "
-        f"{probe.mean_cosine(steps[-1].state.rows[0]):.2f} after {length - 1}"
+        f"{name}: mean cosine {bank_metrics.mean_cosine(steps[0].state.rows[0]):.2f} before the first turn, "
+        f"{bank_metrics.mean_cosine(steps[-1].state.rows[0]):.2f} after {length - 1}"
         for name, steps in banks.items()
     )
     alt = f"Maps of the cosines between rows, with a slider over turns. {spoken}."
@@ -127,7 +127,7 @@ def rows_meet(banks, title, count=24):
 
 
 def _map(bank, count, scale):
-    z = (100 * probe.cosines(bank.state.rows[0].detach().float(), count)).round().numpy()
+    z = (100 * bank_metrics.cosines(bank.state.rows[0].detach().float(), count)).round().numpy()
     return go.Heatmap(
         z=z.astype("int8"), zmin=-100, zmax=100, colorscale="RdBu", showscale=scale,
         hovertemplate="cosine %{z}%<extra></extra>",

@@ -1,7 +1,7 @@
 """Curves from result files: forgetting, knowledge, tax and benefit, capacity, cost, the ablation ladder, a training's loss.
 
 Each figure takes values and gives a plotly figure, rounded. The paper's values, if they are drawn, are open diamonds of their own
-name: another backbone, other conversations, and mostly another measure (`lmem.paper`).
+name: another backbone, other conversations, and mostly another measure (`lmem.experiments.paper`).
 """
 
 import math
@@ -13,8 +13,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
-from lmem.score import BUCKET_NAMES, BUCKETS, bucket_of
-from lmem.summary import headline
+from lmem.evaluation.summary import headline
+from lmem.metrics.forgetting import BUCKET_NAMES, BUCKETS, bucket_of
 from lmem.viz.plots import COLOURS, NAMES, intervals, style
 
 FIT, PAPER = "#009E73", "#7f7f7f"
@@ -139,7 +139,7 @@ def _percent(value):
 def knowledge(curves, title, paper=None):
     """Mean F1 after each session: over the questions that can be asked by then, a growing set, and over a fixed panel.
 
-    curves  {"right": curve, "none": curve} of `lmem.score.knowledge_curve`
+    curves  {"right": curve, "none": curve} of `lmem.metrics.forgetting.knowledge_curve`
     paper   (name, (K_S, K_S - K_1)) as the paper prints them
     """
     main = curves.get("right") or curves["none"]
@@ -221,7 +221,7 @@ def tax_and_benefit(ours, title, paper=None):
 def capacity(curves, title, paper=None):
     """Memory score by the size of the bank, above in points of exact match, below in bits, with 95% intervals.
 
-    curves  {name: lines as of `lmem.sweep.gather`, of growing scale}
+    curves  {name: lines as of `lmem.experiments.sweep.gather`, of growing scale}
     paper   {name: {scale: mean recall rate, percent}}: a third panel, for it is another measure
     """
     panels = 3 if paper else 2

@@ -5,9 +5,9 @@ left = gamma^lag,   in a bank whose every row is multiplied by gamma with each t
 
 import plotly.graph_objects as go
 
-from lmem import paper
 from lmem.errors import InputError
-from lmem.score import BUCKET_NAMES, BUCKETS
+from lmem.experiments import paper
+from lmem.metrics.forgetting import BUCKET_NAMES, BUCKETS
 from lmem.viz.plots import COLOURS, slide, style
 
 BF16 = 2.0**-8  # beside a 1, bfloat16 rounds away what is smaller

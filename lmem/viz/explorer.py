@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
-from lmem import probe
+from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.viz.plots import COLOURS, FRAMES, opened, short, slide, style
 
@@ -26,7 +26,7 @@ def rows(banks, texts, title, most=None, columns=16):
 
     banks    list of Bank, one bank each: before the first turn, then after every turn
     texts    the turns' texts, one less than banks
-    most     (T + 1, R) the turn that a row holds most of, -1 for none, as `lmem.trace` finds it; default: that which wrote it last
+    most     (T + 1, R) the turn that a row holds most of, -1 for none, as `lmem.analysis.turn_trace` finds it; default: that which wrote it last
     columns  the width D is pooled to so many means
     """
     kept = _kept(banks, texts)
@@ -47,7 +47,7 @@ def rows(banks, texts, title, most=None, columns=16):
 def slots(banks, texts, title, most=None, columns=16):
     """As `rows`, and beside each row how many turns were written into it."""
     kept = _kept(banks, texts)
-    top, counts = _top(banks, kept, columns), probe.usage(banks)
+    top, counts = _top(banks, kept, columns), bank_metrics.usage(banks)
     figure = make_subplots(rows=1, cols=2, column_widths=[0.7, 0.3], horizontal_spacing=0.04)
     frames = []
     for i in kept:
@@ -89,7 +89,7 @@ def slots(banks, texts, title, most=None, columns=16):
 def square(banks, texts, title, similarity):
     """A square bank: its matrix, pooled; which of the turns written so far have keys alike; its singular values. A slider over turns.
 
-    similarity  (T, T) of `lmem.probe.key_similarity`
+    similarity  (T, T) of `lmem.analysis.bank_metrics.key_similarity`
     """
     kept = _kept(banks, texts)
     pooled = {i: _square(banks[i]) for i in kept}
@@ -155,7 +155,7 @@ def table(banks, texts):
     """The numbers behind the slider: what each turn did to the bank."""
     found = []
     for bank, text in zip(banks[1:], texts, strict=True):
-        one = probe.look(bank)
+        one = bank_metrics.look(bank)
         found.append(
             {
                 "turn": one["turns"],
@@ -255,7 +255,7 @@ def _said(figure, kept, texts):
 
 
 def _spoken(banks, texts):
-    first, last = probe.look(banks[0]), probe.look(banks[-1])
+    first, last = bank_metrics.look(banks[0]), bank_metrics.look(banks[-1])
     return (
         f"Its effective rank is {first['rank']:.0f} before the first turn and {last['rank']:.1f} after {len(texts)}; the median norm "
         f"of a row {first['middle']:.1f} and {last['middle']:.1f}."

@@ -24,7 +24,7 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 def design_space(grid, sites, pages, files):
     """Every write with every read that fits it, under the three sites of the model where the reads enter.
 
-    grid     of `lmem.methods.grid()`: methods with their write, read and aliases
+    grid     of `lmem.memory.methods.grid()`: methods with their write, read and aliases
     sites    {read: its site}
     pages    where a mechanism is explained, files, where its code is: with {kind} (read or write) and {name} to fill in
     returns  an HTML display object with one SVG, whose names are links
@@ -135,7 +135,7 @@ def _rule(x, y, other):
 def step_through(steps, name="steps"):
     """One turn step by step: the parts of the drawing that are at work, and the tensor that comes out of them.
 
-    steps    of `lmem.steps.follow`
+    steps    of `lmem.analysis.walkthrough.follow`
     name     tells several of them on one page apart
     returns  an HTML display object: radio buttons that need no script, the drawing, and a table of all steps
     """

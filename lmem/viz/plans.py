@@ -13,12 +13,12 @@ LEAST = {"memory": 1e-3, "time": 1e-1}  # GiB and seconds: where the axes begin
 def draw(result, title="A plan for each size and card", shown=3):
     """Two panels over a slider of sizes: GiB by part with what each card has, and seconds by phase; both by their logarithm.
 
-    result  of `lmem.plan.grid`
+    result  of `lmem.experiments.planning.plan.grid`
     shown   which size is there at first
     raises  InputError for another result
     """
     if result.get("what") != "plans":
-        raise InputError("expected a result of `lmem.plan.grid`")
+        raise InputError("expected a result of `lmem.experiments.planning.plan.grid`")
     sizes = list(dict.fromkeys(one["backbone"] for one in result["plans"]))
     shown = min(shown, len(sizes) - 1)
     figure = make_subplots(rows=2, cols=1, vertical_spacing=0.24)

@@ -9,9 +9,9 @@ site they stand still as they were stored. Each has a figure beside it that move
 
 import ipywidgets as widgets
 
-from lmem import talk
+from lmem.chat import session
 from lmem.errors import LmemError
-from lmem.model import MemoryModel
+from lmem.memory.model import MemoryModel
 from lmem.viz.widgets_curve import Forgetting
 from lmem.viz.widgets_svg import beside, heat, log, spoken
 from lmem.viz.widgets_write import Compare, Watch
@@ -31,7 +31,7 @@ class Chat(widgets.VBox):
     `bank` is the bank as it is now
     """
 
-    def __init__(self, model=None, said=(), name="Ana", file=talk.FILE):
+    def __init__(self, model=None, said=(), name="Ana", file=session.FILE):
         self.model = model or MemoryModel.from_shipped()
         self.name, self.spoken, self.texts = name, [], {}
         self.bank = self.before = self.model.new_bank()
@@ -59,7 +59,7 @@ class Chat(widgets.VBox):
     def take(self, line):
         """One line of the talk, as on the command line; an error is said, and the bank stays as it was."""
         try:
-            bank, said, answered = talk.step(self.model, self.bank, line, self.name)
+            bank, said, answered = session.step(self.model, self.bank, line, self.name)
         except (LmemError, OSError) as error:
             self.spoken.append(("", line, str(error)))
             return

@@ -1,6 +1,6 @@
 """Move gamma, rows and top-k, and see the curve of forgetting again: latents are made once, only writes are repeated.
 
-    share(L) = mean over the turns t of |part of t after t + 1 + L turns| / |bank|      lmem.trace; chapters 6 to 8
+    share(L) = mean over the turns t of |part of t after t + 1 + L turns| / |bank|      lmem.analysis.turn_trace; chapters 6 to 8
 
 A share is what is there, not what can be read. What can be read is shown where a trained read is at hand: the shipped adapter's,
 for the write `recent`, as bits of the right answer over the twin's bank.
@@ -12,13 +12,13 @@ import ipywidgets as widgets
 import plotly.graph_objects as go
 import torch
 
-from lmem import trace
+from lmem.analysis import turn_trace
 from lmem.errors import InputError
-from lmem.methods import find
-from lmem.model import MemoryModel
+from lmem.memory.methods import find
+from lmem.memory.model import MemoryModel
+from lmem.memory.write import WRITES
 from lmem.viz.plots import COLOURS, slide, style
 from lmem.viz.widgets_svg import beside, lines, table
-from lmem.write import WRITES
 
 METHOD = {"attention": "attention+branch", "hebbian": "hebbian+query", "slots": "slots+extension", "recent": "recent+branch"}  # fmt: skip
 SIZES = (16, 32, 64, 128, 192, 256)
@@ -46,7 +46,7 @@ def shares(rule, latents):
     """
     if len(latents) < FEW:
         raise InputError(f"expected at least {FEW} turns, got {len(latents)}")
-    size = trace.trace(rule, latents).size[1:, 1:]  # after turn s, of turn t
+    size = turn_trace.trace(rule, latents).size[1:, 1:]  # after turn s, of turn t
     return [(lag, float(size.diagonal(-lag).mean())) for lag in range(len(latents) - FEW + 1)]
 
 

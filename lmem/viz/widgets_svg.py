@@ -8,7 +8,7 @@ from html import escape
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool1d
 
-from lmem import probe
+from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.viz.plots import short
 
@@ -82,7 +82,7 @@ def heat(bank, before, texts=(), square=False):
 
 def spoken(bank, before):
     """The bank in one sentence."""
-    found = probe.look(bank)
+    found = bank_metrics.look(bank)
     if not found["turns"]:
         return f"A bank with {found['rows']} rows, before its first turn."
     far = moved(bank, before)

@@ -5,13 +5,13 @@ from html import escape
 import ipywidgets as widgets
 import torch
 
-from lmem import probe, trace
+from lmem.analysis import bank_metrics, turn_trace
 from lmem.errors import InputError, LmemError
-from lmem.methods import METHODS, find, grid
-from lmem.model import MemoryModel, as_texts
+from lmem.memory.methods import METHODS, find, grid
+from lmem.memory.model import MemoryModel, as_texts
+from lmem.memory.write import WRITES
 from lmem.viz.plots import short
 from lmem.viz.widgets_svg import beside, heat, lines, log, spoken, table
-from lmem.write import WRITES
 
 WIDE = widgets.Layout(width="auto", flex="1 1 16em")
 ROW = widgets.Layout(flex_flow="row wrap", align_items="center")
@@ -180,11 +180,11 @@ class Compare(widgets.VBox):
         """(T + 1,) what is left of the turn, as a share of the bank's norm."""
         rule = self.turns.model(write).write_rule
         if (write, fact) not in self._known:
-            if trace.exact(rule):
-                sizes = trace.trace(rule, self.turns.latents).size[:, 1:]
+            if turn_trace.exact(rule):
+                sizes = turn_trace.trace(rule, self.turns.latents).size[:, 1:]
                 self._known |= {(write, i): sizes[:, i].tolist() for i in range(sizes.shape[1])}
             else:
-                [sizes] = trace.left_out(rule, self.turns.latents, [fact]).tolist()
+                [sizes] = turn_trace.left_out(rule, self.turns.latents, [fact]).tolist()
                 self._known[write, fact] = sizes
         return self._known[write, fact]
 
@@ -215,7 +215,7 @@ def compared(sides, texts, turn, fact):
 
 
 def _numbers(bank):
-    found = probe.look(bank)
+    found = bank_metrics.look(bank)
     return {
         title: f"{round(found[key], digits) + 0.0:.{digits}f}" for title, key, digits in NUMBERS
     }

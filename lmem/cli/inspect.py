@@ -1,0 +1,118 @@
+"""Verbs that look: what is here and how well it reads, and which methods there are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lmem.cli.options import BackboneName, Json, Seed
+from lmem.cli.printing import dump, show
+from lmem.utils.files import expect_file
+
+verbs = typer.Typer()
+
+
+@verbs.command()
+def doctor(
+    questions: int = 200,
+    backbone: Annotated[str, typer.Option(help="A nano of your own: its folder.")] = "nano",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Result file to write, with all figures.", callback=expect_file),
+    ] = None,
+    as_json: Json = False,
+):
+    """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
+    import torch
+
+    from lmem.backbone import reading
+    from lmem.backbone.backbone import load_backbone
+    from lmem.evaluation import results
+    from lmem.utils import provenance
+
+    nano = load_backbone(backbone, dtype=torch.float32)  # as the shipped one is everywhere
+    with_evidence = reading.measure(nano, questions, evidence=True)
+    without = reading.measure(nano, questions, evidence=False)
+    if out:
+        full = {"backbone": "nano", "turns": reading.TURNS, "with_evidence": with_evidence}
+        full |= {
+            "without_evidence": without,
+            "alike": reading.measure(nano, questions, alike=True),
+            "fingerprint": nano.fingerprint,
+            "versions": provenance.versions(),
+        }
+        results.save(full, out)
+    show(
+        {
+            "versions": provenance.versions(),
+            "machine": provenance.machine(),
+            "nano": {
+                "fingerprint": nano.fingerprint[:16],
+                "with_evidence": with_evidence["em"],
+                "without_evidence": without["em"],
+                "best_guess": without["best_guess"],
+                "questions": questions,
+            },
+        },
+        as_json,
+        "lmem doctor",
+    )
+
+
+@verbs.command()
+def methods(
+    shape: Annotated[
+        str | None, typer.Option(help="A published size, flan-t5-small to flan-t5-xxl, no weights.")
+    ] = None,
+    backbone: BackboneName = "nano",
+    scale: Annotated[float, typer.Option(help="1 is 64 rows, 10 is 640.")] = 1,
+    grid: Annotated[bool, typer.Option(help="Every write with every read that fits.")] = False,
+    as_json: Json = False,
+):
+    """The methods there are: what is written and read where, and how many numbers of it learn."""
+    from lmem.backbone.backbone import load_backbone
+    from lmem.memory import methods as known
+
+    model = known.shape(shape) if shape else load_backbone(backbone).model
+    rows = known.table(model, scale, known.grid() if grid else known.METHODS)
+    if as_json:
+        return dump({"methods": rows})
+    table = Table(title=f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
+    for column in ("method", "also", "site", "trainable", "bank"):
+        numeric = column in ("trainable", "bank")
+        table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
+    for row in rows:
+        also, site = (row["aliases"] or ["-"])[0], row["site"] or "-"
+        table.add_row(row["method"], also, site, f"{row['trainable']:,}", f"{row['bank']:,}")
+    Console().print(table)
+
+
+@verbs.command()
+def collapse(
+    out: Annotated[
+        Path,
+        typer.Option(help="Result file to write; it holds numbers only.", callback=expect_file),
+    ],
+    data: Annotated[str, typer.Option(help='"locomo", or a file in its form.')] = "locomo",
+    conversation: Annotated[
+        str | None, typer.Option(help="Its id; default: the first of the test split.")
+    ] = None,
+    backbone: BackboneName = "nano",
+    seed: Seed = 0,
+    as_json: Json = False,
+):
+    """Is a bank collapsing? Effective rank, distinct rows, norms along one conversation, for six banks."""
+    from lmem.analysis import collapse as measured
+    from lmem.backbone.backbone import load_backbone
+    from lmem.evaluation import results
+
+    found = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
+    results.save(found, out)
+    last = {name: seen[-1] for name, seen in measured.looks(found).items()}
+    shown = {
+        name: {key: one[key] for key in ("rank", "distinct", "cosine", "middle")}
+        for name, one in last.items()
+    }
+    show({"file": str(out), "turns": found["turns"], **shown}, as_json, "lmem collapse")

@@ -1,0 +1,111 @@
+"""Checks of chapter 5: a branch and a gate by hand, what they cost in numbers, and a hook that adds beside a module."""
+
+import torch
+from torch import nn
+
+from lmem.exercises.exercise import call, exercise, expect, require, returns
+
+
+@exercise("5.1")
+def branch(answer):
+    """M.2 on plain tensors: states (N, D), rows (R, D), w_q, w_k, w_v, w_o (D, D), beta to what the states gain, (N, D)."""
+    drawn = torch.Generator().manual_seed(0)
+    states, rows = torch.randn(3, 4, generator=drawn), torch.randn(5, 4, generator=drawn)
+    maps = [torch.randn(4, 4, generator=drawn) for _ in range(4)]
+    expected = 0.5 * _found(states, rows, *maps[:3]) @ maps[3]
+    hint = "shares = softmax over the rows of (s W_q)(P W_k)^T / sqrt(D); then the values P W_v, then W_o, then beta"
+    w_q, w_k, w_v, w_o = maps
+    scores, told = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
+    slips = {
+        "the scores are not divided by sqrt(D)": 0.5 * scores.softmax(-1) @ told,
+        "the scores are divided by D; it should be its square root": 0.5 * (scores / 4).softmax(-1) @ told,
+        "the scores are divided by the square root of N; it should be that of D": 0.5 * (scores / 3**0.5).softmax(-1) @ told,
+        "the softmax runs over the states; each state divides itself among the rows": 0.5 * (scores / 2).softmax(0) @ told,
+        "the states are in it; the branch returns only what they gain": states + expected,
+        "beta is missing": 2 * expected,
+        "W_o is missing": 0.5 * _found(states, rows, w_q, w_k, w_v),
+    }  # fmt: skip
+    returns(answer, (states, rows, *maps, 0.5), expected, hint, slips=slips)
+    returns(
+        answer, (states, rows, *maps, 0.0), torch.zeros(3, 4), "with beta = 0 nothing is gained"
+    )
+    one = rows[:1].expand(5, -1).contiguous()
+    same = (one[0] @ maps[2] @ maps[3]).expand(3, -1)
+    returns(answer, (states, one, *maps, 1.0), same, "from equal rows every state gains the same")
+
+
+@exercise("5.2")
+def gated(answer):
+    """M.5's gate: states (N, D), found c (N, D), w_g (2 D, D), b_g (D) to g * c, (N, D)."""
+    drawn = torch.Generator().manual_seed(1)
+    states, found = torch.randn(3, 4, generator=drawn), torch.randn(3, 4, generator=drawn)
+    w_g, b_g = torch.randn(8, 4, generator=drawn), torch.full((4,), -2.0)
+    shut = torch.sigmoid(torch.tensor(-2.0)) * found
+    hint = "with W_g = 0 the gate is sigmoid(b_g) for every state"
+    slips = {
+        "this is the gate alone; it has to be multiplied with what was found": shut / found,
+        "the states went through the gate; it is for what was found": shut / found * states,
+    }
+    returns(answer, (states, found, torch.zeros(8, 4), b_g), shut, hint, slips=slips)
+    expected = torch.sigmoid(torch.cat([states, found], 1) @ w_g + b_g) * found
+    hint = "the gate sees the states first and what was found behind them, and multiplies the find"
+    other = torch.sigmoid(torch.cat([found, states], 1) @ w_g + b_g) * found
+    slips = {"the gate sees what was found first; the states come first": other}
+    returns(answer, (states, found, w_g, b_g), expected, hint, slips=slips)
+
+
+@exercise("5.3")
+def trainable(answer):
+    """Numbers that learn: (D, L) to {"m2": ..., "m5": ...}, projections shared by the layers."""
+    hint = "M.2: W_q, W_k, W_v, W_o and one beta per layer; M.5: W_q, W_k, W_v, a W_g of (2 D, D) and b_g"
+    returns(answer, (2, 3), {"m2": 4 * 4 + 3, "m5": 3 * 4 + 2 * 4 + 2}, hint)
+    returns(answer, (2048, 24), {"m2": 16_777_240, "m5": 20_973_568}, hint)
+
+
+class _Pair(nn.Module):
+    """A module whose output is a tuple, as the sublayer's is: the states doubled, and something else."""
+
+    def forward(self, states):
+        return states * 2, "kept"
+
+
+@exercise("5.4")
+def add_beside(answer):
+    """(module, gain): a hook that adds gain(input) to the first of the module's outputs; returns the handle."""
+    module, states = _Pair(), torch.tensor([[1.0, 2.0]])
+
+    def add_beside(gain):  # the module itself: the hook has to sit on it, not on a copy
+        return answer(module, gain)
+
+    handle = call(add_beside, torch.neg)
+    require(
+        hasattr(handle, "remove"),
+        "return the handle that `register_forward_hook` gives, so that the hook can be taken off",
+    )
+
+    def the_module(states):
+        return module(states)
+
+    found = call(
+        the_module,
+        states,
+        hint="a hook gets (module, args, output); args is a tuple, the input is its first; output is one too",
+    )
+    require(
+        isinstance(found, tuple) and len(found) == 2,
+        "a hook that returns something replaces the whole output: return a tuple like the one it was given",
+    )
+    expect(
+        found[0],
+        2 * states - states,
+        "the first output",
+        "output[0] + gain(states); a hook gets (module, args, output)",
+    )
+    expect(found[1], "kept", "the second output", "leave the other outputs as they are")
+    handle.remove()
+    expect(module(states)[0], 2 * states, "after handle.remove() the first output")
+
+
+def _found(states, rows, w_q, w_k, w_v):
+    shares = (states @ w_q @ (rows @ w_k).T / states.shape[1] ** 0.5).softmax(-1)
+    return shares @ (rows @ w_v)

@@ -1,0 +1,79 @@
+"""Checks of chapter 9: how much of the gradient a window sees, the detach before it, schedules, steps that vanish."""
+
+import torch
+
+from lmem.exercises.exercise import Wrong, call, exercise, expect, require, returns
+
+
+@exercise("9.1")
+def window_share(answer):
+    """Share of a decaying write's gradient that the last `window` of `turns` turns carry: (gamma, window, turns)."""
+    hint = "turn l before the last carries gamma^l; two geometric sums"
+    returns(answer, (0.5, 1, 2), 2 / 3, hint)  # 1 / (1 + 1/2)
+    returns(answer, (0.95, 8, 600), 0.336580, hint)  # 1 - 0.95^8 = 0.33658
+    returns(answer, (1.0, 8, 32), 0.25, "without decay all turns carry alike")
+    returns(answer, (0.9, 50, 20), 1.0, "a window longer than the conversation sees all of it")
+
+
+@exercise("9.2")
+def write_with_window(answer):
+    """Write turns one after the other, with gradient through the last `window` only: (write, state, turns, window)."""
+
+    def write(state, turn):
+        return 0.5 * state + turn.square()
+
+    for window, seen in ((2, [0, 0, 1, 1]), (4, [1, 1, 1, 1]), (9, [1, 1, 1, 1])):
+        turns = [torch.tensor([float(i)], requires_grad=True) for i in (1, 2, 3, 4)]
+        what = f"the state after turns of 1, 2, 3, 4 with a window of {window}"
+        try:
+            state = answer(write, torch.zeros(1), turns, window)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            raise Wrong(
+                f"with a window of {window} it stops with {type(error).__name__}: {error}"
+            ) from error
+        require(
+            isinstance(state, torch.Tensor),
+            f"{what}: expected a tensor, got {type(state).__name__}",
+        )
+        # 1; 0.5 + 4; 2.25 + 9; 5.625 + 16
+        expect(
+            state.detach(), torch.tensor([21.625]), what, "all turns are written, in their order"
+        )
+        require(
+            state.requires_grad, f"{what} carries no gradient; only what lies before the window may be cut"
+        )  # fmt: skip
+        state.backward()
+        found = [int(turn.grad is not None and bool(turn.grad.any())) for turn in turns]
+        require(
+            found == seen,
+            f"with a window of {window} the turns that got a gradient should be {seen}, they are {found} (1 yes, 0 no); "
+            "`detach` what the older turns wrote, once, just before the window begins",
+        )
+
+
+@exercise("9.3")
+def rate(answer):
+    """Learning rate at a step, from 0: (step, peak, warm-up steps, total steps)."""
+    hint = "the first step has 1/warmup of the peak, step warmup - 1 all of it"
+    returns(answer, (0, 1.0, 4, 104), 0.25, hint)
+    returns(answer, (3, 2.0, 4, 104), 2.0, hint)
+    cosine = "after the warm-up half a cosine, from 1 at its first step down to 0 at the end"
+    returns(answer, (4, 1.0, 4, 104), 1.0, cosine)
+    returns(answer, (54, 1.0, 4, 104), 0.5, cosine)  # the middle
+    returns(answer, (29, 1.0, 4, 104), 0.853553, cosine)  # (1 + cos 45 degrees) / 2
+
+
+@exercise("9.4")
+def vanishes(answer):
+    """Does a bfloat16 weight stay where it is when `step` is added? (weight, step); True or False."""
+    hint = (
+        "between 2^e and 2^(e+1) numbers lie 2^(e-7) apart; less than half of that is rounded away"
+    )
+    for weight, step in ((0.75, 1e-4), (0.02, 1e-4), (-2.0, 1e-4), (-2.0, 0.01), (3e-4, 1e-6)):
+        start = torch.tensor(weight, dtype=torch.bfloat16)
+        expected = bool(start + step == start)
+        found = call(answer, weight, step)
+        found = bool(found) if isinstance(found, torch.Tensor) and not found.ndim else found
+        expect(found, expected, f"vanishes({weight}, {step})", hint)

@@ -1,0 +1,20 @@
+"""Reads: what of a bank reaches the backbone, and how. One file each, all with the same signature."""
+
+from lmem.memory.read.branch import BranchRead
+from lmem.memory.read.extension import ExtensionRead
+from lmem.memory.read.gated_branch import GatedBranchRead
+from lmem.memory.read.prefix import PrefixRead
+from lmem.memory.read.proxy import ProxyBranchRead, ProxyGatedBranchRead
+from lmem.memory.read.query import QueryRead
+from lmem.memory.read.recall import RecallRead
+
+READS = {
+    "prefix": PrefixRead,
+    "extension": ExtensionRead,
+    "branch": BranchRead,
+    "gated_branch": GatedBranchRead,
+    "query": QueryRead,
+    "recall": RecallRead,
+    "proxy_branch": ProxyBranchRead,
+    "proxy_gated_branch": ProxyGatedBranchRead,
+}

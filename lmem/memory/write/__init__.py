@@ -1,0 +1,19 @@
+"""Write rules: (state, latents, mask) -> state. One file each, all with the same signature."""
+
+from lmem.memory.write.attention import AttentionWrite
+from lmem.memory.write.delta import DeltaWrite
+from lmem.memory.write.gated import GatedWrite
+from lmem.memory.write.hebbian import HebbianWrite
+from lmem.memory.write.keyed import KeyedWrite
+from lmem.memory.write.recent import RecentWrite
+from lmem.memory.write.slots import SlotWrite
+
+WRITES = {
+    "attention": AttentionWrite,
+    "hebbian": HebbianWrite,
+    "gated": GatedWrite,
+    "slots": SlotWrite,
+    "delta": DeltaWrite,
+    "keyed": KeyedWrite,
+    "recent": RecentWrite,
+}
