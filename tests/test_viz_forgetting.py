@@ -9,7 +9,7 @@ from lmem.analysis import turn_trace
 from lmem.data import locomo, locomo_release
 from lmem.errors import InputError
 from lmem.memory.write import WRITES
-from lmem.metrics.forgetting import bucket_of
+from lmem.metrics.forgetting import forgetting_curve
 from lmem.viz import forgetting
 
 TEXTS = [f"context: Ana: fact {i}" for i in range(6)]
@@ -115,5 +115,5 @@ def test_the_counts_are_the_releases():
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     _, test = locomo.paper_split(locomo.load(path))
     lags = [q.lag for conversation in test for q in conversation.questions]
-    assert tuple(forgetting.forgetting_curve(lags, [0.0] * len(lags))["n"]) == forgetting.QUESTIONS
+    assert tuple(forgetting_curve(lags, [0.0] * len(lags))["n"]) == forgetting.QUESTIONS
     assert json.dumps(list(forgetting.QUESTIONS))[1:-1] in figure().layout.meta["alt"]
