@@ -29,7 +29,7 @@ def test_a_profile_can_be_changed():
         ("t4", {"dtype": "bfloat16"}, "t4 has no bfloat16"),
         ("cpu", {"dtype": "int8"}, "float32, bfloat16"),
         ("cpu", {"batch": 0}, "batch must be at least 1"),
-        ("cpu", {"memory": 0}, "memory must be positive"),
+        ("cpu", {"memory": 0}, "memory must be greater than 0"),
         ("cpu", {"device": "abacus"}, "expected the device"),
         ("v100", {}, "cpu, t4, a100, h200"),
     ],

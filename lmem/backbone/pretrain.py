@@ -13,7 +13,7 @@ import math
 import random
 import re
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import islice, product
 from pathlib import Path
 
@@ -31,10 +31,10 @@ from lmem.errors import InputError
 from lmem.utils.files import write_file, write_folder
 from lmem.utils.progress import track
 from lmem.utils.provenance import machine, versions
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, Share, settings
 
 
-@dataclass(frozen=True)
+@settings
 class PretrainConfig(Settings):
     """The making of nano (chapter 1).
 
@@ -47,36 +47,26 @@ class PretrainConfig(Settings):
     bf16, compile      autocast; torch.compile, twice as fast on a CPU (needs a C++ compiler, and 2 minutes at first)
     """
 
-    steps: int = 8000
-    batch: int = 64
-    muon_lr: float = 3e-3
-    lr: float = 1.5e-3
-    table_lr: float = 1e-2
-    warmup: int = 100
-    turns: int = 8
-    listings: float = 0.15
-    undated: float = 0.3
-    alike: float = 0.5
-    width: int = 128
-    heads: int = 8
-    feed_forward: int = 256
-    layers: int = 4
+    steps: AtLeast1 = 8000
+    batch: AtLeast1 = 64
+    muon_lr: Positive = 3e-3
+    lr: Positive = 1.5e-3
+    table_lr: Positive = 1e-2
+    warmup: AtLeast1 = 100
+    turns: AtLeast2 = 8
+    listings: Share = 0.15
+    undated: Share = 0.3
+    alike: Share = 0.5
+    width: AtLeast1 = 128
+    heads: AtLeast1 = 8
+    feed_forward: AtLeast1 = 256
+    layers: AtLeast1 = 4
     bf16: bool = True
     compile: bool = False
     seed: int = 0
-    log_every: int = 500
+    log_every: AtLeast1 = 500
 
     def __post_init__(self):
-        self._at_least(
-            steps=1,
-            batch=1,
-            warmup=1,
-            turns=2,
-            width=8,
-            heads=1,
-            layers=1,
-            log_every=1,
-        )
         if self.width % self.heads:
             raise InputError(f"width {self.width} cannot be split over {self.heads} heads")
 

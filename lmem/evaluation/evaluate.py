@@ -6,7 +6,6 @@ likelihood of the right answer is measured beside the answer: it needs no decodi
 
 import math
 import time
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -20,10 +19,10 @@ from lmem.metrics import answer_scores, forgetting
 from lmem.utils import provenance
 from lmem.utils.digest import digest
 from lmem.utils.progress import track
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast1, Settings, settings
 
 
-@dataclass(frozen=True)
+@settings
 class EvalConfig(Settings):
     """Write the whole conversation, then ask (paper, section 4.2; chapter 11).
 
@@ -33,16 +32,15 @@ class EvalConfig(Settings):
     seed             of the shuffled turns and the noise
     """
 
-    batch: int = 64
-    max_new_tokens: int = 32
+    batch: AtLeast1 = 64
+    max_new_tokens: AtLeast1 = 32
     dates: bool = True
     captions: bool = True
-    budget: int = 384
+    budget: AtLeast1 = 384
     knowledge: bool = False
     seed: int = 42
 
     def __post_init__(self):
-        self._at_least(batch=1, max_new_tokens=1, budget=1)
         if self.budget > 384:
             raise InputError(f"budget must be at most 384, the longest source, not {self.budget}")
 

@@ -9,8 +9,10 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from lmem.backbone.backbone import load_backbone
 from lmem.data import splits
@@ -22,10 +24,10 @@ from lmem.memory.model import MemoryModel
 from lmem.training.evidence import RehearsalConfig, hold, rehearse
 from lmem.training.train import TrainConfig, train
 from lmem.utils.progress import track
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast1, AtLeast2, Settings, settings
 
 
-@dataclass(frozen=True)
+@settings
 class LadderConfig(Settings):
     """What all rungs of the ladder share (chapter 14).
 
@@ -39,25 +41,21 @@ class LadderConfig(Settings):
     """
 
     backbone: str = "nano"
-    n: int = 10
+    n: AtLeast2 = 10
     test_seed: int = 7
     tests: tuple[str, ...] = ("600", "cut", "2000")
-    conversations: int = 400
-    turns: int = 60
-    steps: int = 1000
-    keyed_conversations: int = 1200
-    keyed_turns: int = 100
-    rehearse: int = 2500
-    tell: int = 500
-    budget: int = 128
-    test_turns: int = 600
-    long_turns: int = 2000
+    conversations: AtLeast1 = 400
+    turns: Annotated[int, Field(ge=10)] = 60
+    steps: AtLeast1 = 1000
+    keyed_conversations: AtLeast1 = 1200
+    keyed_turns: Annotated[int, Field(ge=10)] = 100
+    rehearse: AtLeast1 = 2500
+    tell: AtLeast1 = 500
+    budget: AtLeast1 = 128
+    test_turns: Annotated[int, Field(ge=10)] = 600
+    long_turns: Annotated[int, Field(ge=10)] = 2000
 
     def __post_init__(self):
-        self._at_least(
-            n=2, conversations=1, turns=10, steps=1, keyed_conversations=1, keyed_turns=10, rehearse=1, tell=1,
-            budget=1, test_turns=10, long_turns=10,
-        )  # fmt: skip
         for test in self.tests:
             if test not in self.turns_of:
                 raise InputError(f"expected tests out of {', '.join(self.turns_of)}, not {test!r}")

@@ -6,7 +6,7 @@ goes on where it was. Cells share nothing but files: several processes, or the t
 
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -26,10 +26,10 @@ from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig, train
 from lmem.utils.files import write_file
 from lmem.utils.progress import track
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast0, AtLeast1, Settings, settings
 
 
-@dataclass(frozen=True)
+@settings
 class ReproduceConfig(Settings):
     """What all cells of the published experiment share.
 
@@ -47,17 +47,14 @@ class ReproduceConfig(Settings):
     profile: str = "cpu"
     controls: str = "all"
     constant: bool = True
-    steps: int | None = None
-    turns: int = 0
-    questions: int = 0
-    max_new_tokens: int = 32
-    budget: int = 384
+    steps: AtLeast1 | None = None
+    turns: AtLeast0 = 0
+    questions: AtLeast0 = 0
+    max_new_tokens: AtLeast1 = 32
+    budget: AtLeast1 = 384
     seed: int = 42
 
     def __post_init__(self):
-        self._at_least(turns=0, questions=0, max_new_tokens=1)
-        if self.steps is not None:
-            self._at_least(steps=1)
         Profile.of(self.profile)
 
     @classmethod

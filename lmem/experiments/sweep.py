@@ -25,10 +25,10 @@ from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig, train
 from lmem.utils.progress import track
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast0, AtLeast1, Positive, Settings, settings
 
 
-@dataclass(frozen=True)
+@settings
 class SweepConfig(Settings):
     """What all cells of a sweep share (chapter 13).
 
@@ -41,19 +41,16 @@ class SweepConfig(Settings):
 
     backbone: str = "nano"
     data: str = "tinyworld"
-    conversations: int = 400
-    turns: int = 60
-    steps: int = 1000
-    batch: int = 32
-    lr: float = 2e-3
-    cuts: int = 0
-    tests: int = 40
-    test_turns: int = 60
+    conversations: AtLeast1 = 400
+    turns: AtLeast1 = 60
+    steps: AtLeast1 = 1000
+    batch: AtLeast1 = 32
+    lr: Positive = 2e-3
+    cuts: AtLeast0 = 0
+    tests: AtLeast1 = 40
+    test_turns: AtLeast1 = 60
     test_seed: int = 7
     controls: str | None = None
-
-    def __post_init__(self):
-        self._at_least(conversations=1, tests=1, steps=1, batch=1, cuts=0)
 
 
 @dataclass(frozen=True)

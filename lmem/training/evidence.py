@@ -14,7 +14,6 @@ how to tell the decoder, through the decoder.
 import math
 import random
 import time
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -30,10 +29,10 @@ from lmem.backbone.backbone import pad
 from lmem.errors import InputError
 from lmem.memory.write.base import unit
 from lmem.utils.progress import track
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 
-@dataclass(frozen=True)
+@settings
 class RehearsalConfig(Settings):
     """What a keyed write learns from evidence (chapter 14).
 
@@ -46,29 +45,19 @@ class RehearsalConfig(Settings):
     undated    share of the conversations whose turns are written without the session's date
     """
 
-    steps: int = 2500
-    batch: int = 8
-    questions: int = 40
-    lr: float = 3e-3
-    weight_decay: float = 1e-2
-    clip: float = 2.0
-    margin: float = 0.05
-    noise: float = 0.4
-    drop: float = 0.1
-    price: tuple[float, float] = (0.3, 0.15)
-    cuts: float = 0.3
-    undated: float = 0.25
+    steps: AtLeast1 = 2500
+    batch: AtLeast1 = 8
+    questions: AtLeast1 = 40
+    lr: Positive = 3e-3
+    weight_decay: NotNegative = 1e-2
+    clip: Positive = 2.0
+    margin: NotNegative = 0.05
+    noise: NotNegative = 0.4
+    drop: Share = 0.1
+    price: tuple[NotNegative, NotNegative] = (0.3, 0.15)
+    cuts: Share = 0.3
+    undated: Share = 0.25
     seed: int = 42
-
-    def __post_init__(self):
-        self._at_least(steps=1, batch=1, questions=1, weight_decay=0.0, margin=0.0, noise=0.0)
-        if len(self.price) != 2 or min(self.price) < 0:
-            raise InputError(f"price needs two numbers of 0 or more, not {self.price}")
-        if not (self.lr > 0 and self.clip > 0):
-            raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
-        shares = (self.cuts, self.undated, self.drop)
-        if not all(0 <= share <= 1 for share in shares):
-            raise InputError(f"cuts, undated and drop must lie in [0, 1], not {shares}")
 
 
 SLOPE = 25.0

@@ -13,7 +13,6 @@ tokens divided by the tokens of all processes.
 import math
 import random
 import time
-from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -26,10 +25,10 @@ from lmem.errors import InputError
 from lmem.memory.bank import Bank, State, joined
 from lmem.training.checkpoint import Checkpoint
 from lmem.utils.progress import track
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast0, AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 
-@dataclass(frozen=True)
+@settings
 class TrainConfig(Settings):
     """Type 1 training of an adapter (paper, section 3.3 and table 1; chapter 9).
 
@@ -44,33 +43,21 @@ class TrainConfig(Settings):
     patience  stop after so many looks without a better one; 0 never stops
     """
 
-    steps: int = 1500
-    epochs: int | None = None
-    batch: int = 32
-    lr: float = 2e-3
-    weight_decay: float = 1e-2
-    warmup: int = 100
-    clip: float = 1.0
-    window: int = 8
-    cuts: int = 0
-    undated: float = 0.25
+    steps: AtLeast1 = 1500
+    epochs: AtLeast1 | None = None
+    batch: AtLeast1 = 32
+    lr: Positive = 2e-3
+    weight_decay: NotNegative = 1e-2
+    warmup: AtLeast1 = 100
+    clip: Positive = 1.0
+    window: AtLeast1 = 8
+    cuts: AtLeast0 = 0
+    undated: Share = 0.25
     constant: bool = False
-    check: int = 250
-    patience: int = 3
-    save_every: int = 250
+    check: AtLeast1 = 250
+    patience: AtLeast0 = 3
+    save_every: AtLeast1 = 250
     seed: int = 42
-
-    def __post_init__(self):
-        self._at_least(
-            steps=1, batch=1, warmup=1, weight_decay=0.0, window=1, cuts=0, check=1, patience=0,
-            save_every=1,
-        )  # fmt: skip
-        if self.epochs is not None:
-            self._at_least(epochs=1)
-        if not (self.lr > 0 and self.clip > 0):
-            raise InputError(f"lr and clip must be positive, not {self.lr} and {self.clip}")
-        if not 0 <= self.undated <= 1:
-            raise InputError(f"undated must lie in [0, 1], not {self.undated}")
 
     @classmethod
     def paper(cls, **changes):

@@ -1,14 +1,16 @@
 """Profiles of machines, and how much there is to do: what a plan is computed from (chapter 15)."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from lmem.errors import InputError
-from lmem.utils.settings import Settings
+from lmem.utils.settings import AtLeast0, AtLeast1, NotNegative, Positive, Settings, settings
 
 DTYPES = ("float32", "bfloat16")
 
 
-@dataclass(frozen=True)
+@settings
 class Profile(Settings):
     """What one machine can hold, and how fast it is by its data sheet (see `lmem plan`).
 
@@ -30,14 +32,13 @@ class Profile(Settings):
     device: str = "cpu"
     bf16: bool = True
     dtype: str = "float32"
-    memory: float = 8.0
-    tokens: int = 1024
-    batch: int = 64
-    tflops: float = 0.0
-    bandwidth: float = 0.0
+    memory: Positive = 8.0
+    tokens: AtLeast1 = 1024
+    batch: AtLeast1 = 64
+    tflops: NotNegative = 0.0
+    bandwidth: NotNegative = 0.0
 
     def __post_init__(self):
-        self._at_least(tokens=1, batch=1, tflops=0.0, bandwidth=0.0)
         if self.dtype == "float16":
             raise InputError(
                 "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
@@ -48,8 +49,6 @@ class Profile(Settings):
             raise InputError(f"{self.name} has no bfloat16; expected float32")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f'expected the device "cpu" or "cuda", not {self.device!r}')
-        if not self.memory > 0:
-            raise InputError(f"memory must be positive, not {self.memory}")
 
     @classmethod
     def of(cls, name, **changes):
@@ -79,7 +78,7 @@ PROFILES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@settings
 class Load(Settings):
     """How much there is to do: by default LoCoMo in the paper's split, counted in its release.
 
@@ -92,20 +91,13 @@ class Load(Settings):
     deleted          turns that are written where each question's evidence is left out
     """
 
-    train: tuple = (7, 4124, 689)
-    train_questions: int = 1037
-    test: tuple = (3, 1758, 681)
-    test_questions: int = 639
-    turn: float = 40.5
-    question: float = 19.6
-    answer: float = 9.8
-    padded: int = 28
-    knowledge: int = 6936
-    deleted: int = 140534
-
-    def __post_init__(self):
-        object.__setattr__(self, "train", tuple(self.train))
-        object.__setattr__(self, "test", tuple(self.test))
-        self._at_least(train_questions=1, test_questions=1, turn=1, question=1, answer=1, padded=1)
-        if min(*self.train, *self.test) < 1:
-            raise InputError(f"expected conversations with turns, not {self.train}, {self.test}")
+    train: tuple[AtLeast1, AtLeast1, AtLeast1] = (7, 4124, 689)
+    train_questions: AtLeast1 = 1037
+    test: tuple[AtLeast1, AtLeast1, AtLeast1] = (3, 1758, 681)
+    test_questions: AtLeast1 = 639
+    turn: Annotated[float, Field(ge=1)] = 40.5
+    question: Annotated[float, Field(ge=1)] = 19.6
+    answer: Annotated[float, Field(ge=1)] = 9.8
+    padded: AtLeast1 = 28
+    knowledge: AtLeast0 = 6936
+    deleted: AtLeast0 = 140534
