@@ -49,11 +49,17 @@ def last_text(cell):
 
 def nbval(path):
     """Arguments of a Python that runs one notebook and compares what its cells say."""
-    rules = ROOT / "tests/nbval_sanitize.cfg"
-    return [
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "lmem.settle", "--nbval", "--nbval-current-env",
-        f"--nbval-sanitize-with={rules}", "--nbval-cell-timeout=300", str(path),
-    ]  # fmt: skip
+    tests = str(ROOT / "tests")
+    arguments = [
+        *("-q", "-p", "no:cacheprovider", "-p", "nbval_rounding", "--nbval", "--nbval-current-env"),
+        f"--nbval-sanitize-with={tests}/nbval_sanitize.cfg",
+        "--nbval-cell-timeout=300",
+        str(path),
+    ]
+    code = (
+        f"import sys, pytest; sys.path.insert(0, {tests!r}); sys.exit(pytest.main({arguments!r}))"
+    )
+    return ["-c", code]
 
 
 def environment(*without):

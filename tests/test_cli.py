@@ -253,7 +253,9 @@ def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     """Too long a turn, a folder in the file's place: said in a sentence, and the bank is still there."""
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit"])
-    end = session.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
+    end = session.chat(
+        MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console
+    )
     assert end.turns_written == [1]
     said = console.export_text()
     assert "at most 384" in said

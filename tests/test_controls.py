@@ -54,7 +54,9 @@ def test_deleted_is_as_if_the_evidence_had_never_been_said(tiny, long, method):
     found = without(model, encoded(model, long[0])[:9], evidence)
     whole = from_nothing(model, texts)
     for k, turns in enumerate(evidence):
-        never = from_nothing(model, [text_baselines for t, text_baselines in enumerate(texts) if t not in turns])
+        never = from_nothing(
+            model, [text_baselines for t, text_baselines in enumerate(texts) if t not in turns]
+        )
         same(found.pick(k), never)
         assert found.pick(k).turns_written == never.turns_written
     changed(found.pick(3), whole)
@@ -132,7 +134,11 @@ def test_each_condition_reads_its_own_bank(tiny, long, monkeypatch):
     assert controls == list(CONTROLS)
     evaluate(model, asked, QUICK, controls, constant, progress=False)
     bank_of = dict(
-        zip([c for c in controls if c != "baseline" and c not in text_baselines.CHOICES], read, strict=True)
+        zip(
+            [c for c in controls if c != "baseline" and c not in text_baselines.CHOICES],
+            read,
+            strict=True,
+        )
     )
     texts = long[0].texts()
     evidence = [q.evidence for q in asked[0].questions]

@@ -39,7 +39,9 @@ def test_distinct_rows_by_hand():
 
 def test_mean_cosine_by_hand():
     # pairs: (x, y) 0, (x, -x) -1, (y, -x) 0; their mean is -1/3
-    assert bank_metrics.mean_cosine(torch.tensor([[2.0, 0], [0, 3], [-1, 0]])) == pytest.approx(-1 / 3)
+    assert bank_metrics.mean_cosine(torch.tensor([[2.0, 0], [0, 3], [-1, 0]])) == pytest.approx(
+        -1 / 3
+    )
     assert bank_metrics.mean_cosine(torch.tensor([[1.0, 0], [3, 0]])) == pytest.approx(1)
     assert bank_metrics.mean_cosine(torch.tensor([[1.0, 0], [0, 0]])) == 0
 

@@ -67,9 +67,9 @@ def test_declining_is_right_in_category_5():
 
 def test_locomo_official_by_hand():
     # stems adopt, cat / adopt, cat, dog (no articles, no "and"): 2 * 2 / (2 + 3)
-    assert answer_scores.locomo_official("adopting the cats", "Adopted a cat and dog", 4) == pytest.approx(
-        0.8
-    )
+    assert answer_scores.locomo_official(
+        "adopting the cats", "Adopted a cat and dog", 4
+    ) == pytest.approx(0.8)
     # a comma is punctuation outside category 1
     assert answer_scores.locomo_official("May 7, 2023", "7 May 2023", 2) == 1.0
     # parts pottery, camp, paint; of the answer camp, swim: (0 + 1 + 0) / 3
@@ -80,9 +80,9 @@ def test_locomo_official_by_hand():
     # category 3 ends at the first ";": likely, no; in category 4 it is 2 * 2 / (2 + 5)
     because = "Likely no; she loves trees; much"
     assert answer_scores.locomo_official("likely no", because, 3) == 1.0
-    assert answer_scores.locomo_official("likely no", "Likely no; she loves trees", 4) == pytest.approx(
-        4 / 7
-    )
+    assert answer_scores.locomo_official(
+        "likely no", "Likely no; she loves trees", 4
+    ) == pytest.approx(4 / 7)
     # category 5 asks only whether it declines
     assert answer_scores.locomo_official("Not mentioned.", "pottery", 5) == 1.0
     assert answer_scores.locomo_official("pottery", "pottery", 5) == 0.0
@@ -129,7 +129,9 @@ def test_clipping_makes_noise_positive_and_the_signed_gain_does_not():
     f_mem, f_0 = [0.6, 0.2], [0.2, 0.6]  # the same two scores, exchanged
     assert np.mean(forgetting.signed_gain(f_mem, f_0)) == pytest.approx(0.0)
     assert np.mean(forgetting.recall_rate(f_mem, f_0)) == pytest.approx(0.25)  # (.4 / .8 + 0) / 2
-    assert forgetting.clipped_gain(f_mem, f_0) == pytest.approx([0.4, 0.0])  # the draft's, undivided
+    assert forgetting.clipped_gain(f_mem, f_0) == pytest.approx(
+        [0.4, 0.0]
+    )  # the draft's, undivided
 
 
 # ---- by lag
@@ -300,7 +302,9 @@ def test_standard_error_by_hand():
     # mean .5; the conversations' sums lie +1 and -1 from it: sqrt(2 / 1 * (1 + 1)) / 4 = .5
     assert statistics.clustered_standard_error([1, 1, 0, 0], "aabb") == pytest.approx(0.5)
     # one question each is the usual one: variance of 1, 2, 3, 4 is 5/3, over 4
-    assert statistics.clustered_standard_error([1, 2, 3, 4], "abcd") == pytest.approx((5 / 12) ** 0.5)
+    assert statistics.clustered_standard_error([1, 2, 3, 4], "abcd") == pytest.approx(
+        (5 / 12) ** 0.5
+    )
     assert math.isnan(statistics.clustered_standard_error([0.1, 0.9], "aa"))
 
 
@@ -355,7 +359,9 @@ def test_wilson_by_hand():
 @pytest.mark.parametrize("level", [0.95, 0.9])
 def test_wilson_agrees_with_scipy(successes, n, level):
     theirs = binomtest(successes, n).proportion_ci(level, method="wilson")
-    assert statistics.wilson(successes, n, level) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert statistics.wilson(successes, n, level) == pytest.approx(
+        (theirs.low, theirs.high), abs=1e-9
+    )
 
 
 @pytest.mark.parametrize(("successes", "n"), [(1, 0), (3, 2), (-1, 2)])

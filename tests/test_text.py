@@ -64,12 +64,17 @@ def test_bm25_prefers_turns_that_share_rare_words():
     equal = [
         replace(NEVER, text=words) for words in ("Zed", "?")
     ]  # nothing shared, not even a word
-    assert list(text_baselines.CHOICES["bm25"](SAID, equal)) == [[4, 3, 2, 1, 0]] * 2  # the newest first
+    assert (
+        list(text_baselines.CHOICES["bm25"](SAID, equal)) == [[4, 3, 2, 1, 0]] * 2
+    )  # the newest first
 
 
 def test_bm25_turns_stand_in_their_order_too(backbone):
     pets = replace(CAT, text="dog or cat")
-    assert next(text_baselines.CHOICES["bm25"](SAID, [pets]))[:2] == [4, 0]  # the dog's turn is shorter
+    assert next(text_baselines.CHOICES["bm25"](SAID, [pets]))[:2] == [
+        4,
+        0,
+    ]  # the dog's turn is shorter
     room = tokens(backbone, source_text(pets, [SAID[0], SAID[4]]))
     assert turns(backbone, "bm25", room, [pets]) == [(0, 4)]
 

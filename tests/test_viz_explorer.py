@@ -147,7 +147,9 @@ def test_the_table_says_what_each_turn_did(by_hand):
         "distinct rows": 2, "median norm": "0.00",
     }  # fmt: skip
     assert (second["rows changed"], second["distinct rows"]) == (1, 2)
-    assert second["effective rank"] == f"{bank_metrics.effective_rank(by_hand[2].state.rows[0]):.1f}"
+    assert (
+        second["effective rank"] == f"{bank_metrics.effective_rank(by_hand[2].state.rows[0]):.1f}"
+    )
     assert second["text"] == "Ben: How sweet!"
 
 
@@ -157,7 +159,9 @@ KINDS = {"rows": "m3", "slots": "m6", "square": "m4"}
 def drawn(kind, model, banks, talk):
     if kind == "square":
         [latents] = model.encode_turns([talk])
-        return explorer.square(banks, talk, kind, bank_metrics.key_similarity(model.write_rule, latents))
+        return explorer.square(
+            banks, talk, kind, bank_metrics.key_similarity(model.write_rule, latents)
+        )
     return getattr(explorer, kind)(banks, talk, kind)
 
 

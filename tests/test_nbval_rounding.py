@@ -7,8 +7,7 @@ import sys
 import nbformat
 import pytest
 from chapters import nbval
-
-from lmem.settle import near, settled
+from nbval_rounding import near, settled
 
 
 def packed(*values, dtype="u1"):

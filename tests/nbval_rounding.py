@@ -1,6 +1,6 @@
 """Stored outputs on another processor: a number that differs by one in its last digit is the same number (plugin of pytest).
 
-    pytest -p lmem.settle --nbval notebooks
+    python -m pytest --nbval notebooks
 
 Processors add in different orders, so what lies between two roundings falls now to one side, now to the other. Before nbval
 compares a cell's outputs, each new number that has a fraction and lies one unit of the last digit from the stored one, or less, is
