@@ -113,10 +113,10 @@ def test_a_file_of_another_backbone_is_refused(tiny, nano, talk, tmp_path):
 MAPPED = """
 import sys, torch
 from pathlib import Path
-from lmem import cache
+from lmem.backbone import latent_cache
 
 status = lambda name: int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name)).split()[1])
-store = cache.Store(sys.argv[1], "x")
+store = latent_cache.Store(sys.argv[1], "x")
 if sys.argv[2] == "make":
     store.add({bytes([i]) * 32: torch.full((64, 1024), float(i)) for i in range(256)})  # 64 MiB
 else:

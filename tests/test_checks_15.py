@@ -101,5 +101,5 @@ def test_a_grid_is_drawn_with_a_frame_for_each_size():
     assert "flan-t5-small fits on t4" in figure.layout.meta["alt"]
     [row] = plans.table(found)
     assert row["fits"] == "yes"
-    with pytest.raises(InputError, match=r"lmem\.plan\.grid"):
+    with pytest.raises(InputError, match=r"lmem\.experiments\.planning\.plan\.grid"):
         plans.draw({"what": "rows"})

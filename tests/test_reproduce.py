@@ -214,7 +214,7 @@ def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, m
 
     monkeypatch.setattr(locomo_release, "find", lambda: None)
     monkeypatch.setattr(locomo_release, "download", gone)
-    monkeypatch.setattr(locomo.release, "download", gone)
+    monkeypatch.setattr(locomo.locomo_release, "download", gone)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     out = tmp_path / "out"
     code, printed, err = lmem(

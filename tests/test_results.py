@@ -69,9 +69,10 @@ def test_the_commit_is_of_the_packages_own_checkout(tmp_path, monkeypatch):
         who = ("-c", "user.name=Ana", "-c", "user.email=ana@example.org")
         subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
 
-    module = tmp_path / "results.py"
+    module = tmp_path / "package" / "utils" / "provenance.py"
+    module.parent.mkdir(parents=True)
     module.write_text("1\n")
-    monkeypatch.setattr(results, "__file__", str(module))
+    monkeypatch.setattr(provenance, "__file__", str(module))
     git("init")
     (tmp_path / "other.py").write_text("2\n")
     git("add", "other.py")

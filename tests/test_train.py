@@ -365,9 +365,9 @@ def test_the_papers_preset_is_its_table():
 RUN = """
 import sys, torch
 from lmem import MemoryModel, load_backbone
-from lmem.config import TrainConfig
-from lmem.runs import for_training
-from lmem.train import train
+from lmem.training.train import TrainConfig
+from lmem.data.splits import for_training
+from lmem.training.train import train
 
 torch.set_num_threads(1)
 folder, out = sys.argv[1:]

@@ -15,7 +15,7 @@ from lmem.viz.map import design_space, step_through
 
 ROOT = Path(__file__).parents[1]
 SITES = {name: read.site for name, read in READS.items()}
-PAGES, FILES = "book/reference/{kind}_{name}.md", "lmem/{kind}/{name}.py"
+PAGES, FILES = "book/reference/{kind}_{name}.md", "lmem/memory/{kind}/{name}.py"
 
 
 def elements(html, tag):

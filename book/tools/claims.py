@@ -38,7 +38,7 @@ from lmem.evaluation import results  # noqa: E402
 from lmem.evaluation.tables import bits, percent  # noqa: E402
 from lmem.experiments import paper  # noqa: E402
 from lmem.memory import methods  # noqa: E402
-from lmem.metrics import answer_scores  # noqa: E402
+from lmem.metrics import forgetting  # noqa: E402
 from lmem.training.train import TrainConfig  # noqa: E402
 
 VERDICTS = {

@@ -43,13 +43,13 @@ def commit():
     def git(*arguments):
         return subprocess.run(
             ["git", *arguments],
-            cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=5, check=True,
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
         ).stdout  # fmt: skip
 
     try:
         # of the package, not of a repository that has a site-packages in it
-        git("ls-files", "--error-unmatch", "__init__.py")
-        changed = git("status", "--porcelain", "--untracked-files=no", ".")
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        changed = git("status", "--porcelain", "--untracked-files=no", "..")
         return git("rev-parse", "--short", "HEAD").strip() + ("-dirty" if changed else "")
     except (OSError, subprocess.SubprocessError):
         return None
