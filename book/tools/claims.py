@@ -151,7 +151,7 @@ def calculate(expression, known):
     }
     tools = {
         "abs": abs, "exp": math.exp, "float": float, "len": len, "max": max, "min": min, "range": range, "round": round,
-        "score": answer_scores, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
+        "score": forgetting, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
         "zip": zip,
     }  # fmt: skip
     code = compile(ast.parse(expression, mode="eval"), "<claims.yml>", "eval")
