@@ -38,7 +38,7 @@ from lmem.evaluation import results  # noqa: E402
 from lmem.evaluation.tables import bits, percent  # noqa: E402
 from lmem.experiments import paper  # noqa: E402
 from lmem.memory import methods  # noqa: E402
-from lmem.metrics import forgetting  # noqa: E402
+from lmem.metrics import forgetting, statistics  # noqa: E402
 from lmem.training.train import TrainConfig  # noqa: E402
 
 VERDICTS = {
@@ -150,8 +150,8 @@ def calculate(expression, known):
         for name, value in known.items()
     }
     tools = {
-        "abs": abs, "exp": math.exp, "float": float, "len": len, "max": max, "min": min, "range": range, "round": round,
-        "score": forgetting, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
+        "abs": abs, "exp": math.exp, "float": float, "len": len, "max": max, "min": min, "range": range, "round": round, "statistics": statistics,
+        "forgetting": forgetting, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
         "zip": zip,
     }  # fmt: skip
     code = compile(ast.parse(expression, mode="eval"), "<claims.yml>", "eval")
