@@ -50,10 +50,10 @@ def tracked():
             yield name, path.read_text(encoding="utf-8")
 
 
-def load(name):
-    """A local extension of the site, as a module."""
+def load(name, folder="_ext"):
+    """A local extension of the site, or a tool, as a module."""
     pytest.importorskip("myst_nb", reason="the [book] extra is not installed")
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"book/_ext/{name}.py")
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"book/{folder}/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -64,54 +64,24 @@ def test_every_page_exists(page):
     assert any((ROOT / f"{page}{ending}").is_file() for ending in (".md", ".ipynb"))
 
 
-def test_every_mechanism_has_its_page():
-    """One page for each write and each read, from its own docstrings."""
-    pages = [p.read_text(encoding="utf-8") for p in (ROOT / "book" / "reference").glob("*.md")]
-    for folder in ("write", "read"):
-        for path in (ROOT / "lmem" / folder).glob("*.py"):
-            if path.stem in ("__init__", "attend"):
-                continue
-            line = f"```{{lmem-reference}} {folder}/{path.stem}\n"
-            assert sum(line in page for page in pages) == 1, line
-
-
-INSIDE = {  # what no program calls: the command line, what several modules lean on, words, checks of single chapters
-    "__main__", "checkpoint", "checks/words", "data/tinyworld_language", "files", "pooling", "progress", "read/attend", "talk",
-}  # fmt: skip
-
-
-def test_every_public_module_is_on_a_page():
-    """The API's pages list what a program can call; a new module gets a line there, or stands among those inside."""
+def test_every_module_is_on_one_reference_page():
+    """The command line has its own help, and checks of single chapters belong to their exercises."""
     pages = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "book/reference").glob("*.md"))
-    shown = re.findall(r"^```\{lmem-reference\} (\S+)$", pages, re.M)
-    paths = [p.relative_to(ROOT / "lmem").with_suffix("") for p in (ROOT / "lmem").rglob("*.py")]
-    modules = {p.as_posix() for p in paths if p.parts[0] not in ("cli", "bench", "assets")}
-    modules = {m for m in modules if not re.search(r"__init__$|^checks/chapter_", m)}
+    shown = re.findall(r"^\.\. automodule:: (\S+)$", pages, re.M)
+    paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "lmem").rglob("*.py")]
+    modules = {".".join(path.parts) for path in paths if path.stem not in ("__init__", "__main__")}
     assert len(shown) == len(set(shown))
-    assert set(shown) == modules - INSIDE
+    assert set(shown) == {
+        module
+        for module in modules
+        if not module.startswith(("lmem.cli.", "lmem.exercises.chapter_"))
+    }
 
 
-def test_docstrings_become_blocks():
-    reference = load("lmem_reference")
-    text = """What it does, in a
-        line or two.
-
-            P <- P + 1      here
-
-        rows   (B, R, D)  a bank, and
-               what it holds
-        mask   (B, R)
-        """
-    assert reference.blocks(text) == [
-        ("text", "What it does, in a line or two."),
-        ("code", "P <- P + 1      here"),
-        ("items", [("rows", "(B, R, D)  a bank, and what it holds"), ("mask", "(B, R)")]),
-    ]
-    tree = reference.ast.parse(
-        "class A:\n    def __init__(self, b, c=1): pass\ndef f(x): pass\nclass C:\n    d: int\n    e: float = 0.5\nclass F: pass"
-    )
-    said = [reference.signature(node) for node in tree.body]
-    assert said == ["A(b, c=1)", "f(x)", "C(d, e=0.5)", "F"]
+def test_the_drawing_of_the_folders_is_what_the_code_says():
+    assert (ROOT / "book/_static/architecture.svg").read_text("utf-8") == load(
+        "architecture", "tools"
+    ).drawing()
 
 
 def test_every_page_has_its_place():

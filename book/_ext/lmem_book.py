@@ -7,6 +7,7 @@
 - Scripts of the theme that nothing here uses are dropped, and roles that ARIA has given up are renamed.
 """
 
+import importlib.util
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from docutils import nodes
 from myst_nb.core import render
+from sphinx.ext.autodoc import mock
 from sphinx.util import logging
 
 MIME = "application/vnd.plotly.v1+json"
@@ -117,7 +119,18 @@ def _formulas(summary):
     )
 
 
+def mock_missing(app, config):
+    """Let autodoc import the package where PyTorch and its company are not installed."""
+    heavy = "torch transformers tokenizers safetensors accelerate datasets huggingface_hub sklearn scipy nltk"
+    heavy += " numpy bm25s faiss rich typer ipywidgets platformdirs nbformat nbclient"
+    config.autodoc_mock_imports = [
+        name for name in heavy.split() if importlib.util.find_spec(name) is None
+    ]
+    mock._MockObject.__or__ = mock._MockObject.__ror__ = lambda self, other: self  # `Tensor | None`
+
+
 def setup(app):
+    app.connect("config-inited", mock_missing)
     render.load_mime_renders = known_renderers(render.load_mime_renders)
     app.connect("builder-inited", add_libraries)
     app.connect("doctree-read", set_formulas)
