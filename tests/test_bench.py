@@ -18,7 +18,8 @@ from lmem.bench.write import bench_write
 from lmem.errors import InputError, LmemError, MethodError
 from lmem.evaluation import results
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, make_banks, train
+from lmem.training.banks import make_banks
+from lmem.training.train import TrainConfig, train
 from lmem.utils import timing
 
 SMALL = {"turns": 3, "plain_turns": 2, "questions": 2, "repeats": 3, "progress": False}

@@ -23,7 +23,8 @@ from lmem.evaluation.conditions import (
 )
 from lmem.evaluation.evaluate import EvalConfig, evaluate
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, constant_bank, train
+from lmem.training.banks import constant_bank
+from lmem.training.train import TrainConfig, train
 
 METHODS = ["m3", "m4", "m6", "gated+branch", "delta+query", "recent"]
 QUICK = EvalConfig(max_new_tokens=3)

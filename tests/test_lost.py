@@ -7,12 +7,11 @@ from helpers import lmem
 
 from lmem.analysis.retrieval_errors import STAGES, fates, stage
 from lmem.data import splits
-from lmem.data.conversation import Question
 from lmem.errors import MethodError
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import evaluate
 from lmem.memory.model import MemoryModel
-from lmem.training.evidence import goals
+from lmem.training.evidence_data import evidence_turns
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +59,12 @@ def test_the_first_step_that_fails_names_the_stage(em, place, empty, which):
     assert stage({"em": em, "place": place, "empty": empty}) == STAGES[which]
 
 
-def question(answer, evidence):
-    return Question(id="q", text="?", answer=answer, category=4, evidence=evidence)
-
-
-def test_goals_are_the_turns_that_each_hop_needs():
+def test_evidence_turns_are_those_that_each_hop_needs():
     texts = ["Ana: My brother is Hugo.", "Ana: Hugo lives in Rome.", "Ana: Hugo moved to Oslo."]
-    assert goals(question("Oslo", (2,)), texts) == (2, 2)
-    assert goals(question("Oslo", (0, 2)), texts) == (0, 2)
-    assert goals(question("Hugo", (0, 2)), texts) == (0, 2)  # the newest that holds it
-    assert goals(question("Bern", (1,)), texts) == (1, 1)  # told in other words
+    assert evidence_turns("Oslo", (2,), texts) == (2, 2)
+    assert evidence_turns("Oslo", (0, 2), texts) == (0, 2)
+    assert evidence_turns("Hugo", (0, 2), texts) == (0, 2)  # the newest that holds it
+    assert evidence_turns("Bern", (1,), texts) == (1, 1)  # told in other words
 
 
 def test_the_command_writes_its_file_and_refuses_another_memory(capsys, tmp_path):

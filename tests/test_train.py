@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 from helpers import away
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from lmem.backbone.backbone import load_backbone, weights_hash
@@ -22,15 +22,10 @@ from lmem.errors import InputError
 from lmem.evaluation.evaluate import EvalConfig
 from lmem.memory.methods import METHODS
 from lmem.memory.model import MemoryModel
-from lmem.training.train import (
-    TrainConfig,
-    _epochs,
-    _Lessons,
-    alike,
-    learning_rate,
-    make_banks,
-    train,
-)
+from lmem.training.banks import make_banks
+from lmem.training.dataset import Batches, Example, QuestionDataset
+from lmem.training.loss import group_by_length
+from lmem.training.train import TrainConfig, learning_rate, prepare_loss, train
 
 TABLE = [m.name for m in METHODS if m.write is not None]
 SHORT = TrainConfig(steps=12, batch=8, warmup=2, lr=5e-3)
@@ -183,8 +178,8 @@ def test_a_step_is_adamw_behind_a_clip(tiny, conversations):
     """One step by hand: g shrunk to norm `clip`, w (1 - lr wd) - lr g / (|g| + 1e-8); as small as here, 1e-8 counts."""
     config = TrainConfig(steps=1, batch=8, lr=0.1, warmup=1, weight_decay=0.3, clip=1e-6)
     model = away(MemoryModel(tiny, "m3", scale=0.25))
-    lessons = _Lessons(model, conversations, config, False)
-    lessons.loss(next(_epochs(lessons.pairs, config))).backward()
+    loss_of = prepare_loss(model, conversations, config, False)
+    loss_of(next(Batches(loss_of.dataset.examples, config.batch, config.seed))).backward()
     [weight] = model.read.parameters()
     g, before = weight.grad.clone(), weight.detach().clone()
     weight.grad = None
@@ -212,8 +207,10 @@ def test_under_a_backbone_in_bfloat16_the_adapter_stays_in_float32(
     report = train(model, conversations, config, progress=False, folder=tmp_path)
     assert sum(report["losses"][-4:]) < sum(report["losses"][:4])
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    kept = load_file(tmp_path / "checkpoint.safetensors")
-    assert {t.dtype for t in kept.values()} == {torch.float32}
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    moments = [t for state in saved["parts"]["optimizer"]["state"].values() for t in state.values()]
+    assert moments
+    assert {t.dtype for t in [*saved["weights"].values(), *moments]} == {torch.float32}
     assert weights_hash(half.model) == load_backbone(tiny_folder, dtype=torch.bfloat16).fingerprint
 
 
@@ -237,9 +234,7 @@ def test_the_precision_that_accelerate_was_told(tiny, conversations, precision, 
     assert rough["losses"] == pytest.approx(whole["losses"], abs=0.1)
 
 
-def test_a_keyed_method_that_was_not_rehearsed_learns_through_the_decoder(
-    tiny, conversations, tmp_path
-):
+def test_a_keyed_method_without_evidence_learns_through_the_decoder(tiny, conversations, tmp_path):
     """No gradient reaches its choices: they are no part of what is learned, counted or kept."""
     model = MemoryModel(tiny, "keyed", scale=0.5)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -249,7 +244,8 @@ def test_a_keyed_method_that_was_not_rehearsed_learns_through_the_decoder(
     assert all(torch.equal(before[name], dict(model.named_parameters())[name]) for name in choices)
     learned = sum(p.numel() for name, p in before.items() if name not in choices)
     assert report["parameters"] == learned
-    assert not any("gate" in name for name in load_file(tmp_path / "checkpoint.safetensors"))
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert saved["weights"].keys() == before.keys() - set(choices)
 
 
 def test_where_evidence_is_unknown_a_question_waits_for_the_end(tiny, conversations):
@@ -257,11 +253,11 @@ def test_where_evidence_is_unknown_a_question_waits_for_the_end(tiny, conversati
         replace(c, questions=tuple(replace(q, evidence=()) for q in c.questions))
         for c in conversations
     ]
-    lessons = _Lessons(MemoryModel(tiny, "m3"), asked, TrainConfig(cuts=3, undated=0), False)
-    assert lessons.pairs
-    for place, _, _ in lessons.pairs:
-        i, s = divmod(place, 4)
-        assert lessons.cuts[i][s] == len(lessons.texts[i])
+    dataset = QuestionDataset(asked, cuts=3, undated=0, seed=42)
+    assert dataset.examples
+    for example in dataset.examples:
+        conversation, written = dataset.written(example.place)
+        assert written == len(dataset.texts[conversation])
 
 
 @pytest.mark.parametrize(
@@ -281,23 +277,23 @@ def test_a_learned_write_learns(tiny, conversations, method):
 def test_a_batch_costs_what_its_questions_cost_one_by_one(tiny, conversations, method, scale):
     """Short and long answers are decoded apart, questions of other lengths behind a long prefix; the loss is the mean over all
     tokens."""
-    assert alike([3, 9, 8, 20]) == [[0, 2], [1, 3]]
-    assert alike([9, 9]) == [[0, 1]]
+    assert group_by_length([3, 9, 8, 20]) == [[0, 2], [1, 3]]
+    assert group_by_length([9, 9]) == [[0, 1]]
     model = away(MemoryModel(tiny, method, scale))
-    lessons = _Lessons(model, conversations, SHORT, False)
+    loss_of = prepare_loss(model, conversations, SHORT, False)
     long = "a wooden kettle, a glass umbrella, a red guitar and a tiny otter"
     batch = [
-        (place, prompt, (answer, long)[k % 2])
-        for k, (place, prompt, answer) in enumerate(lessons.pairs[:6])
+        Example(place, prompt, (answer, long)[k % 2])
+        for k, (place, prompt, answer) in enumerate(loss_of.dataset.examples[:6])
     ]
     prompts = {len(ids) for ids in tiny.tokenize([prompt for _, prompt, _ in batch])}
-    parts = lessons._parts(batch, lessons.lengths(batch))
-    assert len(parts) == (len(prompts) if scale == 4 else 2)
-    assert sorted(place for part in parts for place in part) == list(range(6))
+    groups = loss_of.groups(batch, loss_of.answer_lengths(batch))
+    assert len(groups) == (len(prompts) if scale == 4 else 2)
+    assert sorted(place for group in groups for place in group) == list(range(6))
     assert len(prompts) > 2
-    apart = [(lessons.loss([one]).item(), *lessons.lengths([one])) for one in batch]
+    apart = [(loss_of([one]).item(), *loss_of.answer_lengths([one])) for one in batch]
     mean = sum(loss * n for loss, n in apart) / sum(n for _, n in apart)
-    assert lessons.loss(batch).item() == pytest.approx(mean, rel=1e-5)
+    assert loss_of(batch).item() == pytest.approx(mean, rel=1e-5)
 
 
 def test_the_window_is_what_carries_gradient(tiny, conversations):
@@ -305,9 +301,9 @@ def test_the_window_is_what_carries_gradient(tiny, conversations):
     model = MemoryModel(tiny, "gated+extension", scale=0.25, write={"trainable": True})
     found = []
     for window in (1, 4, 99):
-        lessons = _Lessons(model, conversations[:1], TrainConfig(window=window), False)
+        loss_of = prepare_loss(model, conversations[:1], TrainConfig(window=window), False)
         model.zero_grad()
-        rows = lessons.bank([0])[0].state.rows
+        rows = loss_of.banks.select([0])[0].state.rows
         rows.square().sum().backward()
         found.append((rows.detach(), model.write_rule.w_v.grad.norm()))
     torch.testing.assert_close(found[0][0], found[2][0])
@@ -319,19 +315,20 @@ def test_questions_are_asked_at_cut_points_when_their_facts_were_told(
     tiny, conversations, trainable
 ):
     model = MemoryModel(tiny, "attention+extension", scale=0.25, write={"trainable": trainable})
-    lessons = _Lessons(model, conversations, TrainConfig(cuts=3, undated=0), False)
+    loss_of = prepare_loss(model, conversations, TrainConfig(cuts=3, undated=0), False)
+    dataset = loss_of.dataset
     evidence = {q.prompt: q.evidence for c in conversations for q in c.questions}
-    assert {place % 4 for place, _, _ in lessons.pairs} == {0, 1, 2, 3}
-    for place, prompt, _ in lessons.pairs:
-        i, s = divmod(place, 4)
-        assert max(evidence[prompt]) < lessons.cuts[i][s]
+    assert {example.place % 4 for example in dataset.examples} == {0, 1, 2, 3}
+    for example in dataset.examples:
+        i, s = divmod(example.place, 4)
+        assert max(evidence[example.prompt]) < dataset.cuts[i][s]
     for place in (0, 2, 7):
         i, s = divmod(place, 4)
-        alone = model.write(model.new_bank(), lessons.texts[i][: lessons.cuts[i][s]])
-        bank, of = lessons.bank([place])
-        found = bank.pick(of)
-        torch.testing.assert_close(found.state.rows, alone.state.rows, atol=1e-4, rtol=1e-4)
-        assert found.turns_written == alone.turns_written == [lessons.cuts[i][s]]
+        alone = model.write(model.new_bank(), dataset.texts[i][: dataset.cuts[i][s]])
+        banks, indices = loss_of.banks.select([place])
+        bank = banks.pick(indices)
+        torch.testing.assert_close(bank.state.rows, alone.state.rows, atol=1e-4, rtol=1e-4)
+        assert bank.turns_written == alone.turns_written == [dataset.cuts[i][s]]
 
 
 def test_the_best_weights_by_validation_are_kept(tiny, conversations):
@@ -342,8 +339,8 @@ def test_the_best_weights_by_validation_are_kept(tiny, conversations):
     checks = [loss for _, loss in report["validation"]]
     assert report["steps"] < 60
     assert checks[-1] > min(checks)
-    held = _Lessons(model, conversations[2:], config, False)
-    assert held.mean_loss(8) == pytest.approx(min(checks), rel=1e-4)
+    validation_loss = prepare_loss(model, conversations[2:], config, False)
+    assert validation_loss.mean(8) == pytest.approx(min(checks), rel=1e-4)
     paper = train(
         MemoryModel(tiny, "m3", scale=0.25), conversations[:2], TrainConfig.paper(epochs=1), False
     )
@@ -365,9 +362,8 @@ def test_the_papers_preset_is_its_table():
 RUN = """
 import sys, torch
 from lmem import MemoryModel, load_backbone
-from lmem.training.train import TrainConfig
 from lmem.data.splits import for_training
-from lmem.training.train import train
+from lmem.training.train import TrainConfig, train
 
 torch.set_num_threads(1)
 folder, out = sys.argv[1:]
@@ -392,25 +388,53 @@ def test_killed_and_started_again_it_ends_in_the_same_weights(tiny_folder, tmp_p
         for name in ("undisturbed", "killed")
     }
     subprocess.run(runs["undisturbed"], check=True, capture_output=True)
-    kept = tmp_path / "killed" / "run" / "checkpoint.safetensors"
+    checkpoint = tmp_path / "killed" / "run" / "checkpoint.pt"
     process = subprocess.Popen(runs["killed"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(6000):
-        if kept.exists() or process.poll() is not None:
+        if checkpoint.exists() or process.poll() is not None:
             break
         time.sleep(0.01)
     time.sleep(random.random() / 2)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert kept.exists()
-    with safe_open(str(kept), framework="pt") as file:
-        step = json.loads(file.metadata()["lmem"])["step"]
+    assert checkpoint.exists()
+    step = torch.load(checkpoint, weights_only=True)["step"]
     assert 0 < step < 40
     said = subprocess.run(runs["killed"], check=True, capture_output=True, text=True).stdout
     assert f"{40 - step} steps taken" in said
     first, second = weights(tmp_path / "undisturbed"), weights(tmp_path / "killed")
     assert all(torch.equal(first[name], second[name]) for name in first)
-    log = [json.loads(x) for x in (kept.parent / "log.jsonl").read_text().splitlines()]
+    log = [json.loads(x) for x in (checkpoint.parent / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in log] == list(range(1, 41))
+
+
+def test_a_weight_that_gets_no_gradient_is_saved_and_resumed(tiny, conversations, tmp_path):
+    """AdamW keeps no moments for such a weight; the checkpoint must neither expect nor invent them."""
+    config = TrainConfig(steps=6, batch=4, warmup=1, save_every=2)
+
+    def fresh():
+        model = MemoryModel(tiny, "m3", scale=0.25)
+        model.read.register_parameter("unused", torch.nn.Parameter(torch.ones(3)))
+        return model
+
+    whole, again = fresh(), fresh()
+    train(whole, conversations, config, False)
+    loss_calls = []
+
+    def stop(*args):
+        loss_calls.append(1)
+        if len(loss_calls) == 6:
+            raise KeyboardInterrupt
+
+    victim = fresh()
+    victim.read.register_forward_pre_hook(stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(victim, conversations, config, False, folder=tmp_path)
+    report = train(again, conversations, config, False, folder=tmp_path)
+    assert report["steps"] == 6
+    assert torch.equal(again.read.unused, torch.ones(3))
+    expected = whole.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in again.state_dict().items())
 
 
 def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path, monkeypatch):
@@ -440,9 +464,38 @@ def test_a_checkpoint_of_another_run_is_refused(tiny, conversations, tmp_path, m
         patched.setattr("torch.optim.AdamW.step", never)
         report = train(again, conversations, config, False, folder=tmp_path)
     assert len(report["losses"]) == 4
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"nothing")
+    whole = (tmp_path / "checkpoint.pt").read_bytes()
+    for damaged in (b"nothing", b"", whole[: len(whole) // 2]):
+        (tmp_path / "checkpoint.pt").write_bytes(damaged)
+        with pytest.raises(InputError, match="expected a checkpoint"):
+            train(again, conversations, config, False, folder=tmp_path)
+
+
+class Harmful:
+    def __reduce__(self):
+        return (Path.touch, (Path(self.path),))
+
+
+def test_a_checkpoint_executes_nothing(tiny, conversations, tmp_path):
+    harmful = Harmful()
+    harmful.path = str(tmp_path / "executed")
+    torch.save({"run": harmful}, tmp_path / "checkpoint.pt")
     with pytest.raises(InputError, match="expected a checkpoint"):
-        train(again, conversations, config, False, folder=tmp_path)
+        train(MemoryModel(tiny, "m3"), conversations, SHORT, False, folder=tmp_path)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_batches_continue_from_their_state():
+    examples = [Example(i, f"question: {i}", "yes") for i in range(7)]
+    batches = Batches(examples, 3, seed=1)
+    first = [next(batches) for _ in range(2)]
+    state = batches.state_dict()
+    rest = [next(batches) for _ in range(5)]
+    again = Batches(examples, 3, seed=2)
+    again.load_state_dict(state)
+    assert [next(again) for _ in range(5)] == rest
+    epochs = [example for batch in [*first, *rest] for example in batch]
+    assert sorted(epochs[:7]) == sorted(epochs[7:14]) == examples
 
 
 @pytest.mark.parametrize(

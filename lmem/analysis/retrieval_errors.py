@@ -8,7 +8,7 @@ import torch
 
 from lmem.analysis.row_contents import recalled
 from lmem.metrics.answer_scores import exact_match
-from lmem.training.evidence import goals
+from lmem.training.evidence_data import evidence_turns
 from lmem.utils.progress import track
 
 
@@ -29,7 +29,7 @@ def fates(model, conversations, progress=True):
         for q in conversation.questions:
             if q.answer is None or not q.evidence:
                 continue
-            first, goal = goals(q, texts)
+            first, goal = evidence_turns(q.answer, q.evidence, texts)
             shares, written = recalled(model, bank, q.prompt)[first != goal]
             held = (written == goal).nonzero()[:, 0].tolist()
             mine = shares[held[0]] if held else None

@@ -1,21 +1,24 @@
-"""Latents on disk: what the frozen encoder makes of a turn is made once, for all runs of a backbone (chapter 15).
+"""Latents on disk: the frozen encoder encodes each text only once, for all runs of a backbone (chapter 15).
 
-    key of a latent = SHA-256 of the text's token ids;   folder = fingerprint of the backbone's weights, and its dtype
+    key of a text = SHA-256 of its token ids;   folder = fingerprint of the backbone's weights, and its dtype
 
-Files are written whole and never changed, so several processes may share a folder. They are mapped into memory: what is not
-looked at is not loaded. Each text's latents carry their own sum, which is checked when they are first handed out.
+Files are written as a whole and never changed, so several processes may share a folder. They are mapped into memory, so only the
+latents that are used are loaded. The latents of each text have a checksum, which is compared when they are first used.
 """
 
 import hashlib
 import json
 import zlib
+from collections.abc import KeysView, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from lmem.backbone.backbone import Backbone
 from lmem.errors import DataError
@@ -23,101 +26,123 @@ from lmem.utils.digest import digest
 from lmem.utils.files import expect_folder, write_file
 
 FORMAT = "lmem-latents-1"
-PARTS = ("ends", "keys", "sums")
+TENSORS = ("ends", "keys", "sums", "latents")
 
 
-def cached(backbone, folder=None):
-    """The same backbone, whose `encode` looks into a folder first, and leaves there what it had to make.
+def cached(backbone: Backbone, folder: str | Path | None = None) -> Backbone:
+    """Return the same backbone with an `encode` that reads latents from a folder, and adds those that are missing.
 
-    folder   default: the user's cache folder
-    returns  Backbone; what its `encode` gives on a CPU lies in the files, so do not write into it
-    raises   InputError if a file stands where the folder should
+    Args:
+        backbone: From `load_backbone`.
+        folder: Default: the user's cache folder.
+
+    Returns:
+        A backbone. On a CPU the latents from its `encode` are mapped files, so do not change them in place.
+
+    Raises:
+        InputError: `folder` is a file.
     """
     folder = user_cache_path("lmem", appauthor=False) / "latents" if folder is None else folder
-    return _Cached(backbone, folder)
+    return CachedBackbone(backbone, folder)
 
 
-class _Cached(Backbone):
-    def __init__(self, backbone, folder):
+class CachedBackbone(Backbone):
+    """A backbone with latents on disk. Use `cached`."""
+
+    def __init__(self, backbone: Backbone, folder: str | Path) -> None:
+        """Share the model of `backbone`, and open the files of its weights and dtype in `folder`."""
         super().__init__(backbone.model, backbone.tokenizer, backbone.name)
-        kind = str(backbone.dtype).removeprefix("torch.")
+        dtype = str(backbone.dtype).removeprefix("torch.")
         self.fingerprint = backbone.fingerprint
-        self.store = Store(folder, f"{self.fingerprint[:32]}-{kind}")
+        self.store = LatentStore(folder, f"{self.fingerprint[:32]}-{dtype}")
 
-    def encode(self, texts, truncate=False, batch_tokens=None):
+    def encode(
+        self, texts: Sequence[str], truncate: bool = False, batch_tokens: int | None = None
+    ) -> list[Tensor]:
+        """Return the latents of each text, (N, D), as `Backbone.encode` does."""
         ids = self.tokenize(texts, truncate=truncate)
         keys = [hashlib.sha256(np.asarray(row, dtype="<i8").tobytes()).digest() for row in ids]
-        known = self.store.known()
+        known = self.store.update()
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if missing:
-            fresh = super().encode(list(missing.values()), truncate, batch_tokens)
-            self.store.add(dict(zip(missing, fresh, strict=True)))
+            latents = super().encode(list(missing.values()), truncate, batch_tokens)
+            self.store.add(dict(zip(missing, latents, strict=True)))
         return [self.store[key].to(self.device) for key in keys]
 
 
-class Store:
-    """Latents by key, in the files of one folder: `known()`, `store[key]` (N, D), `add({key: (N, D)})`."""
+class Place(NamedTuple):
+    """Where the latents of one text are: rows `start` to `end` of a file's latents, and their checksum."""
 
-    def __init__(self, folder, owner):
+    path: Path
+    latents: Tensor
+    start: int
+    end: int
+    checksum: int
+
+
+class LatentStore:
+    """Latents by key, in the files of one folder."""
+
+    def __init__(self, folder: str | Path, owner: str) -> None:
+        """Open the subfolder of `owner` (backbone and dtype); InputError if `folder` is a file."""
         expect_folder(folder)
         self.folder, self.owner = Path(folder) / owner, owner
-        self.places, self.read, self.checked = {}, set(), set()
+        self.places: dict[bytes, Place] = {}
+        self.opened: set[Path] = set()
+        self.checked: set[bytes] = set()
 
-    @property
-    def nbytes(self):
-        """What its files take on the disk."""
-        return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
+    def update(self) -> KeysView[bytes]:
+        """Open new files, also those of other processes, and return all keys.
 
-    def known(self):
-        """The keys there are by now, those of other processes too.
-
-        raises  DataError for a file that is damaged, or of another backbone
+        Raises:
+            DataError: A file is damaged, or of another backbone.
         """
-        for path in sorted(set(self.folder.glob("*.safetensors")) - self.read):
-            about, tensors, latents = _opened(path)
+        for path in sorted(set(self.folder.glob("*.safetensors")) - self.opened):
+            about, tensors, latents = _open(path)
             if about.get("owner") != self.owner or about.get("digest") != digest(tensors):
                 raise DataError(f"expected latents of {self.owner} at {path}; remove the file")
             starts = [0, *tensors["ends"].tolist()]
+            checksums = tensors["sums"].tolist()
             for i, key in enumerate(tensors["keys"]):
-                place = (path, latents, starts[i], starts[i + 1], tensors["sums"][i].item())
+                place = Place(path, latents, starts[i], starts[i + 1], checksums[i])
                 self.places.setdefault(bytes(key.tolist()), place)
-            self.read.add(path)
+            self.opened.add(path)
         return self.places.keys()
 
-    def __getitem__(self, key):
-        path, latents, start, end, expected = self.places[key]
-        found = latents[start:end]
+    def __getitem__(self, key: bytes) -> Tensor:
+        """Return the latents of a text, (N, D), mapped; DataError if they differ from what was saved."""
+        place = self.places[key]
+        latents = place.latents[place.start : place.end]
         if key not in self.checked:
-            if _sum(found) != expected:
-                raise DataError(f"expected latents as they were saved in {path}; remove the file")
+            if _checksum(latents) != place.checksum:
+                raise DataError(
+                    f"expected latents as they were saved in {place.path}; remove the file"
+                )
             self.checked.add(key)
-        return found
+        return latents
 
-    def add(self, latents):
-        """Write one file with all of these, {key: (N, D)}, and look into it."""
-        pieces = [one.detach().cpu().contiguous() for one in latents.values()]
+    def add(self, latents: Mapping[bytes, Tensor]) -> None:
+        """Write one file with {key: (N, D)}, and open it."""
+        pieces = [piece.detach().cpu().contiguous() for piece in latents.values()]
         tensors = {
-            "ends": torch.tensor([len(one) for one in pieces]).cumsum(0),
-            "keys": torch.tensor(list(map(list, latents)), dtype=torch.uint8),
-            "sums": torch.tensor([_sum(one) for one in pieces]),
+            "ends": torch.tensor([len(piece) for piece in pieces]).cumsum(0),
+            "keys": torch.tensor([list(key) for key in latents], dtype=torch.uint8),
+            "sums": torch.tensor([_checksum(piece) for piece in pieces]),
         }
         about = {"format": FORMAT, "owner": self.owner, "digest": digest(tensors)}
         name = hashlib.sha256(b"".join(latents)).hexdigest()[:32]
+        tensors["latents"] = torch.cat(pieces)
         with write_file(self.folder / f"{name}.safetensors") as temporary:
-            save_file(
-                {**tensors, "latents": torch.cat(pieces)},
-                str(temporary),
-                metadata={"lmem": json.dumps(about)},
-            )
-        self.known()
+            save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
+        self.update()
 
 
-def _opened(path):
-    """What a file says of itself, its small tensors, and its latents, which are mapped and not loaded."""
+def _open(path: Path) -> tuple[dict, dict[str, Tensor], Tensor]:
+    """Return a file's metadata, its small tensors, and its latents, which are mapped and not loaded."""
     try:
         with safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("lmem", "{}"))
-            tensors = {name: file.get_tensor(name) for name in (*PARTS, "latents")}
+            tensors = {name: file.get_tensor(name) for name in TENSORS}
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"expected latents at {path}; remove the file: {error}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
@@ -125,5 +150,5 @@ def _opened(path):
     return about, tensors, tensors.pop("latents")
 
 
-def _sum(latents):
+def _checksum(latents: Tensor) -> int:
     return zlib.crc32(latents.view(torch.uint8).numpy())

@@ -15,7 +15,7 @@ from lmem.bench import plain
 from lmem.bench.measure import account, in_turn, operations
 from lmem.errors import InputError, LmemError
 from lmem.memory.model import MemoryModel
-from lmem.training.train import make_banks
+from lmem.training.banks import make_banks
 from lmem.utils import provenance
 from lmem.utils.timing import matrix_rate, seconds
 

@@ -11,7 +11,7 @@ from lmem.bench import plain
 from lmem.bench.compare import PADDING, Comparison, digits, positive, some
 from lmem.errors import InputError
 from lmem.evaluation.evaluate import EvalConfig
-from lmem.training.train import make_banks
+from lmem.training.banks import make_banks
 
 CONDITIONS = 2  # the bank, and the bank forced to zero, without which there is no recall rate
 

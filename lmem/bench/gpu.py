@@ -20,7 +20,7 @@ from lmem.experiments.planning.op_cost import cost
 from lmem.experiments.planning.plan import ANSWER, MIB, memory_of, units_of
 from lmem.experiments.planning.profiles import Profile
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, _Lessons
+from lmem.training.train import TrainConfig, prepare_loss
 from lmem.utils import provenance
 from lmem.utils.timing import matrix_rate, peak_mib, reset_peak, seconds
 
@@ -113,14 +113,15 @@ class _Works:
         self.device = profile.device
         away(model.read, seed)
         config = TrainConfig.paper(batch=batch)
-        lessons = _Lessons(model, conversations, config, False)
+        loss_of = prepare_loss(model, conversations, config, False)
         optimizer = plain.optimizer_of(model, config)
         parts = [c.texts() for c in conversations]
         every = [text for one in parts for text in one]
         latents = model.encode_turns(parts)
-        drawn = random.Random(seed).choices(lessons.pairs, k=batch)
-        asked = random.Random(seed).choices(lessons.pairs, k=profile.batch)
-        banks, of = lessons.bank([place for place, *_ in asked])
+        examples = loss_of.dataset.examples
+        drawn = random.Random(seed).choices(examples, k=batch)
+        asked = random.Random(seed).choices(examples, k=profile.batch)
+        banks, of = loss_of.banks.select([place for place, *_ in asked])
         questions = {q.prompt: q for c in conversations for q in c.questions}
         sample, pairs = (
             every[:few],
@@ -129,13 +130,14 @@ class _Works:
         exactly = {"max_new_tokens": tokens, "min_new_tokens": tokens}
 
         def step():
-            lessons.loss(drawn).backward()
+            loss_of(drawn).backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
         @torch.no_grad()
         def answer():
-            inputs = backbone.inputs([prompt for _, prompt, _ in asked], True, lessons.questions)
+            prompts = [prompt for _, prompt, _ in asked]
+            inputs = backbone.inputs(prompts, True, loss_of.question_latents)
             with model.attached(banks, expand=1, of=of):
                 backbone.generate(backbone.encoded(inputs), **exactly)
 
@@ -168,7 +170,7 @@ class _Works:
         self.n = {"encode": len(every), "write": len(every), "step": batch, "answer": len(asked)}
         lengths = [len(ids) for ids in backbone.tokenize(every, truncate=True)]
         turn = sum(lengths) / len(lengths)
-        answers = sum(lessons.lengths(drawn)) / batch
+        answers = sum(loss_of.answer_lengths(drawn)) / batch
         self.tokens = {"encode": turn, "write": turn, "step": answers, "answer": tokens}
         self.ways = {
             "engine": {u: self._timed(w, self.n[u]) for u, w in self.works.items()},

@@ -19,7 +19,7 @@ from lmem.experiments.planning.meta_model import Sketch, from_config
 from lmem.experiments.planning.plan import ANSWER, MIB, in_words, measured, memory_of, units_of
 from lmem.experiments.planning.profiles import Load, Profile
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, _Lessons
+from lmem.training.train import TrainConfig, prepare_loss
 from lmem.utils import provenance
 from lmem.utils.progress import track
 from lmem.utils.timing import own_seconds, peak_mib, reset_peak
@@ -135,7 +135,7 @@ class _Real:
         model, config = self.model, TrainConfig.paper(batch=batch)
         self.learned = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(self.learned, lr=config.lr)
-        self.lessons = lessons = _Lessons(model, conversations, config, False)
+        self.loss_of = loss_of = prepare_loss(model, conversations, config, False)
         texts = [c.texts() for c in conversations]
         every = [text_baselines for one in texts for text_baselines in one]
         lengths = [len(ids) for ids in backbone.tokenize(every, truncate=True)]
@@ -144,21 +144,22 @@ class _Real:
         middle = max(0, len(order) // 2 - n // 2)
         batch_of_turns = [every[i] for i in order[middle : middle + n]]
         self.latents = model.encode_turns([one[:16] for one in texts])
-        drawn = random.Random(seed).sample(lessons.pairs, min(batch, len(lessons.pairs)))
+        examples = loss_of.dataset.examples
+        drawn = random.Random(seed).sample(examples, min(batch, len(examples)))
         prompts = [prompt for _, prompt, _ in drawn]
         golds = backbone.labels([answer for *_, answer in drawn])
-        banks, of = lessons.bank([place for place, *_ in drawn])
+        banks, of = loss_of.banks.select([place for place, *_ in drawn])
         asked = [q for c in conversations for q in c.questions if q.prompt in prompts][: len(drawn)]
         sources = text_baselines.sources(backbone, every, asked, "last_k", SOURCE)
         long = [source for source, _ in sources] or prompts
 
         def step():
-            lessons.loss(drawn).backward()
+            loss_of(drawn).backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
         def inputs(texts):
-            return backbone.encoded(backbone.inputs(texts, True, lessons.questions))
+            return backbone.encoded(backbone.inputs(texts, True, loss_of.question_latents))
 
         @torch.no_grad()
         def answer():
@@ -193,8 +194,9 @@ class _Real:
     def memory(self, working):
         """MiB by part, of what is really there; `working` as measured."""
         states = [t for state in self.optimizer.state.values() for t in state.values()]
-        turns = [z for one in self.model.encode_turns(self.lessons.texts) for z in one]
-        kept, banks = [*turns, *self.lessons.questions.values()], [*self.lessons.banks.state]
+        turns = [z for one in self.model.encode_turns(self.loss_of.dataset.texts) for z in one]
+        kept = [*turns, *self.loss_of.question_latents.values()]
+        banks = [*self.loss_of.banks.bank.state]
         return {
             "weights": _mib(self.backbone.model.parameters()),
             "adapter": _mib(self.model.state_dict().values()),

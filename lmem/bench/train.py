@@ -11,7 +11,8 @@ from itertools import islice
 from lmem.bench import plain
 from lmem.bench.compare import PADDING, Comparison, digits, positive, shortened, some
 from lmem.errors import InputError
-from lmem.training.train import TrainConfig, _epochs, _Lessons, train
+from lmem.training.dataset import Batches
+from lmem.training.train import TrainConfig, prepare_loss, train
 
 
 def bench_train(
@@ -45,19 +46,19 @@ def bench_train(
     def learn():
         return train(model, short, few, progress=False)["seconds"]["train"] / (steps * few.batch)
 
-    lessons = _Lessons(model, short, few, False)
-    batches = [*islice(_epochs(lessons.pairs, few), steps)]
+    loss_of = prepare_loss(model, short, few, False)
+    batches = [*islice(Batches(loss_of.dataset.examples, few.batch, few.seed), steps)]
 
     def steps_alone():
         for batch in batches:
-            lessons.loss(batch).backward()
+            loss_of(batch).backward()
             model.zero_grad(set_to_none=True)
 
     prompts = [*dict.fromkeys(q.prompt for q in answered)]
     sample = some(prompts, turns)
     encode = partial(model.encode_questions, sample)
     # latents of the questions: the plain way makes them in each step, and so do both if the bank enters first
-    apart = {"latents": len(prompts)} if lessons.questions else {}
+    apart = {"latents": len(prompts)} if loss_of.question_latents else {}
     own = {"question": (steps_alone, steps * few.batch)}
     own |= {unit: (encode, len(sample)) for unit in apart}
     timed = {unit: found.timed(encode, len(sample)) for unit in apart}

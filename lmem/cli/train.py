@@ -84,9 +84,9 @@ def train(
     from lmem.evaluation import results
     from lmem.memory.model import MemoryModel
     from lmem.training import checkpoint
-    from lmem.training import evidence as rehearsal
-    from lmem.training.evidence import RehearsalConfig
-    from lmem.training.train import TrainConfig, main_process
+    from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
+    from lmem.training.processes import is_main_process
+    from lmem.training.train import TrainConfig
     from lmem.training.train import train as fit
     from lmem.utils import provenance
 
@@ -105,9 +105,9 @@ def train(
     drawn, held = splits.for_training(data, conversations, turns, seed, validation, bool(rehearse))
     rehearsed = {}
     if rehearse:
-        learned = rehearsal.rehearse(model, drawn, RehearsalConfig(steps=rehearse, seed=seed))
+        learned = train_with_evidence(model, drawn, RehearsalConfig(steps=rehearse, seed=seed))
         rehearsed = {"rehearsal": learned}
-        rehearsal.hold(model)
+        freeze_retrieval(model)
     report = fit(model, drawn, config, validation=held, folder=out / "run")
     losses, seconds = report.pop("losses"), report.pop("seconds")
     about = {"method": model.method.name, "rows": model.rows, "backbone": backbone, "data": data}
@@ -118,7 +118,7 @@ def train(
         **report,
         "provenance": provenance.provenance(seed, seconds),
     }
-    if not main_process():
+    if not is_main_process():
         return
     model.save_pretrained(out)
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")

@@ -27,7 +27,7 @@ from lmem.errors import InputError
 from lmem.evaluation import text_baselines
 from lmem.memory.bank import State, joined
 from lmem.memory.model import WINDOW
-from lmem.training.train import constant_bank
+from lmem.training.banks import constant_bank
 from lmem.utils.progress import track
 
 LIGHT = ("right", "twin", "other", "none", "null_rows", "baseline")

@@ -21,7 +21,7 @@ from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig, evaluate
 from lmem.evaluation.summary import difference
 from lmem.memory.model import MemoryModel
-from lmem.training.evidence import RehearsalConfig, hold, rehearse
+from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
 from lmem.training.train import TrainConfig, train
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Settings, settings
@@ -197,8 +197,10 @@ def _taught(model, rung, seed, folder, config):
     steps = {"trained": config.steps, "decoded": config.steps, "rehearsed": config.tell}
     training, learned = TrainConfig(steps=steps[rung.weights], seed=seed), {}
     if rung.weights == "rehearsed":
-        learned = rehearse(model, drawn, RehearsalConfig(steps=config.rehearse, seed=seed))
-        hold(model)
+        learned = train_with_evidence(
+            model, drawn, RehearsalConfig(steps=config.rehearse, seed=seed)
+        )
+        freeze_retrieval(model)
         drawn = drawn[: config.conversations]  # telling needs few
     report = train(model, drawn, training, progress=False, folder=Path(f"{folder}-run"))
     report["parameters"] = learned.get("parameters", report["parameters"])

@@ -1,5 +1,5 @@
-"""Training of adapters beside a frozen backbone: the training loop, checkpoints, and supervision of keyed writes by evidence.
+"""Training of adapters on a frozen backbone: the training loop, its data, banks and loss, checkpoints, and supervision by evidence.
 
-Making the backbone itself belongs to `backbone.pretrain`. Loops over methods and seeds belong to
+Pretraining the backbone itself belongs to `backbone.pretrain`. Loops over methods and seeds belong to
 `experiments`.
 """

@@ -1,120 +1,134 @@
-"""Where a training run stands: adapter, optimiser, losses and the best weights so far, in one file that replaces itself.
+"""The state of a training run, in one file that is replaced as a whole.
 
-A run that is killed and started again finds it, goes on from there, and ends in the same weights as an undisturbed one.
+A run that is killed and started again finds the file, continues from there, and ends in the same weights as an
+uninterrupted one. The file is read with `weights_only`, so nothing in it is executed.
 """
 
 import hashlib
 import json
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from torch import nn
 
 from lmem.errors import InputError
 from lmem.utils.files import write_file
 
-FILE, LOG = "checkpoint.safetensors", "log.jsonl"
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+FILE, LOG = "checkpoint.pt", "log.jsonl"
+HISTORY = ("step", "losses", "rates", "checks", "best")
+UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError)
+
+
+class Stateful(Protocol):
+    """A part of a run whose state can be taken out and put back: optimiser, schedule, batches."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 class Checkpoint:
     """The state of a run in progress.
 
-    folder   where it is kept; None keeps nothing
-    weights  {name: parameter}; optimizer, schedule and config are the run's
-    task     what is learned, and by what, as plain values: a checkpoint of another task is not gone on with
+    Attributes:
+        step: Optimiser steps that are done.
+        losses, rates: Loss and learning rate of each step.
+        checks: (step, validation loss) of each check.
+        best: {name: weight} at the best check.
     """
 
-    def __init__(self, folder, weights, optimizer, schedule, config, task=()):
-        self.folder = None if folder is None else Path(folder)
-        self.weights, self.optimizer, self.schedule = weights, optimizer, schedule
-        shapes = {name: list(p.shape) for name, p in weights.items()}
-        said = json.dumps([config.to_json(), shapes, task], sort_keys=True)
-        self.run = hashlib.sha256(said.encode()).hexdigest()[:16]
-        self.step, self.losses, self.checks, self.best = 0, [], [], {}
+    def __init__(
+        self,
+        folder: str | Path | None,
+        identity: Any,
+        weights: Mapping[str, nn.Parameter],
+        parts: Mapping[str, Stateful],
+        writes: bool = True,
+    ) -> None:
+        """Describe the run; nothing is read or written yet.
 
-    def note(self, loss):
-        """One more step was done."""
+        Args:
+            folder: Where the file and the log are; None keeps neither.
+            identity: What is trained on what, as plain values. A checkpoint of another identity is refused.
+            weights: {name: parameter} of everything that is trained.
+            parts: {name: part} of everything else that changes from step to step.
+            writes: False in all processes but one.
+        """
+        self.folder = None if folder is None else Path(folder)
+        self.weights, self.parts, self.writes = weights, parts, writes
+        shapes = {name: list(p.shape) for name, p in weights.items()}
+        described = json.dumps([identity, shapes], sort_keys=True)
+        self.run = hashlib.sha256(described.encode()).hexdigest()[:16]
+        self.step = 0
+        self.losses: list[float] = []
+        self.rates: list[float] = []
+        self.checks: list[tuple[int, float]] = []
+        self.best: dict[str, torch.Tensor] = {}
+
+    def record(self, loss: float, rate: float) -> None:
+        """Count one more step, with its loss and its learning rate."""
         self.step += 1
         self.losses.append(loss)
+        self.rates.append(rate)
 
-    def judge(self, loss):
-        """A check on validation conversations; the weights are kept if none was better."""
+    def check(self, loss: float) -> None:
+        """Note a validation loss, and keep the weights if it is the lowest so far."""
         if not self.checks or loss < min(value for _, value in self.checks):
             self.best = {name: p.detach().clone() for name, p in self.weights.items()}
         self.checks.append((self.step, loss))
 
-    @property
-    def since_best(self):
-        """Checks since the best one."""
+    def stalled(self, patience: int) -> bool:
+        """Return True if the last `patience` checks were not better than the one before them; never for 0."""
+        if not patience or not self.checks:
+            return False
         values = [value for _, value in self.checks]
-        return len(values) - 1 - values.index(min(values)) if values else 0
+        return len(values) - 1 - values.index(min(values)) >= patience
 
     @torch.no_grad()
-    def restore_best(self):
+    def restore_best(self) -> None:
+        """Give the weights their values at the best check, if there was one."""
         for name, value in self.best.items():
             self.weights[name].copy_(value)
 
-    def write(self):
-        """Replace the file, and the log: one line per step."""
-        if self.folder is None:
+    def save(self) -> None:
+        """Replace the file, and the log with one line per step."""
+        if self.folder is None or not self.writes:
             return
-        tensors = {f"weight/{name}": p.detach() for name, p in self.weights.items()}
-        tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        for name, p in self.weights.items():
-            tensors |= {f"{part}/{name}": self.optimizer.state[p][part] for part in MOMENTS}
-        about = {"run": self.run, "step": self.step, "losses": self.losses, "checks": self.checks}
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        state = {"run": self.run} | {name: getattr(self, name) for name in HISTORY}
+        state["weights"] = {name: p.detach() for name, p in self.weights.items()}
+        state["parts"] = {name: part.state_dict() for name, part in self.parts.items()}
         with write_file(self.folder / FILE) as temporary:
-            save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
-        rate = [
-            self.schedule.base_lrs[0] * self.schedule.lr_lambdas[0](i) for i in range(self.step)
-        ]
-        lines = zip(range(self.step), self.losses, rate, strict=True)
+            torch.save(state, temporary)
+        steps = enumerate(zip(self.losses, self.rates, strict=True), start=1)
+        lines = [json.dumps({"step": i, "loss": loss, "lr": rate}) for i, (loss, rate) in steps]
         with write_file(self.folder / LOG) as temporary:
-            text = [json.dumps({"step": i + 1, "loss": loss, "lr": lr}) for i, loss, lr in lines]
-            temporary.write_text("\n".join(text) + "\n")
+            temporary.write_text("\n".join(lines) + "\n")
 
     @torch.no_grad()
-    def read(self, folder):
-        """Go on from the file in `folder`, if there is one.
+    def load(self) -> None:
+        """Continue from the file in the folder, if there is one.
 
-        raises  InputError if it is of another run, or damaged
+        Raises:
+            InputError: The file is damaged, or of another run.
         """
-        path = None if folder is None else Path(folder) / FILE
-        if path is None or not path.exists():
+        if self.folder is None or not (self.folder / FILE).exists():
             return
+        path = self.folder / FILE
         try:
-            with safe_open(str(path), framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("lmem", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError) as error:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except UNREADABLE as error:
             raise InputError(f"expected a checkpoint at {path}: {error}") from error
-        if about.get("run") != self.run:
+        if not isinstance(state, dict) or state.get("run") != self.run:
             raise InputError(
                 f"expected the checkpoint of this run at {path}, it is of other settings, another method or other conversations; "
                 "train into another folder, or remove it"
             )
-        for name, p in self.weights.items():
-            p.copy_(tensors[f"weight/{name}"])
-            moments = {part: tensors[f"{part}/{name}"] for part in MOMENTS}
-            self.optimizer.state[p] = {
-                part: value if part == "step" else value.to(p.device)
-                for part, value in moments.items()
-            }
-        self.best = {
-            name: tensors[f"best/{name}"].to(p.device)
-            for name, p in self.weights.items()
-            if f"best/{name}" in tensors
-        }
-        self.step, self.losses = about["step"], about["losses"]
-        self.checks = [tuple(check) for check in about["checks"]]
-        self.schedule.last_epoch = self.step
-        for group, base, share in zip(
-            self.optimizer.param_groups,
-            self.schedule.base_lrs,
-            self.schedule.lr_lambdas,
-            strict=True,
-        ):
-            group["lr"] = base * share(self.step)
+        for name, weight in self.weights.items():
+            weight.copy_(state["weights"][name])
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        for name in HISTORY:
+            setattr(self, name, state[name])

@@ -116,11 +116,11 @@ from pathlib import Path
 from lmem.backbone import latent_cache
 
 status = lambda name: int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name)).split()[1])
-store = latent_cache.Store(sys.argv[1], "x")
+store = latent_cache.LatentStore(sys.argv[1], "x")
 if sys.argv[2] == "make":
     store.add({bytes([i]) * 32: torch.full((64, 1024), float(i)) for i in range(256)})  # 64 MiB
 else:
-    keys, before = list(store.known()), status("VmRSS")
+    keys, before = sorted(store.update()), status("VmRSS")
     assert float(store[bytes([9]) * 32].mean()) == 9
     opened = status("VmRSS") - before
     held = status("RssAnon")
