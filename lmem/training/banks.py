@@ -8,11 +8,11 @@
 All have one method: `select(places) -> (Bank, indices into it)`.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 
 from lmem.memory.bank import Bank, State, joined
 from lmem.memory.model import MemoryModel
@@ -48,18 +48,12 @@ class LearnedBanks:
         self,
         model: MemoryModel,
         dataset: QuestionDataset,
-        latents: Sequence[Sequence[Tensor]],
         window: int,
+        processes: Accelerator | None,
     ) -> None:
-        """Keep the latents of all turns.
-
-        Args:
-            model: Its write makes the banks.
-            dataset: Says how many turns are written into the bank of a place.
-            latents: For each conversation (N, D) per turn.
-            window: W, the number of turns at the end that carry gradient.
-        """
-        self.model, self.dataset, self.latents, self.window = model, dataset, latents, window
+        """Encode all turns; W = `window` of them carry gradient at the end of each bank."""
+        self.model, self.dataset, self.window = model, dataset, window
+        self.latents = share_work(dataset.texts, model.encode_turns, processes)
 
     def select(self, places: Sequence[int]) -> tuple[Bank, list[int]]:
         """Write the banks of these places: (banks, for each place its index among them)."""
@@ -77,48 +71,13 @@ class LearnedBanks:
 Banks = FixedBanks | LearnedBanks
 
 
-def banks_of(
-    model: MemoryModel,
-    dataset: QuestionDataset,
-    window: int,
-    constant: bool = False,
-    processes: Accelerator | None = None,
-    progress: bool = True,
-) -> Banks:
-    """Choose how the banks of a data set are made, and make those that are made once.
-
-    Args:
-        model: Its write makes the banks.
-        dataset: Texts and cuts; one bank per conversation and cut.
-        window: Turns that carry gradient, for a learned write.
-        constant: One bank without content for all.
-        processes: From `start_processes`; each encodes and writes its share.
-        progress: Show a progress bar.
-    """
-    if constant:
-        return ConstantBanks(constant_bank(model))
-    if any(p.requires_grad for p in model.write_rule.parameters()):
-        latents = share_work(dataset.texts, model.encode_turns, processes)
-        return LearnedBanks(model, dataset, latents, window)
-
-    def write(part: list[tuple[list[str], list[int]]]) -> list[State]:
-        if not part:
-            return []
-        texts, cuts = map(list, zip(*part, strict=True))
-        state = make_banks(model, texts, cuts, progress=progress).state
-        by_conversation = zip(*(t.split(len(cuts[0])) for t in state), strict=True)
-        return [State(*tensors) for tensors in by_conversation]
-
-    states = share_work(list(zip(dataset.texts, dataset.cuts, strict=True)), write, processes)
-    return FixedBanks(Bank(joined(states), model.owner, model.backbone.fingerprint))
-
-
 def make_banks(
     model: MemoryModel,
     texts: Sequence[Sequence[str]],
     cuts: Sequence[Sequence[int]] | None = None,
     batch: int = 32,
     progress: bool = True,
+    processes: Accelerator | None = None,
 ) -> Bank:
     """Write every conversation into its own bank.
 
@@ -128,25 +87,32 @@ def make_banks(
             too long for the backbone are truncated.
         cuts: For each conversation the numbers of turns after which a copy of the bank is kept, in rising order,
             equally many for each. Default: at the end.
-        batch: Conversations that are written together.
+        batch: Conversations that are written together, at most.
         progress: Show a progress bar.
+        processes: From `start_processes`; each encodes and writes its share.
 
     Returns:
         All banks as one batch; the copies of one conversation are neighbours.
     """
     cuts = cuts or [[len(turns)] for turns in texts]
-    states = []
-    for first in track(range(0, len(texts), batch), "writing banks", progress):
-        chunk = range(first, min(first + batch, len(texts)))
-        bank, copies = model.new_bank(len(chunk)), []
-        start = [0] * len(chunk)
-        for end in zip(*(cuts[i] for i in chunk), strict=True):
-            turns = [texts[i][a:b] for i, a, b in zip(chunk, start, end, strict=True)]
-            bank = model.write(bank, turns, truncate=True)
-            copies.append(bank.state)
-            start = end
-        stacked = (torch.stack(tensors, 1) for tensors in zip(*copies, strict=True))  # (B, S, ...)
-        states.append(State(*(tensor.flatten(0, 1) for tensor in stacked)))
+    if processes is not None:
+        batch = min(batch, math.ceil(len(texts) / processes.num_processes))
+
+    def write(starts: list[int]) -> list[State]:
+        states = []
+        for first in track(starts, "writing banks", progress):
+            chunk = range(first, min(first + batch, len(texts)))
+            bank, copies, begin = model.new_bank(len(chunk)), [], [0] * len(chunk)
+            for end in zip(*(cuts[i] for i in chunk), strict=True):
+                turns = [texts[i][a:b] for i, a, b in zip(chunk, begin, end, strict=True)]
+                bank = model.write(bank, turns, truncate=True)
+                copies.append(bank.state)
+                begin = end
+            stacked = [torch.stack(parts, 1) for parts in zip(*copies, strict=True)]  # (B, S, ...)
+            states.append(State(*(part.flatten(0, 1) for part in stacked)))
+        return states
+
+    states = share_work(list(range(0, len(texts), batch)), write, processes)
     return Bank(joined(states), model.owner, model.backbone.fingerprint)
 
 

@@ -9,7 +9,7 @@ import json
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,14 +20,6 @@ from lmem.utils.files import write_file
 FILE, LOG = "checkpoint.pt", "log.jsonl"
 HISTORY = ("step", "losses", "rates", "checks", "best")
 UNREADABLE = (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError)
-
-
-class Stateful(Protocol):
-    """A part of a run whose state can be taken out and put back: optimiser, schedule, batches."""
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any], /) -> Any: ...
 
 
 class Checkpoint:
@@ -45,8 +37,7 @@ class Checkpoint:
         folder: str | Path | None,
         identity: Any,
         weights: Mapping[str, nn.Parameter],
-        parts: Mapping[str, Stateful],
-        writes: bool = True,
+        parts: Mapping[str, Any],
     ) -> None:
         """Describe the run; nothing is read or written yet.
 
@@ -54,11 +45,11 @@ class Checkpoint:
             folder: Where the file and the log are; None keeps neither.
             identity: What is trained on what, as plain values. A checkpoint of another identity is refused.
             weights: {name: parameter} of everything that is trained.
-            parts: {name: part} of everything else that changes from step to step.
-            writes: False in all processes but one.
+            parts: {name: part} of everything else that changes from step to step; each has `state_dict` and
+                `load_state_dict`.
         """
         self.folder = None if folder is None else Path(folder)
-        self.weights, self.parts, self.writes = weights, parts, writes
+        self.weights, self.parts = weights, parts
         shapes = {name: list(p.shape) for name, p in weights.items()}
         described = json.dumps([identity, shapes], sort_keys=True)
         self.run = hashlib.sha256(described.encode()).hexdigest()[:16]
@@ -93,9 +84,9 @@ class Checkpoint:
         for name, value in self.best.items():
             self.weights[name].copy_(value)
 
-    def save(self) -> None:
-        """Replace the file, and the log with one line per step."""
-        if self.folder is None or not self.writes:
+    def save(self, writes: bool = True) -> None:
+        """Replace the file, and the log with one line per step; of several processes only one `writes`."""
+        if self.folder is None or not writes:
             return
         state = {"run": self.run} | {name: getattr(self, name) for name in HISTORY}
         state["weights"] = {name: p.detach() for name, p in self.weights.items()}

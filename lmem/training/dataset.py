@@ -79,10 +79,6 @@ class QuestionDataset:
         conversation, point = divmod(place, len(self.cuts[0]))
         return conversation, self.cuts[conversation][point]
 
-    def identity(self) -> list:
-        """Return everything that is written and asked, as plain values: two equal ones teach the same."""
-        return [self.texts, self.cuts, self.examples]
-
 
 def _was_written(question: Question, cut: int, at_end: bool) -> bool:
     """Return True if the evidence is among the first `cut` turns; unknown evidence waits for the end."""

@@ -21,12 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    logsigmoid,
-    softplus,
-)
+from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from lmem.backbone.backbone import pad
@@ -197,18 +192,18 @@ class EvidenceLoss:
             log_p = hops[1][0][two_hops].log_softmax(1)
             loss = loss + 0.3 * margin_nll(log_p, answer_turn[two_hops], margin).mean()
         second_hop = read.halt(states, seen)[:, 0]
-        loss = loss + 0.3 * binary_cross_entropy_with_logits(second_hop, two_hops.float())
+        loss = loss + 0.3 * F.binary_cross_entropy_with_logits(second_hop, two_hops.float())
         # content: the value of the evidence names the answer's first token
         if answerable.any():
             tokens = tensor([q.token for q in batch.questions])[answerable]
             evidence = value[place[answerable], answer_turn[answerable]]
             similarity = unit(read.told(evidence)[:, 0]) @ self.embeddings.T
-            loss = loss + cross_entropy(2 * similarity / self.embeddings.shape[1] ** 0.5, tokens)
+            loss = loss + F.cross_entropy(2 * similarity / self.embeddings.shape[1] ** 0.5, tokens)
         # prices
         turns = mask.any(-1)
         spread = value[turns].mean(0).square().mean()  # 0 if the values point in all directions
         keep_price, fix_price = config.price
-        price = (keep_price * softplus(keep) + fix_price * softplus(fix))[turns].mean()
+        price = (keep_price * F.softplus(keep) + fix_price * F.softplus(fix))[turns].mean()
         return loss + 0.1 * spread + price
 
     def _noisy(self, latents: Tensor) -> Tensor:
@@ -261,7 +256,7 @@ def log_survival(write: KeyedWrite, key: Tensor, keep: Tensor, fix: Tensor) -> T
     """
     same_row = torch.sigmoid(SLOPE * (key @ key.transpose(1, 2) - write.theta))  # m, (C, t, u)
     replaced = same_row * (torch.sigmoid(keep) * torch.sigmoid(fix))[:, None, :]
-    return logsigmoid(keep) + torch.log1p(-replaced.clamp(max=1 - 1e-4)).triu(1).sum(2)
+    return F.logsigmoid(keep) + torch.log1p(-replaced.clamp(max=1 - 1e-4)).triu(1).sum(2)
 
 
 def margin_nll(log_p: Tensor, target: Tensor, margin: Tensor | float) -> Tensor:

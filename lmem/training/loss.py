@@ -43,9 +43,11 @@ class AnswerLoss:
         """Encode all questions, if the encoder's output does not depend on the bank."""
         self.model, self.dataset, self.banks = model, dataset, banks
         prompts = dataset.prompts
-        latents = share_work(
-            prompts, lambda part: list(model.encode_questions(part).values()), processes
-        )
+
+        def encode(part: list[str]) -> list[Tensor]:
+            return list(model.encode_questions(part).values())
+
+        latents = share_work(prompts, encode, processes)
         self.question_latents = dict(zip(prompts, latents, strict=True)) if latents else {}
 
     def __call__(self, batch: Sequence[Example], tokens: int | None = None) -> Tensor:

@@ -5,7 +5,7 @@ loss of a process is a sum over its tokens, divided by the tokens of all process
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar, cast
+from typing import cast
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -13,9 +13,6 @@ from accelerate.utils import gather_object, send_to_device
 from torch import Tensor
 
 from lmem.errors import InputError
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 def start_processes(device: torch.device) -> Accelerator:
@@ -37,11 +34,7 @@ def is_main_process() -> bool:
     return PartialState().is_main_process
 
 
-def share_work(
-    items: list[Item],
-    work: Callable[[list[Item]], list[Result]],
-    processes: Accelerator | None = None,
-) -> list[Result]:
+def share_work(items: list, work: Callable[[list], list], processes: Accelerator | None) -> list:
     """Split a list among the processes, and give all of them every result.
 
     Args:
@@ -52,9 +45,9 @@ def share_work(
     Returns:
         One result for each item, in their order; an empty list if `work` has no results.
     """
-    n = processes.num_processes if processes else 1
-    if processes is None or n == 1:
+    if processes is None or processes.num_processes == 1:
         return work(items)
+    n = processes.num_processes
     own = send_to_device(work(items[processes.process_index :: n]), "cpu")
     parts = gather_object([own])  # parts[p][k] belongs to item k n + p
     results = [parts[i % n][i // n] for i in range(len(items))] if any(parts) else []

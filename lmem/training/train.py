@@ -21,7 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
-from lmem.training.banks import banks_of
+from lmem.training.banks import ConstantBanks, FixedBanks, LearnedBanks, constant_bank, make_banks
 from lmem.training.checkpoint import Checkpoint
 from lmem.training.dataset import Batches, QuestionDataset
 from lmem.training.loss import AnswerLoss
@@ -75,19 +75,10 @@ class TrainConfig(Settings):
         Args:
             **changes: Settings that differ from the table.
         """
-        table: dict[str, Any] = {
-            "lr": 1e-4,
-            "weight_decay": 1e-2,
-            "warmup": 200,
-            "clip": 1.0,
-            "epochs": 10,
-            "batch": 16,
-            "window": 8,
-            "seed": 42,
-            "undated": 0.0,
-            "patience": 0,
-        }
-        return cls(**{**table, **changes})
+        optimiser = {"lr": 1e-4, "weight_decay": 1e-2, "warmup": 200, "clip": 1.0}
+        data = {"epochs": 10, "batch": 16, "window": 8, "seed": 42, "undated": 0.0}
+        values: dict[str, Any] = {**optimiser, **data, "patience": 0, **changes}
+        return cls(**values)
 
     def total_steps(self, questions: int) -> int:
         """Return the optimiser steps for this many questions."""
@@ -136,19 +127,16 @@ def train(
     )
     prepared = time.perf_counter()
 
-    steps = config.total_steps(len(loss_of.dataset.examples))
-    batches = Batches(loss_of.dataset.examples, config.batch, config.seed)
+    examples = loss_of.dataset.examples
+    steps = config.total_steps(len(examples))
+    batches = Batches(examples, config.batch, config.seed)
     optimizer = torch.optim.AdamW(weights.values(), config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate(step, config, steps)
     )
-    run = Checkpoint(
-        folder,
-        run_identity(model, config, loss_of, validation_loss),
-        weights,
-        {"optimizer": optimizer, "schedule": schedule, "batches": batches},
-        writes=processes.is_main_process,
-    )
+    datasets = [loss.dataset for loss in (loss_of, validation_loss) if loss is not None]
+    parts = {"optimizer": optimizer, "schedule": schedule, "batches": batches}
+    run = Checkpoint(folder, identity(model, config, datasets), weights, parts)
     run.load()
     for _ in track(range(run.step, steps), "training", progress):
         if run.stalled(config.patience):
@@ -173,7 +161,7 @@ def train(
         if validation_loss is not None and (run.step % config.check == 0 or last):
             run.check(validation_loss.mean(config.batch))
         if run.step % config.save_every == 0 or last or run.stalled(config.patience):
-            run.save()
+            run.save(writes=processes.is_main_process)
     run.restore_best()
     processes.wait_for_everyone()
     recent = run.losses[-100:]
@@ -182,7 +170,7 @@ def train(
         "losses": run.losses,
         "validation": run.checks,
         "steps": run.step,
-        "questions": len(loss_of.dataset.examples),
+        "questions": len(examples),
         "processes": processes.num_processes,
         "parameters": sum(p.numel() for p in weights.values()),
         "seconds": {"write": prepared - started, "train": time.perf_counter() - prepared},
@@ -237,14 +225,19 @@ def prepare_loss(
         InputError: No question has an answer.
     """
     dataset = QuestionDataset(conversations, config.cuts, config.undated, config.seed)
-    banks = banks_of(model, dataset, config.window, config.constant, processes, progress)
+    if config.constant:
+        banks = ConstantBanks(constant_bank(model))
+    elif any(p.requires_grad for p in model.write_rule.parameters()):
+        banks = LearnedBanks(model, dataset, config.window, processes)
+    else:
+        texts, cuts = dataset.texts, dataset.cuts
+        banks = FixedBanks(make_banks(model, texts, cuts, progress=progress, processes=processes))
     return AnswerLoss(model, dataset, banks, processes)
 
 
-def run_identity(
-    model: MemoryModel, config: TrainConfig, loss: AnswerLoss, validation: AnswerLoss | None
+def identity(
+    model: MemoryModel, config: TrainConfig, datasets: Sequence[QuestionDataset]
 ) -> list[Any]:
     """Return what is trained, how, and on what, as plain values: only a run with the same ones may be continued."""
     adapter = [model.owner, model.options, model.seed, model.backbone.fingerprint]
-    tasks = [loss.dataset.identity(), validation and validation.dataset.identity()]
-    return [config.to_json(), adapter, tasks]
+    return [config.to_json(), adapter, [[d.texts, d.cuts, d.examples] for d in datasets]]
