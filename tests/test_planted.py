@@ -54,8 +54,8 @@ def failing(method, request, talk, questions):
 
 
 def mask_ignored(patch):
-    joined = hooks._joined
-    patch.setattr(hooks, "_joined", lambda a, b, states: torch.ones_like(joined(a, b, states)))
+    joined = hooks.join_masks
+    patch.setattr(hooks, "join_masks", lambda a, b, states: torch.ones_like(joined(a, b, states)))
 
 
 def padding_written(patch):
@@ -94,17 +94,17 @@ def bank_of_the_neighbour(patch):
 
 
 def prefix_not_dropped(patch):
-    patch.setattr(hooks._Attachment, "_drop", lambda self, module, args, output: output)
+    patch.setattr(hooks.Attachment, "drop", lambda self, module, args, output: output)
 
 
 def stale_mask(patch):
-    joined, kept = hooks._joined, {}
+    joined, kept = hooks.join_masks, {}
 
     def first_of_this_shape(first, second, states):
         mask = joined(first, second, states)
         return kept.setdefault(tuple(mask.shape), mask)
 
-    patch.setattr(hooks, "_joined", first_of_this_shape)
+    patch.setattr(hooks, "join_masks", first_of_this_shape)
 
 
 def one_slot_too_many(patch):

@@ -1,5 +1,4 @@
 """The frozen encoder-decoder model: loading it, encoding turns, generating answers, and the hooks at its three injection sites.
 
-The shipped backbone and its pre-training live here as well. Nothing here knows what a bank or a
-method is.
+The shipped backbone and its pre-training are here as well. Nothing here knows what a bank or a method is.
 """

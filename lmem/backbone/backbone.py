@@ -1,16 +1,21 @@
-"""The backbone: a frozen encoder-decoder, and everything we ask of it (chapter 1).
+"""The backbone: a frozen encoder-decoder, and everything that is computed with it (chapter 1).
 
-Frozen means that no weight changes; gradients still pass through it. Turns are encoded in batches of similar length, masked,
-so that a turn's latents do not depend on its neighbours.
+Z = E(x), (N, D);   y = D(Z)      paper, section 2
+
+Frozen means that no weight changes; gradients still pass through it. Turns are encoded in batches of similar length with a
+mask, so that a turn's latents do not depend on the other turns of the batch.
 """
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.utils import logging as hub_logging
 from safetensors import SafetensorError
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
@@ -29,10 +34,15 @@ GREEDY = {"max_new_tokens": 32, "do_sample": False, "num_beams": 1}
 class Backbone:
     """A frozen model with its tokenizer. Use `load_backbone`.
 
-    D `width`, L `layers` of the decoder, `name`, `fingerprint` of its weights
+    Attributes:
+        model: A transformers encoder-decoder.
+        tokenizer: Its tokenizer.
+        name: "nano", an id on the hub, or a folder.
+        width: D.
+        layers: L, layers of the decoder.
     """
 
-    def __init__(self, model, tokenizer, name):
+    def __init__(self, model: Any, tokenizer: Any, name: str):
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
@@ -40,27 +50,32 @@ class Backbone:
         self.layers = len(sites.find(model, "decoder_layer")[1])
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
+        """Device of the weights."""
         return self.model.device
 
     @property
-    def dtype(self):
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
         return self.model.dtype
 
     @property
-    def encoder(self):
-        """The encoder's module."""
+    def encoder(self) -> nn.Module:
+        """Module of the encoder."""
         return self.model.get_encoder()
 
     @cached_property
-    def fingerprint(self):
-        """SHA-256 over names, shapes and values of all weights; changes if any of them does."""
+    def fingerprint(self) -> str:
+        """SHA-256 over names, shapes and values of all weights."""
         return weights_hash(self.model)
 
-    def tokenize(self, texts, max_tokens=MAX_TOKENS, truncate=False):
-        """Texts to lists of token ids, end of text included.
+    def tokenize(
+        self, texts: Sequence[str], max_tokens: int = MAX_TOKENS, truncate: bool = False
+    ) -> list[list[int]]:
+        """Return the token ids of each text, the end-of-text token included.
 
-        raises  InputError for an empty text, or for one longer than `max_tokens` unless `truncate`
+        Raises:
+            InputError: A text is empty, or longer than `max_tokens` without `truncate`.
         """
         for i, text in enumerate(texts):
             if not text.strip():
@@ -80,10 +95,18 @@ class Backbone:
                 ids[i] = row[: max_tokens - 1] + row[-1:]
         return ids
 
-    def batches(self, ids, batch_tokens=None):
-        """Rows of ids in batches of similar length: (places, input_ids, attention_mask).
+    def batches(
+        self, ids: Sequence[list[int]], batch_tokens: float | None = None
+    ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+        """Form batches of texts of similar length.
 
-        batch_tokens  tokens of a batch at most, padding counted; default: what fits a CPU's cache, or fills a GPU
+        Args:
+            ids: Token ids of each text.
+            batch_tokens: Largest number of tokens in a batch, padding included; default: what fits a CPU's cache, or fills a
+                GPU.
+
+        Yields:
+            Places of the texts, input_ids (B, N), attention_mask (B, N).
         """
         batch_tokens = batch_tokens or (1024 if self.device.type == "cpu" else 8192)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
@@ -104,24 +127,37 @@ class Backbone:
             start += size
 
     @torch.no_grad()
-    def encode(self, texts, truncate=False, batch_tokens=None):
-        """Latents of each text: list of (N, D), in the order of the texts, without padding.
+    def encode(
+        self, texts: Sequence[str], truncate: bool = False, batch_tokens: float | None = None
+    ) -> list[Tensor]:
+        """Return the encoder's hidden states (latents) of each text: (N, D), in the order of the texts, without padding.
 
-        raises  InputError for an empty text or one that is too long
+        Raises:
+            InputError: A text is empty or too long.
         """
         ids = self.tokenize(texts, truncate=truncate)
-        latents = [None] * len(ids)
+        latents: list[Any] = [None] * len(ids)
         for places, tokens, mask in self.batches(ids, batch_tokens):
             states = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
             for place, row in zip(places, states, strict=True):
                 latents[place] = row[: len(ids[place])].clone()
         return latents
 
-    def inputs(self, texts, truncate=False, latents=None):
-        """Keyword arguments of an ordinary transformers call: input_ids and attention_mask, (B, N).
+    def inputs(
+        self,
+        texts: Sequence[str],
+        truncate: bool = False,
+        latents: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Any]:
+        """Return keyword arguments of a transformers call: input_ids and attention_mask, (B, N).
 
-        latents  {text: (N, D)} of `encode`, if they are known: encoder_outputs take the place of input_ids
-        raises   InputError without a text, for an empty one, or for one that is too long
+        Args:
+            texts: The texts.
+            truncate: Cut texts that are too long.
+            latents: (N, D) of each text from `encode`, if known; then the call gets encoder_outputs instead of input_ids.
+
+        Raises:
+            InputError: There is no text, or one is empty or too long.
         """
         if not texts:
             raise InputError("expected at least one text, got none")
@@ -133,14 +169,14 @@ class Backbone:
         back = torch.tensor(places).argsort()
         return {"input_ids": tokens[back], "attention_mask": mask[back]}
 
-    def labels(self, texts):
-        """(B, N) target ids, padding as -100."""
+    def labels(self, texts: Sequence[str]) -> Tensor:
+        """Return target ids (B, N), padding as -100."""
         batch = self.inputs(texts)
         return batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
 
     @torch.no_grad()
-    def encoded(self, inputs):
-        """The same inputs for several calls: the encoder runs now, with whatever is attached, and not in each of them."""
+    def encoded(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Run the encoder once, with whatever is attached, and return inputs for several calls."""
         if "encoder_outputs" in inputs:
             return inputs
         return {
@@ -148,17 +184,21 @@ class Backbone:
             "attention_mask": inputs["attention_mask"],
         }
 
-    def states(self, inputs, labels):
-        """What the head sees at each target token, teacher-forced: (T, D), a row for every label that is no padding.
+    def states(self, inputs: dict[str, Any], labels: Tensor) -> Tensor:
+        """Return the decoder's states before the head, teacher-forced.
 
-        inputs  of `inputs` or `encoded`
-        labels  (B, N) of `labels`
+        Args:
+            inputs: From `inputs` or `encoded`.
+            labels: (B, N), from `labels`.
+
+        Returns:
+            (T, D), one row for each label that is not padding.
         """
-        found = []
+        states = []
 
-        def catch(head, args):
-            found.append(args[0][labels >= 0])
-            return (args[0][:0],)  # the head has nothing to do yet
+        def catch(head: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
+            states.append(args[0][labels >= 0])
+            return (args[0][:0],)  # so that the head has nothing to compute
 
         starts = self.model.prepare_decoder_input_ids_from_labels(labels)
         handle = self.head.register_forward_pre_hook(catch)
@@ -166,85 +206,75 @@ class Backbone:
             self.model(**inputs, decoder_input_ids=starts, use_cache=False)
         finally:
             handle.remove()
-        return found[0]
+        return states[0]
 
     @property
-    def head(self):
-        """The head's module: (..., D) -> (..., V)."""
+    def head(self) -> nn.Module:
+        """Module of the head: (..., D) -> (..., V)."""
         return self.model.get_output_embeddings()
 
-    def logits(self, inputs, labels):
-        """What the model says at each target token: (T, V), as `states`; none where a label is padding, which is most of the work."""
+    def logits(self, inputs: dict[str, Any], labels: Tensor) -> Tensor:
+        """Return the logits (T, V) at each label that is not padding, as in `states`; padding would be most of the work."""
         return self.head(self.states(inputs, labels))
 
     @torch.no_grad()
-    def bits(self, inputs, labels):
-        """(B,) log2 p(label | input), the end of the label included."""
-        found = cross_entropy(
-            self.logits(inputs, labels).float(), labels[labels >= 0], reduction="none"
-        )
+    def bits(self, inputs: dict[str, Any], labels: Tensor) -> Tensor:
+        """Return (B,) bits, log2 p(label | input), the end of the label included."""
+        logits, targets = self.logits(inputs, labels), labels[labels >= 0]
+        losses = cross_entropy(logits.float(), targets, reduction="none")  # (T,)
         rows = (labels >= 0).nonzero()[:, 0]
-        return -found.new_zeros(len(labels)).index_add(0, rows, found) / math.log(2)
+        return -losses.new_zeros(len(labels)).index_add(0, rows, losses) / math.log(2)
 
     @torch.no_grad()
-    def generate(self, inputs, **options):
-        """Greedy answers as texts; what is attached to the model is read."""
+    def generate(self, inputs: dict[str, Any], **options: Any) -> list[str]:
+        """Return greedy answers as texts; a bank that is attached to the model is read."""
         out = self.model.generate(**inputs, **{**GREEDY, **options})
         return [text.strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
 
 
-def pad(latents):
-    """List of (N_i, D) -> (B, N, D) and mask (B, N), padding at the end."""
-    states = torch.nn.utils.rnn.pad_sequence(latents, batch_first=True)
+def pad(latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pad latents (N_i, D) at the end: (B, N, D) and mask (B, N)."""
+    states = torch.nn.utils.rnn.pad_sequence(list(latents), batch_first=True)
     lengths = torch.tensor([len(row) for row in latents], device=states.device)
     return states, torch.arange(states.shape[1], device=states.device) < lengths[:, None]
 
 
-def weights_hash(model):
-    """SHA-256 of a module's state, independent of device: hexadecimal, 64 characters."""
+def weights_hash(model: nn.Module) -> str:
+    """Return the SHA-256 of a module's state, 64 hexadecimal characters, the same on every device."""
     return digest(model.state_dict())
 
 
-def load_backbone(name="nano", device=None, dtype=None):
-    """A frozen backbone: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
+def load_backbone(
+    name: str | Path = "nano",
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> Backbone:
+    """Load a frozen backbone.
 
-    device  "cpu", "cuda", ...; default: a GPU if there is one, for each process of several its own
-    dtype   torch dtype; default: float32; for others than nano bfloat16 on a GPU that has it
-    raises  InputError if nothing is found there, for a device that is not here, or if it is no encoder-decoder of the families in `lmem.backbone.sites`
+    Args:
+        name: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
+        device: "cpu", "cuda", ...; default: a GPU if there is one, and one for each process of several.
+        dtype: Default: float32; bfloat16 for others than nano on a GPU that has it.
+
+    Raises:
+        InputError: Nothing can be loaded from there, the machine has no such device, or the model is no encoder-decoder of the
+            families in `lmem.backbone.sites`.
     """
     device = device_of(device or default_device())
     if dtype is None:
-        # not where it is emulated, as on a T4: that is slow
+        # not where bfloat16 is emulated, as on a T4: that is slow
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(False)
         dtype = torch.bfloat16 if bf16 and name != "nano" else torch.float32
     if dtype == torch.float16:
         raise InputError(
             "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
         )
-    source = str(NANO) if name == "nano" else str(name)
-    quiet = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
+    verbosity = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
-    hub_logging.set_verbosity_error()  # it tells of each of its five tries
+    hub_logging.set_verbosity_error()  # it reports each of its five tries
     transformers_logging.disable_progress_bar()
     try:
-        kind = AutoConfig.from_pretrained(source).model_type
-        if kind not in sites.SITES:
-            raise InputError(
-                f"expected an encoder-decoder of the family of T5, mT5 or BART at {name}, found {kind!r}"
-            )
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        if tokenizer.unk_token_id in tokenizer("hello").input_ids:
-            # without its files transformers makes an empty one
-            raise InputError(f"expected a tokenizer at {name}, found none that knows a letter")
-        model, found = AutoModelForSeq2SeqLM.from_pretrained(
-            source, dtype=dtype, output_loading_info=True
-        )
-        if found["missing_keys"]:  # transformers would draw them at random
-            raise InputError(
-                f"expected all weights of a {kind} at {name}, there is no {min(found['missing_keys'])}"
-            )
-        if model.state_dict().get("final_logits_bias", torch.zeros(())).any():
-            raise InputError(f"expected a head without a bias at {name}, this one has one")
+        model, tokenizer = _load(str(NANO) if name == "nano" else str(name), dtype, name)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
@@ -253,6 +283,29 @@ def load_backbone(name="nano", device=None, dtype=None):
             f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}'
         ) from error
     finally:
-        transformers_logging.set_verbosity(quiet[0])
-        hub_logging.set_verbosity(quiet[1])
+        transformers_logging.set_verbosity(verbosity[0])
+        hub_logging.set_verbosity(verbosity[1])
     return Backbone(model.to(device), tokenizer, str(name))
+
+
+def _load(source: str, dtype: torch.dtype, name: str | Path) -> tuple[Any, Any]:
+    """Return model and tokenizer; InputError for what transformers would load without complaint but wrongly."""
+    kind = AutoConfig.from_pretrained(source).model_type
+    if kind not in sites.SITES:
+        raise InputError(
+            f"expected an encoder-decoder of the family of T5, mT5 or BART at {name}, found {kind!r}"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    if tokenizer.unk_token_id in tokenizer("hello").input_ids:
+        # without its files transformers makes an empty one
+        raise InputError(f"expected a tokenizer at {name}, found none that knows a letter")
+    model, loaded = AutoModelForSeq2SeqLM.from_pretrained(
+        source, dtype=dtype, output_loading_info=True
+    )
+    if loaded["missing_keys"]:  # transformers would draw them at random
+        raise InputError(
+            f"expected all weights of a {kind} at {name}, there is no {min(loaded['missing_keys'])}"
+        )
+    if model.state_dict().get("final_logits_bias", torch.zeros(())).any():
+        raise InputError(f"expected a head without a bias at {name}, this one has one")
+    return model, tokenizer

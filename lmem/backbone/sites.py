@@ -1,24 +1,30 @@
 """Where memory enters: the three injection sites, as data for each family of backbones (chapters 3 to 5).
 
-    encoder_input    rows in front of the encoder's input      before the encoder
-    encoder_output   rows behind the encoder's output          between encoder and decoder
-    decoder_layer    a branch beside every cross-attention     inside the decoder
+    encoder_input    rows before the encoder's input            before the encoder
+    encoder_output   rows appended to the encoder's output      between encoder and decoder
+    decoder_layer    a branch next to every cross-attention     inside the decoder
 
-A site names a module by its path in the model and the kind of hook that reaches it; `*` stands for every layer. Where a family
-cannot carry a site, the reason stands in its place. T5 v1.0, T5 v1.1, Flan-T5 and ByT5 are all "t5".
+A site names a module by its path in the model; `*` stands for every layer. If a family cannot carry a site, its entry is the
+reason. T5 v1.0, T5 v1.1, Flan-T5 and ByT5 are all "t5".
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedModel
 
 from lmem.errors import MethodError
 
 
 class Site(NamedTuple):
-    """path: module, `*` for every layer; hook: "before" (arguments) or "after" (output) of its forward.
+    """A place in a model.
 
-    norm       at decoder_layer: the module's own norm before its attention; "" where states come normed
-    attention  at decoder_layer: the frozen cross-attention in it; "" is the module itself
-    maps       at decoder_layer: its maps of what it reads to keys and values
+    Attributes:
+        name: Name of the site.
+        path: The module, `*` for every layer.
+        hook: "before" (its arguments) or "after" (its output).
+        norm: At decoder_layer: the module's own norm before its attention; "" if the states come normed.
+        attention: At decoder_layer: the frozen cross-attention in it; "" is the module itself.
+        maps: At decoder_layer: its maps from what it reads to keys and values.
     """
 
     name: str
@@ -29,7 +35,7 @@ class Site(NamedTuple):
     maps: tuple[str, ...] = ()
 
 
-T5 = {
+T5: dict[str, Site | str] = {
     "encoder_input": Site("encoder_input", "encoder", "before"),
     "encoder_output": Site("encoder_output", "decoder", "before"),
     "decoder_layer": Site(
@@ -41,26 +47,21 @@ T5 = {
         ("k", "v"),
     ),
 }
-SITES = {
-    "t5": T5,
-    "mt5": T5,
-    "bart": {
-        "encoder_input": "its positions are learned and absolute, so a prefix would move every word to another one",
-        "encoder_output": Site("encoder_output", "model.decoder", "before"),
-        "decoder_layer": Site(
-            "decoder_layer",
-            "model.decoder.layers.*.encoder_attn",
-            "after",
-            maps=("k_proj", "v_proj"),
-        ),
-    },
+BART: dict[str, Site | str] = {
+    "encoder_input": "its positions are learned and absolute, so a prefix would move every word to another one",
+    "encoder_output": Site("encoder_output", "model.decoder", "before"),
+    "decoder_layer": Site(
+        "decoder_layer", "model.decoder.layers.*.encoder_attn", "after", maps=("k_proj", "v_proj")
+    ),
 }
+SITES = {"t5": T5, "mt5": T5, "bart": BART}
 
 
-def find(model, name):
-    """The site of this name in this model: (Site, [modules]).
+def find(model: PreTrainedModel, name: str) -> tuple[Site, list[Any]]:
+    """Return the site of this name and its modules in this model.
 
-    raises  MethodError if the model's family or the site is unknown, or if the family cannot carry it
+    Raises:
+        MethodError: The model's family or the site is unknown, or the family cannot carry the site.
     """
     kind = model.config.model_type
     family = SITES.get(kind)
@@ -70,16 +71,17 @@ def find(model, name):
         raise MethodError(f"expected a site out of {', '.join(family)}, not {name!r}")
     site = family[name]
     if isinstance(site, str):
-        fit = ", ".join(other for other, found in family.items() if isinstance(found, Site))
+        fit = ", ".join(known for known, entry in family.items() if isinstance(entry, Site))
         raise MethodError(f"expected a site out of {fit} for {kind}, not {name}: {site}")
     if "*" not in site.path:
         return site, [model.get_submodule(site.path)]
-    head, tail = site.path.split(".*.")
-    return site, [layer.get_submodule(tail) for layer in model.get_submodule(head)]
+    layers, tail = site.path.split(".*.")
+    return site, [layer.get_submodule(tail) for layer in model.get_submodule(layers).children()]
 
 
-def maps(model):
-    """The modules that make keys and values of what the decoder's frozen cross-attentions read, layer by layer."""
+def maps(model: PreTrainedModel) -> list[Any]:
+    """Return the modules that make keys and values of what the decoder's frozen cross-attentions read, layer by layer."""
     site, modules = find(model, "decoder_layer")
-    frozen = [module.get_submodule(site.attention) for module in modules]
-    return [one.get_submodule(name) for one in frozen for name in site.maps]
+    return [
+        m.get_submodule(site.attention).get_submodule(name) for m in modules for name in site.maps
+    ]

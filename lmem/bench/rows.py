@@ -23,7 +23,7 @@ from lmem.bench.compare import digits
 from lmem.errors import InputError
 from lmem.experiments.planning.op_cost import cost
 from lmem.memory import large
-from lmem.memory.large_slots import LargeSlots
+from lmem.memory.large import LargeSlots
 from lmem.memory.write.slots import SlotWrite
 from lmem.metrics.answer_scores import exact_match
 from lmem.metrics.statistics import wilson

@@ -1,21 +1,28 @@
-"""The bank: what a conversation left behind, as a value (chapter 2).
+"""The bank: what a conversation leaves behind, as a value (chapter 2).
 
-A write takes a state and returns a new one; a bank is a state that also knows which adapter and which backbone it belongs
-to, so it can be saved, carried into the next session, and refused where it does not fit. Modules hold weights, never banks.
+A write takes a state and returns a new one. A bank is a state that also knows its adapter and its backbone, so it can be
+saved, continued in the next session, and refused where it does not fit. Modules contain weights, never banks.
 """
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
+from lmem import __version__
 from lmem.errors import BankError
 from lmem.utils.device import check_to
 from lmem.utils.digest import digest
 from lmem.utils.files import write_file
+
+if TYPE_CHECKING:
+    from lmem.memory.write.base import Write
 
 FORMAT = "lmem-bank-1"
 
@@ -23,87 +30,106 @@ FORMAT = "lmem-bank-1"
 class State(NamedTuple):
     """The tensors of B banks.
 
-    rows     (B, R, D) or (B, A, A)  the content
-    written  (B, R)                  number of the turn that changed a row last, -1 for never
-    turns    (B,)                    turns written so far
+    Attributes:
+        rows: (B, R, D), or (B, A, A) for a square bank: the content.
+        written: (B, R), number of the turn that last changed a row, -1 for never.
+        turns: (B,), turns written so far.
     """
 
-    rows: torch.Tensor
-    written: torch.Tensor
-    turns: torch.Tensor
+    rows: Tensor
+    written: Tensor
+    turns: Tensor
 
 
 @dataclass(frozen=True)
 class Bank:
-    """State and identity: `owner` is the adapter's signature (method and sizes), `backbone` a fingerprint."""
+    """A state and its identity.
+
+    Attributes:
+        state: The tensors.
+        owner: Signature of the adapter: method, sizes, options and write maps.
+        backbone: Fingerprint of the backbone's weights.
+    """
 
     state: State
     owner: str
     backbone: str
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.state.rows.shape[0]
 
     @property
-    def turns_written(self):
-        """How many turns were written, one number for each bank of the batch."""
+    def turns_written(self) -> list[int]:
+        """Number of turns written, one for each bank of the batch."""
         return self.state.turns.tolist()
 
     @property
-    def empty(self):
+    def empty(self) -> bool:
         """True if no turn was written into any of the banks, whatever they started from."""
         return not bool(self.state.turns.any())
 
     @property
-    def age(self):
-        """(B, R): turns since a row changed last, 0 for the newest turn, -1 for a row never written."""
+    def age(self) -> Tensor:
+        """(B, R): turns since a row last changed, 0 for the newest turn, -1 for a row never written."""
         since = self.state.turns[:, None] - 1 - self.state.written
         return torch.where(self.state.written >= 0, since, -1)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
+        """Size of the tensors in bytes."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.state)
 
-    def clone(self):
+    def clone(self) -> Self:
+        """Copy the tensors."""
         return self._map(torch.clone)
 
-    def detach(self):
-        """The same content, cut off from the gradient."""
+    def detach(self) -> Self:
+        """Return the same content, cut off from the gradient."""
         return self._map(torch.detach)
 
-    def to(self, *args, **kwargs):
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device, or change the type of the rows; turn counters stay integers.
 
-        raises  InputError for a device that is not here
+        Raises:
+            InputError: The machine has no such device.
         """
         check_to(args, kwargs)
         rows = self.state.rows.to(*args, **kwargs)
-        others = [tensor.to(rows.device) for tensor in self.state[1:]]
-        return replace(self, state=State(rows, *others))
+        counters = [tensor.to(rows.device) for tensor in self.state[1:]]
+        return replace(self, state=State(rows, *counters))
 
-    def pick(self, index):
-        """The banks at these places of the batch, as a new bank: int, list or tensor of ints."""
-        index = torch.as_tensor(index, device=self.state.turns.device).reshape(-1)
-        return self._map(lambda tensor: tensor[index])
+    def pick(self, index: int | list[int] | Tensor) -> Self:
+        """Return the banks at these places of the batch as a new bank."""
+        places = torch.as_tensor(index, device=self.state.turns.device).reshape(-1)
+        return self._map(lambda tensor: tensor[places])
 
-    def diff(self, other):
-        """(B, R): how far each row lies from the other bank's, in Euclidean length; 0 where nothing changed.
+    def diff(self, other: "Bank") -> Tensor:
+        """Compare two banks row by row.
 
-        raises  BankError if the other bank is of another model or size
+        Returns:
+            (B, R), the Euclidean distance of each row to the same row of the other bank.
+
+        Raises:
+            BankError: The other bank is of another model or size.
         """
-        self._same(other)
+        self._expect_same_origin(other)
         return (self.state.rows - other.state.rows).norm(dim=2)
 
-    def merge(self, later, rule):
-        """The bank after both, had `later` gone on from this one; `rule` is the write rule of their model.
+    def merge(self, later: "Bank", rule: "Write") -> Self:
+        """Return the bank after both conversations, as if `later` had continued from this one.
 
-        raises  BankError if the banks are of different models, MethodError if the rule has no merge
+        Args:
+            later: Bank of the second conversation, written from an empty one.
+            rule: The write rule of their model.
+
+        Raises:
+            BankError: The banks are of different models.
+            MethodError: The rule cannot merge.
         """
-        self._same(later)
+        self._expect_same_origin(later)
         return replace(self, state=rule.merge(self.state, later.state))
 
-    def _same(self, other):
-        """BankError unless both banks come from the same adapter and backbone, as many of them."""
+    def _expect_same_origin(self, other: "Bank") -> None:
         for name in ("owner", "backbone"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
@@ -111,30 +137,29 @@ class Bank:
         if len(self) != len(other):
             raise BankError(f"expected {len(self)} banks, not {len(other)}")
 
-    def _map(self, change):
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Self:
         return replace(self, state=State(*(change(tensor) for tensor in self.state)))
 
-    def save(self, path):
-        """Write one safetensors file: the tensors, and who they belong to. Nothing executable."""
-        from lmem import __version__
-
+    def save(self, path: str | PathLike) -> None:
+        """Write one safetensors file with the tensors, `owner` and `backbone`; it holds nothing executable."""
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}
         about = {
             "format": FORMAT,
             "owner": self.owner,
             "backbone": self.backbone,
             "turns": self.turns_written,
             "lmem": __version__,
+            "digest": digest(tensors),
         }
-        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}
-        about["digest"] = digest(tensors)
         with write_file(path) as temporary:
             save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
 
     @classmethod
-    def load(cls, path):
-        """Read a bank: checked once, then its rows stay on the disk until they are looked at (mapped).
+    def load(cls, path: str | PathLike) -> Self:
+        """Read a bank and check it once; its rows stay on the disk until they are used (mapped).
 
-        raises  BankError if the file is missing, truncated, altered or no bank
+        Raises:
+            BankError: The file is missing, truncated, altered or no bank.
         """
         try:
             with safe_open(str(path), framework="pt") as file:
@@ -142,8 +167,8 @@ class Bank:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError) as error:
             raise BankError(f"expected a bank in safetensors at {path}: {error}") from error
-        whole = isinstance(about, dict) and {"owner", "backbone", "digest"} <= set(about)
-        if not whole or about.get("format") != FORMAT or set(tensors) != set(State._fields):
+        complete = isinstance(about, dict) and {"owner", "backbone", "digest"} <= set(about)
+        if not complete or about.get("format") != FORMAT or set(tensors) != set(State._fields):
             raise BankError(
                 f"expected a file of the form {FORMAT} at {path}, found {about or 'another form'}"
             )
@@ -154,21 +179,18 @@ class Bank:
         return cls(state, about["owner"], about["backbone"])
 
 
-def joined(states):
-    """The State of all banks of several, in their order."""
+def joined(states: Iterable[State]) -> State:
+    """Concatenate the banks of several states, in their order."""
     return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
 
 
-def _check(state, path):
+def _check(state: State, path: str | PathLike) -> None:
+    """Raise a BankError unless shapes, types and values of a loaded state are those of a bank."""
     rows, written, turns = state
-    fits = (
-        rows.ndim == 3 and written.ndim == 2 and turns.ndim == 1
-        and len(rows) == len(written) == len(turns)
-        and written.shape[1] == rows.shape[1]
-        and not written.is_floating_point() and not turns.is_floating_point()
-    )  # fmt: skip
-    if not fits:
-        shapes = ", ".join(str(tuple(t.shape)) for t in state)
+    dimensions = (rows.ndim, written.ndim, turns.ndim) == (3, 2, 1)
+    counters = not written.is_floating_point() and not turns.is_floating_point()
+    if not dimensions or not counters or written.shape != rows.shape[:2] or len(turns) != len(rows):
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in state)
         raise BankError(
             f"expected (B, R, D), (B, R) and (B,) in the bank at {path}, found {shapes}"
         )

@@ -1,85 +1,103 @@
-"""The ledger: what was written into a bank, turn by turn, so that a turn can be taken out again (chapter 10).
+"""The ledger: what was written into a bank, turn by turn, so that a turn can be removed again (chapter 10).
 
-A bank does not hold its turns; with most writes no turn can be taken out of it. The ledger keeps the turns' latents beside the
-bank, never inside its file: who keeps none has nothing to hand out, and nothing to unwrite with.
+A bank does not store its turns, and with most writes no turn can be subtracted from it. The ledger keeps the latents of the
+turns, never inside the bank's file. It is sensitive data: without it nothing can be handed out, and nothing unwritten.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 
 from lmem.backbone.backbone import pad
 from lmem.errors import BankError, InputError
 from lmem.memory.bank import Bank, State
+from lmem.memory.write.base import Write
 from lmem.utils.digest import digest
 
 
 @dataclass
 class Ledger:
-    """Of one bank: the bank before the first recorded turn, the latents (N, D) of each turn since, and whose they are.
+    """Record of one bank. Give an empty one to `MemoryModel.write`, which fills it.
 
-    Give an empty one to `MemoryModel.write`; it fills.
+    Attributes:
+        first: The bank before the first recorded turn.
+        latents: (N, D) for each recorded turn.
+        last: Digest of the bank that these turns led to.
     """
 
     first: Bank | None = None
     latents: list[torch.Tensor] = field(default_factory=list)
-    last: str = ""  # digest of the bank that these turns led to
+    last: str = ""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.latents)
 
-    def check(self, bank):
-        """BankError unless `bank` is one bank, and the one that this ledger's turns led to."""
+    def check(self, bank: Bank) -> None:
+        """Raise a BankError unless `bank` is a single bank, and the one that this ledger's turns led to."""
         if len(bank) != 1:
             raise BankError(f"expected one bank for a ledger, not {len(bank)}")
         if self.first is not None and digest(bank.state._asdict()) != self.last:
             raise BankError(
-                f"expected the bank that this ledger's {len(self)} turns led to, this one is another"
+                f"expected the bank that this ledger's {len(self)} turns led to, this is another one"
             )
 
-    def add(self, before, latents, after):
+    def add(self, before: Bank, latents: list[torch.Tensor], after: Bank) -> None:
         """Record turns that led from `before` to `after`."""
-        if self.first is None:
-            self.first = before
+        self.first = before if self.first is None else self.first
         self.latents += latents
-        self.at(after)
+        self.last = digest(after.state._asdict())
 
-    def at(self, bank):
-        """Note where the bank stands now; returns the ledger."""
-        self.last = digest(bank.state._asdict())
-        return self
+    def without(self, turns: Iterable[int]) -> list[torch.Tensor]:
+        """Return the latents without those of these turns, numbered from the first recorded one.
 
-    def without(self, turns):
-        """A ledger that lacks these turns, numbered from the first recorded one."""
-        out = set(turns)
-        for turn in out:
+        Raises:
+            InputError: A turn was not recorded.
+        """
+        removed = set(turns)
+        for turn in removed:
             if not 0 <= turn < len(self):
                 raise InputError(f"expected turns 0 to {len(self) - 1} of the ledger, not {turn}")
-        left = [z for t, z in enumerate(self.latents) if t not in out]
-        return replace(self, latents=left)
-
-    @staticmethod
-    def of(ledger, bank):
-        """This ledger if it is the bank's; BankError if it is another's, or none."""
-        if ledger is None or ledger.first is None:
-            raise BankError(
-                "expected the ledger that was kept while this bank was written; without it no turn can be told apart"
-            )
-        ledger.check(bank)
-        return ledger
+        return [z for t, z in enumerate(self.latents) if t not in removed]
 
 
-def leave_one_out(rule, ledger, batch=64):
-    """Banks that lack one recorded turn each, in order of the turns: States of up to `batch` banks.
+def start_of(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
+    """Return the ledger and the bank it starts from.
 
-    All are written side by side; where a turn is left out, its mask is 0 and the bank stays as it was.
+    Raises:
+        BankError: There is no ledger, or it is that of another bank.
     """
-    for start in range(0, len(ledger), batch):
-        out = range(start, min(start + batch, len(ledger)))
-        state = State(*(t.expand(len(out), *t.shape[1:]) for t in ledger.first.state))
-        for t, latents in enumerate(ledger.latents):
-            turn, mask = pad([latents] * len(out))
-            if t in out:
-                mask[t - start] = False
-            state = rule(state, turn, mask)
+    if ledger is None or ledger.first is None:
+        raise BankError(
+            "expected the ledger that was kept while this bank was written; "
+            "a bank alone does not say which turn left what"
+        )
+    ledger.check(bank)
+    return ledger, ledger.first
+
+
+def leave_one_out(
+    rule: Write, start: Bank, latents: list[torch.Tensor], batch: int = 64
+) -> Iterator[State]:
+    """Write banks that lack one turn each, in the order of the turns.
+
+    All banks of a batch are written at once. Where a turn is left out its mask is 0, so the bank does not change.
+
+    Args:
+        rule: The write rule.
+        start: One bank, before the first turn.
+        latents: (N, D) for each turn.
+        batch: Banks that are written at once.
+
+    Yields:
+        State of up to `batch` banks.
+    """
+    for first in range(0, len(latents), batch):
+        left_out = range(first, min(first + batch, len(latents)))
+        state = State(*(t.expand(len(left_out), *t.shape[1:]) for t in start.state))
+        for t, turn in enumerate(latents):
+            padded, mask = pad([turn] * len(left_out))  # (B, N, D), (B, N)
+            if t in left_out:
+                mask[t - first] = False
+            state = rule(state, padded, mask)
         yield state

@@ -1,21 +1,23 @@
-"""Methods as rows of a table: a write, a read, and how they start (paper, section 3; the book's Parts II and III).
+"""Methods as rows of a table: a write, a read and their options (paper, section 3; Parts II and III of the book).
 
 A method's canonical name is write+read; the m-numbers and the paper's names are aliases. Any write goes with any read of its
-kind of bank (`grid`), whether it stands in the table or not.
+kind of bank (`grid`), whether the pair is in the table or not.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import Any
 
 import torch
-from transformers import T5Config, T5ForConditionalGeneration
+from torch import nn
+from transformers import PreTrainedModel, T5Config, T5ForConditionalGeneration
 
 from lmem.backbone import sites
 from lmem.errors import MethodError
-from lmem.memory.read import READS
-from lmem.memory.write import WRITES
+from lmem.memory.options import NONE, Options, completed
+from lmem.memory.read import READS, Read
+from lmem.memory.write import WRITES, Write
 
-NONE = MappingProxyType({})
 SHAPES = {  # the published Flan-T5 configurations: d_model, d_ff, layers, heads
     "flan-t5-small": (512, 1024, 8, 6),
     "flan-t5-base": (768, 2048, 12, 12),
@@ -27,81 +29,92 @@ SHAPES = {  # the published Flan-T5 configurations: d_model, d_ff, layers, heads
 
 @dataclass(frozen=True)
 class Method:
-    """One row. `write` and `read` name entries of WRITES and READS; the options are their arguments.
+    """One row of the table.
 
-    start  what an untrained adapter does beside the bare backbone: "silent" (the same logits), or why it is not
+    Attributes:
+        name: Canonical name.
+        aliases: Further names.
+        write: Name in WRITES; None for no memory.
+        read: Name in READS; None for no memory.
+        source: Where the method comes from.
+        read_options: Arguments of the read; those that are missing have the read's defaults.
+        write_options: Arguments of the write, likewise.
+        note: What these options change in the start of the read.
     """
 
     name: str
-    aliases: tuple[str, ...] = ()
-    write: str | None = None
-    read: str | None = None
-    write_options: dict = field(default_factory=lambda: NONE)
-    read_options: dict = field(default_factory=lambda: NONE)
-    source: str = ""
-    start: str = ""
+    aliases: tuple[str, ...]
+    write: str | None
+    read: str | None
+    source: str
+    read_options: Options = field(default_factory=dict)
+    write_options: Options = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def start(self) -> str:
+        """What an untrained adapter changes: "silent" for nothing, or why it changes the logits."""
+        return self.note or (READS[self.read].untrained if self.read else "silent")
 
 
-def _row(name, aliases, source, start, write=NONE, read=NONE, parts=None):
-    writes, reads = parts or name.split("+")
-    return Method(name, aliases, writes, reads, write, read, source, start)
-
-
-SINK = "zero rows take softmax mass"
-AJAR = "the gate starts at sigmoid(-2)"
-BORROWED = "starts as a second frozen attention"
+PAPER, BOOK, SHORTCUT = "paper, section 3: M.", "this book, chapter ", "the paper's shortcut for M."
+BORROWED = {"start": "borrowed", "shared": False, "beta": 1.0}
 METHODS = (
-    Method("none", ("m0", "stateless"), source="paper, section 3: M.0", start="silent"),
-    _row("attention+prefix", ("m1", "prefix"), "paper, section 3: M.1", SINK),
-    _row("attention+branch", ("m2", "parallel cross-attention"), "paper, section 3: M.2", "silent"),
-    _row("attention+extension", ("m3", "KV extension"), "paper, section 3: M.3", SINK),
-    _row("hebbian+query", ("m4", "Hebbian"), "paper, section 3: M.4", SINK),
-    _row("attention+gated_branch", ("m5", "gated branch"), "paper, section 3: M.5", AJAR),
-    _row("slots+extension", ("m6", "slots"), "paper, section 3: M.6", SINK),
-    _row(
-        "m1_as_run", (), "the paper's shortcut for M.1: equal to M.3", SINK, parts=("attention", "extension"),
+    Method("none", ("m0", "stateless"), None, None, f"{PAPER}0"),
+    Method("attention+prefix", ("m1", "prefix"), "attention", "prefix", f"{PAPER}1"),
+    Method(
+        "attention+branch", ("m2", "parallel cross-attention"), "attention", "branch", f"{PAPER}2"
     ),
-    _row(
-        "m2_as_run", (), "the paper's shortcut for M.2: read once, Z as proxy", SINK,
-        parts=("attention", "proxy_branch"),
+    Method("attention+extension", ("m3", "KV extension"), "attention", "extension", f"{PAPER}3"),
+    Method("hebbian+query", ("m4", "Hebbian"), "hebbian", "query", f"{PAPER}4"),
+    Method(
+        "attention+gated_branch", ("m5", "gated branch"), "attention", "gated_branch", f"{PAPER}5"
     ),
-    _row(
-        "m5_as_run", (), "the paper's shortcut for M.5: read once, Z as proxy", AJAR,
-        parts=("attention", "proxy_gated_branch"),
+    Method("slots+extension", ("m6", "slots"), "slots", "extension", f"{PAPER}6"),
+    Method("m1_as_run", (), "attention", "extension", f"{SHORTCUT}1: equal to M.3"),
+    Method("m2_as_run", (), "attention", "proxy_branch", f"{SHORTCUT}2: read once, Z as proxy"),
+    Method(
+        "m5_as_run", (), "attention", "proxy_gated_branch", f"{SHORTCUT}5: read once, Z as proxy"
     ),
-    _row(
-        "recent+extension", (), "this book, chapter 1", "rows are latents: it reads", read={"start": "identity"},
+    Method(
+        "recent+extension",
+        (),
+        "recent",
+        "extension",
+        f"{BOOK}1",
+        {"start": "identity"},
+        note="rows are latents: it reads",
     ),
-    _row(
-        "recent+branch", ("recent",), "this book, chapter 1", BORROWED,
-        read={"start": "borrowed", "shared": False, "beta": 1.0},
+    Method(
+        "recent+branch",
+        ("recent",),
+        "recent",
+        "branch",
+        f"{BOOK}1",
+        BORROWED,
+        note="starts as a second frozen attention",
     ),
-    _row("keyed+recall", ("keyed",), "this book, chapter 14", SINK),
-)  # fmt: skip
+    Method("keyed+recall", ("keyed",), "keyed", "recall", f"{BOOK}14"),
+)
 
 
-def grid():
-    """Every write with every read that fits its bank: rows are attended to, a square bank is asked."""
-    names = {m.name: m for m in METHODS}
+def grid() -> list[Method]:
+    """Return every write with every read that fits its bank, without the paper's shortcuts."""
+    rows = {method.name: method for method in METHODS}
     pairs = [
-        f"{write}+{read}"
+        Method(f"{write}+{read}", (), write, read, "this book")
         for write, rule in WRITES.items()
-        for read in READS
-        if rule.form == READS[read].form and not read.startswith("proxy")
+        for read, kind in READS.items()
+        if rule.form == kind.form and not kind.shortcut
     ]
-    return [names.get(name) or _free(name) for name in pairs]
+    return [rows.get(pair.name, pair) for pair in pairs]
 
 
-def _free(name):
-    write, read = name.split("+")
-    start = {"branch": "silent", "gated_branch": AJAR}.get(read, SINK)
-    return Method(name, (), write, read, source="this book", start=start)
+def find(name: str) -> Method:
+    """Return the method with this name or alias: a row of the table, or a pair of the grid.
 
-
-def find(name):
-    """The method of this name or alias, or any pair of the grid.
-
-    raises  MethodError that lists the names there are
+    Raises:
+        MethodError: There is no such method; the message lists those of the table.
     """
     for method in (*METHODS, *grid()):
         if str(name).lower() in (method.name, *(alias.lower() for alias in method.aliases)):
@@ -110,10 +123,13 @@ def find(name):
     raise MethodError(f"expected a method out of {known}, or write+read; not {name!r}")
 
 
-def rows_of(scale, method=None):
-    """Rows of the bank at a scale of the paper (table 1): 64 at 1, 640 at 10, in proportion between and beyond.
+def rows_of(scale: float, method: Method | None = None) -> int:
+    """Return the rows of the bank at a scale of the paper (table 1): 64 at 1, 640 at 10, in proportion otherwise.
 
-    A square bank has the rows that give it as many times the numbers: 256 at 1, 810 at 10.
+    A square bank has the side that gives it as many times the numbers: 256 at 1, 810 at 10.
+
+    Raises:
+        MethodError: The scale gives less than one row.
     """
     if not 0.5 < 64 * scale < float("inf"):
         raise MethodError(f"scale must give at least 1 row (64 rows are scale 1), not {scale}")
@@ -121,105 +137,119 @@ def rows_of(scale, method=None):
     return round(256 * scale**0.5) if square else round(64 * scale)
 
 
-def build(method, model, rows, seed, write_options=NONE, read_options=NONE):
-    """The method's write and read for a model, drawn from `seed`: (write, read), both None for m0.
+def build(
+    method: Method,
+    model: PreTrainedModel,
+    rows: int,
+    seed: int,
+    write_options: Options = NONE,
+    read_options: Options = NONE,
+) -> tuple[Write, Read]:
+    """Draw the write and the read of a method for a model.
 
-    write_options, read_options  over the method's own
-    raises  MethodError for an option that the write or the read does not have, and for a model that cannot carry the read
+    Args:
+        method: A row of the table or of the grid.
+        model: The frozen encoder-decoder.
+        rows: R, from `rows_of`.
+        seed: Seed of all random weights.
+        write_options: Options of the write; they replace the method's own.
+        read_options: Options of the read, likewise.
 
-    A branch is drawn, or with the options start="borrowed" and shared=False takes heads and first weights from the frozen
-    cross-attention beside it.
+    Returns:
+        The write and the read.
+
+    Raises:
+        MethodError: The method has no memory, the write or the read has no such option or refuses its value, or the model
+            cannot carry the read.
     """
-    if method.write is None:
-        return None, None
-    _, places = sites.find(model, READS[method.read].site)
+    if method.write is None or method.read is None:
+        raise MethodError(f"expected a method with a write and a read, {method.name} has none")
+    write_kind, read_kind = WRITES[method.write], READS[method.read]
+    _, modules = sites.find(model, read_kind.site)
     width, layers = model.config.d_model, len(sites.find(model, "decoder_layer")[1])
-    write_options = {**method.write_options, **write_options}
-    read_options = {**method.read_options, **read_options}
-    if method.write == "slots":
-        write_options.setdefault("k", min(8, rows))  # the paper's top-k, at every scale
-    if method.write == "keyed":  # both sides speak of the same rows
-        read_options = {
-            k: v for k, v in write_options.items() if k in ("cells", "key")
-        } | read_options
-    start = read_options.pop("start", None) if method.read == "branch" else None
-    if start not in (None, "drawn", "borrowed"):
-        raise MethodError(f'start of a branch must be "drawn" or "borrowed", not {start!r}')
-    borrowed = start == "borrowed"
-    if borrowed:
-        if read_options.get("shared", True):
-            raise MethodError(
-                "expected shared=False for a branch that starts borrowed: each layer's attention is another"
-            )
-        if any(name.endswith("bias") for name, _ in places[0].named_parameters()):
-            raise MethodError(
-                f"expected a branch that starts otherwise than borrowed, {model.config.model_type} has biases in its attention"
-            )
-        read_options |= {
-            "heads": model.config.num_heads,
-            "inner": model.config.num_heads * model.config.d_kv,
-        }
+    for_write = write_kind.complete(rows, width, {**method.write_options, **write_options})
+    layout = {name: for_write[name] for name in write_kind.layout}
+    for_read = completed(read_kind, {**layout, **method.read_options, **read_options})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        write = _make(WRITES[method.write], method.write, write_options, rows, width)
-        read = _make(READS[method.read], method.read, read_options, width, layers, rows)
-    if borrowed:
-        read.borrow(places)
-    return write, read
+        write = write_kind(rows, width, **for_write)
+        read = read_kind(width, layers, rows, **for_read)
+    return write, read.adapt(model, modules)
 
 
-def _make(kind, name, options, *sizes):
-    try:
-        return kind(*sizes, **options)
-    except TypeError as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        raise MethodError(f"{name} does not take the options {given}: {error}") from error
+def effective(method: Method, width: int, rows: int, write_options: Options) -> dict[str, Any]:
+    """Return the write options that change something, in the types that the write declares.
+
+    Equal options give equal results: `gamma=1` and `gamma=1.0`, or a default and no option.
+
+    Raises:
+        MethodError: The write has no such option or refuses its value.
+    """
+    if method.write is None:
+        raise MethodError(f"expected no options for {method.name}, not {dict(write_options)}")
+
+    kind, changed = WRITES[method.write], {}
+    whole = kind.complete(rows, width, {**method.write_options, **write_options})
+    for name in sorted(write_options):
+        rest = {option: value for option, value in write_options.items() if option != name}
+        if kind.complete(rows, width, {**method.write_options, **rest}) != whole:
+            changed[name] = whole[name]
+    return changed
 
 
-def shape(name):
-    """A Flan-T5 of a published size without weights (meta device), its head untied as released.
+def shape(name: str) -> T5ForConditionalGeneration:
+    """Return a Flan-T5 of a published size without weights (meta device), with an untied head as released.
 
-    raises  MethodError for a size that was not published
+    Raises:
+        MethodError: The size was not published.
     """
     if name not in SHAPES:
         raise MethodError(f"expected a shape out of {', '.join(SHAPES)}, not {name!r}")
     width, inner, layers, heads = SHAPES[name]
     config = T5Config(
-        vocab_size=32128, d_model=width, d_kv=64, d_ff=inner, num_layers=layers, num_heads=heads,
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-    )  # fmt: skip
+        vocab_size=32128,
+        d_model=width,
+        d_kv=64,
+        d_ff=inner,
+        num_layers=layers,
+        num_heads=heads,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False,  # pyright: ignore[reportCallIssue],
+    )
     with torch.device("meta"):
         model = T5ForConditionalGeneration(config)
-        model.lm_head = torch.nn.Linear(
-            width, config.vocab_size, bias=False
-        )  # transformers 5 ties it
+        model.lm_head = nn.Linear(width, config.vocab_size, bias=False)  # it was tied
     return model
 
 
-def table(model, scale=1, chosen=METHODS):
-    """What each method costs on this model: one dict per method.
+def table(
+    model: PreTrainedModel, scale: float = 1, chosen: Iterable[Method] = METHODS
+) -> list[dict[str, Any]]:
+    """Count what each method costs on this model.
 
-    returns  list of dict: method, aliases, site, rows, trainable and stored numbers (weights and frozen maps), bank
-             (numbers of one bank), start, source; frozen (the backbone's weights) is the same in all
+    Returns:
+        One dict per method: method, aliases, site, rows, trainable and stored numbers (weights and frozen maps), bank
+        (numbers of one bank), frozen (the backbone's weights, the same in all), start, source.
     """
     frozen = sum(p.numel() for p in model.parameters())
-    found = []
+    table_rows = []
     for method in chosen:
-        row = {"method": method.name, "aliases": list(method.aliases)}
         counts = {"site": None, "rows": 0, "trainable": 0, "stored": 0, "bank": 0}
         if method.write is not None:
             rows = rows_of(scale, method)
             with torch.device("meta"):
                 write, read = build(method, model, rows, seed=0)
-            state = (*write.state_dict().values(), *read.state_dict().values())
+            adapter = nn.ModuleList([write, read])
             counts = {
                 "site": read.site,
                 "rows": rows,
-                "trainable": sum(p.numel() for m in (write, read) for p in m.parameters()),
-                "stored": sum(tensor.numel() for tensor in state),
+                "trainable": sum(p.numel() for p in adapter.parameters()),
+                "stored": sum(tensor.numel() for tensor in adapter.state_dict().values()),
                 "bank": write.p0.numel(),
             }
-        found.append(
-            row | counts | {"frozen": frozen, "start": method.start, "source": method.source}
+        table_rows.append(
+            {"method": method.name, "aliases": list(method.aliases)}
+            | counts
+            | {"frozen": frozen, "start": method.start, "source": method.source}
         )
-    return found
+    return table_rows

@@ -4,14 +4,19 @@ P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, sectio
 """
 
 import json
+from ast import literal_eval
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import torch
-from huggingface_hub import ModelHubMixin
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from lmem.backbone import hooks
 from lmem.backbone.backbone import Backbone, load_backbone, pad
@@ -19,7 +24,10 @@ from lmem.data.conversation import Conversation
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.bank import Bank
-from lmem.memory.ledger import Ledger, leave_one_out
+from lmem.memory.ledger import Ledger, leave_one_out, start_of
+from lmem.memory.options import NONE, Options
+from lmem.memory.read.base import Read
+from lmem.memory.write.base import Write
 from lmem.utils.device import check_to
 from lmem.utils.digest import digest
 from lmem.utils.files import write_folder
@@ -27,106 +35,166 @@ from lmem.utils.provenance import versions
 
 ADAPTERS = Path(__file__).parent / "assets" / "adapters"
 WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
-WINDOW = 64  # turns that are encoded together, so that a long conversation takes no more memory than a short one
+WINDOW = 64  # turns that are encoded together, so that memory does not grow with the conversation
+
+Places = Sequence[int] | Tensor | None
+Texts = TypeVar("Texts", str, list[str])
+Turns = Conversation | str | Iterable[str]
+ManyTurns = Turns | Iterable[Turns]
+FilePath = str | PathLike
 
 
 class MemoryModel(nn.Module, ModelHubMixin):
-    """A memory on a frozen backbone.
+    """A memory on a frozen backbone."""
 
-    backbone  from `load_backbone`
-    method    a name or alias of `lmem.memory.methods`, such as "m3", "attention+extension", "recent"
-    scale     1 is 64 rows, 10 is 640, as in the paper
-    seed      of P_0, the random write maps and the read's start
-    write     options of the write rule, over the method's own: {"gamma": 0.99, "normalise": True}
-    read      options of the read, likewise: {"heads": 4}
-    """
+    backbone: Backbone
+    write_rule: Write  # None for the method without memory
+    read: Read
 
-    def __init__(self, backbone: Backbone, method="recent", scale=1, seed=0, write=None, read=None):
+    def __init__(
+        self,
+        backbone: Backbone,
+        method: str = "recent",
+        scale: float = 1,
+        seed: int = 0,
+        write: Options = NONE,
+        read: Options = NONE,
+    ):
+        """Draw an untrained adapter.
+
+        Args:
+            backbone: From `load_backbone`.
+            method: A name or alias of `lmem.memory.methods`, such as "m3", "attention+extension", "recent".
+            scale: 1 is 64 rows, 10 is 640, as in the paper.
+            seed: Seed of P_0, the random write maps and the read's start.
+            write: Options of the write rule, such as {"gamma": 0.99, "normalise": True}; they replace the method's own.
+            read: Options of the read, likewise: {"heads": 4}.
+
+        Raises:
+            MethodError: The method, the scale or an option is unknown or does not fit.
+        """
         super().__init__()
-        self.__dict__["backbone"] = (
-            backbone  # not a submodule: an adapter never holds backbone weights
-        )
+        self.__dict__["backbone"] = backbone  # no submodule: an adapter has no backbone weights
         self.method, self.scale, self.seed = methods.find(method), scale, seed
-        self.options = {"write": dict(write or {}), "read": dict(read or {})}
         self.rows = methods.rows_of(scale, self.method)
-        self.write_rule, self.read = methods.build(
-            self.method, backbone.model, self.rows, seed, *self.options.values()
-        )
-        self._maps = None, ""  # which state the digest below is of
+        self.options = {"write": dict(write), "read": dict(read)}
+        if self.method.write is None:
+            if write or read:
+                raise MethodError(f"expected no options for {self.method.name}, it has no memory")
+            self.write_rule = self.read = None  # pyright: ignore[reportAttributeAccessIssue]
+        else:
+            self.write_rule, self.read = methods.build(
+                self.method, backbone.model, self.rows, seed, *self.options.values()
+            )
+        self._hashed_maps = None, ""  # versions of the write maps, and their digest
         self.to(backbone.device)
 
     @classmethod
-    def from_shipped(cls, name="nano-recent", backbone=None):
-        """An adapter that comes with the package, on the nano backbone: "nano-recent" (chapter 1), "nano-keyed" (chapter 14).
+    def from_shipped(cls, name: str = "nano-recent", backbone: Backbone | None = None) -> Self:
+        """Load an adapter that comes with the package: "nano-recent" (chapter 1) or "nano-keyed" (chapter 14).
 
-        backbone  nano, if it is loaded already
-        raises  InputError for a name that is none of them
+        Args:
+            name: Name of the adapter.
+            backbone: The nano backbone, if it is already loaded.
+
+        Raises:
+            InputError: There is no such adapter.
         """
         names = sorted(path.name for path in ADAPTERS.iterdir() if path.is_dir())
         if name not in names:
             raise InputError(f"expected a shipped adapter, one of {', '.join(names)}, not {name!r}")
         return cls.from_pretrained(ADAPTERS / name, backbone)
 
-    def to(self, *args, **kwargs):
-        """As any module's, the backbone apart. InputError for a device that is not here."""
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Move the adapter, but not the backbone, as any module.
+
+        Raises:
+            InputError: The machine has no such device.
+        """
         check_to(args, kwargs)
         return super().to(*args, **kwargs)
 
-    def variant(self, scale=None, write=None, read=None):
-        """The same weights with a bank of another size, or with other options; what they leave open is drawn from the seed.
+    def variant(
+        self,
+        scale: float | None = None,
+        write: Options = NONE,
+        read: Options = NONE,
+    ) -> Self:
+        """Return the same weights with a bank of another size or with other options; new weights come from the seed.
 
-        raises  MethodError if a weight or a map has another shape there (a prefix mixes rows, the paper's square banks have
-                maps of their own size)
+        Raises:
+            MethodError: A weight or a map has another shape there: a prefix mixes rows, the paper's square banks have maps of
+                their own size.
         """
         options = {
-            "write": {**self.options["write"], **(write or {})},
-            "read": {**self.options["read"], **(read or {})},
+            "write": {**self.options["write"], **write},
+            "read": {**self.options["read"], **read},
         }
         scale = self.scale if scale is None else scale
-        other = type(self)(self.backbone, self.method.name, scale, self.seed, **options)
-        mine, fresh = self.state_dict(), other.state_dict()
+        changed = type(self)(self.backbone, self.method.name, scale, self.seed, **options)
+        mine, fresh = self.state_dict(), changed.state_dict()
         kept = {k: v for k, v in mine.items() if k != "write_rule.p0" or v.shape == fresh[k].shape}
         for name, weight in kept.items():
             if name not in fresh or fresh[name].shape != weight.shape:
                 raise MethodError(
                     f"expected weights of {self.method.name} that fit scale {scale} and these options, {name} does not"
                 )
-        other.load_state_dict(fresh | kept)
-        return other
+        changed.load_state_dict(fresh | kept)
+        return changed
 
     # ---- the bank ----------------------------------------------------------------------------------
 
     @property
-    def owner(self):
-        """What a bank must come from to fit: method, size, the write's options and the write maps themselves."""
+    def owner(self) -> str:
+        """Signature that a bank must have to fit: method, size, the write's options and a digest of its maps."""
         if self.write_rule is None:
             return "none"
         state = self.write_rule.state_dict()
         now = tuple((tensor.data_ptr(), tensor._version) for tensor in state.values())
-        if self._maps[0] != now:  # hashing them takes as long as a training step
-            self._maps = now, digest(state)[:16]
-        options = [f"{k}={v}" for k, v in sorted(self.options["write"].items())]
+        if self._hashed_maps[0] != now:  # hashing them takes as long as a training step
+            self._hashed_maps = now, digest(state)[:16]
         sizes = "x".join(str(size) for size in self.write_rule.p0.shape)
-        return " ".join([self.method.name, sizes, *options, self._maps[1]])
+        return self._signature(sizes, self.options["write"], self._hashed_maps[1])
 
-    def new_bank(self, batch=1):
-        """An empty bank, or `batch` of them side by side."""
+    def _signature(self, sizes: str, write_options: Options, maps: str) -> str:
+        changed = methods.effective(self.method, self.backbone.width, self.rows, write_options)
+        options = [f"{name}={value}" for name, value in changed.items()]
+        return " ".join([self.method.name, sizes, *options, maps])
+
+    def _owns(self, owner: str) -> bool:
+        """Whether a bank's owner is this model; version 0.1 wrote options as the user typed them."""
+        if owner == self.owner:
+            return True
+        try:
+            method, sizes, *typed, maps = owner.split(" ")
+            options = {k: literal_eval(v) for k, v in (option.split("=") for option in typed)}
+            same = self._signature(sizes, options, maps) == self.owner
+        except (MethodError, ValueError, SyntaxError):
+            return False
+        return same and method == self.method.name
+
+    def new_bank(self, batch: int = 1) -> Bank:
+        """Return an empty bank, or a batch of them.
+
+        Raises:
+            BankError: The method has no memory.
+        """
         if self.write_rule is None:
             raise BankError("the stateless method has no bank")
         return Bank(self.write_rule.start(batch), self.owner, self.backbone.fingerprint)
 
-    def check(self, bank):
-        """BankError unless the bank comes from this method, size, write maps and backbone."""
+    def check(self, bank: Bank) -> None:
+        """Raise a BankError unless the bank comes from this method, size, write maps and backbone."""
         if bank.backbone != self.backbone.fingerprint:
             raise BankError(
                 f"expected a bank of the backbone {self.backbone.fingerprint[:12]}, "
                 f"this one was written with {bank.backbone[:12]}"
             )
-        if bank.owner != self.owner:
+        if not self._owns(bank.owner):
             raise BankError(f"expected a bank of {self.owner}, this one belongs to {bank.owner}")
 
-    def placed(self, bank):
-        """The bank where the write's maps are, in their type; a loaded one comes on the CPU."""
+    def placed(self, bank: Bank) -> Bank:
+        """Return the bank on the device and in the type of the write's maps; a loaded one comes on the CPU."""
         p0, rows = self.write_rule.p0, bank.state.rows
         fits = (rows.device, rows.dtype) == (p0.device, p0.dtype)
         return bank if fits else bank.to(p0.device, p0.dtype)
@@ -134,94 +202,128 @@ class MemoryModel(nn.Module, ModelHubMixin):
     # ---- turn, latents, write ----------------------------------------------------------------------
 
     @torch.no_grad()
-    def write(self, bank, turns, truncate=False, ledger=None):
-        """Encode the turns and write them one after the other; returns a new bank.
+    def write(
+        self, bank: Bank, turns: ManyTurns, truncate: bool = False, ledger: Ledger | None = None
+    ) -> Bank:
+        """Encode the turns and write them one after the other.
 
-        turns   a Conversation, or a list of "SPEAKER: TEXT"; for a batch of banks a list of such lists
-        ledger  a Ledger that keeps the turns' latents, of one bank, so that a turn can be unwritten
-        raises  InputError for an empty or too long turn, BankError for a ledger of another bank; nothing is changed then
+        Args:
+            bank: One bank or a batch; it is not changed.
+            turns: A Conversation, or a list of "SPEAKER: TEXT"; for a batch of banks a list of such lists.
+            truncate: Cut turns that are too long instead of refusing them.
+            ledger: A Ledger of one bank, which keeps the turns' latents so that a turn can be unwritten.
+
+        Returns:
+            The bank after the turns.
+
+        Raises:
+            InputError: A turn is empty or too long; nothing is changed then.
+            BankError: The bank is of another model, or the ledger of another bank.
         """
         self.check(bank)
-        turns = turns if isinstance(turns, str | Conversation) else list(turns)
-        one = isinstance(turns, str | Conversation) or (len(bank) == 1 and not _nested(turns))
-        lists = [turns] if one else turns
+        lists = _lists(turns, len(bank))
         if len(lists) != len(bank):
             raise InputError(f"expected turns for {len(bank)} banks, got {len(lists)} lists")
-        texts = [as_texts(one) for one in lists]
+        texts = [as_texts(conversation) for conversation in lists]
         if ledger is not None:
             ledger.check(bank)
-        before, kept = bank, []
-        for start in range(0, max(len(one) for one in texts), WINDOW):
-            latents = self.encode_turns([one[start : start + WINDOW] for one in texts], truncate)
+        before, recorded = bank, []
+        for start in range(0, max(map(len, texts)), WINDOW):
+            part = [conversation[start : start + WINDOW] for conversation in texts]
+            latents = self.encode_turns(part, truncate)
             bank = self.write_latents(bank, latents)
-            kept += latents[0] if ledger is not None else []
+            if ledger is not None:
+                recorded += latents[0]
         if ledger is not None:
-            ledger.add(before, kept, bank)
+            ledger.add(before, recorded, bank)
         return bank
 
-    def encode_turns(self, texts, truncate=True):
-        """Latents of each conversation's turns: list per conversation of (N, D) per turn."""
-        flat = iter(self.backbone.encode([text for one in texts for text in one], truncate))
-        return [[next(flat) for _ in one] for one in texts]
+    def encode_turns(self, texts: list[list[str]], truncate: bool = True) -> list[list[Tensor]]:
+        """Return the latents (N, D) of each turn of each conversation."""
+        together = [text for conversation in texts for text in conversation]
+        latents = iter(self.backbone.encode(together, truncate))
+        return [[next(latents) for _ in conversation] for conversation in texts]
 
-    def encode_questions(self, prompts):
-        """{prompt: latents (N, D)}, each made once, where the bank enters behind the encoder; before it there is nothing to keep."""
+    def encode_questions(self, prompts: Sequence[str]) -> dict[str, Tensor]:
+        """Return the latents (N, D) of each different prompt; none for a read before the encoder, which cannot use them."""
         if self.read is None or self.read.site == "encoder_input":
             return {}
         distinct = list(dict.fromkeys(prompts))
         return dict(zip(distinct, self.backbone.encode(distinct, truncate=True), strict=True))
 
-    def write_latents(self, bank, latents):
-        """Write latents (list per bank of (N, D) per turn), with gradient if the write has weights to learn."""
+    def write_latents(self, bank: Bank, latents: list[list[Tensor]]) -> Bank:
+        """Write latents, with gradient if the write has weights to learn.
+
+        Args:
+            bank: B banks.
+            latents: For each bank (N, D) for each turn. Conversations may differ in length.
+        """
         bank = self.placed(bank)
         device, turns = bank.state.rows.device, []
         nothing = torch.zeros(0, self.backbone.width, device=device, dtype=self.backbone.dtype)
-        for t in range(max((len(one) for one in latents), default=0)):
-            turn, mask = pad([one[t] if t < len(one) else nothing for one in latents])
+        for t in range(max(map(len, latents), default=0)):
+            turn, mask = pad([z[t] if t < len(z) else nothing for z in latents])  # (B, N, D)
             turns.append((turn.to(device), mask.to(device)))
         return Bank(self.write_rule.scan(bank.state, turns), bank.owner, bank.backbone)
 
     @torch.no_grad()
-    def unwrite(self, bank, turns, ledger=None):
-        """The bank as if these turns had never been written, and a ledger without them.
+    def unwrite(
+        self, bank: Bank, turns: int | Iterable[int], ledger: Ledger | None = None
+    ) -> tuple[Bank, Ledger]:
+        """Return the bank as if these turns had never been written, and a ledger without them.
 
-        turns   numbers of turns, from 0
-        ledger  the Ledger that was kept while the bank was written; a bank alone does not hold what it is made of
-        returns (Bank, Ledger)
-        raises  BankError without the bank's own ledger, InputError for a turn that was not written
+        Args:
+            bank: One bank.
+            turns: Numbers of turns, from 0.
+            ledger: The Ledger that was kept while the bank was written.
+
+        Raises:
+            BankError: There is no ledger, or it is that of another bank.
+            InputError: A turn was not written.
         """
         self.check(bank)
-        kept = Ledger.of(ledger, bank).without([turns] if isinstance(turns, int) else turns)
-        fresh = self.write_latents(kept.first, [kept.latents])
-        return fresh, kept.at(fresh)
+        ledger, first = start_of(ledger, bank)
+        latents = ledger.without([turns] if isinstance(turns, int) else turns)
+        rewritten, shorter = self.write_latents(first, [latents]), Ledger()
+        shorter.add(first, latents, rewritten)
+        return rewritten, shorter
 
     @torch.no_grad()
-    def attribute(self, bank, question, ledger=None, answer=None):
-        """Which turn does this answer come from? How much less likely it gets when a turn is left out.
+    def attribute(
+        self, bank: Bank, question: str, ledger: Ledger | None = None, answer: str | None = None
+    ) -> Tensor:
+        """Measure which turn an answer comes from: how much less likely it is if the turn is left out.
 
-        answer  the text to explain; default: what the model answers from this bank
-        ledger  as in `unwrite`
-        returns (T,) bits by turn: log2 p(answer | bank) - log2 p(answer | bank without the turn)
-        raises  BankError without the bank's own ledger, InputError for an answer without words
+        Args:
+            bank: One bank.
+            question: The question.
+            ledger: As in `unwrite`.
+            answer: The text to explain; default: what the model answers from this bank.
+
+        Returns:
+            (T,) bits by turn: log2 p(answer | bank) - log2 p(answer | bank without the turn).
+
+        Raises:
+            BankError: There is no ledger, or it is that of another bank.
+            InputError: The answer has no words.
         """
         self.check(bank)
-        kept = Ledger.of(ledger, bank)
+        ledger, first = start_of(ledger, bank)
         answer = self.answer(bank, question) if answer is None else answer
         if not answer.strip():
             raise InputError(
                 "expected an answer with words, this bank's is empty: say which one, answer="
             )
-        without = leave_one_out(self.write_rule, kept)
         whole = self.log_likelihood(bank, question, answer)
         bits = [
-            self.log_likelihood(Bank(part, bank.owner, bank.backbone), question, answer)
-            for part in without
+            self.log_likelihood(Bank(state, bank.owner, bank.backbone), question, answer)
+            for state in leave_one_out(self.write_rule, first, ledger.latents)
         ]
         return whole - torch.cat(bits) if bits else whole[:0]
 
     @torch.no_grad()
-    def log_likelihood(self, bank, question, answer):
-        """(B,) bits: log2 p(answer | question, bank) for each bank, its end included; needs no decoding."""
+    def log_likelihood(self, bank: Bank, question: str, answer: str) -> Tensor:
+        """Return (B,) bits, log2 p(answer | question, bank) for each bank, the end of the answer included."""
         inputs = self.backbone.inputs([as_prompt(question)] * len(bank))
         labels = self.backbone.labels([answer] * len(bank))
         with self.attached(bank):
@@ -230,73 +332,125 @@ class MemoryModel(nn.Module, ModelHubMixin):
     # ---- bank, read, site, decoder, answer ---------------------------------------------------------
 
     @contextmanager
-    def attached(self, bank, ablate=None, expand=None, of=None):
-        """Inside this block every call of `backbone.model` reads the bank: generate, forward, beams.
+    def attached(
+        self,
+        bank: Bank | None,
+        ablate: str | None = None,
+        expand: int | None = None,
+        of: Places = None,
+    ) -> Iterator[None]:
+        """Let every call of `backbone.model` inside the block read the bank: generate, forward, beams.
 
-        ablate  None; "masked": no bank at all; "null_rows": zero rows that are still read (chapter 4)
-        expand  decoder rows per encoder row, if `encoder_outputs=` is passed in
-        of      for each text the place of its bank, where several are asked of the same one; default: each of its own
-        raises  BankError if the bank does not fit, InputError for a place that is none
+        Args:
+            bank: One bank for all texts, or one for each; not used by the method without memory.
+            ablate: "masked" for no bank at all, "null_rows" for zero rows that are still read (chapter 4).
+            expand: Decoder rows per encoder row, needed if `encoder_outputs=` is passed in.
+            of: For each text the place of its bank, if several texts read the same one.
+
+        Raises:
+            BankError: The bank does not fit.
+            InputError: A place in `of` does not exist.
         """
         if self.write_rule is None:
             yield
             return
+        if bank is None:
+            raise BankError(f"expected a bank of {self.owner}, got none")
         self.check(bank)
         bank = self.placed(bank)
-        rows, mask = bank.state.rows, self.write_rule.readable(bank.state)
-        rows, mask = hooks.ablated(rows, mask, ablate)
+        rows, mask = hooks.ablated(bank.state.rows, self.write_rule.readable(bank.state), ablate)
         with hooks.attach(self.backbone.model, self.read, rows, mask, expand, of):
             yield
 
-    def answer(self, bank, questions, ablate=None, of=None, **options):
+    def answer(
+        self,
+        bank: Bank | None,
+        questions: Texts,
+        ablate: str | None = None,
+        of: Places = None,
+        **options: Any,
+    ) -> Texts:
         """Answer from the bank alone: the model sees the question, not the conversation.
 
-        questions  one text or a list; the bank holds one memory for all of them, or one for each
-        of         for each question the place of its bank, where several are asked of the same one
-        options    go to transformers' generate
-        returns    a text for a text, a list for a list
-        raises     InputError for a question without words
+        Args:
+            bank: One bank for all questions, or one for each.
+            questions: One text or a list.
+            ablate: As in `attached`.
+            of: As in `attached`.
+            **options: Arguments of transformers' `generate`.
+
+        Returns:
+            A text for a text, a list for a list.
+
+        Raises:
+            InputError: A question has no words.
         """
-        one = isinstance(questions, str)
-        prompts = [as_prompt(text) for text in ([questions] if one else questions)]
+        if isinstance(questions, str):
+            return self.answer(bank, [questions], ablate, of, **options)[0]
+        prompts = [as_prompt(question) for question in questions]
         with self.attached(bank, ablate, of=of):
-            answers = self.backbone.generate(self.backbone.inputs(prompts), **options)
-        return answers[0] if one else answers
+            return self.backbone.generate(self.backbone.inputs(prompts), **options)
 
     # ---- saving ------------------------------------------------------------------------------------
 
-    def save_pretrained(self, folder, *, push_to_hub=False, repo_id=None, **push):
-        """A folder with the adapter: settings and weights (frozen maps and P_0 too); no backbone, no bank.
+    def save_pretrained(
+        self,
+        folder: FilePath,
+        *,
+        push_to_hub: bool = False,
+        repo_id: str | None = None,
+        **push: Any,
+    ) -> str | None:
+        """Save the adapter as a folder: settings and weights (fixed maps and P_0 too), no backbone and no bank.
 
-        push_to_hub  upload it as well, to `repo_id` or under the folder's name; the rest goes to `push_to_hub`
+        Args:
+            folder: Where to save.
+            push_to_hub: Upload it as well.
+            repo_id: Name on the hub; default: the folder's name.
+            **push: Further arguments of `push_to_hub`.
         """
         with write_folder(folder) as fresh:
             self._save_pretrained(fresh)
         if push_to_hub:
             return self.push_to_hub(repo_id or Path(folder).name, **push)
+        return None
 
-    def _save_pretrained(self, folder):
+    def _save_pretrained(self, save_directory: Path) -> None:
         weights = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
         settings = {
-            "method": self.method.name, "scale": self.scale, "seed": self.seed, **self.options,
-            "backbone": self.backbone.name, "fingerprint": self.backbone.fingerprint,
+            "method": self.method.name,
+            "scale": self.scale,
+            "seed": self.seed,
+            **self.options,
+            "backbone": self.backbone.name,
+            "fingerprint": self.backbone.fingerprint,
             "dtype": str(self.backbone.dtype).removeprefix("torch."),
-            "width": self.backbone.width, "layers": self.backbone.layers, "versions": versions(),
+            "width": self.backbone.width,
+            "layers": self.backbone.layers,
+            "versions": versions(),
             "digest": digest(weights),
-        }  # fmt: skip
-        save_file(weights, str(folder / WEIGHTS))
-        (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
+        }
+        save_file(weights, str(save_directory / WEIGHTS))
+        (save_directory / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n")
 
     @classmethod
-    def from_pretrained(cls, source, backbone=None, **hub):
-        """An adapter from a folder or from the hub.
+    def from_pretrained(
+        cls, source: FilePath, backbone: Backbone | None = None, **hub: Any
+    ) -> Self:
+        """Load an adapter from a folder or from the hub.
 
-        backbone  a loaded one; default: the one that the adapter names
-        raises    InputError if files are missing or altered, BankError if the backbone has other weights
+        Args:
+            source: Folder, or id on the hub.
+            backbone: A loaded one; default: the one that the adapter names.
+            **hub: Arguments of huggingface_hub's `snapshot_download`.
+
+        Raises:
+            InputError: Files are missing or altered.
+            BankError: The backbone has other weights.
         """
         folder = Path(source)
         if not folder.is_dir():
-            folder = _from_hub(source, hub)
+            folder = _from_hub(str(source), hub)
         try:
             settings = json.loads((folder / SETTINGS).read_text())
             weights = load_file(str(folder / WEIGHTS))
@@ -329,8 +483,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return model
 
 
-def as_texts(turns):
-    """Turns as the encoder sees them: a Conversation is rendered, "SPEAKER: TEXT" gets its prefix."""
+def as_texts(turns: Turns) -> list[str]:
+    """Return turns as the encoder sees them: a Conversation is rendered, "SPEAKER: TEXT" gets its prefix.
+
+    Raises:
+        InputError: A turn is empty.
+    """
     if isinstance(turns, Conversation):
         return turns.texts()
     turns = [turns] if isinstance(turns, str) else list(turns)
@@ -340,15 +498,35 @@ def as_texts(turns):
     return [_prefixed("context: ", turn) for turn in turns]
 
 
-def as_prompt(question):
-    """A question as the encoder sees it. InputError if it has no words."""
+def as_prompt(question: str) -> str:
+    """Return a question as the encoder sees it.
+
+    Raises:
+        InputError: The question has no words.
+    """
     if not question.removeprefix("question: ").strip():
         raise InputError("expected words in a question, this one is empty")
     return _prefixed("question: ", question)
 
 
-def _dtype(settings, source):
-    """The numbers that an adapter's backbone had when it was trained; before they were noted, float32."""
+def _prefixed(prefix: str, text: str) -> str:
+    return text if text.startswith(prefix) else prefix + text
+
+
+def _lists(turns: ManyTurns, banks: int) -> list[Turns]:
+    """Return the turns of each bank; a flat list of texts is one conversation if there is one bank."""
+    if isinstance(turns, str | Conversation):
+        return [turns]
+    each = list(turns)
+    if banks == 1:
+        texts = [turn for turn in each if isinstance(turn, str)]
+        if len(texts) == len(each):
+            return [texts]
+    return each
+
+
+def _dtype(settings: dict[str, Any], source: FilePath) -> torch.dtype:
+    """Return the type of the backbone that an adapter was trained on; early adapters do not say: float32."""
     dtype = getattr(torch, str(settings.get("dtype", "float32")), None)
     if dtype not in (torch.float32, torch.bfloat16, torch.float64):
         raise InputError(
@@ -357,20 +535,9 @@ def _dtype(settings, source):
     return dtype
 
 
-def _prefixed(prefix, text):
-    return text if text.startswith(prefix) else prefix + text
-
-
-def _nested(turns):
-    return isinstance(turns, list | tuple) and any(not isinstance(turn, str) for turn in turns)
-
-
-def _from_hub(source, options):
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
+def _from_hub(source: str, options: Options) -> Path:
     try:
-        return Path(snapshot_download(str(source), allow_patterns=[SETTINGS, WEIGHTS], **options))
+        return Path(snapshot_download(source, allow_patterns=[SETTINGS, WEIGHTS], **options))
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         raise InputError(
             f"expected a folder or an adapter's id on the hub, cannot find {source}: {error}"

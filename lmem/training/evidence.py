@@ -197,7 +197,7 @@ class EvidenceLoss:
         if answerable.any():
             tokens = tensor([q.token for q in batch.questions])[answerable]
             evidence = value[place[answerable], answer_turn[answerable]]
-            similarity = unit(read.told(evidence)[:, 0]) @ self.embeddings.T
+            similarity = unit(read.value_rows(evidence)[:, 0]) @ self.embeddings.T
             loss = loss + F.cross_entropy(2 * similarity / self.embeddings.shape[1] ** 0.5, tokens)
         # prices
         turns = mask.any(-1)

@@ -1,5 +1,6 @@
-"""Reads: what of a bank reaches the backbone, and how. One file each, all with the same signature."""
+"""Reads: which part of a bank reaches the backbone, and how. One file each, all with the same signature."""
 
+from lmem.memory.read.base import Read
 from lmem.memory.read.branch import BranchRead
 from lmem.memory.read.extension import ExtensionRead
 from lmem.memory.read.gated_branch import GatedBranchRead
@@ -8,7 +9,7 @@ from lmem.memory.read.proxy import ProxyBranchRead, ProxyGatedBranchRead
 from lmem.memory.read.query import QueryRead
 from lmem.memory.read.recall import RecallRead
 
-READS = {
+READS: dict[str, type[Read]] = {
     "prefix": PrefixRead,
     "extension": ExtensionRead,
     "branch": BranchRead,

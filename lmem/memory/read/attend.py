@@ -1,51 +1,67 @@
-"""Attention over a bank's rows, as the explicit reads do it: softmax(s W_q (P W_k)^T / sqrt(D_h)) P W_v, in heads."""
+"""Attention over a bank's rows, for the reads that select by themselves (chapter 5).
+
+softmax(s W_q (P W_k)^T / sqrt(D_h)) P W_v, in H heads of width D_h
+"""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmem.errors import MethodError
+from lmem.memory.read.base import Keys
 
 
 class Attend(nn.Module):
-    """The three projections of a read that selects for itself.
+    """The three projections of a read, and the attention that uses them."""
 
-    heads, inner  attention heads, and the width they share (None: the model's own width D)
-    sets          1: one set of projections for all layers, as printed; L: one for each
-    """
+    def __init__(self, width: int, heads: int = 1, inner: int | None = None, sets: int = 1):
+        """Draw the projections.
 
-    def __init__(self, width, heads=1, inner=None, sets=1):
+        Args:
+            width: D.
+            heads: H.
+            inner: Width that the heads share; default: D.
+            sets: 1 for one set of projections for all layers, as printed; L for one for each.
+
+        Raises:
+            MethodError: The heads do not divide the width.
+        """
         super().__init__()
         inner = inner or width
         if inner % heads:
             raise MethodError(f"a width of {inner} cannot be split over {heads} heads")
         self.heads, self.inner = heads, inner
-        for name in ("w_q", "w_k", "w_v"):
-            setattr(self, name, nn.Parameter(torch.randn(sets, width, inner) / width**0.5))
+        self.w_q = nn.Parameter(torch.randn(sets, width, inner) / width**0.5)
+        self.w_k = nn.Parameter(torch.randn(sets, width, inner) / width**0.5)
+        self.w_v = nn.Parameter(torch.randn(sets, width, inner) / width**0.5)
 
-    def keys(self, rows, layer=0):
-        """Keys and values of rows (B, R, D): two of (B, H, R, inner / H)."""
-        return self._heads(rows @ self.w_k[layer]), self._heads(rows @ self.w_v[layer])
+    def keys(self, rows: Tensor, layer: int = 0) -> Keys:
+        """Return keys and values of rows (B, R, D): two tensors (B, H, R, D_h)."""
+        return self.split(rows @ self.w_k[layer]), self.split(rows @ self.w_v[layer])
 
-    def shares(self, states, keys, mask, layer=0):
-        """How much each position looks at each row: keys (B, H, R, inner / H) -> (B, H, N, R), 1 in sum."""
-        q = self._heads(states @ self.w_q[layer])
-        scores = q @ keys.transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, N, R)
+    def shares(self, states: Tensor, keys: Tensor, mask: Tensor, layer: int = 0) -> Tensor:
+        """Return the attention weights (B, H, N, R) of states (B, N, D) over keys (B, H, R, D_h)."""
+        queries = self.split(states @ self.w_q[layer])  # (B, H, N, D_h)
+        scores = queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5  # (B, H, N, R)
         scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
         return scores.softmax(-1)
 
-    def forward(self, states, keys, mask, layer=0):
-        """What each position finds.
+    def forward(self, states: Tensor, keys: Keys, mask: Tensor, layer: int = 0) -> Tensor:
+        """Attend to the rows.
 
-        states   (B, N, D)
-        keys     of `keys`
-        mask     (B, R), True where a row may be read
-        layer    which set of projections
-        returns  (B, N, inner); a bank without a readable row gives zeros
+        Args:
+            states: (B, N, D).
+            keys: Keys and values, from `keys`.
+            mask: (B, R), True where a row may be read.
+            layer: Which set of projections.
+
+        Returns:
+            (B, N, inner); zeros for a bank without a readable row.
         """
         k, v = keys
-        found = self.shares(states, k, mask, layer) @ v  # (B, H, N, inner / H)
-        found = found.transpose(1, 2).flatten(2)  # (B, N, inner)
-        return found * mask.any(1)[:, None, None]
+        values = self.shares(states, k, mask, layer) @ v  # (B, H, N, D_h)
+        values = values.transpose(1, 2).flatten(2)  # (B, N, inner)
+        return values * mask.any(1)[:, None, None]
 
-    def _heads(self, states):
+    def split(self, states: Tensor) -> Tensor:
+        """Split (B, N, inner) into heads: (B, H, N, D_h)."""
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -1,36 +1,73 @@
-"""What all reads share: one signature, whatever the site."""
+"""What all reads share: one signature, whatever the site.
 
-from torch import nn
+y = D(Read(E(question), P_t))      paper, section 2; chapters 3 to 5
+"""
+
+from typing import Any, Self
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+Keys = tuple[Tensor, ...]  # what a read computes from a bank's rows alone
 
 
 class Read(nn.Module):
-    """A read. `site` names where it enters; subclasses give `forward`.
+    """A read; subclasses define `forward`. Their constructor's arguments after the sizes are the read's options.
 
-    A read at a row site (encoder_input, encoder_output) gives rows that join the others, and their mask:
-        (rows, mask, states, seen) -> extra (B, X, D), extra mask (B, X)
-    A read at decoder_layer gives what the sublayer's output gains:
-        (rows, mask, states, seen, layer) -> gain (B, N, D)
+    The signature of `forward` is that of its site. The first two return rows that join the others, and their mask; the last
+    returns what is added to the sublayer's output:
+        encoder_input:  (rows, mask) -> extra (B, X, D), extra mask (B, X)
+        encoder_output: (rows, mask, states, seen, keys) -> extra (B, X, D), extra mask (B, X)
+        decoder_layer:  (rows, mask, states, layer, keys) -> gain (B, N, D)
 
-    rows    (B, R, D) or (B, A, A)  the bank
-    mask    (B, R)     True where a row may be read
-    states  (B, N, D)  at encoder_output the encoder's output, at decoder_layer the decoder's states; None at encoder_input
-    seen    (B, N)     mask of the encoder's output, None elsewhere
-    layer   number of the decoder's layer
-    keys    what `keys` gave for these rows, if that was kept; else it is made here
+    Args of `forward`:
+        rows: (B, R, D), (B, A, A) or (B, R, K + V), the bank.
+        mask: (B, R), True where a row may be read.
+        states: (B, N, D), the encoder's output, or the states of the decoder's layer.
+        seen: (B, N), mask of the encoder's output; None if nothing is padding.
+        layer: Number of the decoder's layer.
+        keys: What `keys` returned for these rows, if it is known; otherwise it is computed.
 
-    What a read behind the encoder makes of the bank alone is the same for every token that is decoded, so it is kept.
+    Attributes:
+        site: Where the read enters, a name in `lmem.backbone.sites`.
+        form: Kind of bank that it reads, as in `Write.form`.
+        sets: Sets of projections: 1 for all layers together, or one for each.
+        alone: At encoder_output: the rows that join are `keys`, made from the bank alone.
+        raw: At decoder_layer: read with the states before the layer's own norm instead of after it.
+        untrained: What an untrained read changes: "silent" for nothing, or why it changes the logits.
+        shortcut: One of the paper's shortcuts, which the grid of methods leaves out.
     """
 
-    site = ""
-    form = "rows"  # of the banks that it reads, as a write says it
-    sets = 1  # of projections: one for all layers, or one for each
-    alone = False  # at encoder_output: the rows that join are `keys`, made of the bank alone
-    raw = False  # at decoder_layer: the states before the layer's own norm, instead of after
+    site: str = ""
+    form: str = "rows"
+    sets: int = 1
+    alone: bool = False
+    raw: bool = False
+    untrained: str = "zero rows take softmax mass"
+    shortcut: bool = False
 
-    def keys(self, rows, layer=0):
-        """What the read makes of rows (B, R, D) alone: tensors (B, ...), to be kept; by default nothing."""
+    def adapt(self, model: PreTrainedModel, modules: list[Any]) -> Self:
+        """Fit a new read to the backbone and to the modules of its site; by default there is nothing to do."""
+        return self
+
+    def keys(self, rows: Tensor, layer: int = 0) -> Keys:
+        """Compute what depends on rows (B, R, D) alone: tensors (B, ...).
+
+        It is the same for every token that is decoded, so it is computed once. By default there is nothing.
+        """
         return ()
 
-    def borrow(self, modules):
-        """Start from frozen sublayers of the site, where the read can."""
-        raise NotImplementedError(f"{type(self).__name__} starts from nothing frozen")
+
+def extra_mask(mask: Tensor, count: int, seen: Tensor | None = None) -> Tensor:
+    """Mask extra rows that belong to no single row of the bank.
+
+    Args:
+        mask: (B, R), True where a row of the bank may be read.
+        count: X, number of extra rows.
+        seen: (B, X), 1 where the token that asks for an extra row is no padding; None: none is.
+
+    Returns:
+        (B, X), True where the bank has a readable row and the token is no padding.
+    """
+    written = mask.any(1, keepdim=True).expand(-1, count)
+    return written if seen is None else written & seen.bool()

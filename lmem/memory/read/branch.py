@@ -1,34 +1,60 @@
-"""Branch read (M.2): beside each frozen cross-attention runs a second one, over the bank.
+"""Branch read (M.2): next to each frozen cross-attention runs a second one, over the bank.
 
     s + XAttn_frozen(s, Z) + beta_l softmax(s W_q (P W_k)^T / sqrt(D_h)) P W_v W_o      paper, section 3; chapter 5
 
 s is the state after the layer's own layer norm. As printed: one head, projections shared by the layers, one scalar beta
-per layer that starts at 0, so that an untrained adapter is exactly silent.
+per layer that starts at 0, so an untrained adapter changes nothing.
 """
 
-import torch
-from torch import nn
+from typing import Any, Literal, Self
 
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from lmem.errors import MethodError
 from lmem.memory.read.attend import Attend
-from lmem.memory.read.base import Read
+from lmem.memory.read.base import Keys, Read
 
 
 class BranchRead(Read):
-    """A second cross-attention.
-
-    heads, inner  attention heads, and the width they share (None: the model's own width D)
-    shared        one set of projections for all layers
-    beta          its start value
-    raw           read with the state before the layer norm
-    """
+    """Read with a second cross-attention in every decoder layer."""
 
     site = "decoder_layer"
+    untrained = "silent"
 
     def __init__(
-        self, width, layers, rows=None, heads=1, inner=None, shared=True, beta=0.0, raw=False
+        self,
+        width: int,
+        layers: int,
+        rows: int = 0,
+        heads: int = 1,
+        inner: int | None = None,
+        shared: bool = True,
+        beta: float = 0.0,
+        raw: bool = False,
+        start: Literal["drawn", "borrowed"] = "drawn",
     ):
+        """Draw the projections.
+
+        Args:
+            width: D.
+            layers: L.
+            rows: Not used.
+            heads: Attention heads.
+            inner: Width that the heads share; default: D.
+            shared: One set of projections for all layers.
+            beta: Start value of beta.
+            raw: Read with the state before the layer norm.
+            start: "borrowed" takes heads and weights from the frozen cross-attentions (`adapt`); it needs shared=False.
+        """
         super().__init__()
-        self.sets, self.raw = 1 if shared else layers, raw
+        if start == "borrowed" and shared:
+            raise MethodError(
+                "expected shared=False for a branch that starts borrowed: each layer has its own attention"
+            )
+        self.width, self.sets = width, 1 if shared else layers
+        self.raw, self.start = raw, start
         self.attend = Attend(width, heads, inner, self.sets)
         self.w_o = nn.Parameter(
             torch.randn(self.sets, self.attend.inner, width) / self.attend.inner**0.5
@@ -36,29 +62,42 @@ class BranchRead(Read):
         self.beta = nn.Parameter(torch.full((layers,), float(beta)))
 
     @torch.no_grad()
-    def borrow(self, modules):
-        """Start from the frozen cross-attention beside each branch: it knows already what a latent says.
+    def adapt(self, model: PreTrainedModel, modules: list[Any]) -> Self:
+        """If `start` is "borrowed", copy the frozen cross-attentions, whose maps already fit the encoder's latents.
 
-        modules  the sublayers of the site, one for each layer; T5 scales its queries by 1, we by 1 / sqrt(D_h)
+        Raises:
+            MethodError: The backbone's attention has biases.
         """
-        mine = self.attend
-        size = (mine.inner // mine.heads) ** 0.5
+        if self.start != "borrowed":
+            return self
+        if any(name.endswith("bias") for name, _ in modules[0].named_parameters()):
+            raise MethodError(
+                f'expected a branch with start="drawn", {model.config.model_type} has biases in its attention'
+            )
+        heads, size = model.config.num_heads, model.config.d_kv
+        self.attend = Attend(self.width, heads, heads * size, self.sets)
+        self.w_o = nn.Parameter(torch.empty(self.sets, heads * size, self.width))
         for i, module in enumerate(modules):
             frozen = module.EncDecAttention
-            for ours, theirs, scale in (
-                (mine.w_q, frozen.q, size), (mine.w_k, frozen.k, 1), (mine.w_v, frozen.v, 1), (self.w_o, frozen.o, 1),
-            ):  # fmt: skip
-                ours[i].copy_(theirs.weight.T * scale)
+            # T5 does not scale its queries, we scale scores by 1 / sqrt(D_h)
+            self.attend.w_q[i].copy_(frozen.q.weight.T * size**0.5)
+            self.attend.w_k[i].copy_(frozen.k.weight.T)
+            self.attend.w_v[i].copy_(frozen.v.weight.T)
+            self.w_o[i].copy_(frozen.o.weight.T)
+        return self
 
-    def keys(self, rows, layer=0):
-        """(B, R, D) -> keys and values of the rows."""
+    def keys(self, rows: Tensor, layer: int = 0) -> Keys:
+        """Return keys and values of rows (B, R, D)."""
         return self.attend.keys(rows, layer % self.sets)
 
-    def found(self, keys, mask, states, layer=0):
-        """What the states find, before beta: (B, N, D)."""
-        i = layer % self.sets
-        return self.attend(states, keys, mask, i) @ self.w_o[i]
+    def attended(self, keys: Keys, mask: Tensor, states: Tensor, layer: int = 0) -> Tensor:
+        """Return (B, N, D), what the states (B, N, D) read from the bank, before beta."""
+        place = layer % self.sets
+        return self.attend(states, keys, mask, place) @ self.w_o[place]
 
-    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
-        """What layer `layer` gains, (B, N, D); a bank without a readable row gives zeros."""
-        return self.beta[layer] * self.found(keys or self.keys(rows, layer), mask, states, layer)
+    def forward(
+        self, rows: Tensor, mask: Tensor, states: Tensor, layer: int = 0, keys: Keys = ()
+    ) -> Tensor:
+        """Return (B, N, D), the gain of layer `layer`; zeros for a bank without a readable row."""
+        keys = keys or self.keys(rows, layer)
+        return self.beta[layer] * self.attended(keys, mask, states, layer)

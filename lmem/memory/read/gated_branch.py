@@ -1,41 +1,65 @@
-"""Gated branch read (M.5): a second cross-attention, and a gate that says how much of it each state takes.
+"""Gated branch read (M.5): a second cross-attention, and a gate that decides how much of it each state takes.
 
     s + XAttn_frozen(s, Z) + g * c,   c = softmax(s W_q (P W_k)^T / sqrt(D)) P W_v,   g = sigmoid([s; c] W_g + b_g)
                                                                                     paper, section 3; chapter 6
 
-The paper prints W_g and b_g per layer, but its 21.0M parameters hold only if the layers share them: 3 D^2 + 2 D^2 + D. b_g
-starts at -2: the gate is nearly closed, not shut, so an untrained adapter is not silent.
+The paper prints W_g and b_g per layer, but its 21.0M parameters fit only if the layers share them: 3 D^2 + 2 D^2 + D. b_g
+starts at -2: the gate is nearly closed but not shut, so an untrained adapter changes the logits.
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmem.memory.read.attend import Attend
-from lmem.memory.read.base import Read
+from lmem.memory.read.base import Keys, Read
 
 
 class GatedBranchRead(Read):
-    """As BranchRead without W_o; `bias` is b_g's start value, `heads` splits the model's own width."""
+    """Read with a gated second cross-attention in every decoder layer, without W_o; the heads split the width D."""
 
     site = "decoder_layer"
+    untrained = "the gate starts at sigmoid(-2)"
 
-    def __init__(self, width, layers, rows=None, heads=1, shared=True, bias=-2.0, raw=False):
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        rows: int = 0,
+        heads: int = 1,
+        shared: bool = True,
+        bias: float = -2.0,
+        raw: bool = False,
+    ):
+        """Draw the projections.
+
+        Args:
+            width: D.
+            layers: L.
+            rows: Not used.
+            heads: Attention heads.
+            shared: One set of projections for all layers.
+            bias: Start value of b_g.
+            raw: Read with the state before the layer norm.
+        """
         super().__init__()
         self.sets, self.raw = 1 if shared else layers, raw
         self.attend = Attend(width, heads, sets=self.sets)
         self.w_g = nn.Parameter(torch.randn(self.sets, 2 * width, width) / (2 * width) ** 0.5)
         self.b_g = nn.Parameter(torch.full((self.sets, width), float(bias)))
 
-    def keys(self, rows, layer=0):
-        """(B, R, D) -> keys and values of the rows."""
+    def keys(self, rows: Tensor, layer: int = 0) -> Keys:
+        """Return keys and values of rows (B, R, D)."""
         return self.attend.keys(rows, layer % self.sets)
 
-    def found(self, keys, mask, states, layer=0):
-        """What the states find and let through: (B, N, D)."""
-        i = layer % self.sets
-        said = self.attend(states, keys, mask, i)
-        return torch.sigmoid(torch.cat([states, said], 2) @ self.w_g[i] + self.b_g[i]) * said
+    def attended(self, keys: Keys, mask: Tensor, states: Tensor, layer: int = 0) -> Tensor:
+        """Return (B, N, D), what the states (B, N, D) read from the bank and the gate lets through."""
+        place = layer % self.sets
+        content = self.attend(states, keys, mask, place)  # (B, N, D)
+        both = torch.cat([states, content], 2)  # (B, N, 2 D)
+        return torch.sigmoid(both @ self.w_g[place] + self.b_g[place]) * content
 
-    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
-        """What layer `layer` gains, (B, N, D); a bank without a readable row gives zeros."""
-        return self.found(keys or self.keys(rows, layer), mask, states, layer)
+    def forward(
+        self, rows: Tensor, mask: Tensor, states: Tensor, layer: int = 0, keys: Keys = ()
+    ) -> Tensor:
+        """Return (B, N, D), the gain of layer `layer`; zeros for a bank without a readable row."""
+        return self.attended(keys or self.keys(rows, layer), mask, states, layer)

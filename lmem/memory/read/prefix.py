@@ -1,4 +1,4 @@
-"""Prefix read (M.1): the bank becomes soft tokens in front of the encoder's input, and the frozen encoder selects.
+"""Prefix read (M.1): the bank becomes soft tokens before the encoder's input; the frozen encoder selects among them.
 
     S = U_P P W_P;  Z = E([S; x]) without its first m positions      paper, section 3; chapter 3
 
@@ -6,16 +6,18 @@ U_P mixes R rows into m; it is the identity when m = R. W_P starts at zero.
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmem.errors import MethodError
-from lmem.memory.read.base import Read
+from lmem.memory.read.base import Read, extra_mask
 
 
 class PrefixRead(Read):
+    """Read through `length` soft tokens (m); default: one for each row."""
+
     site = "encoder_input"
 
-    def __init__(self, width, layers, rows, length=None):
+    def __init__(self, width: int, layers: int, rows: int, length: int | None = None):
         super().__init__()
         if length is not None and not 1 <= length <= rows:
             raise MethodError(
@@ -23,11 +25,12 @@ class PrefixRead(Read):
             )
         self.w_p = nn.Parameter(torch.zeros(width, width))
         mix = None if length in (None, rows) else torch.randn(length, rows) / rows**0.5
+        self.u_p: Tensor | None
         self.register_buffer("u_p", mix)  # not listed as trainable in the paper
 
-    def forward(self, rows, mask, states=None, seen=None, layer=0, keys=()):
-        """rows (B, R, D) -> the soft tokens (B, m, D); mixed ones carry no single row's mask."""
+    def forward(self, rows: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the soft tokens (B, m, D) of rows (B, R, D), and their mask (B, m)."""
         if self.u_p is None:
             return rows @ self.w_p, mask
         mixed = self.u_p @ (rows * mask[:, :, None])  # (B, m, D)
-        return mixed @ self.w_p, mask.any(1, keepdim=True).expand(-1, mixed.shape[1])
+        return mixed @ self.w_p, extra_mask(mask, mixed.shape[1])

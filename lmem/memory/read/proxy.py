@@ -1,44 +1,65 @@
 """Proxy reads: the paper's shortcut for M.2 and M.5, which its experiments ran instead of the printed equations.
 
-    c = XAttn_mem(Z, P), once, with the question's latents Z in the place of the decoder's states;
-    mean(beta) c, or g * c, stands behind the encoder's output as further positions      paper, section 3; chapter 5
+    c = XAttn_mem(Z, P), once, with the question's latents Z instead of the decoder's states;
+    mean(beta) c, or g * c, is appended to the encoder's output as further positions      paper, section 3; chapter 5
 
-No layer is hooked: the decoder's own attention must find c among its positions. One row for each token, padding masked.
+No layer is hooked: the decoder's own attention must select c among its positions. One row for each token, padding masked.
 """
 
-from lmem.memory.read.base import Read
+from torch import Tensor
+
+from lmem.memory.read.base import Keys, Read, extra_mask
 from lmem.memory.read.branch import BranchRead
 from lmem.memory.read.gated_branch import GatedBranchRead
 
 
-class _Proxy(Read):
-    """`inner` is the branch whose place this takes."""
+class ProxyRead(Read):
+    """Read once with the branch `inner`, whose site is not used."""
 
     site = "encoder_output"
+    shortcut = True
+    inner: BranchRead | GatedBranchRead
 
-    def keys(self, rows, layer=0):
+    def keys(self, rows: Tensor, layer: int = 0) -> Keys:
+        """Return the branch's keys and values of rows (B, R, D)."""
         return self.inner.keys(rows)
 
-    def forward(self, rows, mask, states, seen=None, layer=0, keys=()):
-        """rows (B, R, D), states (B, N, D) -> (B, N, D) extra rows, seen where the token is and a turn was written."""
-        found = self.strength() * self.inner.found(keys or self.keys(rows), mask, states)
-        written = mask.any(1, keepdim=True).expand(-1, found.shape[1])
-        return found, written if seen is None else written & seen.bool()
-
-    def strength(self):
+    def strength(self) -> Tensor | float:
+        """Return the factor of the extra rows."""
         return 1.0
 
+    def forward(
+        self,
+        rows: Tensor,
+        mask: Tensor,
+        states: Tensor,
+        seen: Tensor | None = None,
+        keys: Keys = (),
+    ) -> tuple[Tensor, Tensor]:
+        """Return the extra rows (B, N, D) of rows (B, R, D) for states (B, N, D), and their mask (B, N)."""
+        extra = self.strength() * self.inner.attended(keys or self.keys(rows), mask, states)
+        return extra, extra_mask(mask, extra.shape[1], seen)
 
-class ProxyBranchRead(_Proxy):
-    def __init__(self, width, layers, rows=None, **options):
+
+class ProxyBranchRead(ProxyRead):
+    """M.2 as run."""
+
+    inner: BranchRead
+
+    def __init__(self, width: int, layers: int, rows: int = 0, heads: int = 1, beta: float = 0.0):
         super().__init__()
-        self.inner = BranchRead(width, layers, rows, **options)
+        self.inner = BranchRead(width, layers, heads=heads, beta=beta)
 
-    def strength(self):
+    def strength(self) -> Tensor | float:
         return self.inner.beta.mean()
 
 
-class ProxyGatedBranchRead(_Proxy):
-    def __init__(self, width, layers, rows=None, **options):
+class ProxyGatedBranchRead(ProxyRead):
+    """M.5 as run."""
+
+    inner: GatedBranchRead
+    untrained = GatedBranchRead.untrained
+
+    def __init__(self, width: int, layers: int, rows: int = 0, heads: int = 1, bias: float = -2.0):
         super().__init__()
-        self.inner = GatedBranchRead(width, layers, rows, **options)
+        self.inner = GatedBranchRead(width, layers, heads=heads, bias=bias)

@@ -1,58 +1,93 @@
-"""What all write rules share: the signature, the masks, their size, and the rule that no token writes nothing."""
+"""What all write rules share: the signature, the masks, the size, and the rule that a turn without tokens writes nothing.
+
+P_t = Write(P_{t-1}, Z_t)      paper, section 2; chapter 2
+"""
+
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lmem.errors import MethodError, ShapeError
 from lmem.memory.bank import State
+from lmem.memory.options import Options, completed
+
+Turn = tuple[Tensor, Tensor]  # latents (B, N, D) and mask (B, N)
 
 
 class Write(nn.Module):
-    """A write rule. Subclasses give `update`.
+    """A write rule; subclasses define `update`. Their constructor's arguments after the sizes are the rule's options.
 
-    rows       R, the bank's rows; a rule over a square bank has R = A
-    width      D, the backbone's width
-    gamma      decay, in (0, 1]: what a turn leaves of what was there
-    normalise  hold the bank's size whatever is written; each rule says how
-    trainable  learn the maps; else they are random and stay so, as in the paper
-    noise      standard deviation of P_0's rows; 0 starts from zeros (square banks always do)
-    `p0`, (R, D) or (A, A), is P_0, drawn once from the adapter's seed, the same at every reset
+    Attributes:
+        form: Kind of bank: "rows" (R, D), "square" (A, A) associations, or "keyed" (R, K + V).
+        choices: Names of weights that get no gradient from the rule itself.
+        layout: Names of options that fix how a row is laid out; the read gets the same values.
+        p0: (R, D) or (A, A), the bank P_0 before any turn, drawn once from the adapter's seed.
     """
 
-    form = "rows"  # of the bank: "rows" (R, D), "square" (A, A) associations, "keyed" (R, K + V)
-    choices = ()  # weights that no gradient of a write reaches
+    form: str = "rows"
+    choices: tuple[str, ...] = ()
+    layout: tuple[str, ...] = ()
 
-    def __init__(self, rows, width, gamma=0.95, normalise=False, trainable=False, noise=0.02):
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        gamma: float = 0.95,
+        normalise: bool = False,
+        trainable: bool = False,
+        noise: float = 0.02,
+    ):
+        """Draw P_0.
+
+        Args:
+            rows: R, the bank's rows; a square bank has R = A.
+            width: D, the backbone's width.
+            gamma: Decay in (0, 1]: the share of the bank that a turn leaves.
+            normalise: Keep the size of the bank constant; each rule says how.
+            trainable: Learn the maps. Otherwise they are random and fixed, as in the paper.
+            noise: Standard deviation of P_0; 0 starts from zeros, as square banks always do.
+
+        Raises:
+            MethodError: gamma is outside (0, 1].
+        """
         super().__init__()
         if not 0 < gamma <= 1:
             raise MethodError(f"gamma must lie in (0, 1], not {gamma}")
         self.rows, self.width, self.gamma = rows, width, gamma
         self.normalise, self.trainable = normalise, trainable
         p0 = torch.zeros(rows, rows) if self.form == "square" else noise * torch.randn(rows, width)
-        self.register_buffer("p0", p0)
+        self.p0 = nn.Buffer(p0)
 
-    def map(self, name, *shape):
-        """Give the rule a map N(0, 1 / shape[0]): a weight if it learns, a buffer if it stays as it is."""
+    @classmethod
+    def complete(cls, rows: int, width: int, given: Options) -> dict[str, Any]:
+        """Return all options for a bank of this size, the given ones and defaults, as `completed` does."""
+        return completed(cls, given)
+
+    def draw(self, *shape: int) -> nn.Parameter | nn.Buffer:
+        """Return a map drawn from N(0, 1 / shape[0]): a parameter if the rule is trainable, else a buffer."""
         drawn = torch.randn(*shape) / shape[0] ** 0.5
-        if self.trainable:
-            self.register_parameter(name, nn.Parameter(drawn))
-        else:
-            self.register_buffer(name, drawn)
+        return nn.Parameter(drawn) if self.trainable else nn.Buffer(drawn)
 
-    def start(self, batch=1):
-        """B banks into which no turn was written."""
+    def start(self, batch: int = 1) -> State:
+        """Return B banks without any turn."""
         rows = self.p0.expand(batch, -1, -1).clone()
         written = rows.new_full((batch, self.rows), -1, dtype=torch.long)
         return State(rows, written, written.new_zeros(batch))
 
-    def forward(self, state, latents, mask):
+    def forward(self, state: State, latents: Tensor, mask: Tensor) -> State:
         """Write one turn per conversation.
 
-        state    State of B banks
-        latents  (B, N, D)  the turn, from the frozen encoder
-        mask     (B, N)     1 for a token, 0 for padding, which is never written
-        returns  a new State; the old one is untouched; a bank whose mask is all 0 stays as it was
-        raises   ShapeError if the sizes do not fit
+        Args:
+            state: B banks; they are not changed.
+            latents: (B, N, D), the turn's hidden states from the frozen encoder.
+            mask: (B, N), 1 for a token and 0 for padding. Padding is never written.
+
+        Returns:
+            The B banks after the turn. A bank whose mask is all 0 does not change.
+
+        Raises:
+            ShapeError: The sizes do not fit.
         """
         if latents.shape[0] != state.rows.shape[0] or latents.shape[2] != self.width:
             raise ShapeError(
@@ -61,50 +96,59 @@ class Write(nn.Module):
         if mask.shape != latents.shape[:2]:
             raise ShapeError(f"expected a mask {tuple(latents.shape[:2])}, not {tuple(mask.shape)}")
         mask = mask.bool()
-        clean = (
-            latents.to(state.rows.dtype) * mask[:, :, None]
-        )  # padding writes nothing, whatever it holds
+        clean = latents.to(state.rows.dtype) * mask[:, :, None]
         rows, written = self.update(state, clean, mask)
-        some = mask.any(1)
+        any_token = mask.any(1)
         return State(
-            torch.where(some[:, None, None], rows, state.rows),
-            torch.where(some[:, None], written, state.written),
-            state.turns + some.long(),
+            torch.where(any_token[:, None, None], rows, state.rows),
+            torch.where(any_token[:, None], written, state.written),
+            state.turns + any_token.long(),
         )
 
-    def update(self, state, latents, mask):
-        """The rule itself: (rows, written) after this turn. Latents are 0 where the mask is."""
+    def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply the rule.
+
+        Args:
+            state: B banks.
+            latents: (B, N, D), 0 where the mask is.
+            mask: (B, N), bool.
+
+        Returns:
+            `rows` and `written` of the State after the turn.
+        """
         raise NotImplementedError(f"{type(self).__name__} gives no update")
 
-    def scan(self, state, turns):
-        """Write many turns, one after the other; rules that permit it do so at once (same result).
-
-        turns    list of (latents, mask), each as in `forward`
-        returns  a new State
-        """
+    def scan(self, state: State, turns: list[Turn]) -> State:
+        """Write many turns, one after the other. Rules that permit it do so at once, with the same result."""
         for latents, mask in turns:
             state = self(state, latents, mask)
         return state
 
-    def merge(self, first, second):
-        """The state after both, had the second conversation gone on from the first.
+    def merge(self, first: State, second: State) -> State:
+        """Return the state after both conversations, as if the second had continued from the first.
 
-        raises  MethodError if the rule's writes depend on what is in the bank already
+        Raises:
+            MethodError: What the rule writes depends on what is already in the bank.
         """
         raise MethodError(
-            f"{type(self).__name__} writes by what is in the bank already; two banks cannot be merged"
+            f"{type(self).__name__} writes depending on what is in the bank; two banks cannot be merged"
         )
 
-    def readable(self, state):
-        """(B, R): rows that a read may look at; none before the first turn."""
+    def readable(self, state: State) -> Tensor:
+        """Return (B, R), True for rows that a read may use; none before the first turn."""
         return (state.turns > 0)[:, None].expand(-1, self.rows)
 
     @staticmethod
-    def all_rows(state):
-        """`written` of a rule that changes every row with every turn."""
+    def all_rows(state: State) -> Tensor:
+        """Return `written` (B, R) of a rule that changes every row with every turn."""
         return state.turns[:, None].expand_as(state.written)
 
 
-def unit(rows):
-    """Rows (..., D) at root mean square 1, the size of a T5 latent before its norm's weights."""
+def unit(rows: Tensor) -> Tensor:
+    """Scale rows (..., D) to root mean square 1, the size of a T5 latent before its norm's weights."""
     return rows * torch.rsqrt(rows.square().mean(-1, keepdim=True) + 1e-6)
+
+
+def numbered_after(first: State, second: State) -> Tensor:
+    """Return `written` (B, R) of the second state in the numbers of a conversation that begins with the first."""
+    return torch.where(second.written >= 0, second.written + first.turns[:, None], -1)

@@ -1,29 +1,37 @@
-"""Delta write: what a key recalls already is taken off before its value is added, so a newer fact replaces an older one.
+"""Delta write: subtract what a key already recalls before adding its value, so that a newer fact replaces an older one.
 
     M <- M + b_n k_n (v_n - M^T k_n)^T for every token n,   k_n = K_n / |K_n|,   K = Z W_K,   V = Z W_V,   b = sigmoid(Z w_b)
 
 after the delta rule (Widrow and Hoff, 1960) as a fast-weight memory (Schlag et al., 2021; Yang et al., 2024); chapter 7. M is
-(A, A) and starts at zero; `gamma` decays it once a turn (1, none, by default). A turn is written at once: with beta on the
-diagonal of B, the tokens' true values solve the triangular system (I + B tril(K K^T, -1)) U = B (V - K M), and M <- M + K^T U.
-`normalise` is the keys' (on by default); without it long keys overshoot.
+(A, A) and starts at zero; `gamma` decays it once a turn (1 by default: no decay). All tokens of a turn are written at once:
+with b on the diagonal of B, their true values U solve (I + B tril(K K^T, -1)) U = B (V - K M), and M <- M + K^T U.
+`normalise` scales the keys to length 1 (on by default); without it long keys overshoot.
 """
 
+from typing import Any
+
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
+from lmem.memory.bank import State
 from lmem.memory.write.base import Write
 
 
 class DeltaWrite(Write):
+    """Write the difference between a token's value and what the matrix recalls for its key."""
+
     form = "square"
 
-    def __init__(self, rows, width, gamma=1.0, normalise=True, **options):
+    def __init__(
+        self, rows: int, width: int, gamma: float = 1.0, normalise: bool = True, **options: Any
+    ):
         super().__init__(rows, width, gamma=gamma, normalise=normalise, **options)
-        for name in ("w_k", "w_v"):
-            self.map(name, width, rows)
-        self.map("w_b", width)
+        self.w_k = self.draw(width, rows)
+        self.w_v = self.draw(width, rows)
+        self.w_b = self.draw(width)
 
-    def update(self, state, latents, mask):
+    def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         keys, values = latents @ self.w_k, latents @ self.w_v  # (B, N, A)
         if self.normalise:
             keys = normalize(keys, dim=2)
@@ -33,4 +41,4 @@ class DeltaWrite(Write):
         system = system + (strength * keys @ keys.transpose(1, 2)).tril(-1)  # (B, N, N)
         right = strength * (values - keys @ rows)  # (B, N, A)
         true = torch.linalg.solve_triangular(system, right, upper=False, unitriangular=True)
-        return rows + keys.transpose(1, 2) @ true, self.all_rows(state)
+        return rows + keys.transpose(1, 2) @ true, self.all_rows(state)  # (B, A, A)
