@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from helpers import apart, bare, close, logits, make
 from lmem.errors import InputError, MethodError
 from lmem.memory import large
 from lmem.memory.bank import Bank, State
-from lmem.memory.large_slots import LargeSlots
-from lmem.memory.read.attend import Attend
+from lmem.memory.large import LargeSlots
+from lmem.memory.read import BranchRead
 from lmem.memory.write.slots import SlotWrite
 
 READS = ["m2", "m5", "recent", "keyed", "m2_as_run", "m5_as_run", "slots+branch"]
@@ -44,13 +45,14 @@ def test_chunks_keep_banks_apart(tiny, talk, questions, method):
 def test_chunks_by_hand():
     """Four heads, a mask, scores so large that e^score overflows without the running maximum."""
     torch.manual_seed(0)
-    own = Attend(16, heads=4).double()
+    read = BranchRead(16, layers=1, heads=4, beta=1.0).double()
     rows, states = 40 * torch.randn(2, 50, 16).double(), torch.randn(2, 3, 16).double()
     mask = torch.rand(2, 50) < 0.7
-    expected = own(states, own.keys(rows), mask)
-    chunked = large._Attend(own, lambda *given: large._online(*given, 8))
-    found = chunked(states, chunked.keys(rows), mask)
-    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+    expected = read(rows, mask, states)
+    with large.in_chunks(SimpleNamespace(read=read), 8):
+        chunked = read(rows, mask, states)
+    assert not torch.equal(chunked, expected)
+    torch.testing.assert_close(chunked, expected, atol=1e-9, rtol=1e-9)
 
 
 def test_what_the_backbone_selects_is_not_chunked(tiny):
@@ -121,7 +123,7 @@ def test_the_best_rows_of_all_are_the_exact_read(faiss, tiny, talk, questions, m
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    monkeypatch.setattr(large, "faiss", None)
     with pytest.raises(InputError, match=r"lmem\[large\]"):
         large.Index(torch.randn(100, 8))
 

@@ -49,8 +49,11 @@ def test_what_was_written_before_the_ledger_stays(tiny, talk, method):
     never = model.write(early, talk[3:])
     torch.testing.assert_close(without.state.rows, never.state.rows, atol=1e-5, rtol=1e-5)
     assert without.turns_written == [3]
-    few = [state.rows for state in leave_one_out(model.write_rule, ledger, batch=1)]
-    [both] = [state.rows for state in leave_one_out(model.write_rule, ledger)]
+    few = [
+        state.rows
+        for state in leave_one_out(model.write_rule, ledger.first, ledger.latents, batch=1)
+    ]
+    [both] = [state.rows for state in leave_one_out(model.write_rule, ledger.first, ledger.latents)]
     torch.testing.assert_close(torch.cat(few), both, atol=1e-5, rtol=1e-5)
     changed(without, early)
     assert not torch.equal(both[0], both[1])

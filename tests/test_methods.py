@@ -1,6 +1,7 @@
 """The table of methods: names, counts against the paper's, and the shortcuts that its experiments ran."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,11 +9,12 @@ from helpers import apart, away, logits, make
 from typer.testing import CliRunner
 
 from lmem.cli import app
-from lmem.errors import MethodError
+from lmem.errors import BankError, MethodError
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
+from lmem.memory.options import completed, known_options
 from lmem.memory.read import READS
-from lmem.memory.write import WRITES
+from lmem.memory.write import WRITES, AttentionWrite
 
 D, L = 2048, 24  # Flan-T5-XL
 PRINTED = {  # paper, table 2, in millions, and the formulas that give it
@@ -76,10 +78,6 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
     model = MemoryModel(tiny, "m3", write={"gamma": 0.5}, read={"start": "identity"})
     assert model.write_rule.gamma == 0.5
     assert torch.equal(model.read.w_mem, torch.eye(tiny.width))
-    with pytest.raises(MethodError, match="decay=0.5"):
-        MemoryModel(tiny, "m3", write={"decay": 0.5})
-    with pytest.raises(MethodError, match='must be "drawn" or "borrowed"'):
-        MemoryModel(tiny, "m2", read={"start": "borowed"})
     with pytest.raises(MethodError, match="shared=False"):
         MemoryModel(tiny, "m2", read={"start": "borrowed"})
     short = away(MemoryModel(tiny, "m1", read={"length": 5}))
@@ -89,6 +87,89 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
         ].shape[1]
         == 5
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "write", "read", "match"),
+    [
+        ("m3", {"decay": 0.5}, {}, "gamma, noise, normalise, trainable, got decay=0.5"),
+        ("m4", {"k": 3}, {}, "HebbianWrite options out of gamma, .*, got k=3"),
+        ("recent", {"gamma": 0.9}, {}, "RecentWrite options out of none"),
+        ("m3", {"gamma": "0.5"}, {}, "got gamma='0.5': Input should be a valid number"),
+        ("m3", {"normalise": 1}, {}, "got normalise=1: Input should be a valid boolean"),
+        ("m6", {"k": 2.5}, {}, "got k=2.5: Input should be a valid integer"),
+        ("m2", {}, {"start": "borowed"}, "should be 'drawn' or 'borrowed'"),
+        ("m3", {}, {"start": "one"}, "should be 'zero' or 'identity'"),
+        ("m1", {}, {"heads": 2}, "PrefixRead options out of length, got heads=2"),
+        ("m0", {"gamma": 0.5}, {}, "expected no options for none"),
+    ],
+)
+def test_unknown_options_and_other_types_are_refused(tiny, method, write, read, match):
+    with pytest.raises(MethodError, match=match):
+        MemoryModel(tiny, method, write=write, read=read)
+
+
+EQUAL = [
+    ("m3", {"gamma": 1}, {"gamma": 1.0}),
+    ("m3", {"gamma": 0.95}, {}),
+    ("m3", {"gamma": 0.95, "normalise": False, "noise": 0.5}, {"noise": 0.5}),
+    ("m4", {"normalise": True}, {}),
+    ("m6", {"k": 8}, {}),
+    ("keyed", {"key": 20, "cells": 2}, {}),
+]
+
+
+@pytest.mark.parametrize(("method", "first", "second"), EQUAL, ids=str)
+def test_equal_options_give_one_owner(tiny, talk, method, first, second):
+    one, two = (MemoryModel(tiny, method, write=options) for options in (first, second))
+    assert one.owner == two.owner
+    two.check(one.write(one.new_bank(), talk))
+    different = MemoryModel(tiny, method, write={**second, CHANGED[method][0]: CHANGED[method][1]})
+    assert different.owner != two.owner
+
+
+CHANGED = {
+    "m3": ("gamma", 0.9),
+    "m4": ("gamma", 0.9),
+    "m6": ("k", 7),
+    "keyed": ("select", False),
+}
+
+
+def test_banks_of_version_0_1_spell_options_as_they_were_typed(tiny, talk):
+    model = MemoryModel(tiny, "m3", write={"gamma": 1})
+    bank = model.write(model.new_bank(), talk)
+    *start, maps = bank.owner.split(" ")
+    assert start == ["attention+extension", "64x64", "gamma=1.0"]
+    for typed in ("gamma=1", "gamma=1 normalise=False", "gamma=1.0 trainable=False"):
+        model.check(replace(bank, owner=f"attention+extension 64x64 {typed} {maps}"))
+    for wrong in (
+        f"attention+extension 64x64 {maps}",
+        f"attention+extension 64x64 gamma=0.9 {maps}",
+        f"attention+extension 64x64 gamma=1 decay=2 {maps}",
+        f"attention+extension 64x64 gamma=one {maps}",
+        f"attention+branch 64x64 gamma=1 {maps}",
+        f"attention+extension 32x64 gamma=1 {maps}",
+        "gamma=1",
+    ):
+        with pytest.raises(BankError, match="expected a bank of attention"):
+            model.check(replace(bank, owner=wrong))
+
+
+def test_a_learners_constructor_says_what_its_options_are():
+    class Sizes(AttentionWrite):
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+
+    class Own(AttentionWrite):
+        def __init__(self, rows, width, theta=0.9, steps: int = 3, **options):
+            super().__init__(rows, width, **options)
+
+    assert known_options(Sizes) == {}
+    assert set(known_options(Own)) == {"theta", "steps", "gamma", "normalise", "trainable", "noise"}
+    assert completed(Own, {"theta": "any", "gamma": 1})["gamma"] == 1.0
+    with pytest.raises(MethodError, match="got steps='3'"):
+        completed(Own, {"steps": "3"})
 
 
 def test_options_are_saved_with_the_adapter(tiny, tmp_path):

@@ -46,7 +46,7 @@ class Backbone:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
-        self.width = model.config.d_model
+        self.width: int = model.config.d_model
         self.layers = len(sites.find(model, "decoder_layer")[1])
 
     @property

@@ -25,7 +25,7 @@ from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger, leave_one_out, start_of
-from lmem.memory.options import NONE, Options
+from lmem.memory.options import Options
 from lmem.memory.read.base import Read
 from lmem.memory.write.base import Write
 from lmem.utils.device import check_to
@@ -57,8 +57,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         method: str = "recent",
         scale: float = 1,
         seed: int = 0,
-        write: Options = NONE,
-        read: Options = NONE,
+        write: Options | None = None,
+        read: Options | None = None,
     ):
         """Draw an untrained adapter.
 
@@ -77,7 +77,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         self.__dict__["backbone"] = backbone  # no submodule: an adapter has no backbone weights
         self.method, self.scale, self.seed = methods.find(method), scale, seed
         self.rows = methods.rows_of(scale, self.method)
-        self.options = {"write": dict(write), "read": dict(read)}
+        self.options = {"write": dict(write or {}), "read": dict(read or {})}
         if self.method.write is None:
             if write or read:
                 raise MethodError(f"expected no options for {self.method.name}, it has no memory")
@@ -117,8 +117,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
     def variant(
         self,
         scale: float | None = None,
-        write: Options = NONE,
-        read: Options = NONE,
+        write: Options | None = None,
+        read: Options | None = None,
     ) -> Self:
         """Return the same weights with a bank of another size or with other options; new weights come from the seed.
 
@@ -127,8 +127,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
                 their own size.
         """
         options = {
-            "write": {**self.options["write"], **write},
-            "read": {**self.options["read"], **read},
+            "write": {**self.options["write"], **(write or {})},
+            "read": {**self.options["read"], **(read or {})},
         }
         scale = self.scale if scale is None else scale
         changed = type(self)(self.backbone, self.method.name, scale, self.seed, **options)

@@ -30,7 +30,10 @@ def known_options(kind: type) -> dict[str, inspect.Parameter]:
     for constructor in constructors:
         parameters = inspect.signature(constructor, eval_str=True).parameters
         passed_on = [name for name, p in parameters.items() if p.kind is p.VAR_KEYWORD]
-        known = {k: p for k, p in parameters.items() if k not in {*SIZES, *passed_on}} | known
+        options = (
+            p for p in parameters.values() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+        )
+        known = {p.name: p for p in options if p.name not in SIZES} | known
         if not passed_on:
             break
     return known
