@@ -7,7 +7,7 @@ import pytest
 from helpers import lmem
 
 from lmem.analysis import bank_metrics, collapse
-from lmem.data import locomo, locomo_release, tinyworld
+from lmem.data import locomo, locomo_release, splits, tinyworld
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.memory.model import MemoryModel
@@ -73,7 +73,7 @@ def test_the_shipped_file_holds_numbers_only():
     known |= {*(method for method, _, _ in collapse.BANKS.values()), *probe_keys()}
     about = set(strings(found["provenance"]))
     assert set(strings(found)) - about - known == {found["conversation"]}
-    assert found["conversation"] in locomo.PAPER_TEST
+    assert found["conversation"] in splits.PAPER_TEST
     for bank in found["banks"].values():
         for column in bank["looks"].values():
             assert all(isinstance(one, int | float) for one in column)
