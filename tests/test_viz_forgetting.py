@@ -103,7 +103,7 @@ def test_by_lag_is_exact_where_it_can_be(name):
         assert torch.equal(first, turn_trace.trace(rule, latents).size[2:, 2])
         assert first[-1] < first[0]
     else:
-        assert torch.equal(first, turn_trace.left_out(rule, latents, [1])[0, 2:])
+        assert torch.equal(first, turn_trace.leave_out(rule, latents, [1])[0, 2:])
     assert first.min() > 0
     with pytest.raises(InputError, match="turns 0 to 5, not 6"):
         turn_trace.by_lag(rule, latents, [6])
