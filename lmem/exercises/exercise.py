@@ -66,7 +66,8 @@ def exercise(
                 return Verdict(number, "unfinished", UNFINISHED.format(number, "..."))
             try:
                 for case in check(*answers) or ():
-                    arguments, expected, own_hint, slips = (*case, None, None)[:4]
+                    arguments, expected, *rest = case
+                    own_hint, slips = (*rest, None, None)[:2]
                     returns(answers[0], arguments, expected, own_hint or hint, slips=slips)
             except NotImplementedError as error:
                 if str(error):  # not the stub's: PyTorch raises it too, with a message
