@@ -7,7 +7,7 @@ import pytest
 from helpers import lmem
 
 from lmem.analysis import bank_metrics, collapse
-from lmem.data import locomo, locomo_release, tinyworld
+from lmem.data import locomo, locomo_release, splits, tinyworld
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.memory.model import MemoryModel
@@ -30,7 +30,7 @@ def test_the_file_says_what_the_probe_sees(tiny, file):
     found = collapse.measure(tiny, file, banks=FEW, seed=5)
     talk = locomo.load(file)[0]
     assert (found["conversation"], found["turns"]) == (talk.id, 50)
-    seen = collapse.looks(found)
+    seen = collapse.by_turn(found)
     for name, (method, scale, options) in FEW.items():
         model = MemoryModel(tiny, method, scale, 5, write=options)
         turns = [one["turns"] for one in seen[name]]
@@ -40,14 +40,14 @@ def test_the_file_says_what_the_probe_sees(tiny, file):
             bank = model.new_bank()
             if turns[place]:
                 bank = model.write(bank, talk.texts()[: turns[place]])
-            expected = bank_metrics.look(bank)
+            expected = bank_metrics.measure_bank(bank)
             assert seen[name][place] == pytest.approx(expected, rel=2e-3)
             assert seen[name][place].keys() == expected.keys()
     assert "after 50" in board(seen, "board").layout.meta["alt"]
 
 
 def test_a_long_talk_is_looked_at_now_and_then():
-    places = sorted(collapse._places(680))
+    places = sorted(collapse.measured_turns(680))
     assert len(places) == 20 + 40 - 1  # 17 is among the first
     assert places[-1] == 680
     assert max(b - a for a, b in pairwise(places)) == 17
@@ -73,14 +73,14 @@ def test_the_shipped_file_holds_numbers_only():
     known |= {*(method for method, _, _ in collapse.BANKS.values()), *probe_keys()}
     about = set(strings(found["provenance"]))
     assert set(strings(found)) - about - known == {found["conversation"]}
-    assert found["conversation"] in locomo.PAPER_TEST
+    assert found["conversation"] in splits.PAPER_TEST
     for bank in found["banks"].values():
         for column in bank["looks"].values():
             assert all(isinstance(one, int | float) for one in column)
 
 
 def probe_keys():
-    return collapse.looks(results.load("locomo/collapse-nano"))["slots, 1x"][0].keys()
+    return collapse.by_turn(results.load("locomo/collapse-nano"))["slots, 1x"][0].keys()
 
 
 def test_the_shipped_file_is_of_the_release(nano):
@@ -94,8 +94,8 @@ def test_the_shipped_file_is_of_the_release(nano):
     latents = nano.encode(talk.texts()[:20], truncate=True)
     for name in ("attention, 1x", "slots, 1x"):
         method, scale, options = collapse.BANKS[name]
-        again = collapse.walk(MemoryModel(nano, method, scale, 0, write=options), latents)
-        for stored, one in zip(collapse.looks(found)[name], again[:21], strict=False):
+        again = collapse.measure_by_turn(MemoryModel(nano, method, scale, 0, write=options), latents)
+        for stored, one in zip(collapse.by_turn(found)[name], again[:21], strict=False):
             assert stored == pytest.approx(one, rel=5e-3, abs=2e-3)
 
 
@@ -108,7 +108,7 @@ def test_the_verb_writes_it(file, tmp_path, tiny_folder, capsys):
     assert set(collapse.BANKS) <= set(shown)
     assert (
         shown["slots, 10x"]["distinct"]
-        == collapse.looks(results.load(out))["slots, 10x"][-1]["distinct"]
+        == collapse.by_turn(results.load(out))["slots, 10x"][-1]["distinct"]
     )
     code, _, error = lmem(capsys, "collapse", "--conversation", "none", *common)
     assert code == 2

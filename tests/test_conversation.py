@@ -13,8 +13,8 @@ from lmem.data.conversation import (
     Session,
     Turn,
     lag_of,
-    to_datasets,
 )
+from lmem.data.export import to_datasets
 from lmem.errors import BankError, DataError, InputError, LmemError, MethodError, ShapeError
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import away, make
 
-from lmem.data import locomo, locomo_release, tinyworld
+from lmem.data import locomo, locomo_release, splits, tinyworld
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
 from lmem.evaluation.conditions import CONTROLS, LIGHT
@@ -196,7 +196,7 @@ def test_the_whole_battery_on_a_slice_of_locomo(tiny):
     if locomo_release.find() is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     slices = []
-    for c in locomo.paper_split(locomo.load())[1]:
+    for c in splits.paper_split(locomo.load())[1]:
         sessions = c.sessions[:2]
         turns = sum(len(s.turns) for s in sessions)
         near = [q for q in c.questions if q.evidence and q.evidence[-1] < turns]

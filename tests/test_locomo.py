@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from lmem.data import locomo, locomo_release
+from lmem.data import locomo, locomo_release, splits
 from lmem.errors import DataError, InputError
 from lmem.metrics import forgetting
 
@@ -390,19 +390,19 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_paper_split():
     names = ["conv-48", "conv-26", "conv-49", "conv-30", "conv-50"]
     found = locomo.parse([sample(name=name) for name in names])
-    train, test = locomo.paper_split(found)
+    train, test = splits.paper_split(found)
     assert [c.id for c in train] == ["conv-26", "conv-30"]
     assert [c.id for c in test] == ["conv-48", "conv-49", "conv-50"]
     with pytest.raises(DataError, match="expected LoCoMo with conv-49, conv-50, got conv-48"):
-        locomo.paper_split(found[:2])
+        splits.paper_split(found[:2])
 
 
 def test_leave_one_out():
     found = locomo.parse([sample(name=name) for name in "abc"])
-    splits = [([c.id for c in a], [c.id for c in b]) for a, b in locomo.leave_one_out(found)]
-    assert splits == [(["b", "c"], ["a"]), (["a", "c"], ["b"]), (["a", "b"], ["c"])]
+    pairs = [([c.id for c in a], [c.id for c in b]) for a, b in splits.leave_one_out(found)]
+    assert pairs == [(["b", "c"], ["a"]), (["a", "c"], ["b"]), (["a", "b"], ["c"])]
     with pytest.raises(DataError, match="at least 2"):
-        list(locomo.leave_one_out(found[:1]))
+        list(splits.leave_one_out(found[:1]))
 
 
 # ---- the release itself
@@ -452,7 +452,7 @@ def test_release_problems(whole):
     ],
 )
 def test_release_buckets_of_the_test_split(whole, rule, buckets):
-    train, test = locomo.paper_split(whole[rule])
+    train, test = splits.paper_split(whole[rule])
     assert [c.id for c in train] == [f"conv-{n}" for n in (26, 30, 41, 42, 43, 44, 47)]
     asked = [q for c in test for q in c.questions]
     assert Counter(forgetting.bucket_of(q.lag) for q in asked) == buckets

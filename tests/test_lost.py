@@ -5,7 +5,7 @@ import json
 import pytest
 from helpers import lmem
 
-from lmem.analysis.retrieval_errors import STAGES, fates, stage
+from lmem.analysis.retrieval_errors import STAGES, error_stage, retrieval_ranks
 from lmem.data import splits
 from lmem.errors import MethodError
 from lmem.evaluation import results
@@ -25,7 +25,7 @@ def told():
 
 
 def test_answers_are_those_of_the_evaluation(keyed, told):
-    rows = fates(keyed, told, progress=False)
+    rows = retrieval_ranks(keyed, told, progress=False)
     scored = evaluate(keyed, told, controls="right", progress=False)["questions"]
     em = {row["id"]: row["right"]["em"] for row in scored if row["answerable"]}
     assert {row["id"]: row["em"] for row in rows} == em
@@ -37,8 +37,8 @@ def test_answers_are_those_of_the_evaluation(keyed, told):
 
 
 def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told):
-    few = fates(keyed.variant(0.125), told, progress=False)  # 16 rows
-    enough = fates(keyed, told, progress=False)
+    few = retrieval_ranks(keyed.variant(0.125), told, progress=False)  # 16 rows
+    enough = retrieval_ranks(keyed, told, progress=False)
     gone, not_kept = (sum(row["place"] is None for row in rows) for rows in (few, enough))
     assert gone > 2 * not_kept
     places = {row["place"] for row in enough if row["place"] is not None}
@@ -48,7 +48,7 @@ def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told):
 
 def test_only_a_read_by_keys_can_be_asked(told):
     with pytest.raises(MethodError, match="recalls by keys"):
-        fates(MemoryModel.from_shipped("nano-recent"), told, progress=False)
+        retrieval_ranks(MemoryModel.from_shipped("nano-recent"), told, progress=False)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_only_a_read_by_keys_can_be_asked(told):
     [(0, None, False, 0), (0, 2, True, 1), (0, 0, True, 2), (0, 0, False, 3), (1, 2, True, 4), (1, None, False, 4)],
 )  # fmt: skip
 def test_the_first_step_that_fails_names_the_stage(em, place, empty, which):
-    assert stage({"em": em, "place": place, "empty": empty}) == STAGES[which]
+    assert error_stage({"em": em, "place": place, "empty": empty}) == STAGES[which]
 
 
 def test_evidence_turns_are_those_that_each_hop_needs():

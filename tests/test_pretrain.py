@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lmem.backbone.backbone import load_backbone
-from lmem.backbone.pretrain import PretrainConfig, _Batches, build_model, build_tokenizer, pretrain
+from lmem.backbone.pretrain import Batches, PretrainConfig, build_model, build_tokenizer, pretrain
 from lmem.backbone.reading import measure
 from lmem.data.reading import listings
 
@@ -41,14 +41,14 @@ def test_a_listing_holds_its_facts():
 
 def test_listings_come_first_and_readings_later(tokenizer):
     config = PretrainConfig(steps=40, batch=8, listings=0.5)
-    batches = _Batches(config, tokenizer)
+    batches = Batches(config, tokenizer)
     listed = [len(batches.next(step)["input_ids"]) == 4 for step in range(40)]  # half a batch
     assert sum(listed[:20]) == 15  # 3 of 4
     assert sum(listed[20:]) == 2  # 1 of 8: steps 24 and 32
 
 
 def test_only_values_are_learned_from_a_listing(tokenizer):
-    batch = _Batches(PretrainConfig(steps=40, batch=64), tokenizer).next(1)
+    batch = Batches(PretrainConfig(steps=40, batch=64), tokenizer).next(1)
     labels, said = batch["labels"], batch["decoder_input_ids"]
     assert (said[:, 0] == 0).all()
     later, before = said[:, 1:], labels[:, :-1]
@@ -97,7 +97,6 @@ def test_pretraining_writes_a_folder_that_loads(tmp_path, monkeypatch):
     assert saved["config"]["steps"] == 3
     assert load_backbone(tmp_path / "n").width == 32
     card = (tmp_path / "n" / "README.md").read_text()
-    assert "of questions beside turns that tell the same relation" in card
     assert "{" not in card
     asked = [how for dtype, how in measured if dtype == torch.float32]
     assert {"evidence": True} in asked

@@ -47,7 +47,7 @@ def test_mean_cosine_by_hand():
 
 
 def test_a_look_by_hand():
-    found = bank_metrics.look(bank([[3, 4], [0, 0], [6, 8]], [1, -1, 0], 2))
+    found = bank_metrics.measure_bank(bank([[3, 4], [0, 0], [6, 8]], [1, -1, 0], 2))
     assert (found["turns"], found["rows"], found["distinct"]) == (2, 3, 3)
     assert (found["low"], found["middle"], found["high"]) == (0, 5, 10)
     assert found["rank"] == pytest.approx(1)  # both are multiples of (3, 4)
@@ -55,19 +55,19 @@ def test_a_look_by_hand():
     assert found["changed"] == pytest.approx(1 / 3)  # row 0, by turn 1, the newest
     assert found["used"] == pytest.approx(2 / 3)
     with pytest.raises(InputError, match="one bank"):
-        bank_metrics.look(
+        bank_metrics.measure_bank(
             Bank(State(*(torch.cat([t, t]) for t in bank([[1.0, 0]], [0], 1).state)), "", "")
         )
 
 
 def test_a_fresh_bank_was_not_changed():
-    found = bank_metrics.look(bank([[1, 0], [0, 1]], [-1, -1], 0))
+    found = bank_metrics.measure_bank(bank([[1, 0], [0, 1]], [-1, -1], 0))
     assert (found["changed"], found["used"]) == (0, 0)
 
 
 def test_usage_counts_every_write():
     steps = [bank([[0], [0], [0]], w, t) for t, w in enumerate([[-1] * 3, [0, -1, 0], [1, -1, 0]])]
-    assert bank_metrics.usage(steps).tolist() == [[0, 0, 0], [1, 0, 1], [2, 0, 1]]
+    assert bank_metrics.write_counts(steps).tolist() == [[0, 0, 0], [1, 0, 1], [2, 0, 1]]
 
 
 def test_usage_of_written_slots(tiny, talk):
@@ -75,7 +75,7 @@ def test_usage_of_written_slots(tiny, talk):
     steps = [model.new_bank()]
     for turn in talk:
         steps.append(model.write(steps[-1], [turn]))
-    counts = bank_metrics.usage(steps)
+    counts = bank_metrics.write_counts(steps)
     assert counts[-1].sum() == len(talk) * 8  # top-k, each turn
     assert (counts[-1] > 0).tolist() == (steps[-1].state.written[0] >= 0).tolist()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import away, logits, make
 
-from lmem.analysis.attention import record
+from lmem.analysis.attention import record_attention
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory.model import MemoryModel
 
@@ -19,7 +19,7 @@ def read(tiny, talk):
     def made(method, **options):
         model = away(MemoryModel(tiny, method, scale=0.5, seed=3))
         bank = model.write(model.new_bank(), talk)
-        return model, bank, record(model, bank, QUESTION, "Cedar-Bay", **options)
+        return model, bank, record_attention(model, bank, QUESTION, "Cedar-Bay", **options)
 
     return made
 
@@ -94,7 +94,7 @@ def test_a_branch_of_twice_the_size_adds_twice_as_much(tiny, talk):
     for beta in (0.0, 0.5, 1.0):
         with torch.no_grad():
             model.read.beta[0] = beta  # of the first layer; the second stays at 0
-        added.append(record(model, bank, QUESTION, "Cedar-Bay").added)
+        added.append(record_attention(model, bank, QUESTION, "Cedar-Bay").added)
     assert float(added[0].max()) == 0.0
     torch.testing.assert_close(added[2][0], 2 * added[1][0])
     assert float(added[2][1].max()) == 0.0
@@ -105,9 +105,9 @@ def test_the_model_is_left_as_it_was(tiny, talk):
     bank = model.write(model.new_bank(), talk)
     before = logits(model, bank, [QUESTION])
     hooks = sum(len(m._forward_hooks) for m in (*tiny.model.modules(), *model.modules()))
-    record(model, bank, QUESTION, "Cedar-Bay")
+    record_attention(model, bank, QUESTION, "Cedar-Bay")
     with pytest.raises(InputError, match="words in it"):
-        record(model, bank, QUESTION, " ")
+        record_attention(model, bank, QUESTION, " ")
     assert tiny.model.config._attn_implementation == "sdpa"
     assert hooks == sum(len(m._forward_hooks) for m in (*tiny.model.modules(), *model.modules()))
     assert torch.equal(before, logits(model, bank, [QUESTION]))
@@ -115,11 +115,11 @@ def test_the_model_is_left_as_it_was(tiny, talk):
 
 def test_what_cannot_be_recorded(tiny, talk):
     with pytest.raises(MethodError, match="reads nothing"):
-        record(MemoryModel(tiny, "m0"), None, QUESTION)
+        record_attention(MemoryModel(tiny, "m0"), None, QUESTION)
     model = make(tiny, "m3")
     with pytest.raises(BankError, match="this one is empty"):
-        record(model, model.new_bank(), QUESTION)
+        record_attention(model, model.new_bank(), QUESTION)
     with pytest.raises(InputError, match="expected one bank"):
-        record(model, model.write(model.new_bank(2), [talk, talk]), QUESTION)
+        record_attention(model, model.write(model.new_bank(2), [talk, talk]), QUESTION)
     with pytest.raises(InputError, match="masked"):
-        record(model, model.write(model.new_bank(), talk), QUESTION, ablate="masked")
+        record_attention(model, model.write(model.new_bank(), talk), QUESTION, ablate="masked")

@@ -1,10 +1,10 @@
-"""What a row says: likeness by hand, and one row read alone."""
+"""What a row says: turn_similarity by hand, and one row read alone."""
 
 import pytest
 import torch
 from helpers import make
 
-from lmem.analysis.row_contents import ask_rows, likeness
+from lmem.analysis.row_contents import answers_by_row, turn_similarity
 from lmem.errors import InputError, MethodError
 from lmem.memory.model import MemoryModel, as_texts
 
@@ -19,7 +19,7 @@ def latents(tiny, talk):
 def test_a_row_of_recent_is_its_turns_own(tiny, latents):
     model = MemoryModel(tiny, "recent", scale=1)
     bank = model.write_latents(model.new_bank(), [latents])
-    found, written = likeness(model, bank, latents), bank.state.written[0]
+    found, written = turn_similarity(model, bank, latents), bank.state.written[0]
     assert found.shape == (64, len(latents))
     there = written >= 0
     torch.testing.assert_close(
@@ -38,21 +38,21 @@ def test_mixed_rows_by_hand(tiny, latents):
     mixed = first / 2 + second
     expected = torch.stack([mixed @ v / (mixed.norm() * v.norm()) for v in (first, second)])
     torch.testing.assert_close(
-        likeness(model, bank, latents[:2]), expected.expand(32, 2), atol=1e-4, rtol=1e-4
+        turn_similarity(model, bank, latents[:2]), expected.expand(32, 2), atol=1e-4, rtol=1e-4
     )
 
 
 def test_only_what_was_written_is_like_anything(tiny, latents):
     model = MemoryModel(tiny, "m6", scale=0.5, write={"k": 3})
     bank = model.write_latents(model.new_bank(), [latents[:1]])
-    found = likeness(model, bank, latents)
+    found = turn_similarity(model, bank, latents)
     assert int((found.abs().sum(1) > 0).sum()) == 3  # the k rows that the turn chose
 
 
 def test_a_row_alone_is_the_whole_of_a_bank_of_one(tiny, latents):
     model = make(tiny, "recent")
     bank = model.write_latents(model.new_bank(), [[latents[0][:1]]])  # one token, one row
-    said, bits = ask_rows(model, bank, QUESTION, ANSWER)
+    said, bits = answers_by_row(model, bank, QUESTION, ANSWER)
     with model.attached(bank, "masked"):
         inputs = tiny.inputs([f"question: {QUESTION}"])
         bare = tiny.bits(inputs, tiny.labels([ANSWER]))
@@ -70,7 +70,7 @@ def test_equal_rows_say_the_same(tiny, talk, method):
     model = make(tiny, method)
     bank = model.write(model.new_bank(), talk)
     bank.state.rows.copy_(bank.state.rows[:, :1].expand_as(bank.state.rows).clone())
-    said, bits = ask_rows(model, bank, QUESTION, ANSWER)
+    said, bits = answers_by_row(model, bank, QUESTION, ANSWER)
     assert len(said) == model.rows
     assert float(bits.abs().min()) > 1e-3  # it is read
     assert (float(bits.max() - bits.min()) < 1e-3) == (method != "m1")
@@ -78,8 +78,8 @@ def test_equal_rows_say_the_same(tiny, talk, method):
 
 def test_what_has_no_rows(tiny, talk, latents):
     model = MemoryModel(tiny, "m4", scale=0.5)
-    with pytest.raises(MethodError, match="a square one holds associations"):
-        likeness(model, model.write(model.new_bank(), talk), latents)
+    with pytest.raises(MethodError, match="a square one has associations"):
+        turn_similarity(model, model.write(model.new_bank(), talk), latents)
     model = MemoryModel(tiny, "m3", scale=0.5)
     with pytest.raises(InputError, match="expected one bank, not 2"):
-        ask_rows(model, model.new_bank(2), QUESTION, ANSWER)
+        answers_by_row(model, model.new_bank(2), QUESTION, ANSWER)

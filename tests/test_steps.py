@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import make
 
-from lmem.analysis.walkthrough import follow
+from lmem.analysis.walkthrough import walk_through
 from lmem.errors import BankError, InputError
 from lmem.memory.model import MemoryModel
 
@@ -13,7 +13,7 @@ TURN, QUESTION = "Ben: I live in Cedar-Bay.", "Where does Ben live?"
 
 def steps_of(model, talk):
     bank = model.write(model.new_bank(), talk[:2])
-    return bank, {step.symbol: step for step in follow(model, bank, TURN, QUESTION)}
+    return bank, {step.symbol: step for step in walk_through(model, bank, TURN, QUESTION)}
 
 
 def norm(tensor):
@@ -75,7 +75,7 @@ def test_nothing_stays_behind(tiny, talk):
 
 def test_what_cannot_be_followed(tiny):
     with pytest.raises(BankError, match="no bank"):
-        follow(MemoryModel(tiny, "m0"), None, TURN, QUESTION)
+        walk_through(MemoryModel(tiny, "m0"), None, TURN, QUESTION)
     model = MemoryModel(tiny, "m3", scale=0.5)
     with pytest.raises(InputError, match="expected one bank, not 2"):
-        follow(model, model.new_bank(2), TURN, QUESTION)
+        walk_through(model, model.new_bank(2), TURN, QUESTION)

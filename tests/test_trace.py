@@ -126,7 +126,7 @@ def test_other_rules_have_no_parts(name):
 def test_leaving_out_equals_the_parts_where_nothing_else_changes():
     """An unclamped Hebbian bank has no addresses, and without decay no turn fades another: exactly its part is missing."""
     write, latents = rule("hebbian", normalise=False, gamma=1.0), turns()
-    found = turn_trace.left_out(write, latents, [0, 3])
+    found = turn_trace.leave_out(write, latents, [0, 3])
     exact = turn_trace.trace(write, latents).size
     torch.testing.assert_close(found, exact[:, [1, 4]].T)
     assert found[1, :4].tolist() == [0, 0, 0, 0]
@@ -135,8 +135,8 @@ def test_leaving_out_equals_the_parts_where_nothing_else_changes():
 
 def test_leaving_out_is_not_having_said():
     write, latents = rule("gated"), turns()
-    found = turn_trace.left_out(write, latents, [2])[0, -1]
+    found = turn_trace.leave_out(write, latents, [2])[0, -1]
     whole, without = written(write, latents), written(write, latents[:2] + latents[3:])
     torch.testing.assert_close(found, (whole - without).norm() / whole.norm())
     with pytest.raises(InputError, match="turns 0 to 6"):
-        turn_trace.left_out(write, latents, [7])
+        turn_trace.leave_out(write, latents, [7])

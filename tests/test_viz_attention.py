@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lmem.analysis.attention import Looked
+from lmem.analysis.attention import AttentionRecord
 from lmem.errors import InputError
 from lmem.viz import attention
 
@@ -15,7 +15,7 @@ def looked(**change):
     on_rows = torch.tensor(
         [[[0.25, 0.5, 0.25], [0.0, 0.0, 1.0]], [[0.5, 0.5, 0.0], [0.125, 0.375, 0.5]]]
     )
-    one = Looked(
+    one = AttentionRecord(
         "Miro",
         [" Mi", "ro"],
         ["question:", "Who"],
@@ -38,7 +38,7 @@ def test_rows_of_a_turn_are_put_together():
 
 
 def test_banks_stand_below_each_other():
-    records = {"right bank": looked(), "null rows": looked(said="x", turns=[-1] * 3)}
+    records = {"right bank": looked(), "null rows": looked(answer="x", turns=[-1] * 3)}
     figure = attention.looked(records, "a title", ["context: Ana: Hi.", "Ben: Oh.", "Ana: <b>."])
     right, null = figure.data
     # question: 75, 25; no turn: none; turns 1 and 3 (of layer 1, then layer 2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lmem.analysis import turn_trace
-from lmem.data import locomo, locomo_release
+from lmem.data import locomo, locomo_release, splits
 from lmem.errors import InputError
 from lmem.memory.write import WRITES
 from lmem.metrics.forgetting import forgetting_curve
@@ -103,7 +103,7 @@ def test_by_lag_is_exact_where_it_can_be(name):
         assert torch.equal(first, turn_trace.trace(rule, latents).size[2:, 2])
         assert first[-1] < first[0]
     else:
-        assert torch.equal(first, turn_trace.left_out(rule, latents, [1])[0, 2:])
+        assert torch.equal(first, turn_trace.leave_out(rule, latents, [1])[0, 2:])
     assert first.min() > 0
     with pytest.raises(InputError, match="turns 0 to 5, not 6"):
         turn_trace.by_lag(rule, latents, [6])
@@ -113,7 +113,7 @@ def test_the_counts_are_the_releases():
     path = locomo_release.find()
     if path is None:
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
-    _, test = locomo.paper_split(locomo.load(path))
+    _, test = splits.paper_split(locomo.load(path))
     lags = [q.lag for conversation in test for q in conversation.questions]
     assert tuple(forgetting_curve(lags, [0.0] * len(lags))["n"]) == forgetting.QUESTIONS
     assert json.dumps(list(forgetting.QUESTIONS))[1:-1] in figure().layout.meta["alt"]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.analysis.row_contents import recalled
+from lmem.analysis.row_contents import recall_shares
 from lmem.errors import InputError, MethodError
 from lmem.memory.model import MemoryModel
 from lmem.viz.retrieved_rows import found
@@ -36,21 +36,21 @@ def test_the_nearest_rows_by_hand():
 def test_the_shipped_adapter_finds_the_turn():
     model = MemoryModel.from_shipped("nano-keyed")
     bank = model.write(model.new_bank(), TURNS)
-    (shares, written), _ = recalled(model, bank, "Where does Ben live?")
+    (shares, written), _ = recall_shares(model, bank, "Where does Ben live?")
     assert shares.sum().item() == pytest.approx(1, abs=1e-5)
     assert written[shares[:-1].argmax()].item() == 2
     assert model.answer(bank, "Where does Ben live?") == "Cedar-Bay"
-    (shares, _), _ = recalled(model, bank, "What is Ben's favourite song?")
+    (shares, _), _ = recall_shares(model, bank, "What is Ben's favourite song?")
     assert shares[-1] > 0.5  # the empty hand
 
 
 def test_only_keyed_reads_recall(tiny):
     model = MemoryModel(tiny, "m3", scale=0.5)
     with pytest.raises(MethodError, match="recalls by keys"):
-        recalled(model, model.new_bank(), "Who?")
+        recall_shares(model, model.new_bank(), "Who?")
     keyed = MemoryModel(tiny, "keyed", scale=0.5)
     with pytest.raises(InputError, match="one bank, not 2"):
-        recalled(keyed, keyed.new_bank(2), "Who?")
+        recall_shares(keyed, keyed.new_bank(2), "Who?")
 
 
 def test_the_shipped_adapter_remembers_corrects_and_skips_chatter():

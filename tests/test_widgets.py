@@ -160,7 +160,7 @@ def test_what_is_left_is_what_the_trace_says(nano, talk):
     rule = compare.turns.model("attention").write_rule
     size = turn_trace.trace(rule, compare.turns.latents).size[:, 1].tolist()
     assert compare._left("attention", 0) == pytest.approx(size)
-    left_out = turn_trace.left_out(
+    left_out = turn_trace.leave_out(
         compare.turns.model("gated").write_rule, compare.turns.latents, [1]
     )
     assert compare._left("gated", 1) == pytest.approx(left_out[0].tolist())

@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "book" / "tools")]
 
 from results_page import table, write_or_check  # noqa: E402
 
-from lmem.analysis.retrieval_errors import STAGES, stage  # noqa: E402
+from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
 from lmem.experiments.ablation import RUNGS, TOP, gain  # noqa: E402
 
@@ -160,7 +160,7 @@ def where(cells):
             rows = []
             for what, keep in groups.items():
                 kept = [row for row in asked if keep(row)]
-                share = Counter(map(stage, kept))
+                share = Counter(map(error_stage, kept))
                 rows.append(
                     {"questions with": what, "n": len(kept)}
                     | {name: f"{100 * share[name] / len(kept):.1f}" for name in STAGES}

@@ -1,15 +1,19 @@
-"""Is a bank collapsing, turn by turn: what `lmem.analysis.bank_metrics.look` sees of several writes along one conversation (chapters 6, 8 and 13).
+"""Is a bank collapsing? Metrics of several writes, turn by turn along one conversation (chapters 6, 8 and 13).
 
-Only numbers are kept, for each number of turns written, so that a file of it can be shown to those who may not have the text.
+A result file contains only numbers, for each number of turns written, so it can be shown to readers who may not have the text.
 """
 
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from lmem.analysis import bank_metrics
-from lmem.backbone.backbone import pad
-from lmem.data import locomo
+from lmem.analysis.bank_metrics import measure_bank
+from lmem.backbone.backbone import Backbone, pad
+from lmem.data import locomo, splits
 from lmem.errors import InputError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
@@ -23,67 +27,90 @@ BANKS = {  # name: method, scale, options of the write
     "slots, 10x": ("slots+extension", 10, {}),
     "slots, 1x, normalised": ("slots+extension", 1, {"normalise": True}),
 }
-FIRST, LATER = (
-    20,
-    40,
-)  # turns that are all looked at, and how many looks there are from then on: the first turns do most
+FIRST = 20  # the first turns change most, so the bank is measured after each of them,
+LATER = 40  # and this often over the whole conversation
 DIGITS = 4
 
 
 @torch.no_grad()
-def walk(model, latents):
-    """Write a conversation turn by turn, and look at the bank on the way: before it, after each of the first turns, after the last.
+def measure_by_turn(model: MemoryModel, latents: Sequence[Tensor]) -> list[dict[str, Any]]:
+    """Write a conversation turn by turn, and measure the bank on the way.
 
-    latents  of its turns, (N, D) each
-    returns  list of `lmem.analysis.bank_metrics.look`
+    Args:
+        model: The memory.
+        latents: The turns, (N, D) each.
+
+    Returns:
+        `lmem.analysis.bank_metrics.measure_bank` before the first turn and after each turn of `measured_turns`.
     """
-    bank, places = model.new_bank(), _places(len(latents))
-    state, found = bank.state, [bank_metrics.look(bank)]
+    bank, chosen = model.new_bank(), measured_turns(len(latents))
+    state, metrics = bank.state, [measure_bank(bank)]
     for t, turn in enumerate(latents, 1):
         state = model.write_rule(state, *pad([turn]))
-        if t in places:
-            found.append(bank_metrics.look(Bank(state, bank.owner, bank.backbone)))
-    return found
+        if t in chosen:
+            metrics.append(measure_bank(Bank(state, bank.owner, bank.backbone)))
+    return metrics
 
 
-def _places(turns):
+def measured_turns(turns: int) -> set[int]:
+    """Choose after which turns to measure: each of the first, then evenly spaced ones, and the last."""
     return {*range(1, FIRST + 1), *(round(i * turns / LATER) for i in range(1, LATER + 1))}
 
 
-def measure(backbone, data="locomo", conversation=None, banks=BANKS, seed=0):
-    """The result file: columns of numbers for each bank, and no word of the conversation.
+def measure(
+    backbone: Backbone,
+    data: str | Path = "locomo",
+    conversation: str | None = None,
+    banks: Mapping[str, tuple[str, float, dict[str, Any]]] = BANKS,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure several banks along one conversation.
 
-    data          "locomo", or a file in its form
-    conversation  its id; default: the first of the paper's test split, or the first of the file
-    banks         {name: (method, scale, options of the write)}
-    raises        InputError for a conversation that is not there
+    Args:
+        backbone: What encodes the turns.
+        data: "locomo", or a file in its form.
+        conversation: Its id; by default the first of the paper's test split, or else the first of the file.
+        banks: {name: (method, scale, options of the write)}.
+        seed: Seed of the adapters.
+
+    Returns:
+        The result file: columns of numbers for each bank, and no word of the conversation.
+
+    Raises:
+        InputError: There is no such conversation.
     """
     start, conversations = time.time(), locomo.load(None if data == "locomo" else data)
-    ids = [one.id for one in conversations]
+    by_id = {c.id: c for c in conversations}
     if conversation is None:
-        conversation = next((name for name in locomo.PAPER_TEST if name in ids), ids[0])
-    if conversation not in ids:
-        raise InputError(f"expected a conversation out of {', '.join(ids)}, not {conversation!r}")
-    texts = conversations[ids.index(conversation)].texts()
-    latents, found = backbone.encode(texts, truncate=True), {}
+        conversation = next(
+            (name for name in splits.PAPER_TEST if name in by_id), next(iter(by_id))
+        )
+    if conversation not in by_id:
+        raise InputError(f"expected a conversation out of {', '.join(by_id)}, not {conversation!r}")
+    texts = by_id[conversation].texts()
+    latents, columns = backbone.encode(texts, truncate=True), {}
     for name, (method, scale, options) in banks.items():
         model = MemoryModel(backbone, method, scale, seed, write=options)
-        seen = walk(model, latents)
-        columns = {key: [_short(one[key]) for one in seen] for key in seen[0] if key != "rows"}
-        about = {"method": method, "scale": scale, "write": options, "rows": model.rows}
-        found[name] = about | {"looks": columns}
+        metrics = measure_by_turn(model, latents)
+        columns[name] = {
+            "method": method,
+            "scale": scale,
+            "write": options,
+            "rows": model.rows,
+            "looks": {k: [_short(m[k]) for m in metrics] for k in metrics[0] if k != "rows"},
+        }
     return {
         "data": "locomo" if data == "locomo" else "a file in LoCoMo's form",
         "conversation": conversation,
         "turns": len(texts),
         "backbone": backbone.name,
-        "banks": found,
+        "banks": columns,
         "provenance": provenance.provenance(seed, {"all": time.time() - start}),
     }
 
 
-def looks(result):
-    """{name: list of looks}, as `lmem.viz.collapse.board` takes them, of a result of `measure`."""
+def by_turn(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Turn the columns of a result into rows: {name: list of metrics}, as `lmem.viz.collapse.board` takes them."""
     return {
         name: [
             {"rows": bank["rows"], **dict(zip(bank["looks"], row, strict=True))}
@@ -93,5 +120,5 @@ def looks(result):
     }
 
 
-def _short(value):
+def _short(value: float) -> float:
     return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")

@@ -1,48 +1,21 @@
-"""Where a keyed memory loses an answer: never kept, kept and not found, or found and told wrong (chapter 14).
+"""At which step a keyed memory loses an answer: not kept, kept but not retrieved, or retrieved but answered wrong (chapter 14).
 
-For each question the row of the turn that holds its answer is looked up, and the rows that the read's softmax prefers to it are
-counted, in the hop that should find it. So what a better key could gain is told apart from what a better write or decoder could.
+For each question the row of the turn that contains its answer is looked up, and the rows to which the read's softmax gives more
+are counted, in the hop that should find it. This separates what a better key could gain from what a better write or decoder
+could.
 """
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 
-from lmem.analysis.row_contents import recalled
+from lmem.analysis.row_contents import recall_shares
+from lmem.data.conversation import Conversation
+from lmem.memory.model import MemoryModel
 from lmem.metrics.answer_scores import exact_match
 from lmem.training.evidence_data import evidence_turns
 from lmem.utils.progress import track
-
-
-@torch.no_grad()
-def fates(model, conversations, progress=True):
-    """Every question with an answer, asked of its own conversation's bank.
-
-    model          MemoryModel with the keyed write and read
-    conversations  list of Conversation with evidence
-    returns        list of dict: id, conversation, kind, held_out; place, how many rows the read prefers to the one that holds the
-                   answer, None if no row does; empty, whether it prefers the empty hand; em, 1 if the answer is right
-    raises         MethodError if the read does not recall by keys
-    """
-    rows = []
-    for conversation in track(conversations, "looking", progress):
-        texts = conversation.texts()
-        bank = model.write(model.new_bank(), texts, truncate=True)
-        for q in conversation.questions:
-            if q.answer is None or not q.evidence:
-                continue
-            first, goal = evidence_turns(q.answer, q.evidence, texts)
-            shares, written = recalled(model, bank, q.prompt)[first != goal]
-            held = (written == goal).nonzero()[:, 0].tolist()
-            mine = shares[held[0]] if held else None
-            rows.append(
-                {
-                    "id": q.id, "conversation": conversation.id, "kind": q.kind, "held_out": list(q.held_out),
-                    "place": int((shares[:-1] > mine).sum()) if held else None,
-                    "empty": bool(held and shares[-1] > mine),
-                    "em": int(exact_match(model.answer(bank, q.text), q.answer)),
-                }
-            )  # fmt: skip
-    return rows
-
 
 STAGES = (
     "no row holds it",
@@ -53,10 +26,56 @@ STAGES = (
 )
 
 
-def stage(row):
-    """One of STAGES, for a row of `fates`; the first that applies, but right is right."""
+@torch.no_grad()
+def retrieval_ranks(
+    model: MemoryModel, conversations: Iterable[Conversation], progress: bool = True
+) -> list[dict[str, Any]]:
+    """Ask every question that has an answer of its own conversation's bank, and rank the row with the answer.
+
+    Args:
+        model: A memory with the keyed write and read.
+        conversations: Conversations with evidence.
+        progress: Show progress.
+
+    Returns:
+        A dict for each question: id, conversation, kind, held_out; place, how many rows the read prefers to the one with the
+        answer, None if no row has it; empty, whether it prefers to retrieve nothing; em, 1 if the answer is right.
+
+    Raises:
+        MethodError: The read does not recall by keys.
+    """
+    rows = []
+    for conversation in track(conversations, "looking", progress):
+        texts = conversation.texts()
+        bank = model.write(model.new_bank(), texts, truncate=True)
+        for q in conversation.questions:
+            if q.answer is None or not q.evidence:
+                continue
+            first, goal = evidence_turns(q.answer, q.evidence, texts)
+            shares, written = recall_shares(model, bank, q.prompt)[first != goal]
+            holders = (written == goal).nonzero()[:, 0].tolist()
+            share = shares[holders[0]] if holders else None
+            rows.append(
+                {
+                    "id": q.id,
+                    "conversation": conversation.id,
+                    "kind": q.kind,
+                    "held_out": list(q.held_out),
+                    "place": None if share is None else int((shares[:-1] > share).sum()),
+                    "empty": share is not None and bool(shares[-1] > share),
+                    "em": int(exact_match(model.answer(bank, q.text), q.answer)),
+                }
+            )
+    return rows
+
+
+def error_stage(row: Mapping[str, Any]) -> str:
+    """Name the first of STAGES at which a question of `retrieval_ranks` fails; a right answer is right in any case."""
+    kept, retrieved, chosen, wrong, right = STAGES
     if row["em"]:
-        return STAGES[4]
+        return right
     if row["place"] is None:
-        return STAGES[0]
-    return STAGES[1] if row["place"] else STAGES[2] if row["empty"] else STAGES[3]
+        return kept
+    if row["place"]:
+        return retrieved
+    return chosen if row["empty"] else wrong

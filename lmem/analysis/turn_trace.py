@@ -1,72 +1,92 @@
-"""Where did a turn go: how much of a bank is still what one turn wrote, and which turn a row holds most of (chapters 6 to 8).
+"""How much of a bank is still what one turn wrote, and which turn a row contains most of (chapters 6 to 8).
 
     P_s = sum_i prod_{u=i..s-1} a_u C_i,   C_0 = P_0,   C_{t+1} = P_{t+1} - a_t P_t
 
-a_t is what turn t leaves of a row: with the addresses taken as they fell, the rule is linear in what is there, so the parts add up
-to the bank exactly. It is gamma for the attention and the Hebbian write, gamma for a slot that is chosen and 1 for the others, and
-takes in what `normalise` divides by. `recent` moves rows as they are, so each row is one turn's. Where a rule is not of this form
-(a gate, the delta rule) a turn is left out instead, and the banks compared.
+a_t is what turn t leaves of a row. For fixed addresses the rule is linear in the bank, so the parts add up to the bank exactly.
+a_t is gamma for the attention and the Hebbian write, gamma for a slot that is chosen and 1 for the others; it includes what
+`normalise` divides by. `recent` moves rows without changing them, so each row belongs to one turn. Where a rule is not of this
+form (a gate, the delta rule), a turn is left out instead, and the two banks are compared.
 """
 
 import copy
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from lmem.backbone.backbone import pad
 from lmem.errors import InputError, MethodError
+from lmem.memory.bank import State
+from lmem.memory.leave_out import write_without
 from lmem.memory.write import AttentionWrite, HebbianWrite, RecentWrite, SlotWrite
+from lmem.memory.write.base import Write
 
 
 class Trace(NamedTuple):
-    """Of one bank, T turns. Part 0 is P_0, part t + 1 is what turn t wrote.
+    """Parts of one bank along T turns. Part 0 is P_0, part t + 1 is what turn t wrote.
 
-    size  (T + 1, T + 1)  size[s, i]: norm of part i over the bank's own, after s turns; parts may cancel, so they need not sum to 1
-    most  (T + 1, R)      the turn whose part in a row is the largest, -1 for P_0
+    Attributes:
+        size: (T + 1, T + 1), size[s, i] is the norm of part i over that of the bank, after s turns. Parts may cancel, so they
+            need not sum to 1.
+        most: (T + 1, R), the turn with the largest part in a row, -1 for P_0.
     """
 
-    size: torch.Tensor
-    most: torch.Tensor
+    size: Tensor
+    most: Tensor
 
 
-def exact(rule):
-    """Whether this rule's parts can be told apart exactly."""
+def exact(rule: Write) -> bool:
+    """Tell whether a rule's parts can be separated exactly."""
     fixed = not rule.trainable or not isinstance(rule, SlotWrite)
     return fixed and isinstance(rule, AttentionWrite | HebbianWrite | SlotWrite | RecentWrite)
 
 
 @torch.no_grad()
-def parts(rule, latents):
-    """What each turn adds, and what it leaves of what was there.
+def parts(rule: Write, latents: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Separate what each turn adds from what it leaves of the bank before it.
 
-    yields  (C (R, D), a (R,)); P_0 first, with a = 1
-    raises  MethodError for a rule that is not of this form, or that moves rows
+    Args:
+        rule: The write rule.
+        latents: The turns, (N, D) each.
+
+    Yields:
+        C (R, D) and a (R,); P_0 first, with a = 1.
+
+    Raises:
+        MethodError: The rule is not of this form, or moves rows.
     """
     if not exact(rule) or isinstance(rule, RecentWrite):
-        raise MethodError(f"{type(rule).__name__} does not add what a turn says to what it leaves")
+        raise MethodError(
+            f"expected a write that adds to a decayed bank, not {type(rule).__name__}"
+        )
     plain = copy.copy(rule)
     plain.normalise = False
     before = rule.start()
     yield before.rows[0], before.rows.new_ones(rule.rows)
-    for turn in latents:
-        turn, mask = pad([turn])
+    for latent in latents:
+        turn, mask = pad([latent])
         after, raw = rule(before, turn, mask), plain(before, turn, mask).rows[0]
         left = torch.full_like(raw[:, 0], rule.gamma)
         if isinstance(rule, SlotWrite):
             left = torch.where(after.written[0] == before.turns, left, 1.0)
-        scale = after.rows[0].norm(dim=1) / raw.norm(dim=1).clamp(min=torch.finfo(raw.dtype).tiny)
-        left = left * torch.where(raw.norm(dim=1) > 0, scale, 1.0)
+        size = raw.norm(dim=1)
+        scale = after.rows[0].norm(dim=1) / size.clamp(min=torch.finfo(raw.dtype).tiny)
+        left = left * torch.where(size > 0, scale, 1.0)
         yield after.rows[0] - left[:, None] * before.rows[0], left
         before = after
 
 
 @torch.no_grad()
-def trace(rule, latents):
-    """The whole way of every turn through one bank.
+def trace(rule: Write, latents: Sequence[Tensor]) -> Trace:
+    """Follow every turn through one bank.
 
-    latents  list of (N, D), as `encode` gives them
-    returns  Trace
-    raises   MethodError for a rule whose parts cannot be told apart; leave turns out instead
+    Args:
+        rule: The write rule.
+        latents: The turns, (N, D) each.
+
+    Raises:
+        MethodError: The rule's parts cannot be separated; leave turns out instead.
     """
     rule, latents = copy.deepcopy(rule).cpu(), [turn.cpu() for turn in latents]
     states = [rule.start()]
@@ -80,60 +100,73 @@ def trace(rule, latents):
     return Trace(torch.stack(size), torch.stack(most))
 
 
-def _norms(rule, latents, states):
-    """For each state the norms (T + 1, R) of every turn's part of every row, P_0's first."""
+def _norms(rule: Write, latents: Sequence[Tensor], states: Sequence[State]) -> Iterator[Tensor]:
+    """Compute for each state the norms (T + 1, R) of every turn's part of every row, P_0's first."""
     if isinstance(rule, RecentWrite):
         turns = torch.arange(-1, len(latents))[:, None]
         for state in states:
             yield torch.where(state.written == turns, state.rows[0].norm(dim=1), 0).double()
         return
-    now = torch.zeros(len(states), rule.rows, dtype=torch.double)
+    norms = torch.zeros(len(states), rule.rows, dtype=torch.double)
     for i, (part, left) in enumerate(parts(rule, latents)):
-        now = now * left.double()
-        now[i] = part.double().norm(dim=1)
-        yield now
+        norms = norms * left.double()
+        norms[i] = part.double().norm(dim=1)
+        yield norms
 
 
 @torch.no_grad()
-def left_out(rule, latents, turns):
-    """The same by leaving turns out, for any rule: what is older fades one turn less, and what comes later may be written elsewhere.
+def leave_out(rule: Write, latents: Sequence[Tensor], turns: Sequence[int]) -> Tensor:
+    """Compare the bank with banks that lack a turn each, for any rule.
 
-    In double precision, for what is left of an old turn is the small difference of two large banks.
+    This is not the same as a turn's part: older turns decay one time less, and later ones may go to other rows. It computes in
+    double precision, because what is left of an old turn is the small difference of two large banks.
 
-    turns    numbers of the turns to follow
-    returns  (len(turns), T + 1) distance of the bank without a turn from the whole one, over the whole one's norm
-    raises   InputError for a turn that is not there
+    Args:
+        rule: The write rule.
+        latents: The conversation's turns, (N, D) each.
+        turns: Numbers of the turns to leave out.
+
+    Returns:
+        (len(turns), T + 1) distance of the bank without a turn from the whole one, over the norm of the whole one.
+
+    Raises:
+        InputError: There is no such turn.
     """
     _check(latents, turns)
-    rule, latents = copy.deepcopy(rule).cpu().double(), [turn.cpu() for turn in latents]
-    state = rule.start(1 + len(turns))  # the whole bank first
-    out = torch.tensor([-1, *turns])
-    found = [torch.zeros(len(turns), dtype=torch.double)]
-    for t, turn in enumerate(latents):
-        turn, mask = pad([turn.double()] * len(out))
-        mask[out == t] = False
-        state = rule(state, turn, mask)
+    rule, latents = copy.deepcopy(rule).cpu().double(), [turn.cpu().double() for turn in latents]
+    distances = [torch.zeros(len(turns), dtype=torch.double)]
+    for state, places in write_without(rule, rule.start(), latents, [{turn} for turn in turns]):
         rows = state.rows.flatten(1)
         whole = rows[0].norm().clamp(min=torch.finfo(torch.double).tiny)
-        found.append((rows[1:] - rows[0]).norm(dim=1) / whole)
-    return torch.stack(found, 1)
+        distances.append((rows[places] - rows[0]).norm(dim=1) / whole)
+    return torch.stack(distances, 1)
 
 
-def by_lag(rule, latents, turns):
-    """How much of the bank a turn is, by how many turns came after it: exactly, or by leaving out where `exact` says no.
+def by_lag(rule: Write, latents: Sequence[Tensor], turns: Sequence[int]) -> list[Tensor]:
+    """Measure how much of the bank a turn is, by the number of later turns.
 
-    returns  list of (T - turn,) shares, lag 0 first
-    raises   InputError for a turn that is not there
+    Exact where `exact` says so; otherwise the turn is left out.
+
+    Args:
+        rule: The write rule.
+        latents: The conversation's turns, (N, D) each.
+        turns: Numbers of the turns to follow.
+
+    Returns:
+        For each turn (T - turn,) shares, lag 0 first.
+
+    Raises:
+        InputError: There is no such turn.
     """
     _check(latents, turns)
     if exact(rule):
         size = trace(rule, latents).size
         return [size[turn + 1 :, turn + 1] for turn in turns]
-    found = left_out(rule, latents, turns)
-    return [found[i, turn + 1 :] for i, turn in enumerate(turns)]
+    shares = leave_out(rule, latents, turns)
+    return [shares[i, turn + 1 :] for i, turn in enumerate(turns)]
 
 
-def _check(latents, turns):
+def _check(latents: Sequence[Tensor], turns: Sequence[int]) -> None:
     for turn in turns:
         if not 0 <= turn < len(latents):
             raise InputError(f"expected turns 0 to {len(latents) - 1}, not {turn}")

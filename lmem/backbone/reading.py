@@ -5,67 +5,77 @@ A memory score means memory only if the backbone reads what is in front of it an
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
-from lmem.data.reading import readings
+from lmem.backbone.backbone import Backbone
+from lmem.data.conversation import Conversation
+from lmem.data.reading import Reading, readings
 from lmem.data.tinyworld import World
 from lmem.data.tinyworld.language import UNKNOWN
 from lmem.errors import InputError
 from lmem.metrics import answer_scores, statistics
 
+HELD_OUT_SEED = "held out"  # no training stream uses it
+TURNS = 6
+ALIKE = World(turns=24, facts=0.8, subjects=8, relations=6)  # many facts of few relations
+WORD = r"[^\W\d_]+(?:-[^\W\d_]+)*"  # a hyphenated value of tinyworld is one word
 
-def vocabulary(backbone, conversations):
-    """How much of the text the tokenizer has whole words for.
 
-    returns  dict: turns, tokens, tokens_per_word, words_spelled_out (share of words in several pieces), truncated_turns
+def vocabulary(backbone: Backbone, conversations: Iterable[Conversation]) -> dict[str, Any]:
+    """Measure for how much of the text the tokenizer has whole words.
+
+    Returns:
+        A dict: turns, tokens, tokens_per_word, words_spelled_out (share of words in several pieces), truncated_turns.
     """
     texts = [text for c in conversations for text in c.texts()]
     full = backbone.tokenize(texts, max_tokens=10**6)
-    cut = sum(
-        len(row) > len(short)
-        for row, short in zip(full, backbone.tokenize(texts, truncate=True), strict=True)
-    )
+    cut = backbone.tokenize(texts, truncate=True)
     tokens = sum(map(len, full))
-    pattern = r"[^\W\d_]+(?:-[^\W\d_]+)*"  # a hyphenated value of tinyworld is one word
-    said = [text.removeprefix("context: ").replace("'s", "") for text in texts]
-    words = Counter(word for text in said for word in re.findall(pattern, text))
+    plain = [text.removeprefix("context: ").replace("'s", "") for text in texts]
+    words = Counter(word for text in plain for word in re.findall(WORD, text))
     spelled = sum(n for word, n in words.items() if len(backbone.tokenizer.tokenize(word)) > 1)
     return {
         "turns": len(texts),
         "tokens": tokens,
         "tokens_per_word": round(tokens / words.total(), 3),
         "words_spelled_out": round(spelled / words.total(), 4),
-        "truncated_turns": cut,
+        "truncated_turns": sum(len(a) > len(b) for a, b in zip(full, cut, strict=True)),
     }
 
 
-HELD_OUT_SEED = "held out"  # no training stream uses it
-TURNS = 6
-ALIKE = World(turns=24, facts=0.8, subjects=8, relations=6)  # many facts of few relations
+def measure(
+    backbone: Backbone,
+    questions: int = 1000,
+    evidence: bool = True,
+    alike: bool = False,
+    seed: int | str = HELD_OUT_SEED,
+    batch: int = 64,
+) -> dict[str, Any]:
+    """Measure exact match on the first questions of a held-out stream, with 6 turns in the encoder's input.
 
+    Args:
+        backbone: What reads.
+        questions: How many questions to ask.
+        evidence: False replaces the evidence by other turns.
+        alike: Use conversations of few relations, and draw turns first that state the same relation of somebody else, so that
+            the subject must be read and not the relation alone.
+        seed: Seed of the stream.
+        batch: Questions to answer together.
 
-def measure(backbone, questions=1000, evidence=True, alike=False, seed=HELD_OUT_SEED, batch=64):
-    """Exact match on the first questions of a held-out stream, 6 turns in the encoder's input.
+    Returns:
+        A dict: n, em, low and high (Wilson, 95%), by_kind; best_guess, the share that the best constant answer per relation
+        would get; unknown, the share of answers "unknown", which are never right here.
 
-    evidence  False: the same number of turns, the evidence not among them
-    alike     True: conversations of few relations, and turns that tell the same relation of somebody else first, so that
-              the subject must be read and not the relation alone
-    returns   dict: n, em, low and high (Wilson, 95%), by kind; best_guess, the share that the best constant answer
-              per relation would get; unknown, the share of answers "unknown", which are never right here
-    raises    InputError if `questions` is not positive
+    Raises:
+        InputError: `questions` is not positive.
     """
     if questions < 1:
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     world, share = (ALIKE, 1.0) if alike else (None, 0.0)
-    stream = readings(seed, TURNS, world, evidence, alike=share)
-    rows = list(islice(stream, questions))
-    answers = [None] * len(rows)
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
-        inputs = backbone.inputs([rows[i].source for i in chunk])
-        for i, answer in zip(chunk, backbone.generate(inputs, max_new_tokens=8), strict=True):
-            answers[i] = answer
+    rows = list(islice(readings(seed, TURNS, world, evidence, alike=share), questions))
+    answers = _answers(backbone, rows, batch)
     right = [answer_scores.exact_match(a, r.target) for a, r in zip(answers, rows, strict=True)]
     by_kind, by_relation = defaultdict(list), defaultdict(Counter)
     for row, hit in zip(rows, right, strict=True):
@@ -84,3 +94,16 @@ def measure(backbone, questions=1000, evidence=True, alike=False, seed=HELD_OUT_
         "best_guess": guessed / len(rows),
         "unknown": sum(answer == UNKNOWN for answer in answers) / len(rows),
     }
+
+
+def _answers(backbone: Backbone, rows: list[Reading], batch: int) -> list[str]:
+    """Answer readings in batches of similar length; the answers come in the order of the readings."""
+    answers = [""] * len(rows)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
+    for start in range(0, len(order), batch):
+        places = order[start : start + batch]
+        inputs = backbone.inputs([rows[i].source for i in places])
+        texts = backbone.generate(inputs, max_new_tokens=8)
+        for place, text in zip(places, texts, strict=True):
+            answers[place] = text
+    return answers

@@ -178,14 +178,10 @@ def some(items, n):
 
 def shortened(conversation, turns, questions=None):
     """Its first turns and its questions that have an answer (at most so many); what they ask about may be missing."""
-    sessions, left = [], turns
-    for session in conversation.sessions:
-        said = session.turns[:left]
-        left -= len(said)
-        sessions += [replace(session, turns=said)] if said else []
     asked = [q for q in conversation.questions if q.answer is not None][:questions]
     asked = [replace(q, evidence=(), lag=None) for q in asked]
-    return replace(conversation, sessions=tuple(sessions), questions=tuple(asked), twin=None)
+    short = replace(conversation, questions=tuple(asked), twin=None)
+    return short.until(min(turns, len(short.turns)))
 
 
 def positive(**sizes):

@@ -25,13 +25,13 @@ def data_locomo(
     as_json: Json = False,
 ):
     """Read LoCoMo's release: counts, questions per lag bucket of the test split, and every problem found."""
-    from lmem.data import locomo
+    from lmem.data import locomo, splits
     from lmem.metrics import forgetting
 
     conversations = locomo.load(path, evidence)
     found = conversations.report.as_dict()
-    if set(locomo.PAPER_TEST) <= {c.id for c in conversations}:
-        lags = [q.lag for c in locomo.paper_split(conversations)[1] for q in c.questions]
+    if set(splits.PAPER_TEST) <= {c.id for c in conversations}:
+        lags = [q.lag for c in splits.paper_split(conversations)[1] for q in c.questions]
         curve = forgetting.forgetting_curve(lags, [0.0] * len(lags))
         found["test_split"] = {
             "questions": len(lags),

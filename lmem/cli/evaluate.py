@@ -150,7 +150,7 @@ def lost(
     as_json: Json = False,
 ):
     """Where a keyed memory loses its answers: not kept, not found, or told wrong (chapter 14)."""
-    from lmem.analysis.retrieval_errors import STAGES, fates, stage
+    from lmem.analysis.retrieval_errors import STAGES, error_stage, retrieval_ranks
     from lmem.data import splits
     from lmem.evaluation import results
     from lmem.memory.model import MemoryModel
@@ -160,8 +160,8 @@ def lost(
     model = (MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")).variant(
         scale
     )
-    rows = fates(model, splits.for_testing("tinyworld", conversations, turns, seed))
-    share = {name: sum(stage(row) == name for row in rows) / len(rows) for name in STAGES}
+    rows = retrieval_ranks(model, splits.for_testing("tinyworld", conversations, turns, seed))
+    share = {name: sum(error_stage(row) == name for row in rows) / len(rows) for name in STAGES}
     result = {
         "backbone": model.backbone.name, "adapter": "of one's own" if adapter else "nano-keyed",
         "method": model.method.name, "scale": scale, "data": splits.label("tinyworld", turns), "test_seed": seed,

@@ -110,7 +110,7 @@ def collapse(
 
     found = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
     results.save(found, out)
-    last = {name: seen[-1] for name, seen in measured.looks(found).items()}
+    last = {name: seen[-1] for name, seen in measured.by_turn(found).items()}
     shown = {
         name: {key: one[key] for key in ("rank", "distinct", "cosine", "middle")}
         for name, one in last.items()

@@ -2,19 +2,15 @@
 
     lag = max(0, T - 1 - min(evidence)),   T the number of turns      paper, section 4; chapter 1
 
-Evidence is given as positions in `Conversation.turns`, which runs over the sessions in numeric
-order. Nothing here knows a file: `locomo` makes these values, everything else takes them.
+Evidence is given as positions in `Conversation.turns`, which runs over the sessions in numeric order. Nothing here knows a
+file: `locomo` makes these values, and everything else takes them.
 """
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from lmem.errors import DataError
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
 
 CATEGORIES = {  # LoCoMo's official numbers
     1: "multi-hop",
@@ -27,9 +23,10 @@ CATEGORIES = {  # LoCoMo's official numbers
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker said at once; `caption` describes a picture sent with it.
+    """What one speaker says at once; `caption` describes a picture sent with it.
 
-    raises  DataError if there are no words in the text
+    Raises:
+        DataError: The text is empty.
     """
 
     id: str
@@ -43,7 +40,7 @@ class Turn:
             raise DataError(f"expected words in turn {self.id}, its text is empty")
 
     def render(self, date: str | None = None, captions: bool = True) -> str:
-        """The turn as the encoder sees it: `context: DATE, SPEAKER: TEXT [image: CAPTION]`."""
+        """Write the turn as the encoder sees it: `context: DATE, SPEAKER: TEXT [image: CAPTION]`."""
         when = f"{date}, " if date else ""
         image = f" [image: {self.caption}]" if captions and self.caption else ""
         return f"context: {when}{self.speaker}: {self.text}{image}"
@@ -51,7 +48,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Session:
-    """The turns of one sitting. `date` is the string in the file, "" if there is none."""
+    """Turns of one day. `date` is the string in the file, "" if there is none."""
 
     number: int
     date: str
@@ -62,14 +59,16 @@ class Session:
 class Question:
     """A question about the conversation, asked at its end.
 
-    answer              None if there is none (most of LoCoMo's category 5; never told in tinyworld)
-    category            LoCoMo's number, see CATEGORIES; 0 if the file names none of them
-    evidence            positions of the turns that hold the answer, ascending, () if unknown
-    lag                 turns said since the oldest evidence, None without evidence
-    adversarial_answer  the tempting wrong answer of category 5
-    kind                tinyworld's name for the sort of question
-    subject, relation   tinyworld's names of whom is asked about, and what ("Ana", "pet"); of two hops the first and the last
-    held_out            what no adapter met in training: any of "relation", "name", "phrasing"
+    Attributes:
+        answer: None if there is none (most of LoCoMo's category 5, tinyworld's never-told).
+        category: LoCoMo's number, see CATEGORIES; 0 if the file names none of them.
+        evidence: Positions of the turns that contain the answer, ascending; () if unknown.
+        lag: Turns since the oldest evidence, None without evidence.
+        adversarial_answer: The tempting wrong answer of category 5.
+        kind: Tinyworld's name for the sort of question.
+        held_out: What no adapter saw in training: any of "relation", "name", "phrasing".
+        subject: Tinyworld's name of whom is asked about ("Ana"); of two hops the first.
+        relation: Tinyworld's name of what is asked ("pet"); of two hops the last.
     """
 
     id: str
@@ -86,11 +85,12 @@ class Question:
 
     @property
     def prompt(self) -> str:
-        """The question as the encoder sees it."""
+        """What the encoder sees."""
         return f"question: {self.text}"
 
     @property
     def category_name(self) -> str:
+        """LoCoMo's name of the category."""
         return CATEGORIES.get(self.category, "unknown")
 
 
@@ -98,7 +98,8 @@ class Question:
 class Conversation:
     """Sessions in numeric order, the questions, and the counterfactual twin if it was generated.
 
-    raises  DataError if there is no turn, sessions are out of order, or evidence names no turn
+    Raises:
+        DataError: There is no turn, sessions are out of order, or evidence names no turn.
     """
 
     id: str
@@ -129,10 +130,14 @@ class Conversation:
         return tuple(turn for session in self.sessions for turn in session.turns)
 
     def texts(self, dates: bool = True, captions: bool = True) -> list[str]:
-        """Every turn as the encoder sees it, oldest first: T strings.
+        """Write every turn as the encoder sees it.
 
-        dates     put the session's date before the speaker; most answers to "when" stand only there
-        captions  add ` [image: ...]` where a picture was sent
+        Args:
+            dates: Put the session's date before the speaker. Most answers to "when" are only there.
+            captions: Add ` [image: ...]` where a picture was sent.
+
+        Returns:
+            T strings, oldest first.
         """
         return [
             turn.render(session.date if dates else None, captions)
@@ -141,9 +146,17 @@ class Conversation:
         ]
 
     def until(self, turns: int) -> "Conversation":
-        """Its first `turns` turns, with the questions whose evidence lies in them; lags are counted from there.
+        """Cut the conversation after a turn.
 
-        raises  DataError if there is no such turn
+        Args:
+            turns: How many turns to keep.
+
+        Returns:
+            The first turns, with the questions whose evidence is among them; lags are counted from the new end. Its twin is
+            cut at the same turn.
+
+        Raises:
+            DataError: There are fewer turns.
         """
         if not 1 <= turns <= len(self.turns):
             raise DataError(f"expected 1 to {len(self.turns)} turns of {self.id}, not {turns}")
@@ -165,13 +178,13 @@ class Conversation:
 
 
 def lag_of(evidence: tuple[int, ...], turns: int) -> int | None:
-    """Turns said since the oldest evidence, out of `turns` in all; None without evidence."""
+    """Count the turns since the oldest evidence, out of `turns` in all; None without evidence."""
     return max(0, turns - 1 - min(evidence)) if evidence else None
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in the file that is not as it should be: what came, and what was done about it."""
+    """Something in the file that is not as it should be: what was found, and what was done about it."""
 
     kind: str
     conversation: str
@@ -182,7 +195,7 @@ class Problem:
 
 @dataclass
 class Report:
-    """What a reader found: counts, and problems. `spare_dates` belong to sessions without turns."""
+    """What a file contains: counts, and problems. `spare_dates` belong to sessions without turns."""
 
     conversations: int = 0
     sessions: int = 0
@@ -197,74 +210,9 @@ class Report:
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many problems there are of each kind, the most frequent first."""
+        """Number of problems of each kind, the most frequent first."""
         return dict(Counter(problem.kind for problem in self.problems).most_common())
 
     def as_dict(self) -> dict:
-        """Plain values for JSON: the counts, `kinds`, and `problems` as a list of dicts."""
+        """Return plain values for JSON: the counts, `kinds`, and `problems` as a list of dicts."""
         return {**asdict(self), "kinds": self.kinds}
-
-
-def row(conversation: Conversation) -> dict:
-    """A conversation as nested plain values: id, speakers, sessions (with turns), questions."""
-    return {
-        "id": conversation.id,
-        "speakers": list(conversation.speakers),
-        "sessions": [
-            {
-                "number": session.number,
-                "date": session.date,
-                "turns": [dict(vars(turn)) for turn in session.turns],
-            }
-            for session in conversation.sessions
-        ],
-        "questions": [
-            {**vars(q), "evidence": list(q.evidence), "held_out": list(q.held_out)}
-            for q in conversation.questions
-        ],
-    }
-
-
-def to_datasets(
-    train: list[Conversation], test: list[Conversation], **more: list[Conversation]
-) -> "DatasetDict":
-    """Conversations for the `datasets` library: one split per list, one row per conversation.
-
-    A conversation is written once and then asked many questions, so its questions stay inside its
-    row (see `row`); one row per question would repeat some 600 turns for each. `more` names further
-    splits. A row leaves its twin out: `to_datasets(train, test, twin=[c.twin for c in test])`.
-
-    returns  DatasetDict with the columns id, speakers, sessions, questions
-    """
-    from datasets import Dataset, DatasetDict, Features, List, Value  # takes seconds to import
-
-    text, number = Value("string"), Value("int64")
-    turn = {"id": text, "speaker": text, "text": text, "caption": text, "session": number}
-    question = {
-        "id": text,
-        "text": text,
-        "answer": text,
-        "category": number,
-        "evidence": List(number),
-        "lag": number,
-        "adversarial_answer": text,
-        "kind": text,
-        "held_out": List(text),
-        "subject": text,
-        "relation": text,
-    }
-    features = Features(
-        {
-            "id": text,
-            "speakers": List(text),
-            "sessions": List({"number": number, "date": text, "turns": List(turn)}),
-            "questions": List(question),
-        }
-    )
-    splits = {"train": train, "test": test, **more}
-    return DatasetDict(
-        {
-            name: Dataset.from_list([row(c) for c in conversations], features=features)
-            for name, conversations in splits.items()
-        }
-    )

@@ -1,18 +1,20 @@
 """LoCoMo's file form, read into plain values.
 
-    id of a turn: D session : turn       evidence: strings that hold such ids       paper, section 4
+    id of a turn: D session : turn       evidence: strings that contain such ids       paper, section 4
 
-The release is not tidy: ids that name no turn, several ids in one string, answers that are numbers,
-no answers. Each such thing is dealt with by one fixed rule and written into a Report; nothing is
-dropped in silence. Files of tinyworld have the same form with a few keys more: `counterfactual`,
-and `id`, `kind`, `subject`, `relation`, `held_out` of a question (chapter 1).
+The release is not tidy: ids that name no turn, several ids in one string, answers that are numbers, and no answers. Each of
+these is handled by one fixed rule and written into a Report; nothing is dropped silently. Files of tinyworld have the same
+form with a few more keys: `counterfactual`, and `id`, `kind`, `subject`, `relation`, `held_out` of a question (chapter 1).
 """
 
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lmem.data import locomo_release
 from lmem.data.conversation import (
@@ -28,16 +30,15 @@ from lmem.data.conversation import (
 from lmem.errors import DataError, InputError
 
 EVIDENCE = ("all", "first")
-PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
 _PAIR = re.compile(r"D:?(\d+):(\d+)")
 _SESSION = re.compile(r"session_(\d+)")
 
 
-class Conversations(list):
+class Conversations(list[Conversation]):
     """A list of Conversation, with the `report` of its reading."""
 
-    def __init__(self, items: Iterable[Conversation], report: Report):
+    def __init__(self, items: Iterable[Conversation], report: Report) -> None:
         super().__init__(items)
         self.report = report
 
@@ -47,13 +48,17 @@ def load(
 ) -> Conversations:
     """Read a file in LoCoMo's form.
 
-    path      None: the file LMEM_LOCOMO names, else the user's cache, else the release is fetched
-    evidence  "all": every id in an evidence string; those that name no turn are dropped, and a
-              question left with none has no lag
-              "first", the paper's rule: only the first id of each string; with none, lag T
-    verify    check that it is the release; the cached release is checked always
-    returns   list of Conversation, with `.report`
-    raises    DataError if the file is missing, broken off, not the release, or of another form
+    Args:
+        path: None for the file that LMEM_LOCOMO names, else the user's cache, else the release is downloaded.
+        evidence: "all" reads every id in an evidence string and drops those that name no turn; a question that is left
+            with none has no lag. "first" is the paper's rule: only the first id of each string, and lag T without one.
+        verify: Check that it is the release. The cached release is always checked.
+
+    Returns:
+        A list of Conversation, with `.report`.
+
+    Raises:
+        DataError: The file is missing, incomplete, not the release, or of another form.
     """
     if path is None:
         path = locomo_release.find() or locomo_release.download()
@@ -73,254 +78,231 @@ def load(
 
 
 def parse(samples: list[dict], evidence: str = "all") -> Conversations:
-    """Read samples of LoCoMo's form that are in memory already; see `load`."""
+    """Read samples in LoCoMo's form that are already in memory; see `load`."""
     if evidence not in EVIDENCE:
         raise InputError(f"expected evidence to be one of {', '.join(EVIDENCE)}, not {evidence!r}")
     _expect(samples, list, "a list of samples", "the file")
     if not samples:
         raise DataError("expected a list of samples, it is empty")
     report = Report()
-    found, ids = [], set()
-    for i, sample in enumerate(samples):
-        conversation = _sample(sample, i, evidence, report)
-        if conversation.id in ids:
-            raise DataError(f"expected different sample ids, {conversation.id!r} came twice")
-        ids.add(conversation.id)
-        found.append(conversation)
-    return Conversations(found, report)
+    conversations = [_read_sample(s, i, evidence, report) for i, s in enumerate(samples)]
+    _refuse_twice((c.id for c in conversations), "sample ids")
+    return Conversations(conversations, report)
 
 
-def _expect(value, kind, what, where):
+def _expect(value: Any, kind: type, what: str, where: str) -> Any:
+    """Return the value if it is of this kind, else raise DataError."""
     if not isinstance(value, kind):
         raise DataError(f"expected {what} in {where}, got {type(value).__name__}")
     return value
 
 
-def _sample(sample, index, rule, report):
+def _refuse_twice(ids: Iterable[str], what: str) -> None:
+    for id, count in Counter(ids).items():
+        if count > 1:
+            raise DataError(f"expected different {what}, {id!r} came twice")
+
+
+def _text(value: Any) -> str | None:
+    """Return a value that is text with something in it, else None."""
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _read_sample(sample: Any, index: int, rule: str, report: Report) -> Conversation:
+    """Read one conversation and, if it has one, its counterfactual twin."""
     _expect(sample, dict, "an object with sample_id, conversation and qa", f"sample {index}")
-    name = sample.get("sample_id")
-    if not (isinstance(name, str) and name.strip()):
-        was, name = name, f"sample-{index}"
-        report.problems.append(Problem("no sample id", name, None, repr(was), f"called {name}"))
+    name = _text(sample.get("sample_id"))
+    if name is None:
+        name, came = f"sample-{index}", repr(sample.get("sample_id"))
+        report.problems.append(Problem("no sample id", name, None, came, f"called {name}"))
     twin = None
     if sample.get("counterfactual") is not None:
-        other = _expect(sample["counterfactual"], dict, "an object as counterfactual", name)
-        side = Report(problems=report.problems)  # the twin's problems count, its turns do not
-        twin = _conversation(other, f"{name}/twin", rule, side)
+        own = _expect(sample["counterfactual"], dict, "an object as counterfactual", name)
+        # the twin's problems count, its turns do not
+        twin = _Reader(name, f"{name}/twin", rule, Report(problems=report.problems)).read(own)
         report.twins += 1
-    found = _conversation(sample, name, rule, report, twin)
-    if twin and len(twin.turns) != len(found.turns):
+    conversation = _Reader(name, name, rule, report).read(sample, twin)
+    if twin and len(twin.turns) != len(conversation.turns):
         raise DataError(
-            f"expected the counterfactual of {name} to have its {len(found.turns)} turns, "
+            f"expected the counterfactual of {name} to have its {len(conversation.turns)} turns, "
             f"it has {len(twin.turns)}"
         )
-    return found
+    return conversation
 
 
-def _conversation(sample, name, rule, report, twin=None):
-    said = _expect(sample.get("conversation"), dict, "an object called conversation", name)
-    asked = _expect(sample.get("qa"), list, "a list called qa", name)
-    sessions, index = _sessions(said, name, report)
-    turns = sum(len(session.turns) for session in sessions)
-    speakers = tuple(
-        s for s in (said.get("speaker_a"), said.get("speaker_b")) if isinstance(s, str)
-    )
-    if len(speakers) != 2:
-        speakers = tuple(dict.fromkeys(turn.speaker for s in sessions for turn in s.turns))
-        done = f"taken from the turns: {', '.join(speakers)}"
-        report.problems.append(Problem("no speakers", name, None, "no speaker_a, speaker_b", done))
-    questions, ids = [], set()
-    for i, qa in enumerate(asked):
-        question = _question(
-            qa, f"{name.removesuffix('/twin')}/q{i}", name, index, turns, rule, report
-        )
-        if question is not None:
-            if question.id in ids:
-                raise DataError(
-                    f"expected different question ids in {name}, {question.id!r} came twice"
-                )
-            ids.add(question.id)
-            questions.append(question)
-    report.conversations += 1
-    report.sessions += len(sessions)
-    report.turns += turns
-    return Conversation(name, speakers, sessions, tuple(questions), twin)
+class _Reader:
+    """Reads one conversation of a file, and reports what it had to change.
 
-
-def _sessions(said, name, report):
-    """The sessions that have turns, by number; and {(session, turn) of an id: position}."""
-    numbered = {}
-    for key, value in said.items():
-        if (match := _SESSION.fullmatch(key)) and _expect(value, list, f"a list as {key}", name):
-            if int(match[1]) in numbered:
-                raise DataError(
-                    f"expected one session {int(match[1])} in {name}, {key} came as well"
-                )
-            numbered[int(match[1])] = (key, value)
-    if not numbered:
-        raise DataError(f"expected turns under session_1, session_2, ... in {name}, found none")
-    dated = {key for key in said if re.fullmatch(r"session_\d+_date_time", key)}
-    report.spare_dates += len(dated - {f"{key}_date_time" for key, _ in numbered.values()})
-    sessions, index, position = [], {}, 0
-    for number, (key, rows) in sorted(numbered.items()):
-        date = said.get(f"{key}_date_time")
-        if not (isinstance(date, str) and date.strip()):
-            done = "turns rendered without a date"
-            report.problems.append(Problem("no date", name, None, f"{key}: {date!r}", done))
-            date = ""
-        turns = []
-        for n, row in enumerate(rows, 1):
-            turns.append(_turn(row, number, n, name, report))
-            pair = tuple(map(int, _PAIR.fullmatch(turns[-1].id).groups()))
-            if pair in index:
-                done = "evidence that names it means the first"
-                report.problems.append(Problem("turn id twice", name, None, turns[-1].id, done))
-            index.setdefault(pair, position)
-            position += 1
-        sessions.append(Session(number, date, tuple(turns)))
-    return tuple(sessions), index
-
-
-def _turn(row, session, n, name, report):
-    where = f"turn {n} of session {session} of {name}"
-    _expect(row, dict, "an object with speaker, dia_id and text", where)
-    speaker = _expect(row.get("speaker"), str, "text as speaker", where)
-    text = _expect(row.get("text"), str, "text as text", where)
-    if not text.strip():
-        raise DataError(f"expected words in {where}, its text is empty")
-    name_of, caption = row.get("dia_id"), row.get("blip_caption")
-    if not (isinstance(name_of, str) and _PAIR.fullmatch(name_of)):
-        was, name_of = name_of, f"D{session}:{n}"
-        report.problems.append(Problem("turn id", name, None, repr(was), f"called {name_of}"))
-    if caption is not None and not isinstance(caption, str):
-        report.problems.append(Problem("caption not text", name, None, repr(caption), "left out"))
-        caption = None
-    return Turn(name_of, speaker, text, caption or None, session)
-
-
-def _question(qa, default, name, index, turns, rule, report):
-    """One row of qa as a Question; None, with a problem in the report, if it asks nothing."""
-    _expect(qa, dict, "an object with question, answer, evidence and category", default)
-    own = qa.get("id")
-    question = own if isinstance(own, str) and own else default
-
-    def problem(kind, came, done):
-        report.problems.append(Problem(kind, name, question, came, done))
-
-    text = qa.get("question")
-    if not (isinstance(text, str) and text.strip()):
-        problem("no question", repr(text), "left out")
-        return None
-    category = qa.get("category")
-    if type(category) is not int or category not in CATEGORIES:
-        problem("unknown category", repr(category), "kept as category 0")
-        category = 0
-    kind = qa.get("kind")
-    generated = isinstance(kind, str)  # then a missing answer or evidence is meant so
-    answer = _answer(qa, "answer", problem)
-    if answer is None and not generated:
-        problem("no answer", repr(qa.get("answer")), "kept without an answer, not scored")
-    found = _evidence(qa.get("evidence"), index, rule, problem)
-    if not found and not generated:
-        done = "lag T" if rule == "first" else "no lag, outside every bucket"
-        problem("no evidence", repr(qa.get("evidence")), done)
-    lag = lag_of(found, turns)
-    if not found and rule == "first":
-        lag = turns
-    held_out = qa.get("held_out")
-    report.questions += 1
-    report.categories[category] = report.categories.get(category, 0) + 1
-    report.unanswered += answer is None
-    report.without_evidence += not found
-    tempting = _answer(qa, "adversarial_answer", problem)
-    subject, relation = qa.get("subject"), qa.get("relation")
-    return Question(
-        id=question,
-        text=text,
-        answer=answer,
-        category=category,
-        evidence=found,
-        lag=lag,
-        adversarial_answer=tempting,
-        kind=kind if generated else None,
-        held_out=tuple(map(str, held_out)) if isinstance(held_out, list) else (),
-        subject=subject if isinstance(subject, str) else None,
-        relation=relation if isinstance(relation, str) else None,
-    )
-
-
-def _answer(qa, key, problem):
-    """The answer as text: numbers become their digits, anything else counts as no answer."""
-    value = qa.get(key)
-    if isinstance(value, str):
-        return value if value.strip() else None
-    if isinstance(value, int | float):
-        problem(f"{key} not text", f"{type(value).__name__} {value}", f"read as {str(value)!r}")
-        return str(value)
-    if value is not None:
-        problem(f"{key} not text", f"{type(value).__name__} {value}", "taken as none")
-    return None
-
-
-def _evidence(came, index, rule, problem):
-    """Positions of the turns that the evidence names, ascending.
-
-    An id is D, perhaps a colon, session : turn, as integers: D:11:26 is D11:26, D30:05 is D30:5.
+    Attributes:
+        sample: Id of the sample, from which ids of its questions are made.
+        name: The conversation's id, as the report gives it.
+        rule: One of EVIDENCE.
+        report: Where counts and problems go.
+        positions: {(session, turn) of an id: position of the turn}.
+        turns: How many turns were read.
     """
-    if came is None or isinstance(came, str):
-        came = [came] if came else []
-    if not isinstance(came, list):
-        problem("evidence not a list", repr(came), "dropped")
-        return ()
-    found = set()
-    for text in came:
-        pairs = _PAIR.findall(text) if isinstance(text, str) else []
-        pairs = [(int(session), int(turn)) for session, turn in pairs]
-        used = [pair for pair in pairs[: 1 if rule == "first" else None] if pair in index]
-        found |= {index[pair] for pair in used}
-        if not used:
-            problem("evidence names no turn", repr(text), "dropped")
-        elif _names(used) != text:
-            spare = _names([pair for pair in pairs if pair not in used])
-            done = f"read as {_names(used)}" + (f", dropped {spare}" if spare else "")
-            problem("evidence not one id", repr(text), done)
-    return tuple(sorted(found))
+
+    def __init__(self, sample: str, name: str, rule: str, report: Report) -> None:
+        self.sample, self.name, self.rule, self.report = sample, name, rule, report
+        self.positions: dict[tuple[int, int], int] = {}
+        self.turns = 0
+
+    def problem(self, kind: str, came: str, done: str, question: str | None = None) -> None:
+        self.report.problems.append(Problem(kind, self.name, question, came, done))
+
+    def read(self, sample: dict, twin: Conversation | None = None) -> Conversation:
+        said = _expect(sample.get("conversation"), dict, "an object called conversation", self.name)
+        rows = _expect(sample.get("qa"), list, "a list called qa", self.name)
+        sessions = self.sessions(said)
+        speakers = self.speakers(said, sessions)
+        asked = (self.question(row, f"{self.sample}/q{i}") for i, row in enumerate(rows))
+        questions = tuple(question for question in asked if question is not None)
+        _refuse_twice((question.id for question in questions), f"question ids in {self.name}")
+        self.report.conversations += 1
+        self.report.sessions += len(sessions)
+        self.report.turns += self.turns
+        return Conversation(self.name, speakers, sessions, questions, twin)
+
+    def speakers(self, said: dict, sessions: tuple[Session, ...]) -> tuple[str, ...]:
+        named = [said.get("speaker_a"), said.get("speaker_b")]
+        speakers = tuple(name for name in named if isinstance(name, str))
+        if len(speakers) != 2:
+            speakers = tuple(dict.fromkeys(t.speaker for s in sessions for t in s.turns))
+            done = f"taken from the turns: {', '.join(speakers)}"
+            self.problem("no speakers", "no speaker_a, speaker_b", done)
+        return speakers
+
+    def sessions(self, said: dict) -> tuple[Session, ...]:
+        """Read the sessions that have turns, by number."""
+        numbered = {}
+        for key, rows in said.items():
+            match = _SESSION.fullmatch(key)
+            if match is None or not _expect(rows, list, f"a list as {key}", self.name):
+                continue
+            number = int(match[1])
+            if number in numbered:
+                raise DataError(f"expected one session {number} in {self.name}, {key} came as well")
+            numbered[number] = key
+        if not numbered:
+            raise DataError(
+                f"expected turns under session_1, session_2, ... in {self.name}, found none"
+            )
+        dated = {key for key in said if re.fullmatch(r"session_\d+_date_time", key)}
+        used = {f"{key}_date_time" for key in numbered.values()}
+        self.report.spare_dates += len(dated - used)
+        return tuple(self.session(said, n, key) for n, key in sorted(numbered.items()))
+
+    def session(self, said: dict, number: int, key: str) -> Session:
+        given = said.get(f"{key}_date_time")
+        date = _text(given)
+        if date is None:
+            self.problem("no date", f"{key}: {given!r}", "turns rendered without a date")
+        turns = tuple(self.turn(row, number, n) for n, row in enumerate(said[key], 1))
+        return Session(number, date or "", turns)
+
+    def turn(self, row: Any, session: int, n: int) -> Turn:
+        where = f"turn {n} of session {session} of {self.name}"
+        _expect(row, dict, "an object with speaker, dia_id and text", where)
+        speaker = _expect(row.get("speaker"), str, "text as speaker", where)
+        text = _expect(row.get("text"), str, "text as text", where)
+        if not text.strip():
+            raise DataError(f"expected words in {where}, its text is empty")
+        id, caption = row.get("dia_id"), row.get("blip_caption")
+        match = _PAIR.fullmatch(id) if isinstance(id, str) else None
+        pair = (int(match[1]), int(match[2])) if match else (session, n)
+        if not match:
+            came, id = repr(id), f"D{session}:{n}"
+            self.problem("turn id", came, f"called {id}")
+        if caption is not None and not isinstance(caption, str):
+            self.problem("caption not text", repr(caption), "left out")
+            caption = None
+        if pair in self.positions:
+            self.problem("turn id twice", id, "evidence that names it means the first")
+        self.positions.setdefault(pair, self.turns)
+        self.turns += 1
+        return Turn(id, speaker, text, caption or None, session)
+
+    def question(self, row: Any, default: str) -> Question | None:
+        """Read one row of qa; None, with a problem in the report, if it asks nothing."""
+        _expect(row, dict, "an object with question, answer, evidence and category", default)
+        given = row.get("id")
+        id = given if isinstance(given, str) and given else default
+        problem = partial(self.problem, question=id)
+        text = _text(row.get("question"))
+        if text is None:
+            problem("no question", repr(row.get("question")), "left out")
+            return None
+        category = row.get("category")
+        if type(category) is not int or category not in CATEGORIES:
+            problem("unknown category", repr(category), "kept as category 0")
+            category = 0
+        kind = row.get("kind")
+        generated = isinstance(kind, str)  # then a missing answer or evidence is intended
+        answer = _answer(row, "answer", problem)
+        if answer is None and not generated:
+            problem("no answer", repr(row.get("answer")), "kept without an answer, not scored")
+        evidence = self.evidence(row.get("evidence"), problem)
+        lag = lag_of(evidence, self.turns)
+        if not evidence and not generated:
+            done = "lag T" if self.rule == "first" else "no lag, outside every bucket"
+            problem("no evidence", repr(row.get("evidence")), done)
+        if not evidence and self.rule == "first":
+            lag = self.turns
+        self.report.questions += 1
+        self.report.categories[category] = self.report.categories.get(category, 0) + 1
+        self.report.unanswered += answer is None
+        self.report.without_evidence += not evidence
+        held_out, subject, relation = (row.get(k) for k in ("held_out", "subject", "relation"))
+        return Question(
+            id=id,
+            text=text,
+            answer=answer,
+            category=category,
+            evidence=evidence,
+            lag=lag,
+            adversarial_answer=_answer(row, "adversarial_answer", problem),
+            kind=kind if generated else None,
+            held_out=tuple(map(str, held_out)) if isinstance(held_out, list) else (),
+            subject=subject if isinstance(subject, str) else None,
+            relation=relation if isinstance(relation, str) else None,
+        )
+
+    def evidence(self, came: Any, problem: Callable) -> tuple[int, ...]:
+        """Read the positions of the turns that the evidence names, ascending.
+
+        An id is D, perhaps a colon, session : turn, as integers: D:11:26 is D11:26, D30:05 is D30:5.
+        """
+        if came is None or isinstance(came, str):
+            came = [came] if came else []
+        if not isinstance(came, list):
+            problem("evidence not a list", repr(came), "dropped")
+            return ()
+        positions = set()
+        for text in came:
+            ids = _PAIR.findall(text) if isinstance(text, str) else []
+            pairs = [(int(session), int(turn)) for session, turn in ids]
+            read = pairs[:1] if self.rule == "first" else pairs
+            used = [pair for pair in read if pair in self.positions]
+            positions |= {self.positions[pair] for pair in used}
+            if not used:
+                problem("evidence names no turn", repr(text), "dropped")
+            elif _names(used) != text:
+                spare = _names([pair for pair in pairs if pair not in used])
+                done = f"read as {_names(used)}" + (f", dropped {spare}" if spare else "")
+                problem("evidence not one id", repr(text), done)
+        return tuple(sorted(positions))
 
 
-def _names(pairs):
+def _answer(row: dict, key: str, problem: Callable) -> str | None:
+    """Read an answer as text: numbers become their digits, anything else counts as no answer."""
+    value = row.get(key)
+    if value is None or isinstance(value, str):
+        return _text(value)
+    number = isinstance(value, int | float)
+    done = f"read as {str(value)!r}" if number else "taken as none"
+    problem(f"{key} not text", f"{type(value).__name__} {value}", done)
+    return str(value) if number else None
+
+
+def _names(pairs: list[tuple[int, int]]) -> str:
     return ", ".join(f"D{session}:{turn}" for session, turn in pairs)
-
-
-# ---- splits --------------------------------------------------------------------------------------
-
-
-def paper_split(
-    conversations: Iterable[Conversation],
-) -> tuple[list[Conversation], list[Conversation]]:
-    """The paper's (train, test): the first 7, and conv-48, conv-49, conv-50.
-
-    raises  DataError if one of the three is not there
-    """
-    conversations = list(conversations)
-    missing = [name for name in PAPER_TEST if name not in {c.id for c in conversations}]
-    if missing:
-        came = ", ".join(c.id for c in conversations[:12]) or "nothing"
-        raise DataError(f"expected LoCoMo with {', '.join(missing)}, got {came}")
-    train = [c for c in conversations if c.id not in PAPER_TEST]
-    return train, [c for c in conversations if c.id in PAPER_TEST]
-
-
-def leave_one_out(
-    conversations: Iterable[Conversation],
-) -> Iterator[tuple[list[Conversation], list[Conversation]]]:
-    """Every (train, test) with one conversation in test and all others in train, in order.
-
-    raises  DataError with fewer than two conversations
-    """
-    conversations = list(conversations)
-    if len(conversations) < 2:
-        raise DataError(
-            f"expected at least 2 conversations to leave one out, got {len(conversations)}"
-        )
-    for i in range(len(conversations)):
-        yield conversations[:i] + conversations[i + 1 :], [conversations[i]]

@@ -1,7 +1,7 @@
-"""LoCoMo's release: where its file lies, how it is fetched, and how it is known to be the one.
+"""LoCoMo's release: where its file is, how it is downloaded, and how it is verified.
 
-The text of LoCoMo is under CC BY-NC 4.0, so it is never part of this package: it is downloaded for its user, from its
-release, and its sum is checked (chapter 1).
+The text of LoCoMo is under CC BY-NC 4.0, so it is never part of this package. It is downloaded from its release for each
+user, and its checksum is verified (chapter 1).
 """
 
 import hashlib
@@ -26,21 +26,22 @@ VARIABLE = "LMEM_LOCOMO"
 
 
 def cache_path() -> Path:
-    """Where a downloaded release lies: the user's cache folder."""
+    """Return where a downloaded release is: in the user's cache folder."""
     return user_cache_path("lmem", appauthor=False) / "locomo10.json"
 
 
 def find() -> Path | None:
-    """The file that LMEM_LOCOMO names, else the cached release, else None. Never downloads."""
+    """Find the file that LMEM_LOCOMO names, else the cached release, else None. Never downloads."""
     if os.environ.get(VARIABLE):
         return Path(os.environ[VARIABLE]).expanduser()
     return cache_path() if cache_path().is_file() else None
 
 
 def download() -> Path:
-    """Fetch the release into the user's cache, check it, and show its licence.
+    """Download the release into the user's cache, verify it, and show its licence.
 
-    raises  DataError if it cannot be had or is not the release; then nothing is left behind
+    Raises:
+        DataError: It cannot be downloaded, or is not the release. Then nothing is left behind.
     """
     print(LICENCE, file=sys.stderr)
     with write_file(cache_path()) as temporary:
@@ -58,7 +59,15 @@ def download() -> Path:
 
 
 def check(content: bytes, place: str | Path) -> None:
-    """DataError unless these bytes, which came from `place`, are the release."""
+    """Verify that bytes are the release.
+
+    Args:
+        content: The bytes.
+        place: Where they came from, for the message.
+
+    Raises:
+        DataError: They are not the release.
+    """
     came = hashlib.sha256(content).hexdigest()
     if came != SHA256:
         raise DataError(

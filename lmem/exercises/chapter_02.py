@@ -2,20 +2,17 @@
 
 import torch
 
-from lmem.exercises.exercise import Wrong, call, exercise, expect, returns, shown
+from lmem.exercises.exercise import Wrong, call, exercise, expect, shown
 
 
-@exercise("2.1")
+@exercise("2.1", "the smallest lag with gamma ** lag < share; a logarithm, or a loop")
 def turns_until(answer):
     """After how many later turns less than `share` of a turn is left: (gamma, share) to a whole number, or None."""
-    hint = "the smallest lag with gamma ** lag < share; a logarithm, or a loop"
-    returns(answer, (0.5, 0.1), 4, hint)  # 0.125 after 3, 0.0625 after 4
-    returns(answer, (0.95, 0.5), 14, hint)  # 0.5133 after 13, 0.4877 after 14
-    returns(
-        answer, (0.95, 2.0**-8), 109, hint
-    )  # 0.00393 after 108, 0.00373 after 109; 2^-8 = 0.00391
-    returns(answer, (0.5, 0.25), 3, "after 2 turns exactly 0.25 is left, and that is not less")
-    returns(answer, (1.0, 0.5), None, "without decay all of it stays for ever: return None")
+    yield (0.5, 0.1), 4  # 0.125 after 3, 0.0625 after 4
+    yield (0.95, 0.5), 14  # 0.5133 after 13, 0.4877 after 14
+    yield (0.95, 2.0**-8), 109  # 0.00393 after 108, 0.00373 after 109; 2^-8 = 0.00391
+    yield (0.5, 0.25), 3, "after 2 turns exactly 0.25 is left, and that is not less"
+    yield (1.0, 0.5), None, "without decay all of it stays for ever: return None"
 
 
 @exercise("2.2")
@@ -24,9 +21,9 @@ def within_reach(answer):
     hint = (
         "gamma ** lag, for each lag; how many of these are large enough, over how many there are?"
     )
-    returns(answer, (0.5, 0.1, [1, 3, 4, 5, 6, 7, 8, 100]), 0.25, hint)  # 0.125 at 3, 0.0625 at 4
-    returns(answer, (0.5, 0.25, [2, 3]), 0.5, "what is exactly the share still counts")
-    returns(answer, (1.0, 0.9, [0, 500]), 1.0, "without decay everything is within reach")
+    yield (0.5, 0.1, [1, 3, 4, 5, 6, 7, 8, 100]), 0.25, hint  # 0.125 at 3, 0.0625 at 4
+    yield (0.5, 0.25, [2, 3]), 0.5, "what is exactly the share still counts"
+    yield (1.0, 0.9, [0, 500]), 1.0, "without decay everything is within reach"
 
 
 @exercise("2.3")
@@ -38,9 +35,9 @@ def bank_of(answer):
     for part in parts:
         rows = 0.5 * rows + part
     hint = "the newest turn is added as it is, the one before it times gamma, and so on"
-    returns(answer, (parts, 0.5), rows, hint)
-    returns(answer, (parts, 1.0), parts.sum(0), "at gamma = 1 nothing fades")
-    returns(answer, (parts[:1], 0.5), parts[0], "one turn alone is there whole")
+    yield (parts, 0.5), rows, hint
+    yield (parts, 1.0), parts.sum(0), "at gamma = 1 nothing fades"
+    yield (parts[:1], 0.5), parts[0], "one turn alone is there whole"
 
 
 @exercise("2.4")
@@ -92,6 +89,4 @@ def ages(answer):
     hint = "turns are counted from 0: after 5 turns the newest is turn 4, and its age is 0"
     expect(call(answer, written, 5), torch.tensor([4, 0, 2, -1]), shown(answer, (written, 5)), hint)
     never = torch.tensor([-1, -1])
-    returns(
-        answer, (never, 3), torch.tensor([-1, -1]), "a row that was never written has no age: -1"
-    )
+    yield (never, 3), torch.tensor([-1, -1]), "a row that was never written has no age: -1"

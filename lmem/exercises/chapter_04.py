@@ -2,7 +2,7 @@
 
 import torch
 
-from lmem.exercises.exercise import call, exercise, require, returns, shown
+from lmem.exercises.exercise import call, exercise, require, shown
 
 NO_GAIN = "where there is no gain over zero rows there is no share: return None"
 
@@ -13,22 +13,22 @@ def attended(answer):
     scores = torch.tensor([3.0, 1.0]).log()
     values = torch.tensor([[4.0, 0.0], [0.0, 8.0]])
     hint = "n keys with score 0 and value 0 join: they add n to the softmax's sum, and nothing to the mixture"
-    plain = "without zero rows it is plain attention"
-    returns(answer, (scores, values, 0), torch.tensor([3.0, 2.0]), plain)  # 3/4 of 4, 1/4 of 8
-    returns(answer, (scores, values, 4), torch.tensor([1.5, 1.0]), hint)  # 3/8 of 4, 1/8 of 8
+    yield (
+        (scores, values, 0),
+        torch.tensor([3.0, 2.0]),
+        "without zero rows it is plain attention",
+    )  # 3/4 of 4, 1/4 of 8
+    yield (scores, values, 4), torch.tensor([1.5, 1.0]), hint  # 3/8 of 4, 1/8 of 8
     large = torch.tensor([200.0, 0.0])
-    returns(
-        answer, (large, values, 64), values[0], "large scores overflow in exp; let softmax do it"
-    )
+    yield (large, values, 64), values[0], "large scores overflow in exp; let softmax do it"
 
 
-@exercise("4.2")
+@exercise("4.2", "a zero row counts exp(0) = 1; what do the tokens count together?")
 def even_rows(answer):
     """How many zero rows take as much of the softmax as all tokens together: (N,) scores to a number."""
-    hint = "a zero row counts exp(0) = 1; what do the tokens count together?"
-    returns(answer, (torch.tensor([2.0, 3.0]).log(),), 5.0, hint)
-    returns(answer, (torch.zeros(12),), 12.0, hint)
-    returns(answer, (torch.tensor([1.0]).exp(),), 15.154262, hint)  # e^e
+    yield (torch.tensor([2.0, 3.0]).log(),), 5.0
+    yield (torch.zeros(12),), 12.0
+    yield (torch.tensor([1.0]).exp(),), 15.154262  # e^e
 
 
 @exercise("4.3")
@@ -38,13 +38,13 @@ def shares_of(answer):
     mask = torch.tensor([True, False, True, True])
     expected = torch.tensor([2.0, 0.0, 1.0, 2.0]) / 5
     hint = "a score of 0 still counts exp(0) = 1; which score counts nothing?"
-    returns(answer, (scores, mask), expected, hint)
+    yield (scores, mask), expected, hint
     every = torch.ones(4, dtype=torch.bool)
-    returns(answer, (scores, every), torch.tensor([2.0, 5.0, 1.0, 2.0]) / 10, "all may be read")
+    yield (scores, every), torch.tensor([2.0, 5.0, 1.0, 2.0]) / 10, "all may be read"
     low = torch.tensor([-300.0, 0.0, -300.0])
     only = torch.tensor([True, False, True])
     said = "a masked key may have the largest score by far, and must still count nothing"
-    returns(answer, (low, only), torch.tensor([0.5, 0.0, 0.5]), said)
+    yield (low, only), torch.tensor([0.5, 0.0, 0.5]), said
 
 
 @exercise("4.4")
@@ -70,23 +70,25 @@ def extended(answer):
             torch.cat([seen, torch.ones_like(mask)], 1),
         ),
     }
-    returns(answer, (z, seen, rows, mask, w_mem), expected, hint, slips=slips)
+    yield (z, seen, rows, mask, w_mem), expected, hint, slips
 
 
 @exercise("4.5")
 def given_back(answer):
     """Share of the gain over zero rows that only repays the tax: (f_base, f_0, f_mem) to a number."""
-    hint = "the gain over zero rows is f_mem - f_0; the tax is f_base - f_0"
-    returns(answer, (6.0, 2.0, 10.0), 0.5, hint)  # 4 of 8
-    returns(answer, (6.0, 6.0, 9.0), 0.0, "without a tax nothing is given back")
-    returns(
-        answer,
+    yield (
+        (6.0, 2.0, 10.0),
+        0.5,
+        "the gain over zero rows is f_mem - f_0; the tax is f_base - f_0",
+    )  # 4 of 8
+    yield (6.0, 6.0, 9.0), 0.0, "without a tax nothing is given back"
+    yield (
         (6.0, 2.0, 6.0),
         1.0,
         "a bank that only reaches the bare backbone gives back all of its gain",
     )
     half = "a bank that stays below the bare backbone gives back the whole of its gain, not more"
-    returns(answer, (6.0, 2.0, 4.0), 1.0, half)
+    yield (6.0, 2.0, 4.0), 1.0, half
     for f_mem in (2.0, 1.0):
         found = call(answer, 6.0, 2.0, f_mem, hint=NO_GAIN)
         require(found is None, f"{shown(answer, (6.0, 2.0, f_mem))}: {NO_GAIN}")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lmem.exercises.exercise import call, exercise, expect, require, returns
+from lmem.exercises.exercise import call, exercise, expect, require
 
 
 @exercise("5.1")
@@ -18,20 +18,24 @@ def branch(answer):
     scores, told = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
     slips = {
         "the scores are not divided by sqrt(D)": 0.5 * scores.softmax(-1) @ told,
-        "the scores are divided by D; it should be its square root": 0.5 * (scores / 4).softmax(-1) @ told,
-        "the scores are divided by the square root of N; it should be that of D": 0.5 * (scores / 3**0.5).softmax(-1) @ told,
-        "the softmax runs over the states; each state divides itself among the rows": 0.5 * (scores / 2).softmax(0) @ told,
+        "the scores are divided by D; it should be its square root": 0.5
+        * (scores / 4).softmax(-1)
+        @ told,
+        "the scores are divided by the square root of N; it should be that of D": 0.5
+        * (scores / 3**0.5).softmax(-1)
+        @ told,
+        "the softmax runs over the states; each state divides itself among the rows": 0.5
+        * (scores / 2).softmax(0)
+        @ told,
         "the states are in it; the branch returns only what they gain": states + expected,
         "beta is missing": 2 * expected,
         "W_o is missing": 0.5 * _found(states, rows, w_q, w_k, w_v),
-    }  # fmt: skip
-    returns(answer, (states, rows, *maps, 0.5), expected, hint, slips=slips)
-    returns(
-        answer, (states, rows, *maps, 0.0), torch.zeros(3, 4), "with beta = 0 nothing is gained"
-    )
+    }
+    yield (states, rows, *maps, 0.5), expected, hint, slips
+    yield (states, rows, *maps, 0.0), torch.zeros(3, 4), "with beta = 0 nothing is gained"
     one = rows[:1].expand(5, -1).contiguous()
     same = (one[0] @ maps[2] @ maps[3]).expand(3, -1)
-    returns(answer, (states, one, *maps, 1.0), same, "from equal rows every state gains the same")
+    yield (states, one, *maps, 1.0), same, "from equal rows every state gains the same"
 
 
 @exercise("5.2")
@@ -46,20 +50,22 @@ def gated(answer):
         "this is the gate alone; it has to be multiplied with what was found": shut / found,
         "the states went through the gate; it is for what was found": shut / found * states,
     }
-    returns(answer, (states, found, torch.zeros(8, 4), b_g), shut, hint, slips=slips)
+    yield (states, found, torch.zeros(8, 4), b_g), shut, hint, slips
     expected = torch.sigmoid(torch.cat([states, found], 1) @ w_g + b_g) * found
     hint = "the gate sees the states first and what was found behind them, and multiplies the find"
     other = torch.sigmoid(torch.cat([found, states], 1) @ w_g + b_g) * found
     slips = {"the gate sees what was found first; the states come first": other}
-    returns(answer, (states, found, w_g, b_g), expected, hint, slips=slips)
+    yield (states, found, w_g, b_g), expected, hint, slips
 
 
-@exercise("5.3")
+@exercise(
+    "5.3",
+    "M.2: W_q, W_k, W_v, W_o and one beta per layer; M.5: W_q, W_k, W_v, a W_g of (2 D, D) and b_g",
+)
 def trainable(answer):
     """Numbers that learn: (D, L) to {"m2": ..., "m5": ...}, projections shared by the layers."""
-    hint = "M.2: W_q, W_k, W_v, W_o and one beta per layer; M.5: W_q, W_k, W_v, a W_g of (2 D, D) and b_g"
-    returns(answer, (2, 3), {"m2": 4 * 4 + 3, "m5": 3 * 4 + 2 * 4 + 2}, hint)
-    returns(answer, (2048, 24), {"m2": 16_777_240, "m5": 20_973_568}, hint)
+    yield (2, 3), {"m2": 4 * 4 + 3, "m5": 3 * 4 + 2 * 4 + 2}
+    yield (2048, 24), {"m2": 16_777_240, "m5": 20_973_568}
 
 
 class _Pair(nn.Module):

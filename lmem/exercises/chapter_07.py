@@ -2,7 +2,7 @@
 
 import torch
 
-from lmem.exercises.exercise import exercise, returns
+from lmem.exercises.exercise import exercise
 
 
 @exercise("7.1")
@@ -18,36 +18,35 @@ def hebbian(answer):
     hint = "gamma times the old matrix, plus the outer products of keys and values, by N"
     brought = small - 0.5 * memory
     slips = {
-        "the outer products are added up; their mean is wanted, so divide by the number of tokens N": small + 2 * brought,
+        "the outer products are added up; their mean is wanted, so divide by the number of tokens N": small
+        + 2 * brought,
         "it is divided by A; the mean over the tokens divides by N": small + 0.5 * brought,
         "the old matrix did not fade: gamma is missing": small + 0.5 * memory,
         "a matrix shorter than 1 (Frobenius) is not divided": small / small.norm(),
-    }  # fmt: skip
-    returns(answer, (memory, keys, values, 0.5), small, hint, slips=slips)
+    }
+    yield (memory, keys, values, 0.5), small, hint, slips
     # twenty times the keys: K^T V / 3 is twenty times as large, and the sum is longer than 1
     large = 0.5 * memory + 20 * brought
     clamp = "a matrix longer than 1 (Frobenius) is divided by its length, a shorter one stays"
-    returns(answer, (memory, 20 * keys, values, 0.5), large / large.norm(), clamp)
+    yield (memory, 20 * keys, values, 0.5), large / large.norm(), clamp
 
 
 @exercise("7.2")
 def left(answer):
     """What is left of each turn: (Frobenius norms before the clamp, oldest first; gamma); a list of shares."""
     hint = "a turn is scaled by its own clamp, then by gamma and the clamp of every later turn"
-    returns(answer, ([4.0, 2.0], 0.5), [0.0625, 0.5], hint)  # 1/4 x 0.5 / 2, then 1/2
-    returns(answer, ([2.0], 0.9), [0.5], "its own clamp counts, no decay yet")
-    short = "a matrix shorter than 1 is not clamped"
-    returns(answer, ([0.2, 0.5, 0.8], 0.9), [0.81, 0.9, 1.0], short)
+    yield ([4.0, 2.0], 0.5), [0.0625, 0.5], hint  # 1/4 x 0.5 / 2, then 1/2
+    yield ([2.0], 0.9), [0.5], "its own clamp counts, no decay yet"
+    yield ([0.2, 0.5, 0.8], 0.9), [0.81, 0.9, 1.0], "a matrix shorter than 1 is not clamped"
 
 
-@exercise("7.3")
+@exercise("7.3", "the others' values stand at right angles: their shares add up as squares")
 def crosstalk(answer):
     """Length of the error with which key j recalls its value: (cosines (n, n), j), keys of length 1, orthonormal values."""
     cosines = torch.tensor([[1.0, 0.6, 0.0], [0.6, 1.0, -0.8], [0.0, -0.8, 1.0]])
-    hint = "the others' values stand at right angles: their shares add up as squares"
-    returns(answer, (cosines, 0), 0.6, hint)
-    returns(answer, (cosines, 1), 1.0, hint)  # sqrt(.36 + .64)
-    returns(answer, (torch.eye(3), 2), 0.0, "the key's own share, 1, is no error")
+    yield (cosines, 0), 0.6
+    yield (cosines, 1), 1.0  # sqrt(.36 + .64)
+    yield (torch.eye(3), 2), 0.0, "the key's own share, 1, is no error"
 
 
 @exercise("7.4")
@@ -59,11 +58,12 @@ def delta(answer):
     step = torch.tensor([[-1.2, -3.72], [-1.6, -4.96]])
     hint = "what the key recalls now is M^T k; the step is k times (v minus that), transposed"
     slips = {
-        "this is the Hebbian rule: it adds the value without asking what the key recalls": memory + torch.outer(key, value),
+        "this is the Hebbian rule: it adds the value without asking what the key recalls": memory
+        + torch.outer(key, value),
         "the step is transposed: the key is its column, the difference its row": memory + step.T,
         "what the key recalls is M^T k, not M k": memory + torch.outer(key, value - memory @ key),
         "the difference has the wrong sign: the value minus what is recalled": memory - step,
         "everything faded; only what the key recalls may change": torch.outer(key, value),
-    }  # fmt: skip
-    returns(answer, (memory, key, value, 1.0), memory + step, hint, slips=slips)
-    returns(answer, (memory, key, value, 0.5), memory + 0.5 * step, "the strength scales the step")
+    }
+    yield (memory, key, value, 1.0), memory + step, hint, slips
+    yield (memory, key, value, 0.5), memory + 0.5 * step, "the strength scales the step"

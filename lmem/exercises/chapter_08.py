@@ -2,16 +2,15 @@
 
 import torch
 
-from lmem.exercises.exercise import exercise, returns
+from lmem.exercises.exercise import exercise
 
 
-@exercise("8.1")
+@exercise("8.1", "of slots with the same score the one with the smaller index comes first")
 def choose(answer):
     """The k best-scored slots, best first, ties to the smaller index: (list of scores, k); a list of indices."""
-    returns(answer, ([0.1, 0.9, 0.3, 0.8], 2), [1, 3], "sort the indices by their scores")
-    ties = "of slots with the same score the one with the smaller index comes first"
-    returns(answer, ([0.0, 0.0, 0.0, 0.0], 3), [0, 1, 2], ties)
-    returns(answer, ([-1.0, 0.0, 2.0, 0.0], 2), [2, 1], ties)
+    yield ([0.1, 0.9, 0.3, 0.8], 2), [1, 3], "sort the indices by their scores"
+    yield ([0.0, 0.0, 0.0, 0.0], 3), [0, 1, 2]
+    yield ([-1.0, 0.0, 2.0, 0.0], 2), [2, 1]
 
 
 @exercise("8.2")
@@ -21,45 +20,39 @@ def content(answer):
     written = torch.tensor([[0.0, 4.0], [2.0, 0.0], [0.0, -2.0]])
     # 1/8 x 8 + 1/2 x (1/4 x 0 + 1/2 x 2 + 0) = 1.5; 1/2 x (1/4 x 4 + 0 - 2) = -0.5
     hint = "each write scales what is there by gamma and adds (1 - gamma) of the new; oldest first"
-    returns(answer, (start, written, 0.5), torch.tensor([1.5, -0.5]), hint)
-    returns(answer, (start, written[:0], 0.5), start, "a slot that was never chosen does not decay")
+    yield (start, written, 0.5), torch.tensor([1.5, -0.5]), hint
+    yield (start, written[:0], 0.5), start, "a slot that was never chosen does not decay"
 
 
 @exercise("8.3")
 def groups(answer):
     """The group that each turn goes to, from a zero start: (scores (T, T) of turn t for what turn i wrote, S / k, gamma)."""
     rising = torch.tensor([[1.0, 0, 0], [1, 1, 0], [1, 1, 1]])
-    returns(
-        answer, (rising, 8, 0.5), [0, 0, 0], "a group with a positive score beats an empty one, 0"
-    )
+    yield (rising, 8, 0.5), [0, 0, 0], "a group with a positive score beats an empty one, 0"
     never = -torch.ones(4, 4)
     opened = "where all scores are negative, an empty group, score 0, is the best"
-    returns(answer, (never, 8, 0.5), [0, 1, 2, 3], opened)
+    yield (never, 8, 0.5), [0, 1, 2, 3], opened
     full = "with no empty group left, the largest score counts, ties to the smaller index"
-    returns(answer, (never, 2, 0.5), [0, 1, 0, 1], full)
+    yield (never, 2, 0.5), [0, 1, 0, 1], full
     # group 0 holds 1/4 of turn 0 and 1/2 of turn 2, group 1 holds 1/2 of turn 1: -2/4 + 0.8/2 = -0.1 against -0.9/2
     last = -torch.ones(4, 4)
     last[3] = torch.tensor([-2.0, -0.9, 0.8, 0.0])
     faded = "what a group holds has faded by gamma with each later turn that it took"
-    returns(answer, (last, 2, 0.5), [0, 1, 0, 0], faded)
+    yield (last, 2, 0.5), [0, 1, 0, 0], faded
 
 
-@exercise("8.4")
+@exercise("8.4", "score minus price times the uses so far, then as in exercise 8.1")
 def penalised(answer):
     """As 8.1, but each earlier use lowers a slot's score: (list of scores, list of uses, k, price); a list of indices."""
-    hint = "score minus price times the uses so far, then as in exercise 8.1"
-    returns(answer, ([0.5, 0.4, 0.1], [3, 0, 0], 2, 0.2), [1, 2], hint)  # -0.1, 0.4, 0.1
-    returns(
-        answer, ([0.5, 0.4, 0.1], [3, 0, 0], 2, 0.0), [0, 1], "a price of 0 is the plain choice"
-    )
+    yield ([0.5, 0.4, 0.1], [3, 0, 0], 2, 0.2), [1, 2]  # -0.1, 0.4, 0.1
+    yield ([0.5, 0.4, 0.1], [3, 0, 0], 2, 0.0), [0, 1], "a price of 0 is the plain choice"
     # 0.5 - 2, 0.5 - 0, 0.5 - 0
-    returns(answer, ([0.5, 0.5, 0.5], [2, 0, 0], 1, 1.0), [1], hint)
+    yield ([0.5, 0.5, 0.5], [2, 0, 0], 1, 1.0), [1]
 
 
 @exercise("8.5")
 def gate_leaves(answer):
     """The share of each turn in a row of a gated bank, gamma = 1: (the row's gates by turn); a list of shares."""
-    hint = "the turn's own gate, times one minus every later one"
-    returns(answer, ([0.5, 0.5],), [0.25, 0.5], hint)
-    returns(answer, ([1.0, 0.0, 0.0],), [1.0, 0.0, 0.0], "a gate that is shut takes nothing off")
-    returns(answer, ([0.2, 0.5, 1.0],), [0.0, 0.0, 1.0], "a gate that is open replaces all")
+    yield ([0.5, 0.5],), [0.25, 0.5], "the turn's own gate, times one minus every later one"
+    yield ([1.0, 0.0, 0.0],), [1.0, 0.0, 0.0], "a gate that is shut takes nothing off"
+    yield ([0.2, 0.5, 1.0],), [0.0, 0.0, 1.0], "a gate that is open replaces all"

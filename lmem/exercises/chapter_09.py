@@ -2,17 +2,16 @@
 
 import torch
 
-from lmem.exercises.exercise import Wrong, call, exercise, expect, require, returns
+from lmem.exercises.exercise import Wrong, call, exercise, expect, require
 
 
-@exercise("9.1")
+@exercise("9.1", "turn l before the last carries gamma^l; two geometric sums")
 def window_share(answer):
     """Share of a decaying write's gradient that the last `window` of `turns` turns carry: (gamma, window, turns)."""
-    hint = "turn l before the last carries gamma^l; two geometric sums"
-    returns(answer, (0.5, 1, 2), 2 / 3, hint)  # 1 / (1 + 1/2)
-    returns(answer, (0.95, 8, 600), 0.336580, hint)  # 1 - 0.95^8 = 0.33658
-    returns(answer, (1.0, 8, 32), 0.25, "without decay all turns carry alike")
-    returns(answer, (0.9, 50, 20), 1.0, "a window longer than the conversation sees all of it")
+    yield (0.5, 1, 2), 2 / 3  # 1 / (1 + 1/2)
+    yield (0.95, 8, 600), 0.336580  # 1 - 0.95^8 = 0.33658
+    yield (1.0, 8, 32), 0.25, "without decay all turns carry alike"
+    yield (0.9, 50, 20), 1.0, "a window longer than the conversation sees all of it"
 
 
 @exercise("9.2")
@@ -42,8 +41,9 @@ def write_with_window(answer):
             state.detach(), torch.tensor([21.625]), what, "all turns are written, in their order"
         )
         require(
-            state.requires_grad, f"{what} carries no gradient; only what lies before the window may be cut"
-        )  # fmt: skip
+            state.requires_grad,
+            f"{what} carries no gradient; only what lies before the window may be cut",
+        )
         state.backward()
         found = [int(turn.grad is not None and bool(turn.grad.any())) for turn in turns]
         require(
@@ -53,16 +53,15 @@ def write_with_window(answer):
         )
 
 
-@exercise("9.3")
+@exercise("9.3", "after the warm-up half a cosine, from 1 at its first step down to 0 at the end")
 def rate(answer):
     """Learning rate at a step, from 0: (step, peak, warm-up steps, total steps)."""
     hint = "the first step has 1/warmup of the peak, step warmup - 1 all of it"
-    returns(answer, (0, 1.0, 4, 104), 0.25, hint)
-    returns(answer, (3, 2.0, 4, 104), 2.0, hint)
-    cosine = "after the warm-up half a cosine, from 1 at its first step down to 0 at the end"
-    returns(answer, (4, 1.0, 4, 104), 1.0, cosine)
-    returns(answer, (54, 1.0, 4, 104), 0.5, cosine)  # the middle
-    returns(answer, (29, 1.0, 4, 104), 0.853553, cosine)  # (1 + cos 45 degrees) / 2
+    yield (0, 1.0, 4, 104), 0.25, hint
+    yield (3, 2.0, 4, 104), 2.0, hint
+    yield (4, 1.0, 4, 104), 1.0
+    yield (54, 1.0, 4, 104), 0.5  # the middle
+    yield (29, 1.0, 4, 104), 0.853553  # (1 + cos 45 degrees) / 2
 
 
 @exercise("9.4")

@@ -4,38 +4,37 @@ import math
 
 import numpy as np
 
-from lmem.exercises.exercise import call, exercise, expect, require, returns
+from lmem.exercises.exercise import call, exercise, expect, require
 from lmem.metrics import forgetting
 
 
-@exercise("11.1")
+@exercise("11.1", "the oldest evidence counts, and the newest turn, number T - 1, has lag 0")
 def lag(answer):
     """(turns of the conversation, numbers of the evidence turns from 0) to the lag in turns, None without evidence."""
-    hint = "the oldest evidence counts, and the newest turn, number T - 1, has lag 0"
-    returns(answer, (20, (3, 10)), 16, hint)  # 20 - 1 - 3
-    returns(answer, (20, (19,)), 0, hint)
-    returns(answer, (5, (4, 0)), 4, "evidence need not be sorted")
-    returns(answer, (20, ()), None, "without evidence there is no lag")
+    yield (20, (3, 10)), 16  # 20 - 1 - 3
+    yield (20, (19,)), 0
+    yield (5, (4, 0)), 4, "evidence need not be sorted"
+    yield (20, ()), None, "without evidence there is no lag"
 
 
 @exercise("11.2")
 def recall_rate(answer):
     """(F1 with the bank, F1 with the bank forced to zero) of one question to its recall rate."""
-    returns(answer, (1.0, 0.0), 1.0, "all that was left to gain was gained")
+    yield (1.0, 0.0), 1.0, "all that was left to gain was gained"
     # (0.6 - 0.2) / (1 - 0.2)
-    returns(answer, (0.6, 0.2), 0.5, "divide by what was left to gain")
-    returns(answer, (0.0, 0.2), 0.0, "a loss counts as 0")
-    returns(answer, (1.0, 1.0), 0.0, "nothing was left to gain: divide by eps = 1e-6 at least")
+    yield (0.6, 0.2), 0.5, "divide by what was left to gain"
+    yield (0.0, 0.2), 0.0, "a loss counts as 0"
+    yield (1.0, 1.0), 0.0, "nothing was left to gain: divide by eps = 1e-6 at least"
 
 
 @exercise("11.3")
 def never_rising(answer):
     """(means of the buckets, questions in each) to their non-increasing fit, weighted by questions."""
-    returns(answer, ([0.5, 0.25], [1, 3]), [0.5, 0.25], "what falls stays as it is")
+    yield ([0.5, 0.25], [1, 3]), [0.5, 0.25], "what falls stays as it is"
     # 0.2 (1 question) and 0.6 (3): (0.2 + 1.8) / 4
-    returns(answer, ([0.2, 0.6], [1, 3]), [0.5, 0.5], "a rise is pooled, weighted by questions")
+    yield ([0.2, 0.6], [1, 3]), [0.5, 0.5], "a rise is pooled, weighted by questions"
     hint = "after pooling look back: the pool may now stand above the one before it"
-    returns(answer, ([0.5, 0.25, 0.25, 0.0, 0.5], [2, 2, 2, 1, 3]), [0.5] + [0.3125] * 4, hint)
+    yield ([0.5, 0.25, 0.25, 0.0, 0.5], [2, 2, 2, 1, 3]), [0.5] + [0.3125] * 4, hint
     rng = np.random.default_rng(0)
     for _ in range(20):  # against scikit-learn, through the package
         means, counts = rng.random(5).tolist(), rng.integers(1, 40, 5).tolist()
@@ -56,7 +55,7 @@ def knowledge(answer):
     scores = [[0.5, 0.0, None, None], [0.5, 0.0, 1.0, None], [0.0, 0.0, 1.0, 1.0]]
     newest = [1, 1, 2, 3]
     hint = "K_s is over all questions whose evidence lies within 1..s; the panel is the questions of session 1 at every s"
-    returns(answer, (scores, newest), ([0.25, 0.5, 0.5], [0.25, 0.25, 0.0]), hint)
+    yield (scores, newest), ([0.25, 0.5, 0.5], [0.25, 0.25, 0.0]), hint
     # a question that could be asked already, and was: it counts only when its evidence is there
     early = [[1.0, 0.0], [1.0, 0.0]]
     found = call(answer, early, [1, 2])

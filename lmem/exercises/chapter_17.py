@@ -4,7 +4,7 @@ import torch
 
 from lmem.errors import MethodError
 from lmem.exercises import capstone
-from lmem.exercises.exercise import Wrong, exercise, require, returns
+from lmem.exercises.exercise import Wrong, exercise, require
 from lmem.memory.write import WRITES
 
 
@@ -26,7 +26,9 @@ def own_write(answer):
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        raise Wrong(f"{answer.__name__}(8, 4), written a turn of 2 tokens, stops with {said}") from error  # fmt: skip
+        raise Wrong(
+            f"{answer.__name__}(8, 4), written a turn of 2 tokens, stops with {said}"
+        ) from error
     finally:
         WRITES.clear()
         WRITES.update(before)
@@ -40,16 +42,24 @@ def own_write(answer):
 def row(answer):
     """A row of `capstone.judge`: memory is shown, and it comes from the evidence."""
     require(
-        isinstance(answer, dict) and {"memory", "deleted", "right", "name"} <= set(answer), "expected the row that capstone.judge returns"
-    )  # fmt: skip
+        isinstance(answer, dict) and {"memory", "deleted", "right", "name"} <= set(answer),
+        "expected the row that capstone.judge returns",
+    )
     require(answer["name"] != "recent", "that is the row of recent; judge your own write")
     low = answer["memory"]["low"]
-    require(low is not None, "judge it on two conversations or more: without an interval there is no score")  # fmt: skip
-    require(low > 0, f"no memory is shown: the interval of right minus twin begins at {100 * low:.1f} points")  # fmt: skip
+    require(
+        low is not None,
+        "judge it on two conversations or more: without an interval there is no score",
+    )
+    require(
+        low > 0,
+        f"no memory is shown: the interval of right minus twin begins at {100 * low:.1f} points",
+    )
     half = answer["right"]["mean"] / 2
     require(
-        answer["deleted"]["mean"] < half, "without the evidence's turns more than half remains: the answers come from elsewhere"
-    )  # fmt: skip
+        answer["deleted"]["mean"] < half,
+        "without the evidence's turns more than half remains: the answers come from elsewhere",
+    )
 
 
 @exercise("17.3")
@@ -57,5 +67,5 @@ def honest(answer):
     """({setting: score on validation}, {setting: score on the test}) to (the setting to report, its score on the test)."""
     validation, test = {0.7: 50.0, 0.8: 60.0, 0.9: 55.0}, {0.7: 51.0, 0.8: 58.0, 0.9: 65.0}
     hint = "choose by the validation scores alone; the test is looked at once, for the chosen one"
-    returns(answer, (validation, test), (0.8, 58.0), hint)
-    returns(answer, ({"a": 1.0}, {"a": 0.0}), ("a", 0.0), "what comes out is reported")
+    yield (validation, test), (0.8, 58.0), hint
+    yield ({"a": 1.0}, {"a": 0.0}), ("a", 0.0), "what comes out is reported"

@@ -1,17 +1,20 @@
-"""An exercise's check: a function that tries the learner's answer and gives a verdict, never an error.
+"""An exercise's check: a function that tries the learner's answer and returns a verdict, never an error.
 
-    @exercise("1.1")
+    @exercise("1.1", "count from the newest turn backwards")
     def turns_kept(answer):
-        returns(answer, ([10, 12, 8], 20), 2, hint="count from the newest turn backwards")
+        yield ([10, 12, 8], 20), 2                                   arguments, expected
+        yield ([30], 20), 0, "a turn that is cut is not whole"       with a hint of its own
 
-A stub that is still as it was, `raise NotImplementedError` or `...`, is unfinished; what is wrong is said with the call it was
-seen in. The first thing that is wrong is all that is said.
+A stub that was not changed, `raise NotImplementedError` or `...`, is unfinished. A message about a wrong answer contains the
+call that was tried. A verdict reports only the first thing that is wrong.
 """
 
 import copy
 import functools
 import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +26,19 @@ UNFINISHED = "Exercise {} is not finished. Put code of your own in the place of 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found; a notebook shows its text.
+    """Result of a check; a notebook shows its text.
 
-    number  of the exercise: chapter, dot, place
-    state   "right", "wrong" or "unfinished"
+    Attributes:
+        number: Number of the exercise: chapter, dot, place.
+        state: "right", "wrong" or "unfinished".
+        text: The sentence for the learner.
     """
 
     number: str
     state: str
     text: str
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.text
 
 
@@ -41,16 +46,29 @@ class Wrong(Exception):
     """What is wrong with an answer, as a sentence."""
 
 
-def exercise(number):
-    """Make a check out of a function of the learner's answers, which raises Wrong or says nothing."""
+def exercise(
+    number: str, hint: str = ""
+) -> Callable[[Callable[..., Iterable[tuple] | None]], Callable[..., Verdict]]:
+    """Turn a function of the learner's answers into a check.
 
-    def checking(check):
+    The function raises Wrong, or yields cases that the first answer is tried on: (arguments, expected), and if needed a hint
+    of the case and its slips; see `returns`.
+
+    Args:
+        number: Number of the exercise: chapter, dot, place.
+        hint: Hint for the cases that have none of their own.
+    """
+
+    def checking(check: Callable[..., Iterable[tuple] | None]) -> Callable[..., Verdict]:
         @functools.wraps(check)
-        def verdict(*answers):
+        def verdict(*answers: Any) -> Verdict:
             if any(answer is ... for answer in answers):
                 return Verdict(number, "unfinished", UNFINISHED.format(number, "..."))
             try:
-                check(*answers)
+                for case in check(*answers) or ():
+                    arguments, expected, *rest = case
+                    own_hint, slips = (*rest, None, None)[:2]
+                    returns(answers[0], arguments, expected, own_hint or hint, slips=slips)
             except NotImplementedError as error:
                 if str(error):  # not the stub's: PyTorch raises it too, with a message
                     raise
@@ -65,75 +83,102 @@ def exercise(number):
     return checking
 
 
-def call(function, *arguments, hint=""):
-    """What the learner's function returns for copies of these arguments.
+def call(function: Any, *arguments: Any, hint: str = "") -> Any:
+    """Call the learner's function with copies of arguments.
 
-    hint    a sentence that helps if it stops
-    raises  Wrong if it is no function, or stops with an error: which one, in which line; or if it changes an argument
+    Args:
+        function: The learner's function.
+        *arguments: What to call it with.
+        hint: A sentence that helps if the function raises an error.
+
+    Raises:
+        Wrong: It is no function, raises an error (the message names the error and its line), or changes an argument.
     """
     if not callable(function):
         raise Wrong(f"expected a function, got {kind(function)}")
     given = copy.deepcopy(arguments)
     try:
-        found = function(*given)
+        result = function(*given)
     except Exception as error:
         if isinstance(error, NotImplementedError) and not str(error):
             raise
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        said = f"{shown(function, arguments)} stops{line(function, error)} with {said}"
-        raise Wrong(_hinted(said, hint)) from error
+        name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        sentence = f"{shown(function, arguments)} stops{line(function, error)} with {name}"
+        raise Wrong(_hinted(sentence, hint)) from error
     if any(difference(now, before) for now, before in zip(given, arguments, strict=True)):
         raise Wrong(f"{shown(function, arguments)} changes what it was given; work on a copy")
-    return found
+    return result
 
 
-def expect(got, expected, what, hint="", close=CLOSE, slips=None):
-    """Nothing, if `got` is what was expected.
+def expect(
+    got: Any,
+    expected: Any,
+    what: str,
+    hint: str = "",
+    close: float = CLOSE,
+    slips: Mapping[str, Any] | None = None,
+) -> None:
+    """Compare a value with the expected one.
 
-    what    names what was got: a call, a variable
-    hint    a sentence that helps without telling
-    slips   {what was done, in words: the value that comes of it}, for mistakes that many make
-    close   how far numbers may be apart, as a share of the largest expected one
-    raises  Wrong, with the difference in words
+    Args:
+        got: The value.
+        expected: What it should be.
+        what: What the value is: a call, a variable.
+        hint: A sentence that helps without giving the answer.
+        close: How far numbers may differ, as a share of the largest expected one.
+        slips: Common mistakes: {description: the value that results from it}.
+
+    Raises:
+        Wrong: They differ; the message describes the difference.
     """
-    said = difference(got, expected, close)
-    if said:
+    wrong = difference(got, expected, close)
+    if wrong:
         for slip, value in (slips or {}).items():
             if not difference(got, value, close):
                 raise Wrong(f"{what}: {slip}.")
-        raise Wrong(_hinted(f"{what}: {said}", hint))
+        raise Wrong(_hinted(f"{what}: {wrong}", hint))
 
 
-def returns(function, arguments, expected, hint="", close=CLOSE, slips=None):
-    """Call the learner's function with a tuple of arguments and compare what it returns; raises Wrong."""
-    found = call(function, *arguments, hint=hint)
-    expect(found, expected, shown(function, arguments), hint, close, slips)
+def returns(
+    function: Any,
+    arguments: tuple,
+    expected: Any,
+    hint: str = "",
+    close: float = CLOSE,
+    slips: Mapping[str, Any] | None = None,
+) -> None:
+    """Call the learner's function with a tuple of arguments and compare what it returns; see `call` and `expect`."""
+    result = call(function, *arguments, hint=hint)
+    expect(result, expected, shown(function, arguments), hint, close, slips)
 
 
-def _hinted(said, hint):
-    return said + ("" if said[-1] in ".?!" else ".") + (f" Hint: {hint}" if hint else "")
+def _hinted(sentence: str, hint: str) -> str:
+    stop = "" if sentence[-1] in ".?!" else "."
+    return f"{sentence}{stop} Hint: {hint}" if hint else sentence + stop
 
 
-def require(holds, sentence):
-    """Nothing, if it holds; else raises Wrong with the sentence."""
-    if not holds:
+def require(condition: bool, sentence: str) -> None:
+    """Raise Wrong with the sentence unless the condition is true."""
+    if not condition:
         raise Wrong(sentence)
 
 
-def shown(function, arguments):
-    """A call as text; tensors and arrays by their shape."""
+def shown(function: Any, arguments: Sequence[Any]) -> str:
+    """Write a call as text; tensors and arrays by their shape."""
     texts = [
-        f"<{kind(one)} of shape {tuple(one.shape)}>"
-        if isinstance(one, torch.Tensor | np.ndarray)
-        else repr(one)
-        for one in arguments
+        f"<{kind(argument)} of shape {tuple(argument.shape)}>"
+        if isinstance(argument, torch.Tensor | np.ndarray)
+        else repr(argument)
+        for argument in arguments
     ]
     return f"{getattr(function, '__name__', 'your function')}({', '.join(texts)})"
 
 
-def line(function, error):
-    """Where in the learner's own code the error came up: " in its line n", counted from its `def`; or nothing."""
+def line(function: Any, error: BaseException) -> str:
+    """Locate an error in the learner's own code: " in its line n", counted from its `def`; "" if it is elsewhere."""
     code = getattr(function, "__code__", None)
+    if code is None:
+        return ""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame.lineno for frame in frames if code and frame.filename == code.co_filename]
+    own = [f.lineno for f in frames if f.filename == code.co_filename and f.lineno is not None]
     return f" in its line {own[-1] - code.co_firstlineno + 1}" if own else ""

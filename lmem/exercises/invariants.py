@@ -1,80 +1,105 @@
-"""What must hold of every write, tried on one that a learner wrote; what does not hold is said in words (chapter 17).
+"""What must hold of every write, tried on one that a learner wrote; what does not hold is explained in words (chapter 17).
 
-The package's own writes are held to the same by its tests. One thing that is wrong does not hide another.
+The package's own writes are held to the same by its tests. One failure does not hide another.
 """
 
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from lmem.exercises.exercise import Wrong, require
 from lmem.exercises.own_write import memory
 from lmem.memory.bank import Bank, State
+from lmem.memory.model import MemoryModel
 from lmem.memory.write import WRITES
+from lmem.memory.write.base import Write
 
 ROWS, WIDTH = 24, 16  # of the small rule that is tried
+TALK = ["Ana: I adopted a cat called Miro.", "Ben: How sweet!", "Ben: I live in Cedar-Bay."]
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found of a write: {what must hold: None, or a sentence that says what is wrong}."""
+    """Result of the invariants for a write: {what must hold: None, or a sentence about what is wrong}."""
 
     name: str
-    found: dict
+    found: dict[str, str | None]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
+        """Whether all of them hold."""
         return not any(self.found.values())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [
-            f"  wrong  {what}: {said}" if said else f"  holds  {what}"
-            for what, said in self.found.items()
+            f"  wrong  {what}: {wrong}" if wrong else f"  holds  {what}"
+            for what, wrong in self.found.items()
         ]
-        good = sum(said is None for said in self.found.values())
+        good = sum(wrong is None for wrong in self.found.values())
         return "\n".join([f"{self.name}: {good} of {len(self.found)} hold", *lines])
 
 
-def check(name, write=None):
-    """Try a registered write: Report.
+def check(name: str, write: Mapping[str, Any] | None = None) -> Report:
+    """Try a registered write.
 
-    write  options of the write
+    Args:
+        name: Its name.
+        write: Options of the write.
     """
+    options = dict(write or {})
+    checks = [(OF_A_RULE, lambda: WRITES[name](ROWS, WIDTH, **options))]
+    checks += [(OF_A_MODEL, lambda: memory(name, write=options))]
     found = {}
-    for what, holds in HOLDS.items():
-        try:
-            torch.manual_seed(0)
-            with torch.no_grad():
-                holds(name, dict(write or {}))
-        except Wrong as error:
-            found[what] = str(error)
-        except Exception as error:
-            found[what] = f"it stops with {type(error).__name__}: {error}"
-        else:
-            found[what] = None
+    for invariants, make in checks:
+        for what, holds in invariants.items():
+            found[what] = _wrong(holds, make)
     return Report(name, found)
 
 
-def _rule(name, options):
-    return WRITES[name](ROWS, WIDTH, **options)
+def _wrong(holds: Callable[[Callable], None], make: Callable) -> str | None:
+    """Try one invariant; return what is wrong."""
+    try:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            holds(make)
+    except Wrong as error:
+        return str(error)
+    except Exception as error:
+        return f"it stops with {type(error).__name__}: {error}"
+    return None
 
 
-def _turn(tokens, batch=1, extra=0):
-    """Latents and mask of a turn, with `extra` padding that holds something."""
+# ---- of the rule alone -----------------------------------------------------------------------------
+
+
+def _turn(tokens: int, batch: int = 1, extra: int = 0) -> tuple[Tensor, Tensor]:
+    """Draw latents and mask of a turn, with `extra` padding that is not zero."""
     latents = torch.randn(batch, tokens + extra, WIDTH)
     mask = torch.ones(batch, tokens + extra, dtype=torch.bool)
     mask[:, tokens:] = False
     return latents, mask
 
 
-def _same(one, other):
-    return all(torch.allclose(a.double(), b.double(), atol=1e-5) for a, b in zip(one, other, strict=True))  # fmt: skip
+def _written(rule: Write, turns: list[tuple[Tensor, Tensor]]) -> State:
+    """Write turns one by one into new banks."""
+    state = rule.start(len(turns[0][0]))
+    for latents, mask in turns:
+        state = rule(state, latents, mask)
+    return state
 
 
-def _form(name, options):
-    rule = _rule(name, options)
+def _same(state: State, other: State) -> bool:
+    pairs = zip(state, other, strict=True)
+    return all(torch.allclose(a.double(), b.double(), atol=1e-5) for a, b in pairs)
+
+
+def _form(make: Callable[[], Write]) -> None:
+    rule = make()
     start = rule.start(2)
     require(not bool(rule.readable(start).any()), "before the first turn no row may be read")
     new = rule(start, *_turn(5, 2))
@@ -85,78 +110,80 @@ def _form(name, options):
             a.shape == b.shape and a.dtype == b.dtype,
             f"`{part}` had shape {tuple(a.shape)} and type {a.dtype}, after a turn {tuple(b.shape)} and {b.dtype}",
         )
-    require(new.turns.tolist() == [1, 1], f"one turn was written, `turns` says {new.turns.tolist()}")  # fmt: skip
+    turns = new.turns.tolist()
+    require(turns == [1, 1], f"one turn was written, `turns` says {turns}")
     require(bool(rule.readable(new).any()), "after a turn nothing may be read")
 
 
-def _changes(name, options):
-    rule = _rule(name, options)
-    new = rule(rule.start(), *_turn(5))
+def _changes(make: Callable[[], Write]) -> None:
+    rule = make()
+    new = _written(rule, [_turn(5)])
     require(not torch.equal(new.rows, rule.start().rows), "a turn of five tokens changes no row")
 
 
-def _pure(name, options):
-    rule = _rule(name, options)
-    state = rule(rule.start(), *_turn(5))
+def _pure(make: Callable[[], Write]) -> None:
+    rule = make()
+    state = _written(rule, [_turn(5)])
     before = State(*(part.clone() for part in state))
     latents, mask = _turn(4)
-    kept = latents.clone()
+    given = latents.clone()
     rule(state, latents, mask)
-    require(_same(state, before), "the old bank was changed; work on a copy, or build a new tensor")  # fmt: skip
-    require(torch.equal(latents, kept), "the turn's latents were changed; work on a copy")
+    changed = "the old bank was changed; work on a copy, or build a new tensor"
+    require(_same(state, before), changed)
+    require(torch.equal(latents, given), "the turn's latents were changed; work on a copy")
 
 
-def _padding(name, options):
-    rule = _rule(name, options)
+def _padding(make: Callable[[], Write]) -> None:
+    rule = make()
     latents, mask = _turn(4, extra=3)
-    padded = rule(rule.start(), latents, mask)
-    plain = rule(rule.start(), latents[:, :4], mask[:, :4])
-    require(_same(padded, plain), "padding is written: use the mask, also where tokens are chosen or counted")  # fmt: skip
+    padded = _written(rule, [(latents, mask)])
+    plain = _written(rule, [(latents[:, :4], mask[:, :4])])
+    wrong = "padding is written: use the mask, also where tokens are chosen or counted"
+    require(_same(padded, plain), wrong)
 
 
-def _nothing(name, options):
-    rule = _rule(name, options)
-    state = rule(rule.start(), *_turn(5))
+def _nothing(make: Callable[[], Write]) -> None:
+    rule = make()
+    state = _written(rule, [_turn(5)])
     latents, mask = _turn(3)
-    require(_same(rule(state, latents, mask & False), state), "a turn without a token changes the bank")  # fmt: skip
+    empty = rule(state, latents, mask & False)
+    require(_same(empty, state), "a turn without a token changes the bank")
 
 
-def _neighbours(name, options):
-    rule = _rule(name, options)
-    state, turns = rule.start(2), [_turn(5, 2), _turn(3, 2), _turn(9, 2)]
-    for one in turns:
-        state = rule(state, *one)
+def _neighbours(make: Callable[[], Write]) -> None:
+    rule = make()
+    turns = [_turn(5, 2), _turn(3, 2), _turn(9, 2)]
+    state = _written(rule, turns)
     for i in range(2):
-        alone = rule.start()
-        for latents, mask in turns:
-            alone = rule(alone, latents[i : i + 1], mask[i : i + 1])
+        alone = _written(rule, [(latents[i : i + 1], mask[i : i + 1]) for latents, mask in turns])
         require(
             _same(alone, State(*(part[i : i + 1] for part in state))),
             f"bank {i} of a batch of two is not what it is alone: something mixes the banks",
         )
 
 
-def _scan(name, options):
-    rule = _rule(name, options)
+def _scan(make: Callable[[], Write]) -> None:
+    rule = make()
     turns = [_turn(n) for n in (5, 3, 9, 4)]
-    state = rule.start()
-    for one in turns:
-        state = rule(state, *one)
-    require(
-        _same(rule.scan(rule.start(), turns), rule.scan(rule.start(), turns)),
-        "the same turns give two banks: nothing may be drawn while writing",
+    state = _written(rule, turns)
+    at_once = rule.scan(rule.start(), turns)
+    drawn = "the same turns give two banks: nothing may be drawn while writing"
+    require(_same(at_once, rule.scan(rule.start(), turns)), drawn)
+    wrong = (
+        "written at once is not what one by one gives; leave `scan` to the base class, or mend it"
     )
-    require(_same(rule.scan(rule.start(), turns), state), "written at once is not what one by one gives; leave `scan` to the base class, or mend it")  # fmt: skip
+    require(_same(at_once, state), wrong)
 
 
-def _written(name, options):
-    """A row that says it is old must be one that was there before, with the same number."""
-    rule = _rule(name, options)
+def _numbers(make: Callable[[], Write]) -> None:
+    """A row with an old number must be one that was there before, with the same number."""
+    rule = make()
     state = rule.start()
     for t in range(12):
         new = rule(state, *_turn(5))
         for row, number in zip(new.rows[0], new.written[0].tolist(), strict=True):
-            require(-1 <= number <= t, f"`written` says {number} after turn {t}; turns are numbered from 0, and -1 is never")  # fmt: skip
+            range_ = f"`written` says {number} after turn {t}; turns are numbered from 0, and -1 is never"
+            require(-1 <= number <= t, range_)
             if 0 <= number < t:
                 there = (state.rows[0] - row).abs().amax(1) < 1e-5
                 require(
@@ -167,56 +194,18 @@ def _written(name, options):
         state = new
 
 
-def _long(name, options):
-    rule = _rule(name, options)
+def _long(make: Callable[[], Write]) -> None:
+    rule = make()
     state = rule.start()
     for _ in range(300):
         state = rule(state, *_turn(4))
     require(bool(torch.isfinite(state.rows).all()), "after 300 turns the rows are no longer finite")
     size = state.rows.norm(dim=2).max().item()
-    require(size < 1e4, f"after 300 turns of latents of length 4 a row is {size:.3g} long: it grows without end")  # fmt: skip
+    grown = f"after 300 turns of latents of length 4 a row is {size:.3g} long: it grows without end"
+    require(size < 1e4, grown)
 
 
-TALK = ["Ana: I adopted a cat called Miro.", "Ben: How sweet!", "Ben: I live in Cedar-Bay."]
-
-
-def _logits(model, bank=None):
-    inputs = model.backbone.inputs(["question: What is Ana's cat called?"])
-    labels = model.backbone.labels(["Miro"])
-    if bank is None:
-        return model.backbone.model(**inputs, labels=labels).logits
-    with model.attached(bank):
-        return model.backbone.model(**inputs, labels=labels).logits
-
-
-def _attached(name, options):
-    model = memory(name, write=options)
-    bare = _logits(model)
-    require(
-        torch.equal(_logits(model, model.new_bank()), bare), "an empty bank is not as no bank at all: look at `readable`"
-    )  # fmt: skip
-    bank = model.write(model.new_bank(), TALK)
-    require(float((_logits(model, bank) - bare).abs().max()) > 1e-2, "a bank with three turns in it changes no answer")  # fmt: skip
-    require(torch.equal(_logits(model), bare), "after the bank was taken away the backbone is not what it was")  # fmt: skip
-
-
-def _saved(name, options):
-    model = memory(name, write=options)
-    bank = model.write(model.new_bank(), TALK)
-    with tempfile.TemporaryDirectory() as folder:
-        bank.save(Path(folder) / "bank.safetensors")
-        later = Bank.load(Path(folder) / "bank.safetensors")
-    torch.manual_seed(99)
-    again = memory(name, write=options)  # another session: a model made anew from the same seed
-    require(
-        again.owner == model.owner,
-        "made anew it is another rule: what it draws must be a buffer or a parameter, drawn when it is made",
-    )
-    more, there = again.write(later, ["Ana: Bye!"]), model.write(bank, ["Ana: Bye!"])
-    require(_same(more.state, there.state), "a bank that was saved and loaded is written on otherwise: the rule keeps something of its own")  # fmt: skip
-
-
-HOLDS = {
+OF_A_RULE: dict[str, Callable[[Callable[[], Write]], None]] = {
     "it takes a State and returns one of the same form": _form,
     "a turn changes the bank": _changes,
     "a write is pure": _pure,
@@ -224,8 +213,52 @@ HOLDS = {
     "padding is never written": _padding,
     "a turn without tokens writes nothing": _nothing,
     "banks side by side do not mix": _neighbours,
-    "`written` tells the truth": _written,
+    "`written` tells the truth": _numbers,
     "300 turns do not blow it up": _long,
+}
+
+
+# ---- of a model with this write --------------------------------------------------------------------
+
+
+def _logits(model: MemoryModel) -> Tensor:
+    backbone = model.backbone
+    inputs = backbone.inputs(["question: What is Ana's cat called?"])
+    return backbone.model(**inputs, labels=backbone.labels(["Miro"])).logits
+
+
+def _attached(make: Callable[[], MemoryModel]) -> None:
+    model = make()
+    bare = _logits(model)
+    with model.attached(model.new_bank()):
+        empty = _logits(model)
+    require(torch.equal(empty, bare), "an empty bank is not as no bank at all: look at `readable`")
+    with model.attached(model.write(model.new_bank(), TALK)):
+        read = _logits(model)
+    seen = float((read - bare).abs().max()) > 1e-2
+    require(seen, "a bank with three turns in it changes no answer")
+    after = "after the bank was taken away the backbone is not what it was"
+    require(torch.equal(_logits(model), bare), after)
+
+
+def _saved(make: Callable[[], MemoryModel]) -> None:
+    model = make()
+    bank = model.write(model.new_bank(), TALK)
+    with tempfile.TemporaryDirectory() as folder:
+        bank.save(Path(folder) / "bank.safetensors")
+        later = Bank.load(Path(folder) / "bank.safetensors")
+    torch.manual_seed(99)
+    again = make()  # another session: a model made from the same seed
+    require(
+        again.owner == model.owner,
+        "made anew it is another rule: what it draws must be a buffer or a parameter, drawn when it is made",
+    )
+    here, there = model.write(bank, ["Ana: Bye!"]), again.write(later, ["Ana: Bye!"])
+    wrong = "a bank that was saved and loaded is written on otherwise: the rule keeps something of its own"
+    require(_same(there.state, here.state), wrong)
+
+
+OF_A_MODEL: dict[str, Callable[[Callable[[], MemoryModel]], None]] = {
     "attached it is seen, empty and detached it is not": _attached,
     "it goes on in another session": _saved,
 }

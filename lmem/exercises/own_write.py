@@ -1,7 +1,9 @@
-"""A write rule of the learner's own becomes a method: registered under a name, read by the shipped read (chapter 17)."""
+"""Make a method of a learner's own write rule: registered under a name, read by the shipped read (chapter 17)."""
 
 import inspect
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from lmem.errors import MethodError
 from lmem.memory.methods import find
@@ -10,14 +12,21 @@ from lmem.memory.write import WRITES
 from lmem.memory.write.base import Write
 
 OWN = tuple(WRITES)  # the package's
-SCALE = 3  # 192 rows, as the shipped adapter
+SCALE = 3  # 192 rows, like the shipped adapter
 
 
-def register(name, rule):
-    """Make a write rule a method's part, under a name of its own; returns the name.
+def register(name: str, rule: Any) -> str:
+    """Make a write rule available to methods under a new name.
 
-    rule    a subclass of `lmem.memory.write.base.Write` whose bank has rows, with an `update`
-    raises  MethodError that says what is missing
+    Args:
+        name: The name, in small letters.
+        rule: A subclass of `lmem.memory.write.base.Write` whose bank has rows, with an `update`.
+
+    Returns:
+        The name.
+
+    Raises:
+        MethodError: Something is missing; the message says what.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)) or name in OWN:
         raise MethodError(
@@ -37,10 +46,16 @@ def register(name, rule):
     return name
 
 
-def memory(name, scale=SCALE, write=None, seed=0):
-    """A model of this write with the shipped read, on nano.
+def memory(
+    name: str, scale: float = SCALE, write: Mapping[str, Any] | None = None, seed: int = 0
+) -> MemoryModel:
+    """Make a model of a registered write with the shipped read, on nano.
 
-    write  options of the write
+    Args:
+        name: Name of the write.
+        scale: Rows of the bank, as a multiple of the paper's 64.
+        write: Options of the write.
+        seed: Seed of what the write draws.
     """
     shipped = MemoryModel.from_shipped()
     options = dict(find("recent").read_options)

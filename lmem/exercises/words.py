@@ -1,7 +1,9 @@
-"""How a value differs from the one that was expected, in one sentence: its type, its shape, its sign, its size, its place."""
+"""Describe in one sentence how a value differs from the expected one: in type, shape, sign, size or place."""
 
 import math
+from collections.abc import Callable
 from numbers import Number
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,85 +11,91 @@ import torch
 CLOSE = 1e-4  # of the largest expected value
 
 
-def difference(got, expected, close=CLOSE):
-    """What is wrong with `got`, the first thing only; None if nothing is.
+def difference(got: Any, expected: Any, close: float = CLOSE) -> str | None:
+    """Describe the first thing that is wrong with a value.
 
-    got, expected  numbers, texts, tensors, arrays, lists, tuples or dictionaries of them; a tuple counts as a list
-    close          how far numbers may be apart, as a share of the largest expected one
+    Args:
+        got: A number, text, tensor or array, or a list, tuple or dictionary of them. A tuple counts as a list.
+        expected: What it should be.
+        close: How far numbers may differ, as a share of the largest expected one.
+
+    Returns:
+        A sentence, or None if nothing is wrong.
     """
-    wanted, found = kind(expected), kind(got)
+    wanted, came = kind(expected), kind(got)
     if got is None and expected is not None:
         return f"expected {wanted}, got nothing: is a `return` missing?"
-    if wanted != found and isinstance(expected, tuple):
-        return f"expected {len(expected)} values, as a tuple, got {found}"
-    if wanted != found:
-        one = wanted == "a number" and found in ("a tensor", "an array") and not got.ndim
-        return f"expected {wanted}, got {found}" + (": `.item()` takes it out" if one else "")
-    if wanted in ("a tensor", "an array"):
-        return _arrays(got, expected, close)
-    if wanted == "a number":
-        return _numbers(got, expected, close)
-    if wanted == "a list":
-        return _lists(got, expected, close)
-    if wanted == "a dictionary":
-        return _dictionaries(got, expected, close)
+    if wanted != came and isinstance(expected, tuple):
+        return f"expected {len(expected)} values, as a tuple, got {came}"
+    if wanted != came:
+        scalar = wanted == "a number" and getattr(got, "ndim", None) == 0
+        return f"expected {wanted}, got {came}" + (": `.item()` takes it out" if scalar else "")
+    if wanted in COMPARE:
+        return COMPARE[wanted](got, expected, close)
     return None if got == expected else f"expected {expected!r}, got {got!r}"
 
 
-def kind(value):
-    """What a value is, with its article."""
-    kinds = {
-        (bool, np.bool_): "True or False", Number: "a number", str: "a text", (list, tuple): "a list",
-        dict: "a dictionary", torch.Tensor: "a tensor", np.ndarray: "an array",
-    }  # fmt: skip
-    for one, name in kinds.items():
-        if isinstance(value, one):
+KINDS: dict[Any, str] = {  # bool before Number, which it is as well
+    (bool, np.bool_): "True or False",
+    Number: "a number",
+    str: "a text",
+    (list, tuple): "a list",
+    dict: "a dictionary",
+    torch.Tensor: "a tensor",
+    np.ndarray: "an array",
+    type(None): "None",
+}
+
+
+def kind(value: Any) -> str:
+    """Name what a value is, with its article."""
+    for types, name in KINDS.items():
+        if isinstance(value, types):
             return name
-    if value is None:
-        return "None"
     return "a function" if callable(value) else f"a value of type {type(value).__name__}"
 
 
-def _numbers(got, expected, close):
+def _numbers(got: Any, expected: Any, close: float) -> str | None:
     if math.isclose(got, expected, rel_tol=close, abs_tol=close * 1e-4):
         return None
     sign = got and math.isclose(got, -expected, rel_tol=close)
-    said = "the sign is the other way round: " if sign else ""
-    return f"{said}expected {_short(expected)}, got {_short(got)}"
+    turned = "the sign is the other way round: " if sign else ""
+    return f"{turned}expected {_short(expected)}, got {_short(got)}"
 
 
-def _lists(got, expected, close):
+def _lists(got: Any, expected: Any, close: float) -> str | None:
     if len(got) != len(expected):
         return f"expected {len(expected)} elements, got {len(got)}"
-    for place, (one, other) in enumerate(zip(got, expected, strict=True)):
-        if said := difference(one, other, close):
-            return f"at [{place}] {said}"
+    for place, values in enumerate(zip(got, expected, strict=True)):
+        if wrong := difference(*values, close):
+            return f"at [{place}] {wrong}"
     return None
 
 
-def _dictionaries(got, expected, close):
+def _dictionaries(got: Any, expected: Any, close: float) -> str | None:
     for key in expected:
         if key not in got:
             return f"expected a key {key!r}, it is missing"
-        if said := difference(got[key], expected[key], close):
-            return f"under {key!r} {said}"
+        if wrong := difference(got[key], expected[key], close):
+            return f"under {key!r} {wrong}"
     extra = [key for key in got if key not in expected]
     return f"expected no key {extra[0]!r}" if extra else None
 
 
-def _arrays(got, expected, close):
-    """Tensors or arrays: shape, True and False against numbers, NaN, transposed, sign, a factor, else the worst place."""
-    wanted, found = tuple(expected.shape), tuple(got.shape)
-    if wanted != found:
-        turned = " (it is transposed)" if len(wanted) > 1 and found == wanted[::-1] else ""
-        return f"expected shape {wanted}, got {found}{turned}"
+def _arrays(got: Any, expected: Any, close: float) -> str | None:
+    """Compare tensors or arrays: shape, type, NaN, transposed, sign, a common factor, and last the worst place."""
+    wanted, came = tuple(expected.shape), tuple(got.shape)
+    if wanted != came:
+        turned = " (it is transposed)" if len(wanted) > 1 and came == wanted[::-1] else ""
+        return f"expected shape {wanted}, got {came}{turned}"
     if ("bool" in str(got.dtype)) != ("bool" in str(expected.dtype)):
         return f"expected elements of type {expected.dtype}, got {got.dtype}"
     got, expected = _floats(got), _floats(expected)
     scale = np.abs(expected).max(initial=0.0)
+    tolerance = close * max(scale, 1e-4)
 
-    def same(one):
-        return np.allclose(one, expected, rtol=0, atol=close * max(scale, 1e-4))
+    def same(values: np.ndarray) -> bool:
+        return np.allclose(values, expected, rtol=0, atol=tolerance)
 
     if same(got):
         return None
@@ -103,7 +111,7 @@ def _arrays(got, expected, close):
         return f"every value is {_short(factor)} times what it should be"
     apart = np.abs(got - expected)
     place = np.unravel_index(apart.argmax(), apart.shape)
-    wrong = int((apart > close * max(scale, 1e-4)).sum())
+    wrong = int((apart > tolerance).sum())
     where = [int(i) for i in place]
     return (
         f"{wrong} of {apart.size} values differ, most at {where}: "
@@ -111,11 +119,20 @@ def _arrays(got, expected, close):
     )
 
 
-def _floats(values):
+def _floats(values: Any) -> np.ndarray:
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu().double().numpy()
     return np.asarray(values, dtype=np.float64)
 
 
-def _short(number):
+def _short(number: Any) -> str:
     return str(number) if isinstance(number, int) else f"{float(number):.4g}"
+
+
+COMPARE: dict[str, Callable[[Any, Any, float], str | None]] = {
+    "a number": _numbers,
+    "a list": _lists,
+    "a dictionary": _dictionaries,
+    "a tensor": _arrays,
+    "an array": _arrays,
+}

@@ -14,7 +14,6 @@ import torch
 from lmem.backbone.backbone import load_backbone
 from lmem.backbone.latent_cache import cached
 from lmem.data import locomo_release, splits
-from lmem.data.conversation import lag_of
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
 from lmem.evaluation.conditions import allowed
@@ -216,17 +215,10 @@ def _limited(conversations, config):
 
 def limited(conversation, turns=0, questions=0):
     """Its first turns, and the first questions whose evidence lies within them; lags are counted anew. 0 is no limit."""
-    left, sessions = turns or len(conversation.turns), []
-    kept = min(left, len(conversation.turns))
-    for session in conversation.sessions:
-        said = session.turns[:left]
-        left -= len(said)
-        sessions += [replace(session, turns=said)] if said else []
-    asked = [q for q in conversation.questions if all(turn < kept for turn in q.evidence)]
     if turns:
-        asked = [replace(q, lag=lag_of(q.evidence, kept)) for q in asked if q.evidence]
-    asked = asked[: questions or None]
-    return replace(conversation, sessions=tuple(sessions), questions=tuple(asked), twin=None)
+        conversation = conversation.until(min(turns, len(conversation.turns)))
+    asked = [q for q in conversation.questions if q.evidence or not turns]
+    return replace(conversation, questions=tuple(asked[: questions or None]), twin=None)
 
 
 def _there(out, cell, config):

@@ -19,7 +19,7 @@ def looked(records, title, texts=(), turns=None):
     """A heat map for each bank: layers over the question's tokens and the turns behind the bank's rows; a slider over the tokens
     that look.
 
-    records  {name: `lmem.analysis.attention.Looked`}, of one question and one answer
+    records  {name: `lmem.analysis.attention.AttentionRecord`}, of one question and one answer
     texts    the turns' texts, for the reader who points at one
     turns    the turn behind each row, where it is not the one that wrote it last
     raises   InputError if the banks were read for different tokens
@@ -38,7 +38,7 @@ def looked(records, title, texts=(), turns=None):
     layers = [f"layer {i + 1}" for i in range(len(first.on_question))]
     figure = make_subplots(
         rows=len(records), cols=1, shared_xaxes=True, vertical_spacing=0.3 / len(records),
-        subplot_titles=[f'{name}: says "{one.said}"' for name, one in records.items()],
+        subplot_titles=[f'{name}: says "{one.answer}"' for name, one in records.items()],
     )  # fmt: skip
 
     def seen(name, reader):
@@ -178,7 +178,7 @@ def decoded(likeness, said, bits, written, title, texts=(), answer="the answer")
 def _spoken(name, one, shares):
     turns = {turn: float(part[:, 0].mean()) for turn, part in shares.items()}
     most = max(turns, key=turns.get)
-    return f"{name} says {one.said}; for its first token most of the bank's share, {_percent(turns[most])} over the layers, is on {_turn(most)}"
+    return f"{name} says {one.answer}; for its first token most of the bank's share, {_percent(turns[most])} over the layers, is on {_turn(most)}"
 
 
 def _turn(turn, texts=()):

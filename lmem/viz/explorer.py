@@ -47,7 +47,7 @@ def rows(banks, texts, title, most=None, columns=16):
 def slots(banks, texts, title, most=None, columns=16):
     """As `rows`, and beside each row how many turns were written into it."""
     kept = _kept(banks, texts)
-    top, counts = _top(banks, kept, columns), bank_metrics.usage(banks)
+    top, counts = _top(banks, kept, columns), bank_metrics.write_counts(banks)
     figure = make_subplots(rows=1, cols=2, column_widths=[0.7, 0.3], horizontal_spacing=0.04)
     frames = []
     for i in kept:
@@ -155,7 +155,7 @@ def table(banks, texts):
     """The numbers behind the slider: what each turn did to the bank."""
     found = []
     for bank, text in zip(banks[1:], texts, strict=True):
-        one = bank_metrics.look(bank)
+        one = bank_metrics.measure_bank(bank)
         found.append(
             {
                 "turn": one["turns"],
@@ -255,7 +255,7 @@ def _said(figure, kept, texts):
 
 
 def _spoken(banks, texts):
-    first, last = bank_metrics.look(banks[0]), bank_metrics.look(banks[-1])
+    first, last = bank_metrics.measure_bank(banks[0]), bank_metrics.measure_bank(banks[-1])
     return (
         f"Its effective rank is {first['rank']:.0f} before the first turn and {last['rank']:.1f} after {len(texts)}; the median norm "
         f"of a row {first['middle']:.1f} and {last['middle']:.1f}."

@@ -135,7 +135,7 @@ def _rule(x, y, other):
 def step_through(steps, name="steps"):
     """One turn step by step: the parts of the drawing that are at work, and the tensor that comes out of them.
 
-    steps    of `lmem.analysis.walkthrough.follow`
+    steps    of `lmem.analysis.walkthrough.walk_through`
     name     tells several of them on one page apart
     returns  an HTML display object: radio buttons that need no script, the drawing, and a table of all steps
     """

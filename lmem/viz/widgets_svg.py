@@ -82,7 +82,7 @@ def heat(bank, before, texts=(), square=False):
 
 def spoken(bank, before):
     """The bank in one sentence."""
-    found = bank_metrics.look(bank)
+    found = bank_metrics.measure_bank(bank)
     if not found["turns"]:
         return f"A bank with {found['rows']} rows, before its first turn."
     far = moved(bank, before)

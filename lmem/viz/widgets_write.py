@@ -184,7 +184,7 @@ class Compare(widgets.VBox):
                 sizes = turn_trace.trace(rule, self.turns.latents).size[:, 1:]
                 self._known |= {(write, i): sizes[:, i].tolist() for i in range(sizes.shape[1])}
             else:
-                [sizes] = turn_trace.left_out(rule, self.turns.latents, [fact]).tolist()
+                [sizes] = turn_trace.leave_out(rule, self.turns.latents, [fact]).tolist()
                 self._known[write, fact] = sizes
         return self._known[write, fact]
 
@@ -215,7 +215,7 @@ def compared(sides, texts, turn, fact):
 
 
 def _numbers(bank):
-    found = bank_metrics.look(bank)
+    found = bank_metrics.measure_bank(bank)
     return {
         title: f"{round(found[key], digits) + 0.0:.{digits}f}" for title, key, digits in NUMBERS
     }
