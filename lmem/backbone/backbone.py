@@ -154,19 +154,31 @@ class Backbone:
         inputs  of `inputs` or `encoded`
         labels  (B, N) of `labels`
         """
-        found = []
+        starts = self.model.prepare_decoder_input_ids_from_labels(labels)
+        return self.head_states(inputs, starts)[labels >= 0]
+
+    def head_states(self, inputs, decoder_input_ids):
+        """Run encoder and decoder without the head.
+
+        Args:
+            inputs: Of `inputs` or `encoded`.
+            decoder_input_ids: (B, N).
+
+        Returns:
+            (B, N, D), what the head would see.
+        """
+        states = []
 
         def catch(head, args):
-            found.append(args[0][labels >= 0])
-            return (args[0][:0],)  # the head has nothing to do yet
+            states.append(args[0])
+            return (args[0][:0],)  # no row is left for the head
 
-        starts = self.model.prepare_decoder_input_ids_from_labels(labels)
         handle = self.head.register_forward_pre_hook(catch)
         try:
-            self.model(**inputs, decoder_input_ids=starts, use_cache=False)
+            self.model(**inputs, decoder_input_ids=decoder_input_ids, use_cache=False)
         finally:
             handle.remove()
-        return found[0]
+        return states[0]
 
     @property
     def head(self):
