@@ -260,7 +260,7 @@ def test_a_plan_is_measured_here_and_now(tiny, tiny_folder, conversations):
         if sys.platform == "linux":
             raise
         pytest.skip(f"{error}; runs on Linux")
-    assert [row["phase"] for row in found["phases"]] == [
+    assert [row["phase"] for row in found["by_phase"]] == [
         "encode",
         "write",
         "step",
@@ -268,7 +268,7 @@ def test_a_plan_is_measured_here_and_now(tiny, tiny_folder, conversations):
         "text",
         "bits",
     ]
-    assert all(row["ms"] > 0 and row["planned_ms"] > 0 for row in found["phases"])
+    assert all(row["ms"] > 0 and row["planned_ms"] > 0 for row in found["by_phase"])
     memory = found["memory_mib"]
     assert memory["planned"]["weights"] == memory["measured"]["weights"]
     assert 0.3 < memory["planned"]["total"] / memory["measured"]["total"] < 3

@@ -20,7 +20,7 @@ from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.evaluation.evaluate import EvalConfig
 from lmem.memory.bank import Bank
-from lmem.training.train import make_banks
+from lmem.training.banks import make_banks
 
 CONDITIONS = 2  # the bank, and the bank set to zero, which the recall rate needs
 

@@ -25,7 +25,7 @@ from lmem.experiments.planning.op_cost import cost
 from lmem.experiments.planning.plan import ANSWER, memory_of, units_of
 from lmem.experiments.planning.workload import workload_of
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, _Lessons
+from lmem.training.train import TrainConfig, prepare_loss
 from lmem.utils import provenance
 from lmem.utils.timing import copy_rate, matrix_rate
 
@@ -146,12 +146,12 @@ def _ways(
     seed: int,
 ) -> tuple[dict[str, dict[str, Unit]], dict[str, float]]:
     """All units both ways, each run once; and the tokens of one turn, answer of training, and answer."""
-    lessons = _Lessons(model, conversations, config, False)
+    loss = prepare_loss(model, conversations, config, False)
     texts = [c.texts() for c in conversations]
     every = [text for turns in texts for text in turns]
-    drawn = random.Random(seed).choices(lessons.pairs, k=config.batch)
-    asked = random.Random(seed).choices(lessons.pairs, k=profile.batch)
-    banks, of = lessons.bank([place for place, *_ in asked])
+    drawn = random.Random(seed).choices(loss.dataset.examples, k=config.batch)
+    asked = random.Random(seed).choices(loss.dataset.examples, k=profile.batch)
+    banks, of = loss.banks.select([place for place, *_ in asked])
     questions = {q.prompt: q for c in conversations for q in c.questions}
     pairs = [(banks.pick(place), questions[prompt]) for place, prompt, _ in drawn[:few]]
     prompts = [(place, prompt) for place, (_, prompt, _) in zip(of, asked, strict=True)]
@@ -162,8 +162,8 @@ def _ways(
         "engine": {
             "encode": engine.encode(every, profile.tokens),
             "write": engine.write(model.encode_turns(texts)),
-            "step": engine.step(lessons, [drawn], optimizer, config.clip),
-            "answer": engine.answer(banks, [prompts], lessons.questions, **exactly),
+            "step": engine.step(loss, [drawn], optimizer, config.clip),
+            "answer": engine.answer(banks, [prompts], loss.question_latents, **exactly),
         },
         "plain": {
             "encode": alone.encode(every[:few]),
@@ -176,7 +176,7 @@ def _ways(
         unit.work()  # what is made once is made before the clock runs
     lengths = [len(ids) for ids in model.backbone.tokenize(every, truncate=True)]
     turn = sum(lengths) / len(lengths)
-    answer = sum(lessons.lengths(drawn)) / len(drawn)
+    answer = sum(loss.answer_lengths(drawn)) / len(drawn)
     return ways, {"encode": turn, "write": turn, "step": answer, "answer": max_new_tokens}
 
 

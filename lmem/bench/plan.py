@@ -25,7 +25,8 @@ from lmem.experiments.planning.meta_model import MetaMethod, build_without_weigh
 from lmem.experiments.planning.plan import ANSWER, SOURCE, memory_of, mib_of, units_of
 from lmem.experiments.planning.workload import workload_of
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, _Lessons
+from lmem.training.loss import AnswerLoss
+from lmem.training.train import TrainConfig, prepare_loss
 from lmem.utils import provenance
 from lmem.utils.timing import MIB, cpu_seconds, reset_peak
 
@@ -56,7 +57,7 @@ def bench_plan(
         progress: Show a progress bar.
 
     Returns:
-        dict: phases, rows of (phase, planned_ms, ms, planned_mib, mib), milliseconds of one turn, question or answer;
+        dict: by_phase, rows of (phase, planned_ms, ms, planned_mib, mib), milliseconds of one turn, question or answer;
         memory_mib, {"planned", "measured"} by part and in total; machine; provenance.
 
     Raises:
@@ -78,9 +79,9 @@ def bench_plan(
     model = MemoryModel(backbone, method, scale, seed)
     randomise(model.read, seed)
     training = TrainConfig.paper(batch=batch)
-    lessons = _Lessons(model, conversations, training, False)
+    loss = prepare_loss(model, conversations, training, False)
     optimizer = plain.optimizer_of(model, training)
-    units = _units(model, lessons, optimizer, conversations, batch, seed)
+    units = _units(model, loss, optimizer, conversations, batch, seed)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -107,7 +108,7 @@ def bench_plan(
         )
     memory = {
         "planned": memory_of(meta, workload, planned, copies=1),
-        "measured": _memory(model, lessons, optimizer, max(row["mib"] for row in phases)),
+        "measured": _memory(model, loss, optimizer, max(row["mib"] for row in phases)),
     }
     for side in memory.values():
         side["total"] = sum(side.values())
@@ -119,9 +120,9 @@ def bench_plan(
         "rows": meta.rows,
         "batch": batch,
         "load": dict(vars(workload)),
-        "phases": phases,
         "memory_mib": memory,
         "machine": speed.readable(),
+        "by_phase": phases,
         "provenance": provenance.provenance(seed, took),
     }
     return round_floats(result)
@@ -129,7 +130,7 @@ def bench_plan(
 
 def _units(
     model: MemoryModel,
-    lessons: _Lessons,
+    loss: AnswerLoss,
     optimizer: torch.optim.Optimizer,
     conversations: Sequence[Conversation],
     batch: int,
@@ -146,8 +147,9 @@ def _units(
     one_batch = [every[i] for i in by_length[start : start + size]]
     latents = model.encode_turns([turns[:WRITTEN] for turns in texts])
 
-    drawn = random.Random(seed).sample(lessons.pairs, min(batch, len(lessons.pairs)))
-    banks, of = lessons.bank([place for place, *_ in drawn])
+    examples = loss.dataset.examples
+    drawn = random.Random(seed).sample(examples, min(batch, len(examples)))
+    banks, of = loss.banks.select([place for place, *_ in drawn])
     asked = [(place, prompt, answer) for place, (_, prompt, answer) in zip(of, drawn, strict=True)]
     prompts = {prompt for _, prompt, _ in drawn}
     questions = [q for c in conversations for q in c.questions if q.prompt in prompts]
@@ -158,26 +160,26 @@ def _units(
     return {
         "encode": engine.encode(one_batch),
         "write": engine.write(latents),
-        "step": engine.step(lessons, [drawn], optimizer, 1.0),
-        "answer": engine.answer(banks, [pairs], lessons.questions, **exactly),
+        "step": engine.step(loss, [drawn], optimizer, 1.0),
+        "answer": engine.answer(banks, [pairs], loss.question_latents, **exactly),
         "text": engine.answer_from_text(sources, **exactly),
-        "bits": engine.bits(banks, asked, lessons.questions),
+        "bits": engine.bits(banks, asked, loss.question_latents),
     }
 
 
 def _memory(
-    model: MemoryModel, lessons: _Lessons, optimizer: torch.optim.Optimizer, working: float
+    model: MemoryModel, loss: AnswerLoss, optimizer: torch.optim.Optimizer, working: float
 ) -> dict[str, float]:
     """MiB by part, of what is really allocated; `working` as measured."""
     moments = [t for state in optimizer.state.values() for t in state.values()]
     learned = [p for p in model.parameters() if p.requires_grad]
-    turns = [latent for turns in model.encode_turns(lessons.texts) for latent in turns]
+    turns = [latent for turns in model.encode_turns(loss.dataset.texts) for latent in turns]
     return {
         "weights": mib_of(model.backbone.model.parameters()),
         "adapter": mib_of(model.state_dict().values()),
         "optimiser": mib_of(moments) + mib_of(learned),
-        "banks": mib_of(lessons.banks.state),
-        "latents": mib_of([*turns, *lessons.questions.values()]),
+        "banks": mib_of(loss.banks.bank.state),
+        "latents": mib_of([*turns, *loss.question_latents.values()]),
         "working": working,
     }
 

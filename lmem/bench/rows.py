@@ -21,7 +21,9 @@ from torch import Tensor
 
 from lmem.backbone import hooks
 from lmem.backbone.backbone import pad
+from lmem.backbone.latent_cache import cached
 from lmem.bench.measure import median_ms, require_repeats, round_floats
+from lmem.data import locomo, tinyworld
 from lmem.data.conversation import Conversation, Question
 from lmem.errors import InputError
 from lmem.experiments.planning.op_cost import cost
@@ -122,6 +124,24 @@ def bench_rows(
     slots.sort(key=lambda row: row["rows"])
     measured = {"grows": growth(by_rows), "by_rows": by_rows, "slots": slots}
     return round_floats(about | measured | {"provenance": provenance.provenance(seed, took)})
+
+
+def newest_last(n: int, turns: int, questions: int, seed: int) -> list[Conversation]:
+    """Draw tinyworld conversations; the newest is the same however many come before it."""
+    world = tinyworld.World(turns=turns, questions=max(questions, 1))
+    drawn = [tinyworld.sample(f"rows {seed}", i, world, twin=False) for i in reversed(range(n))]
+    return locomo.parse(drawn)
+
+
+def load_model(adapter: str | None = None, folder: Path | None = None) -> MemoryModel:
+    """Load an adapter (default: the shipped one), with latents kept in a folder if one is given."""
+    model = MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped()
+    if folder is None:
+        return model
+    backbone = cached(model.backbone, folder / "latents")
+    if adapter:
+        return MemoryModel.from_pretrained(adapter, backbone)
+    return MemoryModel.from_shipped(backbone=backbone)
 
 
 @torch.no_grad()

@@ -16,7 +16,8 @@ from lmem.bench.measure import require_positive
 from lmem.bench.units import sample_evenly, shortened
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
-from lmem.training.train import TrainConfig, _epochs, _Lessons, train
+from lmem.training.dataset import Batches
+from lmem.training.train import TrainConfig, prepare_loss, train
 
 
 def bench_train(
@@ -58,19 +59,19 @@ def bench_train(
     agreement = {"banks": difference, "losses": _compare_losses(comparison)}
 
     short = [shortened(c, 8) for c in conversations]
-    lessons = _Lessons(model, short, config, False)
-    batches = [*islice(_epochs(lessons.pairs, config), steps)]
+    loss = prepare_loss(model, short, config, False)
+    batches = [*islice(Batches(loss.dataset.examples, config.batch, config.seed), steps)]
     prompts = [*dict.fromkeys(q.prompt for q in answered)]
     once = {"encode": comparison.turns, "write": comparison.turns}
     own = ["question"]
     engine = comparison.ways["engine"]
-    if lessons.questions:  # the plain way encodes them in each step
+    if loss.question_latents:  # the plain way encodes them in each step
         once["latents"] = len(prompts)
         own.append("latents")
         some_prompts = sample_evenly(prompts, len(comparison.parts[0]))
         engine["latents"] = comparison.engine.encode_questions(some_prompts)
     optimizer = plain.optimizer_of(model, config)
-    engine["question"] = comparison.engine.step(lessons, batches, optimizer, config.clip)
+    engine["question"] = comparison.engine.step(loss, batches, optimizer, config.clip)
     pairs = [(bank, question) for question in sample_evenly(answered, questions)]
     for way, units in comparison.plain.items():
         comparison.ways[way]["question"] = units.step(pairs, optimizer, config.clip)

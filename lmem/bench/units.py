@@ -18,7 +18,8 @@ from lmem.bench.measure import Unit
 from lmem.data.conversation import Conversation
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
-from lmem.training.train import _Lessons
+from lmem.training.dataset import Example
+from lmem.training.loss import AnswerLoss
 
 Optimizer = torch.optim.Optimizer
 
@@ -44,13 +45,17 @@ class EngineUnits:
         return Unit(torch.no_grad()(work), sum(map(len, latents)))
 
     def step(
-        self, lessons: _Lessons, batches: Sequence[list], optimizer: Optimizer, clip: float
+        self,
+        loss: AnswerLoss,
+        batches: Sequence[Sequence[Example]],
+        optimizer: Optimizer,
+        clip: float,
     ) -> Unit:
         """Take an optimiser step on each batch of examples."""
 
         def work() -> None:
             for batch in batches:
-                lessons.loss(batch).backward()
+                loss(batch).backward()
                 clip_grad_norm_(optimizer.param_groups[0]["params"], clip)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
