@@ -156,7 +156,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert out == ""
     assert err.startswith("lmem: ")
     assert len(err.strip().splitlines()) == 1, err
-    assert any(word in err for word in ("expected", "must", "has")), err
+    assert any(word in err for word in ("expected", "must", "has", "should")), err
     assert {p.name for p in tmp_path.iterdir()} == before
 
 
