@@ -10,10 +10,11 @@ from helpers import away
 
 from lmem import cli
 from lmem.bench import compare, measure, plain
-from lmem.bench.compare import shortened, some
 from lmem.bench.evaluate import bench_eval
+from lmem.bench.measure import Unit
 from lmem.bench.shape import random_backbone
 from lmem.bench.train import bench_train
+from lmem.bench.units import sample_evenly, shortened
 from lmem.bench.write import bench_write
 from lmem.errors import InputError, LmemError, MethodError
 from lmem.evaluation import results
@@ -56,22 +57,27 @@ def test_unit_costs_times_counts_by_hand():
     assert ratio == {"min": pytest.approx(160 / 23), "median": 10, "max": pytest.approx(140 / 13)}
 
 
-def test_pieces_are_timed_in_turn():
-    order = []
+def test_units_are_timed_by_turns():
+    """The clock gives 1, 2, 3, ...; a call of "b" processes 2 units, so one of them takes half."""
+    order, ticks = [], iter(range(1, 100))
 
-    def call(name):
-        return lambda: order.append(name) or float(len(order))
+    def call(name, count=1):
+        return Unit(lambda: order.append(name), count)
+
+    def clock(work):
+        work()
+        return float(next(ticks))
 
     ways = {
-        "plain": {"a": call("pa"), "b": call("pb")},
+        "plain": {"a": call("pa"), "b": call("pb", 2)},
         "engine": {"a": call("ea"), "c": call("ec"), "b": call("eb")},
     }
-    costs, peaks = measure.in_turn(ways, 3, progress=False)
-    assert order == ["pa", "ea", "ec", "pb", "eb"] * 3  # "c" is the engine's alone
-    assert costs["plain"]["a"] == [1, 6, 11]
-    assert set(peaks) == {"engine", "plain"}
+    timings = measure.time_units(ways, 3, clock=clock, progress=False)
+    assert order == ["pa", "ea", "ec", "pb", "eb"] * 3  # only the engine has "c"
+    assert timings["plain"]["a"].seconds == [1, 6, 11]
+    assert timings["plain"]["b"].seconds == [2, 4.5, 7]
     with pytest.raises(InputError, match="at least 3 repeats"):
-        measure.in_turn(ways, 2, progress=False)
+        measure.time_units(ways, 2, progress=False)
 
 
 def test_operations_by_hand(tiny):
@@ -99,14 +105,21 @@ def test_peak_memory_is_of_what_ran_since():
     assert timing.peak_mib() - before < 50
 
 
-def test_matrix_rate_is_a_rate():
-    rate = timing.matrix_rate("cpu", torch.float32, size=128, times=3)
-    assert 1e7 < rate < 1e15
+def test_rates_by_hand():
+    """Of three measurements the shortest counts, half a second: 2 * 4^3 operations; 2 MiB read and 2 MiB written."""
+    times = iter([1.0, 0.5, 2.0] * 2)
+
+    def clock(work):
+        work()
+        return next(times)
+
+    assert timing.matrix_rate(torch.float32, size=4, times=3, clock=clock) == 2 * 4**3 / 0.5
+    assert timing.copy_rate(torch.float32, 2, times=3, clock=clock) == 4 * 2**20 / 0.5
 
 
 def test_samples_are_spread_evenly():
-    assert some(list(range(10)), 3) == [0, 3, 6]
-    assert some([1, 2], 5) == [1, 2]
+    assert sample_evenly(list(range(10)), 3) == [0, 3, 6]
+    assert sample_evenly([1, 2], 5) == [1, 2]
 
 
 def test_shortened_conversations_keep_what_can_be_asked(conversations):
@@ -205,19 +218,8 @@ TINY = ("--turns", 3, "--plain-turns", 2, "--questions", 2, "--repeats", 3, "--l
 
 def test_bench_train(capsys, tiny_folder, tmp_path):
     out = tmp_path / "train.json"
-    given = (
-        "--backbone",
-        tiny_folder,
-        "--conversations",
-        2,
-        "--steps",
-        1,
-        "--epochs",
-        4,
-        "--out",
-        out,
-    )
-    found = bench(capsys, "train", *given, *TINY)
+    given = ("--backbone", tiny_folder, "--conversations", 2, "--steps", 1, "--epochs", 4)
+    found = bench(capsys, "train", *given, "--out", out, *TINY)
     assert json.loads(out.read_text()) == found
     assert (found["turns"], found["data"]) == (24, "tinyworld, 12 turns")
     assert found["counts"]["plain"]["question"] == 4 * found["questions"]
@@ -321,7 +323,7 @@ def test_another_answer_is_no_result(tiny, conversations, monkeypatch):
 
 def test_what_is_compared_sees_the_bank(tiny, conversations):
     """Drawn away from their start: with another bank the loss is another."""
-    found = compare.Comparison(tiny, conversations[:2], "m3", 1, 0, 3, 2)
+    found = compare.Comparison(tiny, conversations[:2], turns=3, plain_turns=2)
     question = next(q for q in conversations[0].questions if q.answer is not None)
     losses = [
         plain.loss(found.model, plain.write(found.model, part), question).item()
@@ -332,7 +334,7 @@ def test_what_is_compared_sees_the_bank(tiny, conversations):
 
 def test_refusals(tiny, conversations):
     with pytest.raises(InputError, match="method with a bank"):
-        bench_train(tiny, conversations, "m0", **SMALL)
+        bench_train(tiny, conversations, method="m0", **SMALL)
     with pytest.raises(InputError, match="at least 1 of asked"):
         bench_eval(tiny, conversations, asked=0, **SMALL)
     with pytest.raises(InputError, match="at least 1 of conversations"):

@@ -12,7 +12,7 @@ from lmem.bench.shape import random_backbone
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 from lmem.evaluation import results
-from lmem.experiments.planning.profiles import Profile
+from lmem.experiments.planning.machine import MachineProfile
 from lmem.memory import large
 from lmem.viz import large as figures
 
@@ -51,9 +51,9 @@ def test_every_way_at_every_size(result):
 
 def test_sizes_that_are_there_are_not_measured_again(tiny, told, result, monkeypatch):
     model, sizes = make(tiny, "recent"), []
-    at = rows._Bench.at
+    at = rows.RowsBench.at
     monkeypatch.setattr(
-        rows._Bench, "at", lambda self, r, *a: sizes.append(len(r)) or at(self, r, *a)
+        rows.RowsBench, "at", lambda self, r, *a: sizes.append(len(r)) or at(self, r, *a)
     )
     more = rows.bench_rows(
         model, told, (64, 200), k=8, probes=64, chunk=50, questions=3, max_new_tokens=2, before=result, progress=False,
@@ -67,7 +67,7 @@ def test_sizes_that_are_there_are_not_measured_again(tiny, told, result, monkeyp
 def test_rows_are_the_newest_of_all_and_mapped(tiny, told, tmp_path):
     model = make(tiny, "recent")
     every = torch.cat([rows.rows_of(model, c) for c in told])
-    found = rows.stream(model, told, 100, tmp_path, False)
+    found = rows.stored_rows(model, told, 100, tmp_path, False)
     torch.testing.assert_close(found, every[-100:])
     assert (tmp_path / "rows.f32").stat().st_size == 100 * tiny.width * 4
     bank = model.write(model.new_bank(), told[-1])
@@ -97,9 +97,7 @@ def test_rows_are_refused(tiny, told):
 def test_the_exact_best_are_found_chunk_by_chunk():
     torch.manual_seed(0)
     held, asked = torch.randn(50, 8), torch.randn(5, 8)
-    watch = rows._Asked(None)
-    watch.kept = [asked]
-    assert torch.equal(watch.best(held, 6, 7), (asked @ held.T).topk(6).indices)
+    assert torch.equal(rows.best_rows(asked, held, 6, 7), (asked @ held.T).topk(6).indices)
 
 
 def test_figures_say_what_is_in_the_file(result):
@@ -139,7 +137,7 @@ def test_the_page_shows_the_shipped_file():
 
 def test_the_dry_run_goes_all_the_way_on_a_cpu(tiny, told):
     found = gpu.bench_gpu(
-        told, ("tiny",), Profile.of("cpu", batch=4), batch=4, plain_texts=2, max_new_tokens=2,
+        told, ("tiny",), MachineProfile.of("cpu", batch=4), batch=4, plain_texts=2, max_new_tokens=2,
         make=lambda size, texts: tiny, progress=False,
     )  # fmt: skip
     assert [row["unit"] for row in found["by_size"]] == ["encode", "write", "step", "answer"]
@@ -158,17 +156,17 @@ def test_the_plan_beside_a_published_size(told):
     """What the command prints beside the measured peak, at the smallest published size."""
     texts = [text for c in told for text in c.texts()]
     backbone = random_backbone("flan-t5-small", texts)
-    planned = gpu._planned("flan-t5-small", backbone, told, Profile.of("cpu"), "m3", 1, 4, True)
+    cpu = MachineProfile.of("cpu")
+    planned = gpu.planned_mib("flan-t5-small", backbone, told, cpu, "m3", 1, 4)
     weights = 4 * 76_961_152 / 2**20
     assert weights < planned < 4 * weights
-    assert gpu._planned("tiny", backbone, told, Profile.of("cpu"), "m3", 1, 4, False) is None
 
 
 def test_the_dry_run_says_that_it_is_one(tiny, capsys, monkeypatch, tmp_path):
     """The command itself, at its own sizes but for the backbone."""
     asked = []
     monkeypatch.setattr(gpu, "random_backbone", lambda *given: asked.append(given) or tiny)
-    monkeypatch.setattr(gpu, "_planned", lambda *given: 7.0)
+    monkeypatch.setattr(gpu, "planned_mib", lambda *given: 7.0)
     path = tmp_path / "gpu.json"
     code, out, _ = lmem(capsys, "bench", "gpu", "--dry-run", "--out", path)
     assert code == 0
@@ -186,7 +184,7 @@ def test_without_a_gpu_it_says_so(told, capsys):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(InputError, match="--dry-run"):
-        gpu.bench_gpu(told, ("tiny",), Profile.of("t4"))
+        gpu.bench_gpu(told, ("tiny",), MachineProfile.of("t4"))
     code, out, err = lmem(capsys, "bench", "gpu")
     assert (code, out) == (2, "")
     assert "--dry-run goes through the same on the CPU" in err

@@ -121,6 +121,9 @@ def test_tables_are_printed_too(capsys):
         ("data", "tinyworld", "--out", "FOLDER"),
         ("data", "tinyworld", "--out", "x.json", "--conversations", "0"),
         ("doctor", "--questions", "0"),
+        ("sweep", "--out", "OUT", "--set", "steps=many"),
+        ("sweep", "--out", "OUT", "--set", "stepz=10"),
+        ("ladder", "--out", "OUT", "--set", "steps=1.5"),
         ("bench", "encode", "--data", "tinyworld", "--turns", "0"),
         ("chat", "--bank", "BROKEN"),
         ("chat", "--bank", "CUT"),
@@ -153,8 +156,21 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert out == ""
     assert err.startswith("lmem: ")
     assert len(err.strip().splitlines()) == 1, err
-    assert any(word in err for word in ("expected", "must", "has")), err
+    assert any(word in err for word in ("expected", "must", "has", "should")), err
     assert {p.name for p in tmp_path.iterdir()} == before
+
+
+def test_a_setting_of_a_sweep_is_a_whole_number(tmp_path, capsys, monkeypatch):
+    """1e3 is the whole number 1000, before anything runs; 1.5 is refused (see the refusals above)."""
+    configs = []
+    report = {"done": [], "skipped": [], "failed": []}
+    monkeypatch.setattr(
+        "lmem.experiments.sweep.sweep",
+        lambda cells, out, config, jobs: configs.append(config) or report,
+    )
+    code, *_ = lmem(capsys, "sweep", "--out", tmp_path, "--set", "steps=1e3")
+    assert code == 0
+    assert (configs[0].steps, type(configs[0].steps)) == (1000, int)
 
 
 @pytest.fixture

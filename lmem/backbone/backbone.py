@@ -194,16 +194,28 @@ class Backbone:
         Returns:
             (T, D), one row for each label that is not padding.
         """
+        starts = self.model.prepare_decoder_input_ids_from_labels(labels)
+        return self.head_states(inputs, starts)[labels >= 0]
+
+    def head_states(self, inputs: dict[str, Any], decoder_input_ids: Tensor) -> Tensor:
+        """Run encoder and decoder without the head.
+
+        Args:
+            inputs: Of `inputs` or `encoded`.
+            decoder_input_ids: (B, N).
+
+        Returns:
+            (B, N, D), what the head would see.
+        """
         states = []
 
         def catch(head: nn.Module, args: tuple[Tensor]) -> tuple[Tensor]:
-            states.append(args[0][labels >= 0])
-            return (args[0][:0],)  # so that the head has nothing to compute
+            states.append(args[0])
+            return (args[0][:0],)  # no row is left for the head
 
-        starts = self.model.prepare_decoder_input_ids_from_labels(labels)
         handle = self.head.register_forward_pre_hook(catch)
         try:
-            self.model(**inputs, decoder_input_ids=starts, use_cache=False)
+            self.model(**inputs, decoder_input_ids=decoder_input_ids, use_cache=False)
         finally:
             handle.remove()
         return states[0]

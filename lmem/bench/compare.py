@@ -1,200 +1,203 @@
-"""The engine against the plain way, in one run on one machine: what the benches of training and evaluation share (chapter 15).
+"""lmem's engine against the plain way, in one run on one machine: what the benchmarks of training and evaluation share (chapter 15).
 
-Each unit's cost is measured on a sample and multiplied by the counts of the whole run. Beside it stand the operations of the same
-units, which say what to expect without any clock, and the floor: the operations of the questions' own decoder passes at the rate
-of this machine's matrix product. Both ways must agree on the sample, or nothing is reported.
+Each unit's cost is measured on a sample and multiplied by the counts of the whole run. The report also has the operations of the
+same units, which predict the ratio without any clock, and the floor: the operations of the questions' own decoder passes at the
+speed of this machine's matrix product. Both ways must agree on the sample, or nothing is reported.
 """
 
 import time
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from lmem.backbone.backbone import MAX_TOKENS, Backbone
 from lmem.bench import plain
-from lmem.bench.measure import account, in_turn, operations
+from lmem.bench.measure import (
+    Unit,
+    account,
+    operations,
+    require_positive,
+    round_floats,
+    seconds_of,
+    time_units,
+)
+from lmem.bench.units import EngineUnits, PlainUnits, randomise, sample_evenly
+from lmem.data.conversation import Conversation
 from lmem.errors import InputError, LmemError
+from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
 from lmem.training.banks import make_banks
 from lmem.utils import provenance
-from lmem.utils.timing import matrix_rate, seconds
+from lmem.utils.timing import matrix_rate
 
-PADDING = {"plain": plain.MAX_TOKENS, "unpadded": None}  # the plain way, and it without padding
+PADDING = {"plain": MAX_TOKENS, "unpadded": None}  # the plain way, and the same without padding
 CHECKED = 24  # turns of the bank that both ways write and ask
 ROUNDING = {torch.float64: 1e-9, torch.float32: 1e-3, torch.bfloat16: 5e-2}
 
+Ways = dict[str, dict[str, Unit]]  # {way: {unit: Unit}}
+
 
 class Comparison:
-    """A model on a backbone, and encoding and writing both ways.
+    """A model whose read is drawn at random, and the ways of encoding and writing.
 
-    conversations  list of Conversation; the counts of the whole run are theirs
-    turns          sample of the engine: so many of each conversation, side by side
-    plain_turns    sample of the plain way
-    raises         InputError for an empty sample, or for the method without a bank
+    Attributes:
+        model: MemoryModel.
+        turns: Turns of all conversations.
+        parts: Sample of the engine, turns of each conversation.
+        few: Sample of the plain way, turns.
+        ways: {way: {unit: Unit}} with the units encode and write; a benchmark adds its own.
     """
 
-    def __init__(self, backbone, conversations, method, scale, seed, turns, plain_turns):
-        positive(conversations=len(conversations), turns=turns, plain_turns=plain_turns)
+    def __init__(
+        self,
+        backbone: Backbone,
+        conversations: Sequence[Conversation],
+        method: str = "m3",
+        scale: float = 1,
+        seed: int = 0,
+        turns: int = 64,
+        plain_turns: int = 24,
+    ) -> None:
+        """Draw the samples.
+
+        Args:
+            backbone: The frozen model.
+            conversations: The whole run's, whose turns are counted.
+            method: Name of a method with a bank.
+            scale: 1 is 64 rows.
+            seed: Of the model's weights.
+            turns: Sample of the engine: turns of each conversation, written in parallel.
+            plain_turns: Sample of the plain way: turns.
+
+        Raises:
+            InputError: A sample is empty, or the method has no bank.
+        """
+        require_positive(conversations=len(conversations), turns=turns, plain_turns=plain_turns)
         self.model = MemoryModel(backbone, method, scale, seed)
         if self.model.write_rule is None:
             raise InputError(f"expected a method with a bank, {self.model.method.name} has none")
-        away(self.model.read, seed)
+        randomise(self.model.read, seed)
         self.backbone, self.conversations, self.seed = backbone, conversations, seed
         texts = [c.texts() for c in conversations]
         self.turns = sum(map(len, texts))
-        self.parts = [some(one, turns) for one in texts]
-        self.few = some([text for one in texts for text in one], plain_turns)
+        self.parts = [sample_evenly(each, turns) for each in texts]
+        self.few = sample_evenly([text for each in texts for text in each], plain_turns)
+        self.engine = EngineUnits(self.model)
+        self.plain = {way: PlainUnits(self.model, length) for way, length in PADDING.items()}
+        together = [text for part in self.parts for text in part]
+        write = self.engine.write(self.model.encode_turns(self.parts))
+        self.ways: Ways = {"engine": {"encode": self.engine.encode(together), "write": write}}
+        for way, units in self.plain.items():
+            self.ways[way] = {"encode": units.encode(self.few), "write": units.write(self.few)}
 
-    def timed(self, work, n):
-        """A call that does the work, n units of it, and returns the seconds of one."""
-        return lambda: seconds(work, self.backbone.device) / n
-
-    def engine(self):
-        """Conversations side by side, turns of similar length together: {unit: call}."""
-        n = sum(map(len, self.parts))
-        encode = partial(self.model.encode_turns, self.parts)
-        write = partial(self.model.write_latents, self.model.new_bank(len(self.parts)), encode())
-        return {"encode": self.timed(encode, n), "write": self.timed(torch.no_grad()(write), n)}
-
-    def plainly(self, texts, length):
-        """Turn by turn: {unit: work on these texts}."""
-        latents = [plain.encode(self.backbone, text, length) for text in texts]
-
-        def encode():
-            for text in texts:
-                plain.encode(self.backbone, text, length)
-
-        @torch.no_grad()
-        def write():
-            state = self.model.new_bank().state
-            for one in latents:
-                state = self.model.write_rule(state, *one)
-
-        return {"encode": encode, "write": write}
-
-    def plain(self, length):
-        """The same on the sample of the plain way: {unit: call}."""
-        works = self.plainly(self.few, length)
-        return {unit: self.timed(work, len(self.few)) for unit, work in works.items()}
-
-    def bank(self):
-        """A bank of the first conversation, written plainly, and how far the engine's lies from it."""
+    def check_banks(self) -> tuple[Bank, float]:
+        """Write the first conversation's bank the plain way; return it, and how far the engine's differs from it."""
         bank = plain.write(self.model, self.parts[0][:CHECKED])
-        ours = make_banks(self.model, [one[:CHECKED] for one in self.parts], progress=False).pick(0)
+        parts = [part[:CHECKED] for part in self.parts]
+        ours = make_banks(self.model, parts, progress=False).pick(0)
         worst = (ours.state.rows - bank.state.rows).abs().max() / bank.state.rows.abs().max()
         return bank, self.agree("banks", worst)
 
-    def agree(self, what, difference):
-        """A relative difference, if it is no more than rounding; LmemError otherwise."""
-        difference, most = float(difference), ROUNDING[self.backbone.dtype]
-        if not difference <= most:
+    def agree(self, what: str, difference: float | Tensor) -> float:
+        """Return a relative difference.
+
+        Raises:
+            LmemError: It is more than rounding.
+        """
+        difference, limit = float(difference), ROUNDING[self.backbone.dtype]
+        if not difference <= limit:
             raise LmemError(
-                f"expected the same {what} both ways, up to {most:g}, they differ by {difference:.2g}"
+                f"expected the same {what} both ways, up to {limit:g}, "
+                f"they differ by {difference:.2g}"
             )
         return float(f"{difference:.2g}")
 
-    def ids(self, texts):
-        """Token ids, with the end of each text."""
-        return self.backbone.tokenize(list(texts), truncate=True)
+    def token_counts(self, texts: Iterable[str]) -> list[int]:
+        """Return the tokens of each text, its end included."""
+        return [len(ids) for ids in self.backbone.tokenize(list(texts), truncate=True)]
 
-    def tokens(self, questions, answers):
-        """Mean lengths of what goes in and comes out, in tokens."""
-        mean = {"turn": self.few, "question": [q.prompt for q in questions]}
-        mean = {name: [len(ids) for ids in self.ids(texts)] for name, texts in mean.items()}
-        mean["answer"] = answers
-        return {"tokens": {name: sum(found) / len(found) for name, found in mean.items()}}
+    def report(
+        self,
+        about: dict[str, Any],
+        counts: Mapping[str, Mapping[str, int]],
+        lengths: Mapping[str, Sequence[int]],
+        repeats: int,
+        own: Sequence[str] = (),
+        progress: bool = True,
+    ) -> dict[str, Any]:
+        """Measure all units, multiply, and add.
 
-    def report(self, about, ways, counts, sample, ask, repeats, progress, own=None):
-        """Measure, multiply, add.
+        Args:
+            about: What was run, and how well both ways agree.
+            counts: {way: {unit: how many the whole run needs}}; the last unit is the question's.
+            lengths: Tokens of the questions and of the answers; the mean is reported.
+            repeats: At least 3.
+            own: Units of the engine whose operations are counted themselves, padding included. In the others it is charged
+                what the plain way needs without padding.
+            progress: Show a progress bar.
 
-        about         what was run
-        ways, counts  as in `in_turn` and `account`; the last unit is the question's; what the plain way does not do apart is
-                      in `own`
-        sample, ask   a few questions, and how one of them is worked off plainly: ask(one, length)
-        own           {unit: (work, n)} of the engine whose operations are counted themselves
-        returns       dict: `about`; `counts`; `unit_seconds`, `seconds`, `ratio` (see `account`); `gflop` of each unit, and
-                      the ratios that they predict; `floor`; `peak_memory_mib`; `provenance`
+        Returns:
+            dict: `about`; counts; unit_seconds, seconds, ratio (see `account`); gflop of each unit, and the ratios that they
+            predict; floor; peak_memory_mib; provenance.
         """
         begun = time.perf_counter()
-        gflop, decoder = self._gflop(sample, ask, list(counts["plain"]), own or {})
+        gflop, decoder = self._gflop(own)
         counted = time.perf_counter()
         device = self.backbone.device
-        costs, peaks = in_turn(ways, repeats, device, progress)
-        rate = max(matrix_rate(device, self.backbone.dtype) for _ in range(repeats)) / 1e9
-        timed = time.perf_counter()
-        found = account(costs, counts)
-        whole = {way: sum(gflop[way][unit] * n for unit, n in counts[way].items()) for way in ways}
-        question, n = list(counts["engine"].items())[-1]
-        engine = {part: each["median"] for part, each in found["seconds"]["engine"].items()}
-        floor = decoder * n / rate
-        return {
-            "method": self.model.method.name, "rows": self.model.rows, "backbone": self.backbone.name,
-            "conversations": len(self.conversations), "turns": self.turns, **about, "repeats": repeats,
-            "counts": counts, **found, "gflop": gflop,
+        timings = time_units(self.ways, repeats, device, progress=progress)
+        rate = max(matrix_rate(self.backbone.dtype, device) for _ in range(repeats)) / 1e9
+        took = {"operations": counted - begun, "timing": time.perf_counter() - counted}
+        costs = account(seconds_of(timings), counts)
+        whole = {
+            way: sum(gflop[way][unit] * n for unit, n in counts[way].items()) for way in self.ways
+        }
+        [question] = list(counts["engine"])[-1:]
+        engine = {unit: costs["seconds"]["engine"][unit]["median"] for unit in (question, "total")}
+        floor = decoder * counts["engine"][question] / rate
+        peaks = {
+            way: [peak for timing in units.values() for peak in timing.peaks]
+            for way, units in timings.items()
+        }
+        tokens = {"turn": self.token_counts(self.few), **lengths}
+        result = {
+            "method": self.model.method.name,
+            "rows": self.model.rows,
+            "backbone": self.backbone.name,
+            "conversations": len(self.conversations),
+            "turns": self.turns,
+            "tokens": {name: sum(each) / len(each) for name, each in tokens.items()},
+            **about,
+            "repeats": repeats,
+            "counts": counts,
+            **costs,
+            "gflop": gflop,
             "ratio_by_operations": {way: whole[way] / whole["engine"] for way in PADDING},
             "floor": {
-                "gflop_a_question": decoder, "gflop_a_second": rate, "seconds": floor,
+                "gflop_a_question": decoder,
+                "gflop_a_second": rate,
+                "seconds": floor,
                 f"engine_{question}_over_floor": engine[question] / floor,
                 "engine_over_floor": engine["total"] / floor,
             },
-            "peak_memory_mib": peaks,
-            "provenance": provenance.provenance(
-                self.seed, {"operations": counted - begun, "timing": timed - counted}
-            ),
-        }  # fmt: skip
+            "peak_memory_mib": {way: round(max(p)) if p else None for way, p in peaks.items()},
+            "provenance": provenance.provenance(self.seed, took),
+        }
+        return round_floats(result)
 
-    def _gflop(self, sample, ask, units, own):
-        """1e9 operations: {way: {unit: of one}}, and those of one question's decoder pass.
-
-        The engine is charged what one alone takes without padding; in the units of `own` what it does itself, padding and all.
-        """
-        found, model = {}, self.backbone.model
-        texts = some(self.few, len(sample))
-        for way, length in PADDING.items():
-            works = [*self.plainly(texts, length).values()]
-            works.append(lambda length=length: [ask(one, length) for one in sample])
-            sizes = (len(texts), len(texts), len(sample))
-            ops = [operations(model, work) for work in works]
-            found[way] = {
-                unit: all_ / n / 1e9 for unit, (all_, _), n in zip(units, ops, sizes, strict=True)
-            }
-        mine = {unit: operations(model, work)[0] / n / 1e9 for unit, (work, n) in own.items()}
-        return {"engine": found["unpadded"] | mine, **found}, ops[-1][1] / len(sample) / 1e9
-
-
-def away(read, seed):
-    """The read's weights drawn away from their start, which is often zero: what is compared must see the bank."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        for weight in read.parameters():
-            drawn = torch.randn(weight.shape) / weight.shape[-1] ** 0.5
-            weight.copy_(drawn if weight.ndim > 1 else torch.ones(weight.shape))
-
-
-def some(items, n):
-    """About n of the items, spread evenly."""
-    return items[:: max(1, len(items) // n)][:n]
-
-
-def shortened(conversation, turns, questions=None):
-    """Its first turns and its questions that have an answer (at most so many); what they ask about may be missing."""
-    asked = [q for q in conversation.questions if q.answer is not None][:questions]
-    asked = [replace(q, evidence=(), lag=None) for q in asked]
-    short = replace(conversation, questions=tuple(asked), twin=None)
-    return short.until(min(turns, len(short.turns)))
-
-
-def positive(**sizes):
-    """InputError for a sample without anything in it."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise InputError(f"expected at least 1 of {name}, not {size}")
-
-
-def digits(value):
-    """Every float in a result to 4 digits."""
-    if isinstance(value, dict):
-        return {name: digits(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [digits(inner) for inner in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value
+    def _gflop(self, own: Sequence[str]) -> tuple[dict[str, dict[str, float]], float]:
+        """1e9 operations: {way: {unit: of one}}, and those of one question's decoder pass."""
+        gflop, decoder = {}, 0.0
+        for way in PADDING:
+            gflop[way] = {}
+            for name, unit in self.ways[way].items():
+                total, of_decoder = operations(self.backbone.model, unit.work)
+                gflop[way][name] = total / unit.count / 1e9
+                decoder = of_decoder / unit.count / 1e9  # in the end that of the last unit
+        mine = {name: self.ways["engine"][name] for name in own}
+        measured = {
+            name: operations(self.backbone.model, unit.work)[0] / unit.count / 1e9
+            for name, unit in mine.items()
+        }
+        return {"engine": gflop["unpadded"] | measured, **gflop}, decoder

@@ -1,55 +1,66 @@
 """Encoding turns: batches of similar length, against one turn at a time padded to 384 tokens (chapter 15).
 
-The plain way is what the paper's released code does; its padding costs the more the shorter the turns are.
+The plain way is what the paper's released code does. The shorter the turns are, the more its padding costs.
 """
 
-from functools import partial
+from collections.abc import Sequence
+from typing import Any
 
+from lmem.backbone.backbone import Backbone
 from lmem.bench import plain
-from lmem.bench.compare import digits, some
-from lmem.bench.measure import in_turn, spread
+from lmem.bench.measure import Unit, ratio, round_floats, seconds_of, spread, time_units
+from lmem.bench.units import sample_evenly
 from lmem.errors import InputError
 from lmem.utils import provenance
-from lmem.utils.timing import seconds
 
 
-def bench_encode(backbone, texts, plain_turns=200, repeats=3, progress=True):
-    """Turns per second of both ways, in turn, `repeats` times; and the greatest difference of their latents.
+def bench_encode(
+    backbone: Backbone,
+    texts: Sequence[str],
+    plain_turns: int = 200,
+    repeats: int = 3,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Measure turns per second of both ways, and the greatest difference of their latents.
 
-    texts        the turns; all of them for the batched way
-    plain_turns  so many, spread evenly over the texts, for the plain way
-    returns      dict: turns, tokens, turns per second of both, ratio (spreads over the repeats), difference, provenance
-    raises       InputError without a turn for either way, or for less than 3 repeats
+    Args:
+        backbone: The frozen model.
+        texts: The turns; all of them for the batched way.
+        plain_turns: Turns for the plain way, at equal distances.
+        repeats: At least 3.
+        progress: Show a progress bar.
+
+    Returns:
+        dict: turns, tokens, turns_per_second of both ways, ratio (spreads over the repeats), difference, provenance.
+
+    Raises:
+        InputError: A way has no turn, or there are fewer than 3 repeats.
     """
     if not texts or plain_turns < 1:
         raise InputError(f"expected turns for both ways, not {len(texts)} and {plain_turns}")
-    few = some(texts, plain_turns)
-    batched = partial(backbone.encode, texts, truncate=True)
+    few = sample_evenly(list(texts), plain_turns)
 
-    def one_by_one():
-        return [plain.encode(backbone, text) for text in few]
+    def one_by_one() -> list:
+        return [plain.encode(backbone, text)[0][0] for text in few]
 
     difference = max(
-        (ours - theirs[0, : len(ours)]).abs().max().item()
-        for ours, (theirs, _) in zip(backbone.encode(few, truncate=True), one_by_one(), strict=True)
+        (ours - theirs[: len(ours)]).abs().max().item()
+        for ours, theirs in zip(backbone.encode(few, truncate=True), one_by_one(), strict=True)
     )
-    ways = {"batched": (batched, len(texts)), "plain": (one_by_one, len(few))}
-    costs, _ = in_turn(
-        {
-            way: {"encode": lambda work=work, n=n: seconds(work, backbone.device) / n}
-            for way, (work, n) in ways.items()
-        },
-        repeats, backbone.device, progress,
-    )  # fmt: skip
-    costs = {way: units["encode"] for way, units in costs.items()}
-    took = {way: sum(costs[way]) * n for way, (_, n) in ways.items()}
-    found = {
+    ways = {
+        "batched": {"encode": Unit(lambda: backbone.encode(texts, truncate=True), len(texts))},
+        "plain": {"encode": Unit(one_by_one, len(few))},
+    }
+    timings = time_units(ways, repeats, backbone.device, progress=progress)
+    seconds = {way: units["encode"] for way, units in seconds_of(timings).items()}
+    took = {way: sum(seconds[way]) * units["encode"].count for way, units in ways.items()}
+    result = {
         "backbone": backbone.name,
         "turns": len(texts),
         "tokens": sum(len(ids) for ids in backbone.tokenize(texts, truncate=True)),
-        "turns_per_second": {way: spread([1 / one for one in costs[way]]) for way in ways},
-        "ratio": spread([b / a for a, b in zip(costs["batched"], costs["plain"], strict=True)]),
+        "turns_per_second": {way: spread([1 / s for s in seconds[way]]) for way in ways},
+        "ratio": ratio(seconds["plain"], seconds["batched"]),
         "difference": difference,
         "provenance": provenance.provenance(0, took),
     }
-    return digits(found)
+    return round_floats(result)

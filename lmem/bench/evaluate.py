@@ -1,98 +1,113 @@
-"""Evaluation, the engine against the plain way (chapter 15).
+"""Evaluation, lmem's engine against the plain way (chapter 15).
 
-both    every turn encoded and written once, every question answered with the bank, and with the paper's zeroed bank
+both    every turn is encoded and written once, every question is answered with the bank, and with the paper's zeroed bank
 plain   one at a time, padded
-engine  conversations side by side, turns and questions in batches of similar length
+engine  conversations in parallel, turns and questions in batches of similar length
 """
 
-import torch
+from collections.abc import Sequence
+from typing import Any
 
+import torch
+from torch import Tensor
+
+from lmem.backbone.backbone import Backbone
 from lmem.bench import plain
-from lmem.bench.compare import PADDING, Comparison, digits, positive, some
+from lmem.bench.compare import Comparison
+from lmem.bench.measure import require_positive
+from lmem.bench.units import sample_evenly
+from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.evaluation.evaluate import EvalConfig
+from lmem.memory.bank import Bank
 from lmem.training.banks import make_banks
 
-CONDITIONS = 2  # the bank, and the bank forced to zero, without which there is no recall rate
+CONDITIONS = 2  # the bank, and the bank set to zero, which the recall rate needs
 
 
 def bench_eval(
-    backbone, conversations, method="m3", scale=1, turns=64, plain_turns=24, questions=8, asked=64,
-    max_new_tokens=32, repeats=5, seed=0, progress=True,
-):  # fmt: skip
-    """What it costs to evaluate on these conversations, both ways; scores are not counted.
+    backbone: Backbone,
+    conversations: Sequence[Conversation],
+    questions: int = 8,
+    asked: int = 64,
+    max_new_tokens: int = 32,
+    repeats: int = 5,
+    progress: bool = True,
+    **sample: Any,
+) -> dict[str, Any]:
+    """Measure what it costs to evaluate on these conversations, both ways; scores are not counted.
 
-    questions       sample of the plain way
-    asked           sample of the engine, in batches of its own size
-    max_new_tokens  of an answer; with random weights hardly any ends before
-    The others, and what comes back, are as in `bench_train`; `agreement` is that of banks and answers.
+    Args:
+        backbone: The frozen model.
+        conversations: The counts are theirs.
+        questions: Sample of the plain way.
+        asked: Sample of the engine, in batches of evaluation's own size.
+        max_new_tokens: Of an answer; with random weights hardly any answer ends before.
+        repeats: At least 3.
+        progress: Show a progress bar.
+        sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
+
+    Returns:
+        dict: see `Comparison.report`; agreement, the relative differences of banks and answers.
+
+    Raises:
+        InputError: A sample is empty, or there are fewer than 3 repeats.
+        LmemError: The two ways do not agree.
     """
-    positive(questions=questions, asked=asked, max_new_tokens=max_new_tokens)
-    found = Comparison(backbone, conversations, method, scale, seed, turns, plain_turns)
-    model, batch = found.model, EvalConfig().batch
+    require_positive(questions=questions, asked=asked, max_new_tokens=max_new_tokens)
+    comparison = Comparison(backbone, conversations, **sample)
+    model, size = comparison.model, EvalConfig().batch
     every = [(i, q) for i, c in enumerate(conversations) for q in c.questions]
     if not every:
         raise InputError("expected questions to answer, found none")
-    bank, difference = found.bank()
-    prompts = [q.prompt for _, q in some(every, questions)]
-    said, gap = _same_answers(found, bank, prompts, max_new_tokens)
-    agreement = {"banks": difference, "answers": gap}
-    many = sorted(some(every, asked), key=lambda pair: len(pair[1].text))
-    banks = make_banks(model, [one[:8] for one in found.parts], progress=False)
+    bank, difference = comparison.check_banks()
+    few = [question for _, question in sample_evenly(every, questions)]
+    answers, gap = _compare_answers(comparison, bank, [q.prompt for q in few], max_new_tokens)
 
-    def answer_together():
-        for start in range(0, len(many), batch):
-            places, chunk = zip(*many[start : start + batch], strict=True)
-            texts = [question.text for question in chunk]
-            model.answer(banks, texts, of=places, max_new_tokens=max_new_tokens)
+    banks = make_banks(model, [part[:8] for part in comparison.parts], progress=False)
+    many = sorted(sample_evenly(every, asked), key=lambda pair: len(pair[1].text))
+    pairs = [(place, question.prompt) for place, question in many]
+    batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
+    limit = {"max_new_tokens": max_new_tokens}
+    comparison.ways["engine"]["answer"] = comparison.engine.answer(banks, batches, **limit)
+    for way, units in comparison.plain.items():
+        comparison.ways[way]["answer"] = units.answer([(bank, q) for q in few], **limit)
 
-    ways = {"engine": found.engine() | {"answer": found.timed(answer_together, len(many))}}
-    for way, length in PADDING.items():
-
-        def answer(length=length):
-            for prompt in prompts:
-                plain.answer(model, bank, prompt, max_new_tokens, length)
-
-        ways[way] = found.plain(length) | {"answer": found.timed(answer, len(prompts))}
-    once = {"encode": found.turns, "write": found.turns, "answer": CONDITIONS * len(every)}
-
-    @torch.no_grad()
-    def forward(pair, length):
-        prompt, ids = pair
-        plain.logits(model, bank, prompt, ids[None], length)
-
+    turns = comparison.turns
+    once = {"encode": turns, "write": turns, "answer": CONDITIONS * len(every)}
+    lengths = {
+        "question": comparison.token_counts(q.prompt for _, q in every),
+        "answer": [len(ids) for ids in answers],
+    }
     about = {
         "what": "evaluation",
         "conditions": CONDITIONS,
-        "batch": batch,
+        "batch": size,
         "questions": len(every),
+        "agreement": {"banks": difference, "answers": gap},
     }
-    about |= found.tokens([q for _, q in every], [len(ids) for ids in said])
-    pairs = list(zip(prompts, said, strict=True))[:8]
-    counts = dict.fromkeys(ways, once)
-    report = found.report(about, ways, counts, pairs, forward, repeats, progress)
-    return digits(report | {"agreement": agreement})
+    counts = dict.fromkeys(comparison.ways, once)
+    return comparison.report(about, counts, lengths, repeats, progress=progress)
 
 
 @torch.no_grad()
-def _same_answers(found, bank, prompts, max_new_tokens):
+def _compare_answers(
+    comparison: Comparison, bank: Bank, prompts: list[str], max_new_tokens: int
+) -> tuple[list[Tensor], float]:
     """The engine's answers as tokens, and by how much any of them misses the plain way's greatest logit.
 
-    Two tokens may be equally likely up to rounding; so it is not the texts that must be the same.
+    Two tokens may be equally likely up to rounding, so the texts need not be the same.
     """
-    model, backbone = found.model, found.backbone
+    model, backbone = comparison.model, comparison.backbone
     with model.attached(bank):
-        out = backbone.model.generate(
-            **backbone.inputs(prompts), max_new_tokens=max_new_tokens, do_sample=False
-        )[:, 1:]  # (B, N)
-    said, worst = [], 0.0
-    for prompt, ids in zip(prompts, out, strict=True):
-        ended = (ids == backbone.tokenizer.eos_token_id).cumsum(0) - (
-            ids == backbone.tokenizer.eos_token_id
-        ).long()
-        ids = ids[ended == 0]  # up to its end, which is part of it
+        inputs = backbone.inputs(prompts)
+        out = backbone.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+    answers, worst = [], 0.0
+    for prompt, ids in zip(prompts, out[:, 1:], strict=True):
+        ends = (ids == backbone.tokenizer.eos_token_id).long()
+        ids = ids[ends.cumsum(0) - ends == 0]  # up to its end, which is part of it
         logits = plain.logits(model, bank, prompt, ids[None])  # (N, vocabulary)
         missed = logits.max(1).values - logits.gather(1, ids[:, None])[:, 0]
         worst = max(worst, (missed.max() / logits.abs().max()).item())
-        said.append(ids)
-    return said, found.agree("answers", worst)
+        answers.append(ids)
+    return answers, comparison.agree("answers", worst)

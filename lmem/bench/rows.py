@@ -1,116 +1,177 @@
 """What many rows cost, and what they are good for: one question asked of banks of 64 to 1,000,000 rows (chapter 15).
 
-Conversations are told one after the other, and the newest R rows are the bank. The questions are about the newest conversation, so
-the more rows, the more of the others stand beside its own: in them other people of the same names say other things.
-    whole    the read as it is: keys and values of all rows are made
+    whole    exact, keys and values of all rows at once
     chunks   exact, some rows at a time
     top-k    the rows that an index finds
-Time is the process's own, so that other programs on the machine do not count. Memory is what PyTorch holds at most besides weights
-and bank (`lmem.experiments.planning.op_cost`); an index is apart.
+
+Time is the processor time of this process, so that other programs on the machine do not count. Memory is what PyTorch uses at
+most in addition to weights and bank (`lmem.experiments.planning.op_cost`); an index is reported separately.
 """
 
 import time
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from lmem.backbone import hooks
 from lmem.backbone.backbone import pad
-from lmem.bench.compare import digits
+from lmem.backbone.latent_cache import cached
+from lmem.bench.measure import median_ms, require_repeats, round_floats
+from lmem.data import locomo, tinyworld
+from lmem.data.conversation import Conversation, Question
 from lmem.errors import InputError
 from lmem.experiments.planning.op_cost import cost
 from lmem.memory import large
 from lmem.memory.large import LargeSlots
+from lmem.memory.model import MemoryModel
 from lmem.memory.write.slots import SlotWrite
 from lmem.metrics.answer_scores import exact_match
 from lmem.metrics.statistics import wilson
 from lmem.utils import provenance
 from lmem.utils.files import write_file
 from lmem.utils.progress import track
-from lmem.utils.timing import own_seconds
+from lmem.utils.timing import MIB, cpu_seconds
 
 ROWS = (64, 256, 1024, 4096, 16384, 65536, 262144, 1000000)
-WHOLE = 16384  # rows beyond which keys and values of all of them are too much
-SLOTS = 262144
-ASKED = 256  # questions of heads and layers, by which an index is judged
+WHOLE = 16384  # rows beyond which keys and values of all of them take too much memory
+SLOTS = (64, 262144)  # fewest and most rows of the slots
+JUDGED = 256  # queries of heads and layers, by which an index is judged
+TURN_TOKENS = 14  # of a turn that is written into slots
 
 
 def bench_rows(
-    model, conversations, rows=ROWS, k=32, probes=16, chunk=large.CHUNK, questions=24, repeats=3,
-    max_new_tokens=8, folder=None, whole=WHOLE, slots=SLOTS, before=None, seed=0, progress=True,
-):  # fmt: skip
-    """Latency, memory and answers by rows.
+    model: MemoryModel,
+    conversations: Sequence[Conversation],
+    rows: Sequence[int] = ROWS,
+    k: int = 32,
+    probes: int = 16,
+    chunk: int = large.CHUNK,
+    questions: int = 24,
+    repeats: int = 3,
+    max_new_tokens: int = 8,
+    folder: Path | None = None,
+    whole: int = WHOLE,
+    before: dict[str, Any] | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Measure latency, memory and answers by rows.
 
-    model          MemoryModel whose rows are latents (`recent`) or facts (`keyed`)
-    conversations  list of Conversation, the newest last; questions are of the newest
-    rows           sizes of the bank; those beyond what was told are left out
-    k, probes      rows that a top-k read takes, and clusters that it looks into
-    folder         where the rows lie, mapped into memory; default: in memory
-    before         an earlier result of the same: sizes that it has are taken over and not measured again
-    returns        dict: `by_rows`, rows of (rows, way, ms, mib, n, em {mean, low, high}, same: share of the answers that equal the
-                   exact ones); of top-k also recall (of its rows among the exact best k), touched, index_mib, index_s;
-                   `slots`, rows of (rows, way, ms, same: share of the rows chosen that are the exact rule's); `grows`
-    raises         InputError without questions or rows, or for another kind of bank
+    Args:
+        model: Its rows are latents (`recent`) or facts (`keyed`).
+        conversations: The newest last; questions are of the newest.
+        rows: Sizes of the bank; those beyond what the conversations fill are left out.
+        k: Rows that a top-k read uses.
+        probes: Clusters that it searches.
+        chunk: Rows at a time.
+        questions: At most.
+        repeats: At least 3.
+        max_new_tokens: Of an answer.
+        folder: Where the rows are stored, mapped into memory; default: in memory.
+        whole: The largest bank whose keys and values are made at once.
+        before: An earlier result with the same settings; its sizes are not measured again.
+        seed: Of the index.
+        progress: Show a progress bar.
+
+    Returns:
+        dict: by_rows, rows of (rows, way, ms, mib, n, em {mean, low, high}, same: share of the answers that equal the exact
+        ones), for top-k also recall (of its rows among the exact best k), touched, index_mib, index_s; slots, rows of (rows,
+        way, ms, same: share of the rows chosen that are the exact rule's); grows.
+
+    Raises:
+        InputError: There are no questions or rows, or the bank is of another kind.
     """
     if model.method.write not in ("recent", "keyed"):
         raise InputError(f"expected the write recent or keyed, not {model.method.write}")
+    require_repeats(repeats)
     asked = [q for q in conversations[-1].questions if q.answer is not None][:questions]
-    if not asked or repeats < 3:
-        raise InputError(f"expected questions and 3 repeats, not {len(asked)} and {repeats}")
+    if not asked:
+        raise InputError("expected questions with answers about the newest conversation")
     begun = time.perf_counter()
-    told = stream(model, conversations, max(rows), folder, progress)
-    sizes = sorted({size for size in rows if size <= len(told)})
+    every = stored_rows(model, conversations, max(rows), folder, progress)
+    sizes = sorted({size for size in rows if size <= len(every)})
     if not sizes:
-        raise InputError(f"expected banks of at most {len(told)} rows, not {list(rows)}")
-    bench = _Bench(model, asked, repeats, max_new_tokens, seed)
+        raise InputError(f"expected banks of at most {len(every)} rows, not {list(rows)}")
     about = {
-        "what": "rows", "backbone": model.backbone.name, "method": model.method.name,
-        "newest_rows": bench.newest(conversations[-1]), "questions": len(asked), "k": k,
-        "probes": probes, "chunk": chunk,
-    }  # fmt: skip
+        "what": "rows",
+        "backbone": model.backbone.name,
+        "method": model.method.name,
+        "newest_rows": len(rows_of(model, conversations[-1])),
+        "questions": len(asked),
+        "k": k,
+        "probes": probes,
+        "chunk": chunk,
+    }
     before = before or {**about, "by_rows": [], "slots": []}
     if any(before.get(name) != value for name, value in about.items()):
         raise InputError(f"expected an earlier result of the same, with {about}")
-    by_rows, by_slots = list(before["by_rows"]), list(before["slots"])
+    by_rows, slots = list(before["by_rows"]), list(before["slots"])
     written = time.perf_counter()
     done = {row["rows"] for row in by_rows}
+    bench = RowsBench(model, asked, repeats, max_new_tokens, k, probes, chunk, seed)
     for size in track([size for size in sizes if size not in done], "rows", progress):
-        by_rows += bench.at(told[-size:], k, probes, chunk, size <= whole)
-        if 64 <= size <= slots:
-            by_slots += slots_at(told, size, probes, repeats, seed)
+        by_rows += bench.at(every[-size:], size <= whole)
+        if SLOTS[0] <= size <= SLOTS[1]:
+            slots += slots_at(every, size, probes, seed)
     took = {"telling": written - begun, "asking": time.perf_counter() - written}
     by_rows.sort(key=lambda row: row["rows"])
-    by_slots.sort(key=lambda row: row["rows"])
-    found = {"grows": grows(by_rows), "by_rows": by_rows, "slots": by_slots}
-    return digits(about | found | {"provenance": provenance.provenance(seed, took)})
+    slots.sort(key=lambda row: row["rows"])
+    measured = {"grows": growth(by_rows), "by_rows": by_rows, "slots": slots}
+    return round_floats(about | measured | {"provenance": provenance.provenance(seed, took)})
+
+
+def newest_last(n: int, turns: int, questions: int, seed: int) -> list[Conversation]:
+    """Draw tinyworld conversations; the newest is the same however many come before it."""
+    world = tinyworld.World(turns=turns, questions=max(questions, 1))
+    drawn = [tinyworld.sample(f"rows {seed}", i, world, twin=False) for i in reversed(range(n))]
+    return locomo.parse(drawn)
+
+
+def load_model(adapter: str | None = None, folder: Path | None = None) -> MemoryModel:
+    """Load an adapter (default: the shipped one), with latents kept in a folder if one is given."""
+    model = MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped()
+    if folder is None:
+        return model
+    backbone = cached(model.backbone, folder / "latents")
+    if adapter:
+        return MemoryModel.from_pretrained(adapter, backbone)
+    return MemoryModel.from_shipped(backbone=backbone)
 
 
 @torch.no_grad()
-def stream(model, conversations, most, folder=None, progress=True):
-    """(R, D): the rows of all that was told, the newest `most`, oldest first; mapped from a file in `folder`."""
+def stored_rows(
+    model: MemoryModel,
+    conversations: Sequence[Conversation],
+    most: int,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Return the newest `most` rows of all conversations, oldest first: (R, D), mapped from a file in `folder`."""
     parts, left = [], most
-    for conversation in track(conversations[::-1], "telling", progress):
+    for conversation in track(conversations[::-1], "writing rows", progress):
         if left <= 0:
             break
-        part = rows_of(model, conversation)[-left:]
-        left -= len(part)
-        parts.append(part)
-    told = torch.cat(parts[::-1]).float().cpu()
+        parts.append(rows_of(model, conversation)[-left:])
+        left -= len(parts[-1])
+    rows = torch.cat(parts[::-1]).float().cpu()
     if folder is None:
-        return told
+        return rows
     path = Path(folder) / "rows.f32"
     with write_file(path) as temporary:
-        told.numpy().tofile(temporary)
-    shape = told.shape
-    del told, parts
+        rows.numpy().tofile(temporary)
+    shape = rows.shape
+    del rows, parts
     return torch.from_file(str(path), shared=False, size=shape.numel()).view(shape)
 
 
-def rows_of(model, conversation):
-    """What one conversation leaves: a row for each token's latent; of a keyed write, a row for each turn that it keeps."""
+def rows_of(model: MemoryModel, conversation: Conversation) -> Tensor:
+    """Return the rows of one conversation: one per token's latent, or of a keyed write one per turn that it keeps."""
     [latents] = model.encode_turns([conversation.texts()])
     if model.method.write == "recent":
         return torch.cat(latents)
@@ -118,127 +179,151 @@ def rows_of(model, conversation):
     return torch.cat([key, value], 1)[keep > 0]
 
 
-class _Bench:
-    def __init__(self, model, asked, repeats, max_new_tokens, seed):
-        self.model, self.asked, self.seed = model, asked, seed
-        self.repeats, self.tokens = repeats, max_new_tokens
-        self.prompts = [q.prompt for q in asked]
+class RowsBench:
+    """Questions that are asked of banks of every size."""
 
-    def newest(self, conversation):
-        return len(rows_of(self.model, conversation))
+    def __init__(
+        self,
+        model: MemoryModel,
+        questions: Sequence[Question],
+        repeats: int,
+        max_new_tokens: int,
+        k: int,
+        probes: int,
+        chunk: int,
+        seed: int,
+    ) -> None:
+        self.model, self.questions, self.repeats = model, questions, repeats
+        self.tokens, self.k, self.probes = max_new_tokens, k, probes
+        self.chunk, self.seed = chunk, seed
 
     @torch.no_grad()
-    def ask(self, rows, prompts, way):
-        backbone, mask = self.model.backbone, torch.ones(1, len(rows), dtype=torch.bool)
-        with way, hooks.attach(backbone.model, self.model.read, rows[None], mask):
-            return backbone.generate(backbone.inputs(prompts), max_new_tokens=self.tokens)
-
-    @torch.no_grad()
-    def at(self, rows, k, probes, chunk, whole):
-        """Rows of the table for one size of the bank."""
-        held = large.searched(self.model, rows)
-        made = []
-        built = own_seconds(lambda: made.append(large.Index(held, probes=probes, seed=self.seed)))
-        [index] = made
-        watch = _Asked(index)
-        ways = {"whole": nullcontext} if whole else {}
-        ways |= {
-            "chunks": lambda: large.in_chunks(self.model, chunk),
-            "top-k": lambda: large.top_k(self.model, watch, k),
+    def at(self, rows: Tensor, whole: bool) -> list[dict[str, Any]]:
+        """Measure every way at one size of the bank, (R, D)."""
+        keys = large.searched(self.model, rows)
+        indexes = []
+        built = cpu_seconds(
+            lambda: indexes.append(large.Index(keys, probes=self.probes, seed=self.seed))
+        )
+        [index] = indexes
+        watch = RecordedQueries(index)
+        ways: dict[str, Callable[[], AbstractContextManager]] = {
+            "chunks": lambda: large.in_chunks(self.model, self.chunk),
+            "top-k": lambda: large.top_k(self.model, watch, self.k),
         }
-        exact = self.ask(rows, self.prompts, ways["chunks"]())
-        found = [self.row(rows, name, way, exact) for name, way in ways.items()]
-        best = watch.best(held, k, chunk)
+        if whole:
+            ways = {"whole": nullcontext, **ways}
+        exact = self.ask(rows, ways["chunks"], len(self.questions))
+        found = [self.measure(rows, name, way, exact) for name, way in ways.items()]
+        best = best_rows(watch.queries, keys, self.k, self.chunk)
         found[-1] |= {
-            "recall": large.agreement(index.search(watch.seen(), min(k, len(rows))), best),
-            "touched": index.touched, "index_s": built,
-            "index_mib": held.numel() * 4 / 2**20,
-        }  # fmt: skip
+            "recall": large.agreement(index.search(watch.queries, best.shape[1]), best),
+            "touched": index.touched,
+            "index_s": built,
+            "index_mib": keys.numel() * 4 / MIB,
+        }
         return found
 
-    def row(self, rows, name, way, exact):
-        """One way: the milliseconds and the memory of one question, the answers to all."""
-        answers = exact if name == "chunks" else self.ask(rows, self.prompts, way())
+    @torch.no_grad()
+    def ask(
+        self, rows: Tensor, way: Callable[[], AbstractContextManager], questions: int
+    ) -> list[str]:
+        """Answer the first questions from these rows."""
+        backbone, mask = self.model.backbone, torch.ones(1, len(rows), dtype=torch.bool)
+        prompts = [question.prompt for question in self.questions[:questions]]
+        with way(), hooks.attach(backbone.model, self.model.read, rows[None], mask):
+            return backbone.generate(backbone.inputs(prompts), max_new_tokens=self.tokens)
 
-        def one():
-            self.ask(rows, self.prompts[:1], way())
-
+    def measure(
+        self,
+        rows: Tensor,
+        name: str,
+        way: Callable[[], AbstractContextManager],
+        exact: list[str],
+    ) -> dict[str, Any]:
+        """Measure one way: milliseconds and memory of one question, scores of the answers to all."""
+        answers = exact if name == "chunks" else self.ask(rows, way, len(self.questions))
+        one = partial(self.ask, rows, way, 1)
         peak = cost(one, self.model.backbone.model, self.model, rows).peak
-        ms = 1000 * median(own_seconds(one) for _ in range(self.repeats))
-        scores = self.scores(answers, exact)
-        return {"rows": len(rows), "way": name, "ms": ms, "mib": peak / 2**20, **scores}
-
-    def scores(self, answers, exact):
-        hits = [exact_match(a, q.answer) for a, q in zip(answers, self.asked, strict=True)]
+        [ms] = median_ms([one], self.repeats, cpu_seconds)
+        hits = [
+            exact_match(text, question.answer)
+            for text, question in zip(answers, self.questions, strict=True)
+        ]
         low, high = wilson(sum(hits), len(hits))
-        same = sum(a == b for a, b in zip(answers, exact, strict=True)) / len(exact)
-        em = {"mean": sum(hits) / len(hits), "low": low, "high": high}
-        return {"n": len(hits), "em": em, "same": same}
+        return {
+            "rows": len(rows),
+            "way": name,
+            "ms": ms,
+            "mib": peak / MIB,
+            "n": len(hits),
+            "em": {"mean": sum(hits) / len(hits), "low": low, "high": high},
+            "same": sum(a == b for a, b in zip(answers, exact, strict=True)) / len(exact),
+        }
 
 
-class _Asked:
-    """An index that remembers what it was asked: the first ASKED questions of heads and layers."""
+class RecordedQueries:
+    """An index that keeps what is searched for: the first JUDGED queries of heads and layers."""
 
-    def __init__(self, index):
-        self.index, self.kept = index, []
+    def __init__(self, index: large.Index) -> None:
+        self.index, self.queries = index, torch.empty(0)
 
-    def search(self, asked, k):
-        if sum(map(len, self.kept)) < ASKED:
-            self.kept.append(asked.clone().cpu())
-        return self.index.search(asked, k)
+    def search(self, queries: Tensor, k: int) -> Tensor:
+        """Search the index for queries (Q, D)."""
+        if len(self.queries) < JUDGED:
+            seen = [self.queries] if len(self.queries) else []
+            self.queries = torch.cat([*seen, queries.clone().cpu()])[:JUDGED]
+        return self.index.search(queries, k)
 
-    def seen(self):
-        return torch.cat(self.kept)[:ASKED]
 
-    def best(self, rows, k, chunk):
-        """The exact best rows (Q, k) of what was asked, chunk by chunk."""
-        asked, scores, places = self.seen(), None, None
-        for start in range(0, len(rows), chunk):
-            part = asked @ rows[start : start + chunk].T
-            number = torch.arange(start, start + part.shape[1]).expand_as(part)
-            scores = part if scores is None else torch.cat([scores, part], 1)
-            places = number if places is None else torch.cat([places, number], 1)
-            scores, kept = scores.topk(min(k, scores.shape[1]))
-            places = places.gather(1, kept)
-        return places
+def best_rows(queries: Tensor, rows: Tensor, k: int, chunk: int) -> Tensor:
+    """Return the exact best rows, (Q, k) or fewer, of queries (Q, D), looking at `chunk` rows at a time."""
+    scores = torch.empty(len(queries), 0)
+    places = torch.empty(len(queries), 0, dtype=torch.long)
+    for start in range(0, len(rows), chunk):
+        part = queries @ rows[start : start + chunk].T
+        numbers = torch.arange(start, start + part.shape[1]).expand_as(part)
+        scores, places = torch.cat([scores, part], 1), torch.cat([places, numbers], 1)
+        scores, kept = scores.topk(min(k, scores.shape[1]))
+        places = places.gather(1, kept)
+    return places
 
 
 @torch.no_grad()
-def slots_at(told, size, probes, repeats, seed, turns=12, tokens=14):
-    """M.6's write into so many rows: every row scored and copied, or an index and a bank that is changed in place."""
+def slots_at(
+    rows: Tensor, size: int, probes: int, seed: int, turns: int = 12
+) -> list[dict[str, Any]]:
+    """Measure M.6's write into so many rows: every row scored and copied, or an index and a bank that is changed in place."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        rule = SlotWrite(size, told.shape[1])
-    state, slots = (
-        rule.start(),
-        LargeSlots(rule, rule.p0.clone(), large.Index(rule.p0, probes=probes)),
-    )
-    said = [told[-tokens * (t + 1) :][:tokens] for t in range(turns)]
+        rule = SlotWrite(size, rows.shape[1])
+    state = rule.start()
+    slots = LargeSlots(rule, rule.p0.clone(), large.Index(rule.p0, probes=probes))
     times, same = {"whole": [], "index": []}, []
-    for turn in said:
-        given = state, turn[None], torch.ones(1, len(turn), dtype=torch.bool)
-        exact = rule.choose(state.rows, *given[1:])[2]
-        times["whole"].append(own_seconds(partial(rule, *given)))
-        state, chosen = rule(*given), []
-        times["index"].append(
-            own_seconds(lambda turn=turn, chosen=chosen: chosen.append(slots.write(turn)))
-        )
+    for number in range(turns):
+        turn = rows[-TURN_TOKENS * (number + 1) :][:TURN_TOKENS]
+        latents, mask = turn[None], torch.ones(1, len(turn), dtype=torch.bool)
+        exact = rule.choose(state.rows, latents, mask)[2]
+        times["whole"].append(cpu_seconds(partial(rule, state, latents, mask)))
+        state, chosen = rule(state, latents, mask), []
+        times["index"].append(cpu_seconds(lambda t=turn, c=chosen: c.append(slots.write(t))))
         same.append(large.agreement(chosen[0][None], exact))
+    shares = {"whole": 1.0, "index": sum(same) / len(same)}
     return [
-        {"rows": size, "way": way, "ms": 1000 * median(each), "same": sum(same) / len(same) if way == "index" else 1.0}
+        {"rows": size, "way": way, "ms": 1000 * median(each), "same": shares[way]}
         for way, each in times.items()
-    ]  # fmt: skip
+    ]
 
 
-def grows(by_rows):
-    """{way: how many times the cost of its smallest bank its largest one takes, and how many times the rows that is}."""
-    found = {}
+def growth(by_rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return {way: how many times as much its largest bank takes as its smallest}, and how many times as many rows it has."""
+    grows = {}
     for way in dict.fromkeys(row["way"] for row in by_rows):
         mine = [row for row in by_rows if row["way"] == way]
         first, last = mine[0], mine[-1]
-        found[way] = {
+        grows[way] = {
             "rows": last["rows"] / first["rows"],
             "ms": last["ms"] / first["ms"],
             "mib": last["mib"] / max(first["mib"], 1e-9),
         }
-    return found
+    return grows

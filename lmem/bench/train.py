@@ -1,104 +1,105 @@
-"""Type 1 training with the paper's settings, the engine against the plain way (chapter 15).
+"""Type 1 training with the paper's settings, lmem's engine against the plain way (chapter 15).
 
-plain   every epoch: turns encoded, turns written, questions learned from one at a time
-engine  turns and questions encoded once (where the bank enters behind the encoder), banks written once, all conversations side
-        by side; every epoch: questions in batches
+plain   every epoch: turns are encoded, turns are written, questions are learned from, one at a time
+engine  once: turns and questions are encoded (questions where the bank enters behind the encoder) and banks are written, all
+        conversations in parallel; every epoch: questions in batches
 """
 
-from functools import partial
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
+from lmem.backbone.backbone import Backbone
 from lmem.bench import plain
-from lmem.bench.compare import PADDING, Comparison, digits, positive, shortened, some
+from lmem.bench.compare import Comparison
+from lmem.bench.measure import require_positive
+from lmem.bench.units import sample_evenly, shortened
+from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.training.dataset import Batches
 from lmem.training.train import TrainConfig, prepare_loss, train
 
 
 def bench_train(
-    backbone, conversations, method="m3", scale=1, epochs=10, turns=64, plain_turns=24, questions=16,
-    steps=4, repeats=5, seed=0, progress=True,
-):  # fmt: skip
-    """What `epochs` of training on these conversations cost, both ways.
+    backbone: Backbone,
+    conversations: Sequence[Conversation],
+    epochs: int = 10,
+    questions: int = 16,
+    steps: int = 4,
+    repeats: int = 5,
+    progress: bool = True,
+    **sample: Any,
+) -> dict[str, Any]:
+    """Measure what `epochs` of training on these conversations cost, both ways.
 
-    conversations  list of Conversation; the counts are theirs
-    turns          sample of the engine: so many of each conversation, side by side
-    plain_turns    sample of the plain way
-    questions      sample of the plain way: one step of the optimiser
-    steps          sample of the engine: steps of the paper's batch
-    returns        dict: see `Comparison.report`; and `agreement`, the relative differences of banks and losses
-    raises         InputError for an empty sample or less than 3 repeats, LmemError if the two ways do not agree
+    Args:
+        backbone: The frozen model.
+        conversations: The counts are theirs.
+        epochs: Of the whole run.
+        questions: Sample of the plain way: one step of the optimiser.
+        steps: Sample of the engine: steps of the paper's batch.
+        repeats: At least 3.
+        progress: Show a progress bar.
+        sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
+
+    Returns:
+        dict: see `Comparison.report`; agreement, the relative differences of banks and losses.
+
+    Raises:
+        InputError: A sample is empty, or there are fewer than 3 repeats.
+        LmemError: The two ways do not agree.
     """
-    positive(epochs=epochs, questions=questions, steps=steps)
-    found = Comparison(backbone, conversations, method, scale, seed, turns, plain_turns)
-    model, config = found.model, TrainConfig.paper(epochs=epochs)
+    require_positive(epochs=epochs, questions=questions, steps=steps)
+    comparison = Comparison(backbone, conversations, **sample)
+    model, config = comparison.model, TrainConfig.paper(epochs=epochs)
     answered = [q for c in conversations for q in c.questions if q.answer is not None]
     if not answered:
         raise InputError("expected questions with answers to train on, found none")
-    bank, difference = found.bank()
-    agreement = {"banks": difference, "losses": _same_loss(found)}
-    asked = some(answered, questions)
-    short, few = (
-        [shortened(c, 8) for c in conversations],
-        TrainConfig.paper(epochs=None, steps=steps),
-    )
+    bank, difference = comparison.check_banks()
+    agreement = {"banks": difference, "losses": _compare_losses(comparison)}
 
-    def learn():
-        return train(model, short, few, progress=False)["seconds"]["train"] / (steps * few.batch)
-
-    loss_of = prepare_loss(model, short, few, False)
-    batches = [*islice(Batches(loss_of.dataset.examples, few.batch, few.seed), steps)]
-
-    def steps_alone():
-        for batch in batches:
-            loss_of(batch).backward()
-            model.zero_grad(set_to_none=True)
-
+    short = [shortened(c, 8) for c in conversations]
+    loss = prepare_loss(model, short, config, False)
+    batches = [*islice(Batches(loss.dataset.examples, config.batch, config.seed), steps)]
     prompts = [*dict.fromkeys(q.prompt for q in answered)]
-    sample = some(prompts, turns)
-    encode = partial(model.encode_questions, sample)
-    # latents of the questions: the plain way makes them in each step, and so do both if the bank enters first
-    apart = {"latents": len(prompts)} if loss_of.question_latents else {}
-    own = {"question": (steps_alone, steps * few.batch)}
-    own |= {unit: (encode, len(sample)) for unit in apart}
-    timed = {unit: found.timed(encode, len(sample)) for unit in apart}
-    ways = {"engine": found.engine() | timed | {"question": learn}}
-    for way, length in PADDING.items():
-        step = partial(
-            plain.learn, model, plain.optimizer_of(model, config), [(bank, q) for q in asked],
-            config.clip, length,
-        )  # fmt: skip
-        ways[way] = found.plain(length) | {"question": found.timed(step, len(asked))}
-    again = {
-        "encode": epochs * found.turns,
-        "write": epochs * found.turns,
-        "question": epochs * len(answered),
+    once = {"encode": comparison.turns, "write": comparison.turns}
+    own = ["question"]
+    engine = comparison.ways["engine"]
+    if loss.question_latents:  # the plain way encodes them in each step
+        once["latents"] = len(prompts)
+        own.append("latents")
+        some_prompts = sample_evenly(prompts, len(comparison.parts[0]))
+        engine["latents"] = comparison.engine.encode_questions(some_prompts)
+    optimizer = plain.optimizer_of(model, config)
+    engine["question"] = comparison.engine.step(loss, batches, optimizer, config.clip)
+    pairs = [(bank, question) for question in sample_evenly(answered, questions)]
+    for way, units in comparison.plain.items():
+        comparison.ways[way]["question"] = units.step(pairs, optimizer, config.clip)
+
+    asked = {"question": epochs * len(answered)}
+    again = {"encode": epochs * comparison.turns, "write": epochs * comparison.turns} | asked
+    lengths = {
+        "question": comparison.token_counts(q.prompt for q in answered),
+        "answer": comparison.token_counts(str(q.answer) for q in answered),
     }
-    once = {"encode": found.turns, "write": found.turns, **apart, "question": again["question"]}
-
-    def backward(question, length):
-        plain.loss(model, bank, question, length).backward()
-        model.zero_grad(set_to_none=True)
-
     about = {
         "what": "training",
         "epochs": epochs,
         "batch": config.batch,
         "questions": len(answered),
+        "agreement": agreement,
     }
-    about |= found.tokens(answered, [len(ids) for ids in found.ids(q.answer for q in answered)])
-    counts = {"engine": once, "plain": again, "unpadded": again}
-    report = found.report(about, ways, counts, some(asked, 8), backward, repeats, progress, own)
-    return digits(report | {"agreement": agreement})
+    counts = {"engine": once | asked, "plain": again, "unpadded": again}
+    return comparison.report(about, counts, lengths, repeats, own, progress)
 
 
-def _same_loss(found):
-    """How far the engine's loss of one batch lies from the plain way's, questions of every conversation in it."""
-    short = [shortened(c, 8, 4) for c in found.conversations]
-    banks = [plain.write(found.model, c.texts()) for c in short]
+def _compare_losses(comparison: Comparison) -> float:
+    """How far the engine's loss of one batch differs from the plain way's; it has questions of every conversation."""
+    short = [shortened(c, 8, 4) for c in comparison.conversations]
+    banks = [plain.write(comparison.model, c.texts()) for c in short]
     pairs = [(bank, q) for bank, c in zip(banks, short, strict=True) for q in c.questions]
     config = TrainConfig.paper(epochs=None, steps=1, batch=len(pairs))
-    tokens = sum(len(ids) for ids in found.ids(q.answer for _, q in pairs))
-    expected = sum(plain.loss(found.model, *pair).item() for pair in pairs) / tokens
-    [ours] = train(found.model, short, config, progress=False)["losses"]
-    return found.agree("losses", abs(ours - expected) / expected)
+    tokens = sum(comparison.token_counts(str(q.answer) for _, q in pairs))
+    expected = sum(plain.loss(comparison.model, *pair).item() for pair in pairs) / tokens
+    [ours] = train(comparison.model, short, config, progress=False)["losses"]
+    return comparison.agree("losses", abs(ours - expected) / expected)

@@ -9,22 +9,23 @@ import sys
 import typer
 from rich.console import Console
 
-from lmem.cli import bench, bench_large, book, chat, data, evaluate, inspect, reproduce, train
+from lmem.cli import bench, book, chat, data, evaluate, inspect, reproduce, train
 from lmem.errors import LmemError
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="A latent memory for frozen encoder-decoder language models.",
-)  # fmt: skip
+)
 for group in (inspect, train, evaluate, reproduce, chat, book):
     app.add_typer(group.verbs)
 app.add_typer(data.verbs, name="data")
-bench.verbs.registered_commands += bench_large.verbs.registered_commands
 app.add_typer(bench.verbs, name="bench")
 
 
-def main():
-    """Entry point: LmemError becomes one sentence on the error stream and exit code 2."""
+def main() -> None:
+    """Run the command line; an LmemError becomes one sentence on the error stream and exit code 2."""
     try:
         app()
     except LmemError as error:

@@ -1,53 +1,55 @@
-"""Verbs of `lmem bench`: turns, training, evaluation, writes."""
+"""Verbs of `lmem bench`: speed compared with the plain way, a plan compared with measurement, many rows, a GPU."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from lmem.cli.options import BackboneName, DataName, Json, Out, Seed
+from lmem.cli.options import Adapter, BackboneName, DataName, Json, Out, Seed, integers, opt
 from lmem.cli.printing import dump, flat, show
+from lmem.errors import InputError
 
 verbs = typer.Typer(
     no_args_is_help=True, help="How fast: our way against the plain way, in the same run."
 )
 
 TABLES = ("by_turns", "by_rows", "slots", "by_phase", "by_size")
-Shape = Annotated[
-    str | None, typer.Option(help="Instead: a published size with random weights, flan-t5-small.")
-]
-BenchData = Annotated[
-    str, typer.Option(help='"tinyworld" at LoCoMo\'s length, "locomo", or a file in its form.')
-]
-Conversations = Annotated[int, typer.Option(help="Conversations, if generated.")]
-Length = Annotated[int, typer.Option(help="Turns of a conversation, if generated.")]
-Turns = Annotated[int, typer.Option(help="Sample: turns of each conversation, side by side.")]
-PlainTurns = Annotated[int, typer.Option(help="Sample of the plain way: turns.")]
-PlainQuestions = Annotated[int, typer.Option(help="Sample of the plain way: questions.")]
-Repeats = Annotated[int, typer.Option(help="Each piece is timed so often, in turn; at least 3.")]
+DRY = (
+    "A dry run on the CPU: it shows that the benchmark works. It says nothing about a GPU, "
+    "and on a GPU this has not been run."
+)
+Shape = Annotated[str | None, opt("Instead: a published size with random weights, flan-t5-small.")]
+BenchData = Annotated[str, opt('"tinyworld" at LoCoMo\'s length, "locomo", or a file in its form.')]
+Conversations = Annotated[int, opt("Conversations, if generated.")]
+Length = Annotated[int, opt("Turns of a conversation, if generated.")]
+Turns = Annotated[int, opt("Sample: turns of each conversation, in parallel.")]
+PlainTurns = Annotated[int, opt("Sample of the plain way: turns.")]
+PlainQuestions = Annotated[int, opt("Sample of the plain way: questions.")]
+Repeats = Annotated[int, opt("How often each piece is timed; at least 3.")]
 
 
 @verbs.command("encode")
 def bench_encode(
     backbone: BackboneName = "nano",
     data: DataName = "locomo",
-    turns: Annotated[int, typer.Option(help="Turns to encode, at most.")] = 6000,
+    turns: Annotated[int, opt("Turns to encode, at most.")] = 6000,
     plain_turns: PlainTurns = 200,
     repeats: Repeats = 3,
     out: Out = None,
     as_json: Json = False,
-):
+) -> None:
     """Turns per second: batched by length, against one by one with 384 tokens of padding."""
     from lmem.backbone.backbone import load_backbone
     from lmem.bench.encode import bench_encode as measure
     from lmem.data import splits
 
-    texts = [
-        text for c in splits.for_testing(data, 40, 60, 0, everything=True) for text in c.texts()
-    ]
-    found = measure(load_backbone(backbone), texts[: max(0, turns)], plain_turns, repeats)
-    benched({"data": splits.label(data, 60), **found}, out, as_json, "lmem bench encode")
+    conversations = splits.for_testing(data, 40, 60, 0, everything=True)
+    texts = [text for c in conversations for text in c.texts()][: max(0, turns)]
+    found = measure(load_backbone(backbone), texts, plain_turns, repeats)
+    report({"data": splits.label(data, 60), **found}, out, as_json, "encode")
 
 
 @verbs.command("train")
@@ -63,12 +65,12 @@ def bench_train(
     turns: Turns = 64,
     plain_turns: PlainTurns = 24,
     questions: PlainQuestions = 16,
-    steps: Annotated[int, typer.Option(help="Sample: the engine's optimiser steps.")] = 8,
+    steps: Annotated[int, opt("Sample: the engine's optimiser steps.")] = 8,
     repeats: Repeats = 5,
     out: Out = None,
     seed: Seed = 0,
     as_json: Json = False,
-):
+) -> None:
     """Training over all epochs, against one conversation and one question at a time; and the floor."""
     from lmem.bench.train import bench_train as measure
     from lmem.data import splits
@@ -77,11 +79,10 @@ def bench_train(
         drawn = splits.for_testing(data, conversations, length, seed)
     else:
         drawn = splits.for_training(data, conversations, length, seed)[0]
-    found = measure(
-        bench_backbone(backbone, shape, drawn, seed), drawn, method, scale, epochs, turns,
-        plain_turns, questions, steps, repeats, seed,
-    )  # fmt: skip
-    benched({"data": splits.label(data, length), **found}, out, as_json, "lmem bench train")
+    loaded = load(backbone, shape, drawn, seed)
+    sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
+    found = measure(loaded, drawn, epochs, questions, steps, repeats, seed=seed, **sample)
+    report({"data": splits.label(data, length), **found}, out, as_json, "train")
 
 
 @verbs.command("eval")
@@ -96,54 +97,155 @@ def bench_eval(
     turns: Turns = 64,
     plain_turns: PlainTurns = 24,
     questions: PlainQuestions = 8,
-    asked: Annotated[int, typer.Option(help="Sample: the engine's questions.")] = 64,
-    max_new_tokens: Annotated[int, typer.Option(help="Tokens of an answer, at most.")] = 32,
+    asked: Annotated[int, opt("Sample: the engine's questions.")] = 64,
+    max_new_tokens: Annotated[int, opt("Tokens of an answer, at most.")] = 32,
     repeats: Repeats = 5,
     out: Out = None,
     seed: Seed = 0,
     as_json: Json = False,
-):
+) -> None:
     """Writing and answering, against one conversation and one question at a time; and the floor."""
     from lmem.bench.evaluate import bench_eval as measure
     from lmem.data import splits
 
     drawn = splits.for_testing(data, conversations, length, seed)
-    found = measure(
-        bench_backbone(backbone, shape, drawn, seed), drawn, method, scale, turns, plain_turns,
-        questions, asked, max_new_tokens, repeats, seed,
-    )  # fmt: skip
-    benched({"data": splits.label(data, length), **found}, out, as_json, "lmem bench eval")
+    loaded = load(backbone, shape, drawn, seed)
+    sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
+    found = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
+    report({"data": splits.label(data, length), **found}, out, as_json, "eval")
 
 
 @verbs.command("write")
 def bench_write(
     backbone: BackboneName = "nano",
-    writes: Annotated[
-        str | None, typer.Option(help="Write rules, commas between; default: all.")
-    ] = None,
-    turns: Annotated[int, typer.Option(help="Turns of the longest conversation.")] = 2000,
-    rows: Annotated[int, typer.Option(help="Rows of the largest bank.")] = 65536,
+    writes: Annotated[str | None, opt("Write rules, commas between; default: all.")] = None,
+    turns: Annotated[int, opt("Turns of the longest conversation.")] = 2000,
+    rows: Annotated[int, opt("Rows of the largest bank.")] = 65536,
     repeats: Repeats = 7,
     out: Out = None,
     seed: Seed = 0,
     as_json: Json = False,
-):
+) -> None:
     """A turn's cost from turn 10 on, and the cost of a write and a read from 64 rows on."""
     from lmem.backbone.backbone import load_backbone
     from lmem.bench import write as bench
     from lmem.data import splits
 
     [conversation] = splits.for_testing("tinyworld", 1, min(max(turns, 10), 2000), seed)
-    found = bench.bench_write(
-        load_backbone(backbone), conversation.texts(), writes.split(",") if writes else None,
-        [n for n in bench.TURNS if n < turns] + [turns], [n for n in bench.ROWS if n < rows] + [rows],
-        repeats, seed,
-    )  # fmt: skip
-    benched(found, out, as_json, "lmem bench write")
+    names = writes.split(",") if writes else None
+    before = [n for n in bench.TURNS if n < turns] + [turns]
+    sizes = [n for n in bench.ROWS if n < rows] + [rows]
+    loaded, texts = load_backbone(backbone), conversation.texts()
+    found = bench.bench_write(loaded, texts, names, before, sizes, repeats, seed)
+    report(found, out, as_json, "write")
 
 
-def bench_backbone(backbone, shape, conversations, seed):
-    """A loaded backbone, or one of a published size with random weights."""
+@verbs.command("plan")
+def bench_plan(
+    backbone: BackboneName = "nano",
+    shape: Shape = None,
+    data: BenchData = "tinyworld",
+    conversations: Conversations = 4,
+    length: Length = 60,
+    method: str = "m3",
+    scale: float = 1,
+    batch: Annotated[int, opt("Questions that are processed together.")] = 16,
+    repeats: Repeats = 3,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """What `lmem plan` says of memory and time, against what a run takes here."""
+    from lmem.bench.plan import bench_plan as measure
+    from lmem.data import splits
+
+    drawn = splits.for_testing(data, conversations, length, seed)
+    loaded = load(backbone, shape, drawn, seed)
+    found = measure(loaded, drawn, method, scale, batch, repeats, seed)
+    report({"data": splits.label(data, length), **found}, out, as_json, "plan")
+
+
+@verbs.command("rows")
+def bench_rows(
+    adapter: Adapter = None,
+    conversations: Annotated[
+        int, opt("Conversations, one after the other; a million rows take 1,250.")
+    ] = 1250,
+    length: Annotated[int, opt("Turns of each.")] = 60,
+    rows: Annotated[str | None, opt("Sizes of the bank, with commas between.")] = None,
+    k: Annotated[int, opt("Rows that a top-k read takes.")] = 32,
+    probes: Annotated[int, opt("Clusters that it searches.")] = 16,
+    questions: Annotated[int, opt("About the newest conversation.")] = 24,
+    repeats: Repeats = 3,
+    work: Annotated[
+        Path | None, opt("Folder for rows and latents, mapped; default: in memory.")
+    ] = None,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Latency, memory and answers by rows of the bank: exact, exact in chunks, the k best of an index. Sizes in --out stay."""
+    from lmem.bench import rows as bench
+    from lmem.evaluation import results
+
+    found = bench.bench_rows(
+        bench.load_model(adapter, work),
+        bench.newest_last(conversations, length, questions, seed),
+        integers(rows) if rows else bench.ROWS,
+        k,
+        probes,
+        questions=questions,
+        repeats=repeats,
+        folder=work,
+        before=results.load(str(out)) if out and out.exists() else None,
+        seed=seed,
+    )
+    report({"data": f"tinyworld, {length} turns", **found}, out, as_json, "rows")
+
+
+@verbs.command("gpu")
+def bench_gpu(
+    sizes: Annotated[
+        str, opt("Published sizes, with commas between.")
+    ] = "flan-t5-base,flan-t5-large,flan-t5-xl",
+    profile: Annotated[str | None, opt('"t4", "a100" or "h200"; default: by what is here.')] = None,
+    data: BenchData = "tinyworld",
+    conversations: Conversations = 4,
+    length: Length = 588,
+    method: str = "m3",
+    scale: float = 1,
+    dry_run: Annotated[
+        bool, opt("The same on the CPU, at the smallest size.", "--dry-run")
+    ] = False,
+    repeats: Repeats = 3,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Encode, write, train and answer at published sizes on one GPU, against the plain way; random weights."""
+    from lmem.bench import gpu as bench
+    from lmem.data import splits
+    from lmem.experiments.planning.machine import MachineProfile, this_machine
+
+    name = "cpu" if dry_run else profile or this_machine()
+    if name == "cpu" and not dry_run:
+        raise InputError("expected a GPU, found none; --dry-run goes through the same on the CPU")
+    sample = {"method": method, "scale": scale, "repeats": repeats, "seed": seed}
+    chosen = MachineProfile.of(name)
+    if dry_run:
+        sizes, conversations, length = "flan-t5-small", 2, 16
+        chosen = MachineProfile.of(name, batch=8)
+        sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
+    drawn = splits.for_testing(data, conversations, length, seed)
+    found = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
+    label = splits.label(data, length)
+    report({"data": label, "dry_run": dry_run, **found}, out, as_json, "gpu")
+    if dry_run and not as_json:
+        Console().print(DRY, soft_wrap=True)
+
+
+def load(backbone: str, shape: str | None, conversations: Sequence[Any], seed: int) -> Any:
+    """Return a loaded backbone, or one of a published size with random weights."""
     from lmem.backbone.backbone import load_backbone
     from lmem.bench.shape import random_backbone
 
@@ -152,18 +254,18 @@ def bench_backbone(backbone, shape, conversations, seed):
     return random_backbone(shape, [text for c in conversations for text in c.texts()], seed)
 
 
-def benched(found, out, as_json, title):
-    """Write the result file, print all of it as JSON, or what matters of it as tables."""
+def report(result: dict[str, Any], out: Path | None, as_json: bool, verb: str) -> None:
+    """Write the result file; print everything as JSON, or the most important part as tables."""
     from lmem.evaluation import results
 
     if out:
-        results.save(found, out)
+        results.save(result, out)
     if as_json:
-        return dump(found)
-    tables = {name: found.pop(name) for name in TABLES if name in found}
+        return dump(result)
+    tables = {name: result.pop(name) for name in TABLES if name in result}
     for name in ("counts", "unit_seconds", "gflop", "provenance"):
-        found.pop(name, None)
-    show(found, as_json, title)
+        result.pop(name, None)
+    show(result, as_json, f"lmem bench {verb}")
     for name, rows in tables.items():
         columns = list(dict.fromkeys(name for row in rows for name, _ in flat(row)))
         table = Table(*columns, title=name)

@@ -1,4 +1,4 @@
-"""The verb that measures the book: every notebook once, from top to bottom, with its seconds and its memory."""
+"""The verb that measures the book: every notebook runs once, with its seconds and its memory."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ def time_book(
     ] = None,
     out: Out = None,
     as_json: Json = False,
-):
+) -> None:
     """Run every notebook once on this machine: seconds, CPU seconds, peak memory. Nothing is stored in them."""
     from lmem.bench.book import table, time_notebooks
     from lmem.evaluation import results
@@ -29,5 +29,5 @@ def time_book(
     if as_json:
         return dump(found)
     machine = found["provenance"]["machine"]
-    title = f"{found['total_seconds']:.0f} s in all; {machine['system']}, {machine['processor']}, {machine['device']}"
-    listing(table(found), title)
+    about = ", ".join(str(machine[name]) for name in ("system", "processor", "device"))
+    listing(table(found), f"{found['total_seconds']:.0f} s in all; {about}")

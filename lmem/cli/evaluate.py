@@ -1,50 +1,54 @@
-"""Verbs that judge: evaluate one adapter or a sweep of them, lay results side by side."""
+"""Verbs that evaluate: one adapter, a sweep, a ladder of ablations; and that compare results."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lmem.cli.options import (  # fmt: skip
+from lmem.cli.options import (
     Adapter,
     BackboneName,
     DataName,
     Json,
     Out,
     Seed,
+    Setting,
     Tests,
     TestTurns,
-    numbers,
+    decimals,
+    given,
+    integers,
+    opt,
     pairs,
 )
 from lmem.cli.printing import brief, dump, listing, show
 
 verbs = typer.Typer()
 
+Folder = Annotated[Path, opt("Folder for the result files; what is there is skipped.")]
+Seeds = Annotated[str, opt("Each draws maps, start and training conversations.")]
+Result = Annotated[str, typer.Argument(help="Result file, or name of a shipped one.")]
+
 
 @verbs.command()
 def evaluate(
     adapter: Adapter = None,
     data: DataName = "tinyworld",
-    backbone: Annotated[str | None, typer.Option(help="Default: the adapter's.")] = None,
+    backbone: Annotated[str | None, opt("Default: the adapter's.")] = None,
     conversations: Tests = 40,
     turns: TestTurns = 60,
-    controls: Annotated[
-        str, typer.Option(help='"light", "all", or conditions with commas between.')
-    ] = "light",
+    controls: Annotated[str, opt('"light", "all", or conditions with commas between.')] = "light",
     constant: Annotated[
-        Path | None, typer.Option(help="Folder of an adapter from lmem train --constant.")
+        Path | None, opt("Folder of an adapter from lmem train --constant.")
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(help="Tokens of an input that holds turns as text; default 384.")
+        int | None, opt("Tokens of an input that holds turns as text; default 384.")
     ] = None,
-    knowledge: Annotated[
-        bool, typer.Option("--knowledge", help="Ask after every session too.")
-    ] = False,
+    knowledge: Annotated[bool, opt("Ask after every session too.", "--knowledge")] = False,
     out: Out = None,
     seed: Seed = 7,
     as_json: Json = False,
-):
+) -> None:
     """The forgetting curve of an adapter, with the right bank, wrong banks, and no bank."""
     from lmem.backbone import reading
     from lmem.backbone.backbone import load_backbone
@@ -55,18 +59,18 @@ def evaluate(
     from lmem.experiments import runner
     from lmem.memory.model import MemoryModel
 
-    given = {} if budget is None else {"budget": budget}
-    config = EvalConfig(seed=seed, knowledge=knowledge, **given)
+    config = EvalConfig(seed=seed, knowledge=knowledge, **given(budget=budget))
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
-    beside = runner.trained_constant(constant, model.backbone) if constant else None
+    control = runner.trained_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
-    result = measure(model, tests, config, controls, beside)
+    result = measure(model, tests, config, controls, control)
     result |= {"data": splits.label(data, turns), **reading.vocabulary(model.backbone, tests)}
-    if adapter and (Path(adapter) / "training.json").is_file():
-        made = results.load(Path(adapter) / "training.json")
-        told = ("settings", "loss", "steps", "questions")
-        result["training"] = {key: made[key] for key in told if key in made}
+    training = Path(adapter or "") / "training.json"
+    if adapter and training.is_file():
+        made = results.load(training)
+        names = ("settings", "loss", "steps", "questions")
+        result["training"] = {name: made[name] for name in names if name in made}
     if out:
         results.save(result, out)
     result.pop("questions")
@@ -77,39 +81,28 @@ def evaluate(
 
 @verbs.command()
 def sweep(
-    out: Annotated[
-        Path, typer.Option(help="Folder for the result files; what is there is skipped.")
-    ],
-    methods: Annotated[
-        str, typer.Option(help="Names with commas between.")
-    ] = "m0,m1,m2,m3,m4,m5,m6",
-    scales: Annotated[str, typer.Option(help="1 is 64 rows: 0.25,1,10")] = "1",
-    seeds: Annotated[
-        str, typer.Option(help="Each draws maps, start and training conversations.")
-    ] = "0,1,2",
+    out: Folder,
+    methods: Annotated[str, opt("Names with commas between.")] = "m0,m1,m2,m3,m4,m5,m6",
+    scales: Annotated[str, opt("1 is 64 rows: 0.25,1,10")] = "1",
+    seeds: Seeds = "0,1,2",
     write: Annotated[
-        list[str] | None,
-        typer.Option(help="Options of the write, one variant each: gamma=0.99,noise=0"),
+        list[str] | None, opt("Options of the write, one variant each: gamma=0.99,noise=0")
     ] = None,
-    read: Annotated[list[str] | None, typer.Option(help="Options of the read, likewise.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting that all share: steps=2000")
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Runs side by side.")] = 1,
+    read: Annotated[list[str] | None, opt("Options of the read, likewise.")] = None,
+    setting: Setting = None,
+    jobs: Annotated[int, opt("Runs side by side.")] = 1,
     as_json: Json = False,
-):
+) -> None:
     """Methods x scales x options x seeds: train and evaluate each, one result file each."""
     from lmem.experiments import sweep as sweeping
     from lmem.experiments.sweep import SweepConfig
 
-    cells = sweeping.cells(
-        methods.split(","),
-        numbers(scales, float),
-        numbers(seeds, int),
-        [pairs(one.split(",")) for one in write or ()] or [{}],
-        [pairs(one.split(",")) for one in read or ()] or [{}],
-    )
-    report = sweeping.sweep(cells, out, SweepConfig.from_dict(pairs(setting)), jobs)
+    def variants(texts: list[str] | None) -> list[dict[str, Any]]:
+        return [pairs(text.split(",")) for text in texts or ()] or [{}]
+
+    names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
+    grid = (decimals(scales), integers(seeds), variants(write), variants(read))
+    report = sweeping.sweep(sweeping.cells(names, *grid), out, config, jobs)
     show(report, as_json, "lmem sweep")
     if report["failed"]:
         raise typer.Exit(1)
@@ -117,38 +110,32 @@ def sweep(
 
 @verbs.command()
 def ladder(
-    out: Annotated[
-        Path, typer.Option(help="Folder for the result files; what is there is skipped.")
-    ],
-    rungs: Annotated[str, typer.Option(help="Names with commas between; default: all.")] = "",
-    scales: Annotated[str, typer.Option(help="1 is 64 rows.")] = "1,10",
-    seeds: Annotated[
-        str, typer.Option(help="Of maps, starts and training conversations.")
-    ] = "0,1,2",
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting that all share: rehearse=2000")
-    ] = None,
+    out: Folder,
+    rungs: Annotated[str, opt("Names with commas between; default: all.")] = "",
+    scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
+    seeds: Seeds = "0,1,2",
+    setting: Setting = None,
     as_json: Json = False,
-):
+) -> None:
     """From the paper's methods to a memory that remembers, step by step (chapter 14)."""
     from lmem.experiments.ablation import LadderConfig, climb
 
     config = LadderConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in rungs.split(",") if name)
-    report = climb(out, numbers(scales, float), numbers(seeds, int), chosen, config)
+    report = climb(out, decimals(scales), integers(seeds), chosen, config)
     show(report, as_json, "lmem ladder")
 
 
 @verbs.command()
 def lost(
     adapter: Adapter = None,
-    scale: Annotated[float, typer.Option(help="1 is 64 rows.")] = 10,
+    scale: Annotated[float, opt("1 is 64 rows.")] = 10,
     conversations: Tests = 10,
     turns: TestTurns = 600,
     out: Out = None,
     seed: Seed = 7,
     as_json: Json = False,
-):
+) -> None:
     """Where a keyed memory loses its answers: not kept, not found, or told wrong (chapter 14)."""
     from lmem.analysis.retrieval_errors import STAGES, error_stage, retrieval_ranks
     from lmem.data import splits
@@ -157,26 +144,29 @@ def lost(
     from lmem.utils import provenance
 
     shipped = MemoryModel.from_shipped
-    model = (MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")).variant(
-        scale
-    )
+    loaded = MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")
+    model = loaded.variant(scale)
     rows = retrieval_ranks(model, splits.for_testing("tinyworld", conversations, turns, seed))
     share = {name: sum(error_stage(row) == name for row in rows) / len(rows) for name in STAGES}
-    result = {
-        "backbone": model.backbone.name, "adapter": "of one's own" if adapter else "nano-keyed",
-        "method": model.method.name, "scale": scale, "data": splits.label("tinyworld", turns), "test_seed": seed,
-        "share": share, "questions": rows, "versions": provenance.versions(),
-    }  # fmt: skip
     if out:
+        result = {
+            "backbone": model.backbone.name,
+            "adapter": "of one's own" if adapter else "nano-keyed",
+            "method": model.method.name,
+            "scale": scale,
+            "data": splits.label("tinyworld", turns),
+            "test_seed": seed,
+            "share": share,
+            "questions": rows,
+            "versions": provenance.versions(),
+        }
         results.save(result, out)
     show({"questions": len(rows), **share}, as_json, f"lmem lost, {scale:g}x")
 
 
 @verbs.command("null-rows")
 def null_rows(
-    rows: Annotated[
-        str, typer.Option(help="Numbers of zero rows, with commas between.")
-    ] = "0,64,384,640",
+    rows: Annotated[str, opt("Numbers of zero rows, with commas between.")] = "0,64,384,640",
     backbone: BackboneName = "nano",
     data: DataName = "tinyworld",
     conversations: Tests = 40,
@@ -184,22 +174,22 @@ def null_rows(
     out: Out = None,
     seed: Seed = 7,
     as_json: Json = False,
-):
-    """What the paper's "bank forced to zero" costs a backbone beside which nothing was trained."""
+) -> None:
+    """What the paper's "bank forced to zero" costs a backbone without any trained adapter."""
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
     from lmem.evaluation import results
     from lmem.evaluation.null_rows import null_rows as measure
 
     tests = splits.for_testing(data, conversations, turns, seed)
-    result = measure(load_backbone(backbone), tests, numbers(rows, int))
+    result = measure(load_backbone(backbone), tests, integers(rows))
     result |= {"data": splits.label(data, turns)}
     if out:
         results.save(result, out)
     if not as_json:
         result = {
-            f"{n} rows": {name: found[name]["cost"] | {"em": found[name]["em"]} for name in found}
-            for n, found in result["by_rows"].items()
+            f"{n} rows": {name: each["cost"] | {"em": each["em"]} for name, each in sites.items()}
+            for n, sites in result["by_rows"].items()
         }
     show(result, as_json, "null rows: exact match, and what they cost")
 
@@ -208,26 +198,20 @@ def null_rows(
 def table(
     files: Annotated[list[str], typer.Argument(help="Result files, or names of shipped ones.")],
     as_json: Json = False,
-):
+) -> None:
     """One line per result file: exact match, memory score with its interval, smallest detectable difference, bits."""
     from lmem.evaluation import tables
 
     lines = tables.table(files)
     if as_json:
         return dump({"results": lines})
-    listing(
-        tables.printed_table(lines),
-        "exact match, percent; MDD, smallest detectable difference; bits over no bank",
-    )
+    units = "exact match, percent; MDD, smallest detectable difference; bits over no bank"
+    listing(tables.printed_table(lines), units)
 
 
 @verbs.command()
-def compare(
-    first: Annotated[str, typer.Argument(help="Result file, or name of a shipped one.")],
-    second: Annotated[str, typer.Argument(help="The one that is taken off.")],
-    as_json: Json = False,
-):
-    """Two results on the same questions: the difference, its interval, and the p of a permutation test."""
+def compare(first: Result, second: Result, as_json: Json = False) -> None:
+    """The first result minus the second, on the same questions: the interval, and the p of a permutation test."""
     from lmem.evaluation import tables
 
     found = tables.compare(first, second)

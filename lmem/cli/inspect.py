@@ -1,15 +1,13 @@
-"""Verbs that look: what is here and how well it reads, and which methods there are."""
+"""Verbs that inspect: what is here and how well it reads, which methods there are, whether banks collapse."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from lmem.cli.options import BackboneName, Json, Seed
+from lmem.cli.options import BackboneName, Json, Out, OutFile, Seed, opt
 from lmem.cli.printing import dump, show
-from lmem.utils.files import expect_file
 
 verbs = typer.Typer()
 
@@ -17,13 +15,10 @@ verbs = typer.Typer()
 @verbs.command()
 def doctor(
     questions: int = 200,
-    backbone: Annotated[str, typer.Option(help="A nano of your own: its folder.")] = "nano",
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Result file to write, with all figures.", callback=expect_file),
-    ] = None,
+    backbone: Annotated[str, opt("A nano of your own: its folder.")] = "nano",
+    out: Out = None,
     as_json: Json = False,
-):
+) -> None:
     """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
     import torch
 
@@ -36,41 +31,37 @@ def doctor(
     with_evidence = reading.measure(nano, questions, evidence=True)
     without = reading.measure(nano, questions, evidence=False)
     if out:
-        full = {"backbone": "nano", "turns": reading.TURNS, "with_evidence": with_evidence}
-        full |= {
+        full = {
+            "backbone": "nano",
+            "turns": reading.TURNS,
+            "with_evidence": with_evidence,
             "without_evidence": without,
             "alike": reading.measure(nano, questions, alike=True),
             "fingerprint": nano.fingerprint,
             "versions": provenance.versions(),
         }
         results.save(full, out)
-    show(
-        {
-            "versions": provenance.versions(),
-            "machine": provenance.machine(),
-            "nano": {
-                "fingerprint": nano.fingerprint[:16],
-                "with_evidence": with_evidence["em"],
-                "without_evidence": without["em"],
-                "best_guess": without["best_guess"],
-                "questions": questions,
-            },
-        },
-        as_json,
-        "lmem doctor",
-    )
+    scores = {
+        "fingerprint": nano.fingerprint[:16],
+        "with_evidence": with_evidence["em"],
+        "without_evidence": without["em"],
+        "best_guess": without["best_guess"],
+        "questions": questions,
+    }
+    here = {"versions": provenance.versions(), "machine": provenance.machine()}
+    show({**here, "nano": scores}, as_json, "lmem doctor")
 
 
 @verbs.command()
 def methods(
     shape: Annotated[
-        str | None, typer.Option(help="A published size, flan-t5-small to flan-t5-xxl, no weights.")
+        str | None, opt("A published size, flan-t5-small to flan-t5-xxl, no weights.")
     ] = None,
     backbone: BackboneName = "nano",
-    scale: Annotated[float, typer.Option(help="1 is 64 rows, 10 is 640.")] = 1,
-    grid: Annotated[bool, typer.Option(help="Every write with every read that fits.")] = False,
+    scale: Annotated[float, opt("1 is 64 rows, 10 is 640.")] = 1,
+    grid: Annotated[bool, opt("Every write with every read that fits.")] = False,
     as_json: Json = False,
-):
+) -> None:
     """The methods there are: what is written and read where, and how many numbers of it learn."""
     from lmem.backbone.backbone import load_backbone
     from lmem.memory import methods as known
@@ -91,18 +82,15 @@ def methods(
 
 @verbs.command()
 def collapse(
-    out: Annotated[
-        Path,
-        typer.Option(help="Result file to write; it holds numbers only.", callback=expect_file),
-    ],
-    data: Annotated[str, typer.Option(help='"locomo", or a file in its form.')] = "locomo",
+    out: OutFile,
+    data: Annotated[str, opt('"locomo", or a file in its form.')] = "locomo",
     conversation: Annotated[
-        str | None, typer.Option(help="Its id; default: the first of the test split.")
+        str | None, opt("Its id; default: the first of the test split.")
     ] = None,
     backbone: BackboneName = "nano",
     seed: Seed = 0,
     as_json: Json = False,
-):
+) -> None:
     """Is a bank collapsing? Effective rank, distinct rows, norms along one conversation, for six banks."""
     from lmem.analysis import collapse as measured
     from lmem.backbone.backbone import load_backbone
@@ -110,9 +98,9 @@ def collapse(
 
     found = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
     results.save(found, out)
-    last = {name: seen[-1] for name, seen in measured.by_turn(found).items()}
-    shown = {
-        name: {key: one[key] for key in ("rank", "distinct", "cosine", "middle")}
-        for name, one in last.items()
+    names = ("rank", "distinct", "cosine", "middle")
+    banks = {
+        bank: {name: seen[-1][name] for name in names}
+        for bank, seen in measured.by_turn(found).items()
     }
-    show({"file": str(out), "turns": found["turns"], **shown}, as_json, "lmem collapse")
+    show({"file": str(out), "turns": found["turns"], **banks}, as_json, "lmem collapse")

@@ -7,64 +7,60 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from lmem.cli.options import Json, Out, Seed
+from lmem.cli.options import Json, Out, ProfileName, Seed, given, opt
 from lmem.cli.printing import dump, listing, show
 from lmem.errors import InputError
 
 verbs = typer.Typer()
 
-ProfileName = Annotated[
-    str | None, typer.Option(help='"cpu", "t4", "a100" or "h200"; default: by what is here.')
-]
-
-PLANNED = ("backbone", "profile", "fits", "total, GiB", "of, GiB", "training, minutes", "one adapter, minutes")  # fmt: skip
+PLANNED = ("backbone", "profile", "fits", "total, GiB", "of, GiB", "training, minutes")
+PLANNED += ("one adapter, minutes",)
 
 
 @verbs.command()
 def plan(
     backbone: Annotated[
-        str, typer.Option(help="A published size, nano, or a folder; no weights are needed.")
+        str, opt("A published size, nano, or a folder; no weights are needed.")
     ] = "google/flan-t5-xl",
     profile: ProfileName = None,
     data: Annotated[
-        str, typer.Option(help='"locomo", by its counts, or a file in its form, by its words.')
+        str, opt('"locomo", by its counts, or a file in its form, by its words.')
     ] = "locomo",
     method: str = "m3",
     scale: float = 1,
-    dtype: Annotated[str | None, typer.Option(help="Over the profile's: bfloat16.")] = None,
-    memory: Annotated[float | None, typer.Option(help="GiB, over the profile's.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Questions side by side.")] = None,
+    dtype: Annotated[str | None, opt("Over the profile's: bfloat16.")] = None,
+    memory: Annotated[float | None, opt("GiB, over the profile's.")] = None,
+    batch: Annotated[int | None, opt("Questions that are processed together.")] = None,
     every: Annotated[
-        bool, typer.Option("--all", help="Every published size on every card, in some minutes.")
+        bool, opt("Every published size on every card, in some minutes.", "--all")
     ] = False,
     out: Out = None,
     as_json: Json = False,
-):
+) -> None:
     """Memory by part, time by phase, and whether it fits: from the configuration alone."""
     from lmem.evaluation import results
     from lmem.experiments.planning import plan as planning
-    from lmem.experiments.planning.profiles import Profile
+    from lmem.experiments.planning.machine import MachineProfile, this_machine
+    from lmem.experiments.planning.workload import workload_of_data
     from lmem.utils import provenance
+    from lmem.viz.plans import table
 
     begun = time.perf_counter()
-    given = {"dtype": dtype, "memory": memory, "batch": batch}
-    given = {name: value for name, value in given.items() if value is not None}
-    load = planning.load_of(data)
+    changes = given(dtype=dtype, memory=memory, batch=batch)
+    workload = workload_of_data(data)
     if every:
-        if given or profile:
+        if changes or profile:
             raise InputError("--all takes every profile as it is: expected no setting of one")
-        found = planning.grid(load=load, method=method, scale=scale)
+        found = planning.grid(workload=workload, method=method, scale=scale)
     else:
-        chosen = Profile.of(profile or planning.here(), **given)
-        found = planning.plan(backbone, chosen, load, method, scale)
+        machine = MachineProfile.of(profile or this_machine(), **changes)
+        found = planning.plan(backbone, machine, workload, method, scale)
     if out:
-        taken = {"planning": time.perf_counter() - begun}
-        results.save({"data": data, **found, "provenance": provenance.provenance(None, taken)}, out)
+        taken = provenance.provenance(None, {"planning": time.perf_counter() - begun})
+        results.save({"data": data, **found, "provenance": taken}, out)
     if as_json:
         return dump(found)
     if every:
-        from lmem.viz.plans import table
-
         rows = [{name: row[name] for name in PLANNED} for row in table(found)]
         return listing(rows, f"lmem plan --all: {found['method']}, {found['rows']} rows")
     notes = found.pop("notes")
@@ -75,41 +71,33 @@ def plan(
 
 @verbs.command()
 def reproduce(
-    out: Annotated[Path, typer.Option(help="Folder; what is there is skipped.")],
-    backbone: Annotated[str, typer.Option(help="An id on the hub, or a folder.")] = (
-        "google/flan-t5-xl"
-    ),
-    data: Annotated[str, typer.Option(help='"locomo", or a file in its form.')] = "locomo",
+    out: Annotated[Path, opt("Folder; what is there is skipped.")],
+    backbone: Annotated[str, opt("An id on the hub, or a folder.")] = "google/flan-t5-xl",
+    data: Annotated[str, opt('"locomo", or a file in its form.')] = "locomo",
     profile: ProfileName = None,
     short: Annotated[
-        bool, typer.Option("--short", help="A check of the path: its figures mean nothing.")
+        bool, opt("A check of the path: its figures mean nothing.", "--short")
     ] = False,
-    part: Annotated[
-        str | None, typer.Option(help="I/N: of all cells only every N-th, from the I-th.")
-    ] = None,
-    controls: Annotated[str, typer.Option(help="Conditions, as in lmem evaluate.")] = "all",
+    part: Annotated[str | None, opt("I/N: of all cells only every N-th, from the I-th.")] = None,
+    controls: Annotated[str, opt("Conditions, as in lmem evaluate.")] = "all",
     constant: Annotated[
-        bool | None, typer.Option(help="Train the trained constant beside each adapter.")
+        bool | None, opt("Train the trained constant in addition to each adapter.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Instead of 10 epochs.")] = None,
-    turns: Annotated[int | None, typer.Option(help="Of each conversation, at most.")] = None,
-    questions: Annotated[int | None, typer.Option(help="Of each conversation, at most.")] = None,
+    steps: Annotated[int | None, opt("Instead of 10 epochs.")] = None,
+    turns: Annotated[int | None, opt("Of each conversation, at most.")] = None,
+    questions: Annotated[int | None, opt("Of each conversation, at most.")] = None,
     seed: Seed = 42,
     as_json: Json = False,
-):
-    """m1 to m6 and what was run instead, at 1x and 10x, and the paper's tables 2 to 5 beside ours."""
-    from lmem.experiments.planning import plan as planning
+) -> None:
+    """m1 to m6 and what was run instead, at 1x and 10x, and the paper's tables 2 to 5 next to ours."""
+    from lmem.experiments.planning.machine import this_machine
     from lmem.experiments.reproduce import ReproduceConfig
     from lmem.experiments.reproduce import reproduce as run
 
-    given = {"steps": steps, "turns": turns, "questions": questions, "constant": constant}
-    given = {name: value for name, value in given.items() if value is not None}
     make = ReproduceConfig.short if short else ReproduceConfig
-    config = make(
-        backbone=backbone, data=data, profile=profile or planning.here(), controls=controls,
-        seed=seed, **given,
-    )  # fmt: skip
-    report = run(config, out, part)
+    settings = given(steps=steps, turns=turns, questions=questions, constant=constant)
+    settings |= {"backbone": backbone, "data": data, "controls": controls, "seed": seed}
+    report = run(make(profile=profile or this_machine(), **settings), out, part)
     if as_json:
         return dump(report)
     Console().print((out / "tables.md").read_text(encoding="utf-8"), soft_wrap=True, markup=False)

@@ -1,11 +1,11 @@
-"""Verbs that make: the nano backbone, an adapter."""
+"""Verbs that train: the nano backbone, an adapter."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lmem.cli.options import BackboneName, DataName, Json, Seed, pairs
+from lmem.cli.options import BackboneName, DataName, Json, Seed, given, opt, pairs
 from lmem.cli.printing import show
 from lmem.errors import InputError
 from lmem.utils.files import expect_folder
@@ -15,70 +15,53 @@ verbs = typer.Typer()
 
 @verbs.command()
 def pretrain(
-    out: Annotated[
-        Path, typer.Option(help="Folder to write: weights, tokenizer, configuration, card.")
-    ],
-    steps: Annotated[int | None, typer.Option(help="Default: those of the shipped model.")] = None,
+    out: Annotated[Path, opt("Folder to write: weights, tokenizer, configuration, card.")],
+    steps: Annotated[int | None, opt("Default: those of the shipped model.")] = None,
     seed: Seed = 0,
-    fuse: Annotated[
-        bool, typer.Option("--compile", help="Twice as fast; needs a C++ compiler.")
-    ] = False,
+    fuse: Annotated[bool, opt("Twice as fast; needs a C++ compiler.", "--compile")] = False,
     as_json: Json = False,
-):
+) -> None:
     """Make the nano backbone from nothing: half an hour on 2 cores with --compile, else an hour."""
     from lmem.backbone import pretrain as making
-    from lmem.backbone.pretrain import PretrainConfig
 
     expect_folder(out)
-    asked = {"seed": seed, "compile": fuse} | ({} if steps is None else {"steps": steps})
-    config = PretrainConfig(**asked)
+    config = making.PretrainConfig(seed=seed, compile=fuse, **given(steps=steps))
     show(making.pretrain(out, config), as_json, "nano")
 
 
 @verbs.command()
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for the adapter.")],
+    out: Annotated[Path, opt("Folder for the adapter.")],
     method: str = "recent",
     scale: float = 1,
     backbone: BackboneName = "nano",
     data: DataName = "tinyworld",
-    conversations: Annotated[
-        int, typer.Option(help="Training conversations, if generated.")
-    ] = 1600,
-    turns: Annotated[
-        int, typer.Option(help="Turns of a training conversation, if generated.")
-    ] = 12,
-    preset: Annotated[
-        str, typer.Option(help='"lmem", or "paper" for the paper\'s own settings.')
-    ] = "lmem",
+    conversations: Annotated[int, opt("Training conversations, if generated.")] = 1600,
+    turns: Annotated[int, opt("Turns of a training conversation, if generated.")] = 12,
+    preset: Annotated[str, opt('"lmem", or "paper" for the paper\'s own settings.')] = "lmem",
     steps: int | None = None,
     batch: int | None = None,
     lr: float | None = None,
-    cuts: Annotated[
-        int | None, typer.Option(help="Ask at so many random points of a conversation too.")
-    ] = None,
-    rehearse: Annotated[
-        int, typer.Option(help="Steps of rehearsal first, for a keyed write (chapter 14).")
-    ] = 0,
+    cuts: Annotated[int | None, opt("Ask at so many random points of a conversation too.")] = None,
+    rehearse: Annotated[int, opt("Steps of rehearsal first, for a keyed write (chapter 14).")] = 0,
     validation: Annotated[
         int | None,
-        typer.Option(
-            help="Conversations apart, to keep the best weights by. [default: a fifth, at most 40; paper: none]"
+        opt(
+            "Other conversations that choose the weights. [default: a fifth, at most 40; paper: 0]"
         ),
     ] = None,
     patience: Annotated[
-        int | None,
-        typer.Option(help="Stop after so many checks without a better one; 0 never. [default: 3]"),
+        int | None, opt("Stop after so many checks without a better one; 0 never. [default: 3]")
     ] = None,
     constant: Annotated[
-        bool, typer.Option("--constant", help="A control: one bank that knows nothing, for all.")
+        bool, opt("A control: one bank without content, for all.", "--constant")
     ] = False,
-    write: Annotated[list[str] | None, typer.Option(help="Option of the write: gamma=0.99")] = None,
-    read: Annotated[list[str] | None, typer.Option(help="Option of the read: heads=4")] = None,
+    write: Annotated[list[str] | None, opt("Option of the write: gamma=0.99")] = None,
+    read: Annotated[list[str] | None, opt("Option of the read: heads=4")] = None,
     seed: Seed = 42,
     as_json: Json = False,
-):
-    """Train an adapter on a frozen backbone (Type 1). A run that was cut off goes on where it was."""
+) -> None:
+    """Train an adapter on a frozen backbone (Type 1). An interrupted run continues where it stopped."""
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
     from lmem.evaluation import results
@@ -93,28 +76,30 @@ def train(
     expect_folder(out)
     if preset not in ("lmem", "paper"):
         raise InputError(f'preset must be "lmem" or "paper", not {preset!r}')
-    given = {"steps": steps, "batch": batch, "lr": lr, "cuts": cuts, "patience": patience}
-    given = {name: value for name, value in given.items() if value is not None}
-    given |= {"seed": seed, "constant": constant}
+    changes = given(steps=steps, batch=batch, lr=lr, cuts=cuts, patience=patience)
+    changes |= {"seed": seed, "constant": constant}
     if steps is not None:
-        given["epochs"] = None
-    config = TrainConfig.paper(**given) if preset == "paper" else TrainConfig(**given)
+        changes["epochs"] = None
+    config = TrainConfig.paper(**changes) if preset == "paper" else TrainConfig(**changes)
     model = MemoryModel(load_backbone(backbone), method, scale, seed, pairs(write), pairs(read))
     if preset == "paper" and validation is None:
         validation = 0
     drawn, held = splits.for_training(data, conversations, turns, seed, validation, bool(rehearse))
-    rehearsed = {}
+    report = {}
     if rehearse:
-        learned = train_with_evidence(model, drawn, RehearsalConfig(steps=rehearse, seed=seed))
-        rehearsed = {"rehearsal": learned}
+    report: dict[str, Any] = {}
+    if rehearse:
+        settings = RehearsalConfig(steps=rehearse, seed=seed)
+        report["rehearsal"] = train_with_evidence(model, drawn, settings)
         freeze_retrieval(model)
-    report = fit(model, drawn, config, validation=held, folder=out / "run")
     losses, seconds = report.pop("losses"), report.pop("seconds")
-    about = {"method": model.method.name, "rows": model.rows, "backbone": backbone, "data": data}
-    about |= {
+    about = {
+        "method": model.method.name,
+        "rows": model.rows,
+        "backbone": backbone,
+        "data": data,
         "options": model.options,
         "settings": config.difference(),
-        **rehearsed,
         **report,
         "provenance": provenance.provenance(seed, seconds),
     }
@@ -122,5 +107,5 @@ def train(
         return
     model.save_pretrained(out)
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
-    (out / "run" / checkpoint.FILE).unlink()  # whole: nothing is left to go on with
+    (out / "run" / checkpoint.FILE).unlink()  # the run is complete
     show({"adapter": str(out), **about}, as_json, "lmem train")

@@ -19,7 +19,7 @@ from lmem.evaluation import results
 from lmem.evaluation.conditions import allowed
 from lmem.evaluation.evaluate import EvalConfig, evaluate
 from lmem.experiments.beside_paper import tables, written
-from lmem.experiments.planning.profiles import Profile
+from lmem.experiments.planning.machine import MachineProfile
 from lmem.experiments.sweep import Run
 from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig, train
@@ -33,7 +33,7 @@ class ReproduceConfig(Settings):
     """What all cells of the published experiment share.
 
     data       "locomo" or a file in its form
-    profile    a name out of PROFILES
+    profile    a name out of MACHINES
     controls   conditions of `lmem.evaluation.evaluate`
     constant   train the control "constant" beside each adapter too, which takes as long again
     steps      instead of the paper's 10 epochs
@@ -54,7 +54,7 @@ class ReproduceConfig(Settings):
     seed: int = 42
 
     def __post_init__(self):
-        Profile.of(self.profile)
+        MachineProfile.of(self.profile)
 
     @classmethod
     def short(cls, **changes):
@@ -112,7 +112,7 @@ def reproduce(config, out, part=None, progress=True):
     todo = [cell for cell in mine if not _there(out, cell, config)]
     report = {"done": [], "skipped": [cell.name for cell in mine if cell not in todo]}
     if todo:
-        profile = Profile.of(config.profile)
+        profile = MachineProfile.of(config.profile)
         backbone, tests, drawn = obtained(config, profile)
         backbone = cached(backbone, out / "latents")
         any_ = MemoryModel(backbone, "m3")

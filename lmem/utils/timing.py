@@ -1,15 +1,20 @@
-"""Wall time, processor time and peak memory of a piece of work."""
+"""Wall time, processor time, memory and speed of this machine, as benchmarks and plans measure them (chapter 15)."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux only
+MIB = 2**20
+PROCESS = Path("/proc/self")  # Linux only
+
+Work = Callable[[], object]
+Clock = Callable[[Work], float]
 
 
-def seconds(work, device="cpu"):
-    """Wall time of a call, to the end of what it started on a GPU."""
+def wall_seconds(work: Work, device: str | torch.device = "cpu") -> float:
+    """Return the wall time of a call in seconds, until everything that it started on a GPU has ended."""
     cuda = torch.device(device).type == "cuda"
     if cuda:
         torch.cuda.synchronize()
@@ -20,34 +25,72 @@ def seconds(work, device="cpu"):
     return time.perf_counter() - begun
 
 
-def own_seconds(work):
-    """Processor time of a call, that of all its threads: other programs on the machine do not count."""
+def cpu_seconds(work: Work) -> float:
+    """Return the processor time of a call in seconds, all threads added up; other programs do not count."""
     begun = time.process_time()
     work()
     return time.process_time() - begun
 
 
-def matrix_rate(device, dtype, size=1024, times=10):
-    """Floating-point operations a second of a square matrix product: the best of `times`."""
+def best_seconds(work: Work, clock: Clock, times: int) -> float:
+    """Return the shortest of `times` measurements, in seconds."""
+    return min(clock(work) for _ in range(times))
+
+
+def matrix_rate(
+    dtype: torch.dtype,
+    device: str | torch.device = "cpu",
+    size: int = 1024,
+    times: int = 10,
+    clock: Clock | None = None,
+) -> float:
+    """Return the floating-point operations per second of a square matrix product: the best of `times`."""
     a = torch.randn(size, size, device=device, dtype=dtype)
-    return 2 * size**3 / min(seconds(lambda: a @ a, device) for _ in range(times))
+    clock = clock or (lambda work: wall_seconds(work, device))
+    return 2 * size**3 / best_seconds(lambda: a @ a, clock, times)
 
 
-def reset_peak(device="cpu"):
-    """Start measuring peak memory anew; False where that cannot be done."""
+def copy_rate(
+    dtype: torch.dtype,
+    mib: int,
+    device: str | torch.device = "cpu",
+    times: int = 20,
+    clock: Clock | None = None,
+) -> float:
+    """Return the bytes per second of a sum that reads one tensor of `mib` MiB and writes another."""
+    x = torch.ones(mib * MIB // dtype.itemsize, device=device, dtype=dtype)
+    clock = clock or (lambda work: wall_seconds(work, device))
+    return 2 * mib * MIB / best_seconds(lambda: x + 1, clock, times)
+
+
+def reset_peak(device: str | torch.device = "cpu") -> bool:
+    """Start a new measurement of peak memory.
+
+    Returns:
+        False where this is not possible: without a GPU, on systems other than Linux.
+    """
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats()
         return True
     try:
-        RESET.write_text("5")
+        (PROCESS / "clear_refs").write_text("5")
     except OSError:
         return False
     return True
 
 
-def peak_mib(device="cpu"):
-    """Peak memory in MiB since `reset_peak`: of the device, else of this process with all that it holds."""
+def peak_mib(device: str | torch.device = "cpu") -> float:
+    """Return the peak memory in MiB since `reset_peak`: of the GPU, else of this whole process."""
     if torch.device(device).type == "cuda":
-        return round(torch.cuda.max_memory_allocated() / 2**20)
-    [line] = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM")]
-    return round(int(line.split()[1]) / 1024)
+        return torch.cuda.max_memory_allocated() / MIB
+    status = (PROCESS / "status").read_text().splitlines()
+    [line] = [line for line in status if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def memory_mib(device: str | torch.device = "cpu") -> float:
+    """Return the memory in MiB that is in use now: of the GPU, else of this whole process (Linux)."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.memory_allocated() / MIB
+    pages = int((PROCESS / "statm").read_text().split()[1])
+    return pages * 4096 / MIB

@@ -1,36 +1,40 @@
-"""What a pass costs, without doing it: on PyTorch's meta device tensors have a shape and no content (chapter 15).
+"""What a pass costs, counted without doing it: on PyTorch's meta device tensors have a shape and no content (chapter 15).
 
-    seconds = sum over operations of max(flop / rate, bytes / bandwidth) + overhead      bandwidth: near up to 8 MiB, far beyond
+    seconds = sum over operations of max(flop / rate, bytes / bandwidth) + overhead
 
-Every operation of a real forward and backward pass is seen as it goes by: how many multiplications it takes, how many bytes it
-reads and writes, and what is alive after it. So a plan needs no formula of its own for each method, and no weights.
+Every operation of a real forward and backward pass is observed: how many floating-point operations it takes, how many bytes it
+reads and writes, and what memory is in use after it. A plan therefore needs no formula of its own for each method, and no weights.
+Operations on up to 8 MiB run at the bandwidth of a cache, larger ones at that of the memory.
 """
 
 import weakref
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
-FLASH = (
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-)  # PyTorch counts only those of a GPU
-FLASH_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+aten = torch.ops.aten
+# PyTorch's own table of operations counts fused attention on GPUs only.
+FLASH = aten._scaled_dot_product_flash_attention_for_cpu
+FLASH_BACKWARD = aten._scaled_dot_product_flash_attention_for_cpu_backward
 CACHE = 8 * 2**20  # bytes
-ITEM = torch.ops.aten._local_scalar_dense.default
 
 
-class Machine(NamedTuple):
-    """How fast it is.
+class MachineSpeed(NamedTuple):
+    """How fast a machine is.
 
-    rate      operations a second of a matrix product
-    near, far bytes a second of an operation on few bytes, which a cache holds, and on many
-    overhead  seconds before any operation starts
+    Attributes:
+        rate: Floating-point operations per second of a matrix product.
+        near: Bytes per second of an operation on few bytes, which fit into a cache.
+        far: Bytes per second of an operation on many bytes.
+        overhead: Seconds before any operation starts.
     """
 
     rate: float
@@ -38,86 +42,108 @@ class Machine(NamedTuple):
     far: float
     overhead: float
 
+    def readable(self) -> dict[str, float]:
+        """Return the figures in units that are easy to read, as in result files."""
+        return {
+            "gflop_a_second": self.rate / 1e9,
+            "gb_a_second_near": self.near / 1e9,
+            "gb_a_second_far": self.far / 1e9,
+            "us_an_operation": self.overhead * 1e6,
+        }
+
 
 class Cost(NamedTuple):
-    """flop, moved: (ops,) operations and bytes of each; peak: bytes alive at most, weights not counted."""
+    """What a call costs.
+
+    Attributes:
+        flop: (operations,) floating-point operations of each.
+        moved: (operations,) bytes that each reads and writes.
+        peak: Bytes in use at most, weights not counted.
+    """
 
     flop: np.ndarray
     moved: np.ndarray
     peak: int
 
-    def seconds(self, machine):
-        """On this machine, one operation after the other."""
-        bandwidth = np.where(self.moved <= CACHE, machine.near, machine.far)
-        busy = np.maximum(self.flop / machine.rate, self.moved / bandwidth)
-        return float((busy + machine.overhead).sum())
+    def seconds(self, speed: MachineSpeed) -> float:
+        """Return the time on a machine of this speed, one operation after the other."""
+        bandwidth = np.where(self.moved <= CACHE, speed.near, speed.far)
+        busy = np.maximum(self.flop / speed.rate, self.moved / bandwidth)
+        return float((busy + speed.overhead).sum())
 
 
-def cost(work, *held):
-    """What a call costs, be it on the meta device or a real one; these modules' weights and these tensors are there already.
+def cost(work: Callable[[], object], *known: nn.Module | Tensor) -> Cost:
+    """Count what a call costs, on the meta device or on a real one.
 
-    A question that needs a content, such as "is all of this mask true?", is answered with no.
+    Args:
+        work: The call. On the meta device a question about content ("is all of this mask true?") is answered with no.
+        known: Modules and tensors whose memory is not counted.
     """
-    watch = _Watch(held)
-    with watch, _Fused():
+    counter = _OperationCounter(known)
+    with counter, _FusedAttention():
         work()
-    flop, moved = np.array(watch.ops, float).reshape(-1, 2).T
-    return Cost(flop, moved, watch.peak)
+    flop, moved = np.array(counter.operations, float).reshape(-1, 2).T
+    return Cost(flop, moved, counter.peak)
 
 
-def _tensors(held):
-    return [held] if isinstance(held, torch.Tensor) else [*held.parameters(), *held.buffers()]
+class _OperationCounter(TorchDispatchMode):
+    """Observes every operation: `operations` is a list of (flop, bytes), `peak` the bytes in use at most."""
 
-
-class _Watch(TorchDispatchMode):
-    def __init__(self, held):
+    def __init__(self, known: tuple[nn.Module | Tensor, ...]) -> None:
         super().__init__()
-        tensors = [t for one in held for t in _tensors(one)]
-        self.held = {t.untyped_storage()._cdata for t in tensors}
-        self.alive, self.now, self.peak, self.ops = {}, 0, 0, []
+        self.known = set()
+        for item in known:
+            state = [item] if isinstance(item, Tensor) else [*item.parameters(), *item.buffers()]
+            self.known |= {_storage(tensor) for tensor in state}
+        self.alive: dict[int, int] = {}  # bytes by storage
+        self.in_use = self.peak = 0
+        self.operations: list[tuple[int, int]] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is ITEM and args[0].is_meta:
+        if func is aten._local_scalar_dense.default and args[0].is_meta:
             return False
         out = func(*args, **kwargs)
-        made = [t for t in tree_leaves(out) if isinstance(t, torch.Tensor)]
-        given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
-        known = {t.untyped_storage()._cdata for t in given}
-        fresh = any(t.untyped_storage()._cdata not in known for t in made)
+        outputs = [t for t in tree_leaves(out) if isinstance(t, Tensor)]
+        inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
         moved = 0
-        if fresh or func._schema.is_mutable:  # a view moves nothing
-            moved = sum(t.numel() * t.element_size() for t in (*made, *given))
-        self.ops.append((_flop(func.overloadpacket, args, kwargs, out), moved))
-        for tensor in made:
-            self._count(tensor.untyped_storage())
+        is_view = {_storage(t) for t in outputs} <= {_storage(t) for t in inputs}
+        if not is_view or func._schema.is_mutable:  # a view moves nothing
+            moved = sum(t.numel() * t.element_size() for t in (*outputs, *inputs))
+        self.operations.append((_flop(func.overloadpacket, args, kwargs, out), moved))
+        for tensor in outputs:
+            self._allocate(tensor)
         return out
 
-    def _count(self, storage):
-        place = storage._cdata
-        if place not in self.alive and place not in self.held:
+    def _allocate(self, tensor: Tensor) -> None:
+        storage, place = tensor.untyped_storage(), _storage(tensor)
+        if place not in self.alive and place not in self.known:
             self.alive[place] = storage.nbytes()
-            self.now += storage.nbytes()
-            self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self._drop, place)
+            self.in_use += storage.nbytes()
+            self.peak = max(self.peak, self.in_use)
+            weakref.finalize(storage, self._free, place)
 
-    def _drop(self, place):
-        self.now -= self.alive.pop(place, 0)
+    def _free(self, place: int) -> None:
+        self.in_use -= self.alive.pop(place, 0)
 
 
-def _flop(packet, args, kwargs, out):
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _flop(packet: Any, args: Any, kwargs: Any, out: Any) -> int:
     if packet is FLASH:
         return sdpa_flop_count(*(t.shape for t in args[:3]))
     if packet is FLASH_BACKWARD:
         return sdpa_backward_flop_count(*(t.shape for t in args[:4]))
-    counter = flop_registry.get(packet)
-    return counter(*args, **kwargs, out_val=out) if counter else 0
+    count = flop_registry.get(packet)
+    return count(*args, **kwargs, out_val=out) if count else 0
 
 
-class _Fused(TorchFunctionMode):
-    """Attention as a fused kernel does it, which never holds all shares at once; the meta device would take it apart."""
+class _FusedAttention(TorchFunctionMode):
+    """Runs attention as a fused kernel, which never stores all weights; the meta device would decompose it."""
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is not scaled_dot_product_attention or not args[0].is_meta:
             return func(*args, **kwargs)
@@ -127,5 +153,5 @@ class _Fused(TorchFunctionMode):
             if mask.dtype == torch.bool:
                 mask = mask.to(query.dtype)
             mask = mask.expand(*query.shape[:3], key.shape[2])
-        fused = torch.ops.aten._scaled_dot_product_efficient_attention
+        fused = aten._scaled_dot_product_efficient_attention
         return fused(query, key, value, mask, torch.is_grad_enabled(), scale=kwargs.get("scale"))[0]

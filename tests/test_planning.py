@@ -12,20 +12,27 @@ from helpers import lmem, make
 
 from lmem.backbone.backbone import load_backbone
 from lmem.bench.plan import bench_plan
+from lmem.data import tinyworld
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.conditions import Battery
 from lmem.evaluation.evaluate import EvalConfig
-from lmem.experiments.planning import plan
-from lmem.experiments.planning.meta_model import Sketch, bare, from_config
-from lmem.experiments.planning.op_cost import Cost, Machine, cost
-from lmem.experiments.planning.profiles import Load, Profile
+from lmem.experiments.planning import machine, plan
+from lmem.experiments.planning.machine import MachineProfile
+from lmem.experiments.planning.meta_model import (
+    MetaMethod,
+    build_without_weights,
+    load_without_weights,
+)
+from lmem.experiments.planning.op_cost import Cost, MachineSpeed, cost
+from lmem.experiments.planning.plan import PlannedUnit
+from lmem.experiments.planning.workload import Workload, workload_of_data
 from lmem.memory import methods
 from lmem.training.train import TrainConfig
 
 SHIPPED = [name for name in results.names() if name.startswith("bench/plan-")]
-MACHINE = Machine(1e11, 1e10, 1e10, 1e-5)
-FEW = Load(
+SPEED = MachineSpeed(1e11, 1e10, 1e10, 1e-5)
+FEW = Workload(
     train=(2, 40, 20), train_questions=8, test=(2, 40, 20), test_questions=8, turn=10.0, question=8.0,
     answer=3.0, padded=4, knowledge=4, deleted=40,
 )  # fmt: skip
@@ -52,37 +59,37 @@ def test_operations_bytes_and_peaks_by_hand():
 
 def test_seconds_are_those_of_the_slower_of_both():
     found = Cost(torch.tensor([100.0, 0.0]).numpy(), torch.tensor([10.0, 40.0]).numpy(), 0)
-    assert found.seconds(Machine(10.0, 2.0, 1.0, 1.0)) == (10 + 1) + (20 + 1)
+    assert found.seconds(MachineSpeed(10.0, 2.0, 1.0, 1.0)) == (10 + 1) + (20 + 1)
     far = Cost(torch.tensor([0.0]).numpy(), torch.tensor([2.0**24]).numpy(), 0)
-    assert far.seconds(Machine(1.0, 2.0**24, 2.0**23, 0.0)) == 2
+    assert far.seconds(MachineSpeed(1.0, 2.0**24, 2.0**23, 0.0)) == 2
 
 
-def test_a_sketch_counts_what_the_real_model_does(tiny):
+def test_units_without_weights_cost_what_real_ones_do(tiny):
     """Meta and real: the same operations of matrix products, and memory within a tenth."""
     model = make(tiny, "m2")
-    sketch = Sketch(from_config(tiny.model.config), "m2", 0.5)
+    meta = MetaMethod(build_without_weights(tiny.model.config), "m2", 0.5)
     ids = torch.ones(4, 9, dtype=torch.long)
     mask = ids.clone()
     mask[:, -2:] = 0
     with torch.no_grad():
         real = cost(lambda: tiny.encoder(input_ids=ids, attention_mask=mask), tiny.model)
-    planned = sketch.encode(4, 9)
+    planned = meta.encode_cost(4, 9)
     assert planned.flop.sum() == real.flop.sum()
     assert planned.peak == pytest.approx(real.peak, rel=0.1)
-    turn = sketch.turn(3, 7)
+    turn = meta.write_cost(3, 7)
     state, latents = model.write_rule.start(3), torch.ones(3, 7, tiny.width)
     with torch.no_grad():
         real = cost(
             lambda: model.write_rule(state, latents, torch.ones(3, 7)), model, latents, *state
         )
     assert turn.flop.sum() == real.flop.sum()
-    assert sketch.step(4, 8, 3, 4).flop.sum() > sketch.bits(4, 8, 3, 4).flop.sum()
+    assert meta.step_cost(4, FEW).flop.sum() > meta.bits_cost(4, FEW).flop.sum()
 
 
 @pytest.mark.parametrize("method", [m.name for m in methods.METHODS if m.write])
 def test_every_method_has_a_plan(tiny_folder, method):
     found = plan.plan(
-        str(tiny_folder), Profile.of("cpu", batch=4), FEW, method, 0.5, machine=MACHINE
+        str(tiny_folder), MachineProfile.of("cpu", batch=4), FEW, method, 0.5, speed=SPEED
     )
     model = make_of(tiny_folder, method)
     stored = sum(t.numel() * t.element_size() for t in model.state_dict().values()) / 2**20
@@ -96,24 +103,26 @@ def test_every_method_has_a_plan(tiny_folder, method):
     assert found["fits"]
 
 
-class Unit:
-    """A piece of a run that takes so many seconds, and so many bytes at its peak."""
+class FixedCost:
+    """A cost of so many seconds on every machine, and so many bytes at its peak."""
 
     def __init__(self, seconds, peak=0):
         self.took, self.peak = seconds, peak
 
-    def seconds(self, machine):
+    def seconds(self, speed):
         return self.took
 
 
 def test_pieces_times_counts_by_hand(tiny, conversations):
     """FEW: 2 conversations of 40 turns in all and 20 at most to train on, as many to test, 8 questions each."""
-    found = {
+    costs = {
         "encode": (2.0, 4), "write": (3.0, 2), "deleted": (1.0, 2), "step": (6.0, 3), "answer": (4.0, 2), "bits": (1.0, 2),
         "source": (1.0, 1), "text": (3.0, 1),
     }  # fmt: skip
-    units = {name: (Unit(took, 1000 * took), n) for name, (took, n) in found.items()}
-    seconds = plan.time_of(FEW, units, None, TrainConfig.paper(epochs=1, batch=4), MACHINE)
+    units = {
+        name: PlannedUnit(FixedCost(took, 1000 * took), n) for name, (took, n) in costs.items()
+    }
+    seconds = plan.time_of(FEW, units, TrainConfig.paper(epochs=1, batch=4), SPEED)
     assert seconds == {
         "encode": 0.5 * (40 + 40),
         "write": 3.0
@@ -125,7 +134,9 @@ def test_pieces_times_counts_by_hand(tiny, conversations):
         "knowledge": 4 * 2.0,
     }
     model = make(tiny, "m2")  # 32 rows
-    memory = plan.memory_of(Sketch(from_config(tiny.model.config), "m2", 0.5), FEW, units)
+    memory = plan.memory_of(
+        MetaMethod(build_without_weights(tiny.model.config), "m2", 0.5), FEW, units
+    )
     one = 32 * tiny.width * 4 + 8 * 32
     learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
     held = max(64 * 2 * 10, 40 * 10 + 8 * 8) * tiny.width * 4  # a window of 64 turns of both
@@ -149,20 +160,20 @@ def make_of(folder, method):
 
 def test_the_published_sizes_are_what_they_weigh():
     """Flan-T5-XL has 2.85 billion weights: 10.6 GiB in float32, half of it in bfloat16; no weight is made."""
-    model = bare("google/flan-t5-xl")
+    model = load_without_weights("google/flan-t5-xl")
     n = sum(p.numel() for p in model.parameters())
     assert n == pytest.approx(2.85e9, rel=0.01)
     assert {p.device.type for p in model.parameters()} == {"meta"}
-    half = bare("flan-t5-xl", "bfloat16")
+    half = load_without_weights("flan-t5-xl", "bfloat16")
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
 
 
 def test_what_fits_and_what_does_not():
-    xl = plan.plan("google/flan-t5-xl", Profile.of("t4"), FEW, machine=MACHINE)
+    xl = plan.plan("google/flan-t5-xl", MachineProfile.of("t4"), FEW, speed=SPEED)
     assert xl["memory_mib"]["weights"] == pytest.approx(2.85e9 * 4 / 2**20, rel=0.01)
     assert any("t4 is meant for flan-t5-large at most" in note for note in xl["notes"])
     assert any("no figure of this profile was measured" in note for note in xl["notes"])
-    small = plan.plan("google/flan-t5-small", Profile.of("t4", memory=0.2), FEW, machine=MACHINE)
+    small = plan.plan("google/flan-t5-small", MachineProfile.of("t4", memory=0.2), FEW, speed=SPEED)
     assert not small["fits"]
     assert any("more than the 0.2 GiB" in note for note in small["notes"])
     assert small["dtype"] == "float32"
@@ -173,7 +184,7 @@ def test_no_network_and_no_weights_are_needed(monkeypatch, capsys):
         raise AssertionError("the network was asked")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(plan, "measured", lambda dtype: MACHINE)
+    monkeypatch.setattr(machine, "measure_speed", lambda dtype: SPEED)
     code, out, _ = lmem(
         capsys, "plan", "--backbone", "nano", "--profile", "cpu", "--batch", 8, "--json"
     )
@@ -209,17 +220,15 @@ def test_all_sizes_on_all_cards_become_one_file(tmp_path, capsys, monkeypatch):
     assert "expected no setting" in err
 
 
-def test_a_file_s_load_is_counted(tmp_path):
-    from lmem.data import tinyworld
-
+def test_the_workload_of_a_file_is_counted(tmp_path):
     world = tinyworld.World(turns=16, questions=4)
     path = tmp_path / "w.json"
     results.save([tinyworld.sample("plan", i, world, twin=False) for i in range(3)], path)
-    load = plan.load_of(str(path))
+    load = workload_of_data(str(path))
     assert load.train == (2, 32, 16)
     assert load.test == (1, 16, 16)
     assert load.turn > 5
-    assert plan.load_of("locomo") == Load()
+    assert workload_of_data("locomo") == Workload()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -251,7 +260,7 @@ def test_a_plan_is_measured_here_and_now(tiny, tiny_folder, conversations):
         if sys.platform == "linux":
             raise
         pytest.skip(f"{error}; runs on Linux")
-    assert [row["phase"] for row in found["phases"]] == [
+    assert [row["phase"] for row in found["by_phase"]] == [
         "encode",
         "write",
         "step",
@@ -259,7 +268,7 @@ def test_a_plan_is_measured_here_and_now(tiny, tiny_folder, conversations):
         "text",
         "bits",
     ]
-    assert all(row["ms"] > 0 and row["planned_ms"] > 0 for row in found["phases"])
+    assert all(row["ms"] > 0 and row["planned_ms"] > 0 for row in found["by_phase"])
     memory = found["memory_mib"]
     assert memory["planned"]["weights"] == memory["measured"]["weights"]
     assert 0.3 < memory["planned"]["total"] / memory["measured"]["total"] < 3
