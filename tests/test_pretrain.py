@@ -97,7 +97,6 @@ def test_pretraining_writes_a_folder_that_loads(tmp_path, monkeypatch):
     assert saved["config"]["steps"] == 3
     assert load_backbone(tmp_path / "n").width == 32
     card = (tmp_path / "n" / "README.md").read_text()
-    assert "of questions beside turns that tell the same relation" in card
     assert "{" not in card
     asked = [how for dtype, how in measured if dtype == torch.float32]
     assert {"evidence": True} in asked
