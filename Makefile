@@ -8,7 +8,7 @@ export TOKENIZERS_PARALLELISM = false
 ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 # pytest's tests and notebooks, and how they are shared out: a notebook's cells stay in one worker
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --nbval
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval
 
 .PHONY: help book test test-full lab lint types notebooks editions site clean
 

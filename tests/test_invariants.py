@@ -139,7 +139,7 @@ def test_an_empty_bank_is_no_memory(model, talk, questions):
     assert torch.equal(logits(model, bank, questions, ablate="masked"), before)
 
 
-def test_null_rows_change_the_logits_only_where_they_take_attention(model, talk, questions):
+def test_null_rows_are_a_mode_of_their_own(model, talk, questions):
     """Zero rows get a share of the attention at a row site; in a branch of their own they add exactly nothing."""
     bank = model.write(model.new_bank(), talk)
     change = logits(model, bank, questions, ablate="null_rows") - bare(model, questions)
@@ -147,7 +147,8 @@ def test_null_rows_change_the_logits_only_where_they_take_attention(model, talk,
     assert (largest == 0) if model.read.site == "decoder_layer" else (largest > 1e-3)
 
 
-def test_an_untrained_adapter_is_silent_where_the_table_says_so(model, talk, questions):
+def test_start_values(model, talk, questions):
+    """An untrained adapter changes nothing exactly where the table of methods says "silent"."""
     fresh = sibling(model)
     bank = fresh.write(fresh.new_bank(), talk)
     difference = (logits(fresh, bank, questions) - bare(fresh, questions)).abs().max()
