@@ -8,16 +8,17 @@ export TOKENIZERS_PARALLELISM = false
 ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 # pytest's tests and notebooks, and how they are shared out: a notebook's cells stay in one worker
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --nbval
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval
 
-.PHONY: help book test test-full lab lint notebooks editions site clean
+.PHONY: help book test test-full lab lint types notebooks editions site clean
 
 help:
 	@echo "make book       install, run a short demonstration and chapter 1, build the site"
-	@echo "make test       install, run all tests and compare every notebook's outputs"
+	@echo "make test       install, lint, check types, run all tests and compare every notebook's outputs"
 	@echo "make test-full  the same, and every chapter from the wheel alone, in both editions, and with plain arithmetic"
 	@echo "make lab        open the notebooks in JupyterLab"
 	@echo "make lint       ruff, linter and formatter"
+	@echo "make types      basedpyright, in basic mode"
 	@echo "make notebooks  run all notebooks again and store their outputs"
 	@echo "make editions   the students' notebooks, without solutions, and those with solutions, in _build/editions"
 
@@ -37,11 +38,11 @@ site: $(READY)
 	@echo
 	@echo "The book: open _build/site/_build/html/index.html"
 
-test: $(READY)
+test: lint types
 	$(ONE) $(PYTEST) tests notebooks
 
 # another processor is simulated by PyTorch's kernels for one without vector instructions: stored outputs must not change
-test-full: $(READY)
+test-full: lint types
 	$(ONE) $(PYTEST) -m 'not network and not gpu' tests notebooks
 	$(ONE) ATEN_CPU_CAPABILITY=default $(PYTEST) notebooks
 
@@ -51,6 +52,9 @@ lab: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 
 notebooks: $(READY)
 	$(ONE) $(BIN)/python book/tools/notebooks.py refresh notebooks/*.ipynb

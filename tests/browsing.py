@@ -9,21 +9,31 @@ import json
 import shutil
 import threading
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)  # fmt: skip
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
 DRIVER = shutil.which("chromedriver")
 needs_browser = pytest.mark.skipif(
     not (BROWSER and DRIVER),
     reason="no Chromium with its driver here: apt-get install chromium chromium-driver",
 )
 FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
     # whatever is not this machine cannot be found, so that asking for it is an error on the console
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
+)
 READY = """
 const [unfold, done] = arguments, since = Date.now();
 const look = () => {
@@ -92,19 +102,18 @@ def visit(driver, address, unfold=False):
 
 def complaints(driver):
     """What went wrong since the last call: errors on the console, requests that failed or asked another machine."""
-    found = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
-    asked = {}
+    errors = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    urls = {}
     for entry in driver.get_log("performance"):
         message = json.loads(entry["message"])["message"]
-        kind, told = message["method"], message["params"]
-        if kind == "Network.requestWillBeSent":
-            asked[told["requestId"]] = told["request"]["url"]
-            if told["request"]["url"].split(":")[0] in ("http", "https", "ws", "wss"):
-                host = told["request"]["url"].split("/")[2].split(":")[0]
-                if host != "127.0.0.1":
-                    found.append(f"asked another machine: {told['request']['url']}")
-        elif kind == "Network.loadingFailed" and not told.get("canceled"):
-            found.append(f"failed: {asked.get(told['requestId'])} {told['errorText']}")
-        elif kind == "Network.responseReceived" and told["response"]["status"] >= 400:
-            found.append(f"{told['response']['status']}: {told['response']['url']}")
-    return found
+        event, details = message["method"], message["params"]
+        if event == "Network.requestWillBeSent":
+            url = urls[details["requestId"]] = details["request"]["url"]
+            parts = urlsplit(url)
+            if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
+                errors.append(f"asked another machine: {url}")
+        elif event == "Network.loadingFailed" and not details.get("canceled"):
+            errors.append(f"failed: {urls.get(details['requestId'])} {details['errorText']}")
+        elif event == "Network.responseReceived" and details["response"]["status"] >= 400:
+            errors.append(f"{details['response']['status']}: {details['response']['url']}")
+    return errors

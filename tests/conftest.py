@@ -1,11 +1,12 @@
-"""What several tests need: small backbones with random weights, the shipped one, LoCoMo's file."""
+"""What several test files need: backbones with random weights, the shipped one, and small conversations."""
 
-import json
+from functools import cache
 
 import pytest
 import torch
+from backbones import FAMILIES, save, untie
 from browsing import browser, served
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
@@ -34,24 +35,24 @@ def tiny(tiny_folder):
 
 @pytest.fixture(scope="session")
 def flan_folder(tmp_path_factory):
-    """Flan-T5-small's real configuration, random weights, a tokenizer trained on the spot.
-
-    transformers ties T5's head when it saves, whatever the configuration says; the released checkpoints hold a head of
-    their own, so one is written into this one.
-    """
+    """Flan-T5-small's real configuration, random weights, and a small tokenizer trained here."""
     folder = tmp_path_factory.mktemp("flan")
     config = T5Config(
-        vocab_size=32128, d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=6,
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-        pad_token_id=0, eos_token_id=1, decoder_start_token_id=0,
-    )  # fmt: skip
+        vocab_size=32128,
+        d_model=512,
+        d_kv=64,
+        d_ff=1024,
+        num_layers=8,
+        num_heads=6,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+    )
     torch.manual_seed(0)
     T5ForConditionalGeneration(config).save_pretrained(folder)
-    written = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(written | {"tie_word_embeddings": False}))
-    weights = load_file(folder / "model.safetensors")
-    weights["lm_head.weight"] = torch.randn(32128, 512) * 0.05
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    untie(folder, torch.randn(32128, 512) * 0.05)
 
     core = Tokenizer(models.Unigram())
     core.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -83,6 +84,24 @@ def nano():
     return load_backbone("nano")
 
 
+@pytest.fixture(scope="session")
+def family_folders(tmp_path_factory):
+    """{family: folder of a tiny random model}."""
+    return {family: save(family, tmp_path_factory.mktemp(family)) for family in FAMILIES}
+
+
+@pytest.fixture(scope="session")
+def backbone_of(family_folders, flan_folder):
+    """(name, precision) -> Backbone, loaded once: "nano", "flan", or a family."""
+    folders = {"nano": "nano", "flan": flan_folder, **family_folders}
+
+    @cache
+    def load(name, precision="float32"):
+        return load_backbone(folders[name], dtype=getattr(torch, precision))
+
+    return load
+
+
 TALK = [
     "Ana: I adopted a cat called Miro.",
     "Ben: How sweet!",
@@ -104,15 +123,15 @@ def questions():
 
 @pytest.fixture(scope="session")
 def conversations():
-    """Four small conversations with their twins."""
+    """Four small conversations with their counterfactual versions."""
     return locomo.parse(tinyworld.samples(4, "tests", tinyworld.World(turns=16)))
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     """A browser with a profile of its own."""
-    with browser(tmp_path_factory.mktemp("browser")) as found:
-        yield found
+    with browser(tmp_path_factory.mktemp("browser")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What tests share: a memory whose bank is seen, logits with and without it, how close is equal; a call of the command line."""
+"""What tests share: a model whose bank changes the logits, logits with and without it, tolerances, a call of the command line."""
 
 import sys
 
@@ -11,17 +11,16 @@ from lmem.memory.model import MemoryModel
 TARGET = "Cedar-Bay"
 
 
-def make(backbone, method, seed=3):
-    """A small bank, and the read's weights drawn away from their start."""
-    return away(MemoryModel(backbone, method, scale=0.5, seed=seed))
+def make(backbone, method, seed=3, write=None):
+    """A model with a small bank, and weights of the read that are not at their start."""
+    return away(MemoryModel(backbone, method, scale=0.5, seed=seed, write=write))
 
 
 def away(model, seed=0):
-    """The read's weights drawn anew, so large that a bank is seen in the logits."""
+    """Draw the read's weights, so large that a bank changes the logits; returns the model."""
     torch.manual_seed(seed)
-    scale = (
-        5.0 if model.method.write == "hebbian" else 1.0
-    )  # what a clamped matrix recalls is small
+    # what a clamped matrix recalls is small
+    scale = 5.0 if model.method.write == "hebbian" else 1.0
     with torch.no_grad():
         for weight in model.read.parameters():
             drawn = torch.randn_like(weight) / weight.shape[-1] ** 0.5 if weight.ndim > 1 else 1.0
@@ -45,26 +44,31 @@ def bare(model, questions):
         return backbone.model(**inputs, labels=labels).logits.float()
 
 
-def close(model, found, expected):
-    """Equal within the rounding of the backbone's type."""
-    coarse = model.backbone.dtype == torch.bfloat16
-    atol = 0.04 * expected.abs().max().item() if coarse else 1e-3
-    torch.testing.assert_close(found, expected, atol=atol, rtol=1e-2 if coarse else 1e-4)
+def coarse(model):
+    """True for a backbone in bfloat16."""
+    return model.backbone.dtype == torch.bfloat16
 
 
-def nearer(found, expected, other):
-    """Far nearer to what is expected than to what another bank gives, also where rounding is coarse."""
-    assert (found - expected).norm() < 0.25 * (found - other).norm()
+def close(model, actual, expected):
+    """Assert that they are equal within the rounding of the backbone's precision."""
+    atol = 0.04 * expected.abs().max().item() if coarse(model) else 1e-3
+    rtol = 1e-2 if coarse(model) else 1e-4
+    torch.testing.assert_close(actual, expected, atol=atol, rtol=rtol)
 
 
-def apart(found, expected):
-    """Some logit differs by more than 1e-2."""
-    assert (found - expected).abs().max() > 1e-2
+def nearer(actual, expected, wrong):
+    """Assert that they are far nearer to what is expected than to what another bank gives, in any precision."""
+    assert (actual - expected).norm() < 0.25 * (actual - wrong).norm()
 
 
-def changed(bank, other):
-    """The banks differ by more than a ten-thousandth of their size."""
-    assert bank.diff(other).norm() > 1e-4 * other.state.rows.norm()
+def apart(actual, reference):
+    """Assert that some logit differs by more than 1e-2."""
+    assert (actual - reference).abs().max() > 1e-2
+
+
+def changed(bank, before):
+    """Assert that the banks differ by more than a ten-thousandth of their size."""
+    assert bank.diff(before).norm() > 1e-4 * before.state.rows.norm()
 
 
 def by_hand(backbone, question):

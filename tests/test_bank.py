@@ -61,7 +61,8 @@ def test_pick_takes_banks_out_of_a_batch(model, talk):
     assert torch.equal(both.pick([1, 0]).state.rows[1], both.state.rows[0])
 
 
-DAMAGES = ["missing", "folder", "truncated", "text", "other tensors", "shapes", "nan", "one value"]
+DAMAGES = ["missing", "folder", "truncated", "text", "other tensors", "shapes", "nan"]
+DAMAGES += ["one value", "one turn"]
 DAMAGES += ["no metadata", "metadata is a list", "no owner", "another owner"]
 
 
@@ -88,6 +89,8 @@ def test_what_is_no_bank_is_refused(model, bank, tmp_path, damage):
             tensors["rows"][0, 0, 0] = float("nan")
         elif damage == "one value":
             tensors["rows"][0, 5, 0] += 1e-3
+        elif damage == "one turn":
+            tensors["written"][0, 0] -= 1
         elif damage == "no owner":
             del about["owner"]
         elif damage == "metadata is a list":
@@ -98,7 +101,12 @@ def test_what_is_no_bank_is_refused(model, bank, tmp_path, damage):
             about["digest"] = digest(tensors)
         known = None if damage == "no metadata" else {"lmem": json.dumps(about)}
         save_file(tensors, path, metadata=known)
-    said = {"shapes": r"\(B, R, D\)", "nan": "finite rows", "one value": "altered"}
+    said = {
+        "shapes": r"\(B, R, D\)",
+        "nan": "finite rows",
+        "one value": "altered",
+        "one turn": "altered",
+    }
     with pytest.raises(BankError, match=said.get(damage, "expected")):
         model.check(Bank.load(path))
 

@@ -133,7 +133,7 @@ def test_a_row_must_show_memory_from_the_evidence():
         verdict = chapter_17.row(row | change)
         assert verdict.state == "wrong"
         assert said in verdict.text
-    assert "the row that capstone.judge returns" in chapter_17.row(0.5).text
+    assert chapter_17.row(0.5).state == "wrong"
 
 
 def test_an_honest_choice():
@@ -143,4 +143,4 @@ def test_an_honest_choice():
 
     assert chapter_17.honest(honest).state == "right"
     peeking = chapter_17.honest(lambda validation, test: honest(test, test))
-    assert "choose by the validation scores alone" in peeking.text
+    assert peeking.state == "wrong"

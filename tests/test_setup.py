@@ -37,7 +37,15 @@ def test_pin_lies_in_the_range_that_the_package_asks_for(requirement):
 
 def test_newer_versions_are_allowed_unless_known_to_break():
     bounded = {r.name for r in WANTED if any(s.operator in ("<", "<=", "==") for s in r.specifier)}
-    tools = {"jupyter-book", "plotly", "nbval", "pytest", "ruff", "sphinx-mathjax-offline"}
+    tools = {
+        "basedpyright",
+        "jupyter-book",
+        "plotly",
+        "nbval",
+        "pytest",
+        "ruff",
+        "sphinx-mathjax-offline",
+    }
     assert bounded <= tools
     assert PROJECT["requires-python"] == ">=3.11"
 

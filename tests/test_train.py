@@ -1,7 +1,6 @@
 """Training: the adapter learns, the backbone does not change, a seed gives one result."""
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -163,7 +162,7 @@ def test_flan_t5s_form_goes_all_the_way(flan, conversations, tmp_path):
     report = train(
         model, conversations[:1], TrainConfig(steps=2, batch=2, warmup=1), progress=False
     )
-    assert report["loss"] > 0
+    assert len(report["losses"]) == report["steps"] == 2
     answer = model.answer(bank, "What is Ana's cat called?", max_new_tokens=3)
     model.save_pretrained(tmp_path / "a")
     again = MemoryModel.from_pretrained(tmp_path / "a")
@@ -394,7 +393,6 @@ def test_killed_and_started_again_it_ends_in_the_same_weights(tiny_folder, tmp_p
         if checkpoint.exists() or process.poll() is not None:
             break
         time.sleep(0.01)
-    time.sleep(random.random() / 2)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert checkpoint.exists()
@@ -499,7 +497,13 @@ def test_batches_continue_from_their_state():
 
 
 @pytest.mark.parametrize(
-    "method", [("gated+branch", "--write", "trainable=true"), ("m3",), ("m1",)], ids=lambda m: m[0]
+    "method",
+    [
+        ("gated+branch", "--write", "trainable=true"),
+        pytest.param(("m3",), marks=pytest.mark.full),
+        pytest.param(("m1",), marks=pytest.mark.full),
+    ],
+    ids=lambda m: m[0],
 )
 def test_two_processes_are_one(tiny_folder, tmp_path, method):
     """accelerate launch with two CPU processes: the same losses and weights as one, up to rounding."""

@@ -134,19 +134,29 @@ VARIANTS += [(name, {"trainable": True, "gamma": 0.7}) for name in PLAIN]
 VARIANTS += [("slots", {"k": 1}), ("slots", {"k": R}), ("attention", {"noise": 0.0})]
 
 
+def numbers(name, t, tokens, before, after, written):
+    """`written` after turn t, one conversation: t for every row that changed; recent rows move with their numbers."""
+    if name == "recent":
+        return np.concatenate([written, np.full(tokens, t)])[-R:]
+    return np.where((before != after).any(1), t, written)
+
+
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
 def test_equals_the_equation_in_numpy(name, options):
     write = rule(name, **options)
     state = write.start(B)
     for t in range(4):
         latents, mask = turn(t)
-        expected = [
-            NUMPY[name](write, p, z[m])
-            for p, z, m in zip(state.rows.numpy(), latents.numpy(), mask.numpy(), strict=True)
-        ]
+        rows, written = [], []
+        for b in range(B):
+            before, tokens = state.rows[b].numpy(), latents[b][mask[b]].numpy()
+            rows.append(NUMPY[name](write, before, tokens))
+            old = state.written[b].numpy()
+            written.append(numbers(name, t, len(tokens), before, rows[b], old))
         with torch.no_grad():
             state = write(state, latents, mask)
-        np.testing.assert_allclose(state.rows.numpy(), np.stack(expected), atol=1e-9, rtol=0)
+        np.testing.assert_allclose(state.rows.numpy(), np.stack(rows), atol=1e-9, rtol=0)
+        np.testing.assert_array_equal(state.written.numpy(), np.stack(written))
     assert state.turns.tolist() == [4] * B
 
 

@@ -85,13 +85,12 @@ def train(
     if preset == "paper" and validation is None:
         validation = 0
     drawn, held = splits.for_training(data, conversations, turns, seed, validation, bool(rehearse))
-    report = {}
-    if rehearse:
     report: dict[str, Any] = {}
     if rehearse:
         settings = RehearsalConfig(steps=rehearse, seed=seed)
         report["rehearsal"] = train_with_evidence(model, drawn, settings)
         freeze_retrieval(model)
+    report |= fit(model, drawn, config, validation=held, folder=out / "run")
     losses, seconds = report.pop("losses"), report.pop("seconds")
     about = {
         "method": model.method.name,
