@@ -140,7 +140,7 @@ def test_a_square_bank_by_hand():
 
 
 def test_the_table_says_what_each_turn_did(by_hand):
-    first, second = explorer.table(by_hand, TEXTS)
+    first, second = explorer.turn_rows(by_hand, TEXTS)
     # one row of norm sqrt(42) = 6.48 beside one of zeros
     assert first == {
         "turn": 1, "text": "Ana: I adopted a cat.", "rows changed": 1, "effective rank": "1.0",
@@ -185,7 +185,7 @@ def test_a_long_talk_at_full_size_stays_small(tiny, kind):
     alt = figure.layout.meta["alt"]
     assert "slider over 90 turns" in alt
     assert "effective rank" in alt
-    assert [row["turn"] for row in explorer.table(banks, talk)] == list(range(1, 91))
+    assert [row["turn"] for row in explorer.turn_rows(banks, talk)] == list(range(1, 91))
 
 
 def test_many_rows_are_put_together(tiny):

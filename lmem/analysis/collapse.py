@@ -83,7 +83,7 @@ def measure(backbone, data="locomo", conversation=None, banks=BANKS, seed=0):
 
 
 def looks(result):
-    """{name: list of looks}, as `lmem.viz.collapse.board` takes them, of a result of `measure`."""
+    """{name: list of looks}, as `lmem.viz.collapse.metrics_by_turn` takes them, of a result of `measure`."""
     return {
         name: [
             {"rows": bank["rows"], **dict(zip(bank["looks"], row, strict=True))}

@@ -21,7 +21,7 @@ PLACES = {
 class Step(NamedTuple):
     """What is seen after a step.
 
-    parts   boxes of `lmem.viz.diagram.way_of_a_turn`
+    parts   boxes of `lmem.viz.diagram.path_of_a_turn`
     symbol  of the tensor; letters, its axes; shape; norm, Frobenius
     text    what happened
     """

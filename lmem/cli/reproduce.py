@@ -63,9 +63,9 @@ def plan(
     if as_json:
         return dump(found)
     if every:
-        from lmem.viz.plans import table
+        from lmem.viz.plans import plan_rows
 
-        rows = [{name: row[name] for name in PLANNED} for row in table(found)]
+        rows = [{name: row[name] for name in PLANNED} for row in plan_rows(found)]
         return listing(rows, f"lmem plan --all: {found['method']}, {found['rows']} rows")
     notes = found.pop("notes")
     show(found, False, "lmem plan")
