@@ -63,8 +63,11 @@ def test_the_board_has_its_table(banks):
     looks = {name: [bank_metrics.look(bank) for bank in seen] for name, seen in banks.items()}
     rows = collapse.metric_rows(looks, (0, 6))
     assert [(row["bank"], row["turns written"]) for row in rows] == [
-        ("m3", 0), ("m3", 6), ("slots", 0), ("slots", 6),
-    ]  # fmt: skip
+        ("m3", 0),
+        ("m3", 6),
+        ("slots", 0),
+        ("slots", 6),
+    ]
     assert rows[0]["rows written so far, %"] == "0.0"
     assert rows[1]["effective rank"] == f"{looks['m3'][6]['rank']:.2f}"
 

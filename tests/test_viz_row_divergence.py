@@ -39,7 +39,12 @@ GROUPS = {
 
 def test_lines_stand_over_their_start_and_the_slider_changes_them():
     figure = row_divergence(GROUPS, "t", "rows: ")
-    assert [list(trace.y) for trace in figure.data[:4]] == [[1, 2, 3], [1, 2, 4], [1, 0.5, 0.25], [1, 0.5, 0.25]]  # fmt: skip
+    assert [list(trace.y) for trace in figure.data[:4]] == [
+        [1, 2, 3],
+        [1, 2, 4],
+        [1, 0.5, 0.25],
+        [1, 0.5, 0.25],
+    ]
     assert list(figure.data[0].x) == [0, 5, 10]
     assert [trace.line.color for trace in figure.data[:4:2]] == [DIVERGE, CONVERGE]
     assert [trace.line.dash for trace in figure.data[:2]] == ["solid", "dot"]
@@ -52,9 +57,12 @@ def test_it_is_said_in_words_and_in_numbers():
     alt = row_divergence(GROUPS, "t", "rows: ").layout.meta["alt"]
     assert "64 rows: 1 of 2 predicted to grow; in the end 0.25 to 3 times" in alt
     assert divergence_rows(GROUPS)[2] == {
-        "bank": "640 rows", "drawing": 0, "gain per turn": "0.950",
-        "distance in the end, times that at the start": "0.25", "predicted": "0.3",
-    }  # fmt: skip
+        "bank": "640 rows",
+        "drawing": 0,
+        "gain per turn": "0.950",
+        "distance in the end, times that at the start": "0.25",
+        "predicted": "0.3",
+    }
 
 
 @pytest.mark.parametrize("groups", [{}, {"a": []}, {**GROUPS, "b": GROUPS["64 rows"][:1]}])

@@ -44,7 +44,7 @@ def result_of(*questions):
             }
         rows.append(row)
     controls = ["right", "twin", "null_rows", "baseline"]
-    return {"questions": rows, "summary": summarise(rows, controls)}  # fmt: skip
+    return {"questions": rows, "summary": summarise(rows, controls)}
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_knowledge_has_both_sets_of_questions():
     assert list(found["no bank, all questions so far"].y) == [0.0, 12.5]
     # 11.04 - 7.34 = 3.70 after the first session
     assert list(found["paper, m2: first and last of its sessions"].y) == [3.7, 11.04]
-    assert figure.layout.xaxis.ticktext == ("1<br>n = 2", "2<br>n = 8")  # fmt: skip
+    assert figure.layout.xaxis.ticktext == ("1<br>n = 2", "2<br>n = 8")
 
 
 def test_tax_and_benefit_are_levels():
@@ -147,7 +147,7 @@ def test_the_ladder_at_two_sizes():
     assert figure.layout.yaxis.ticktext == ("as printed", "normalised")
     assert "normalised 30.0 at 10x" in figure.layout.meta["alt"]
     with pytest.raises(InputError, match="at least one step"):
-        score_plots.ladder([], "a title")  # fmt: skip
+        score_plots.ladder([], "a title")
 
 
 def test_capacity_keeps_another_measure_apart():
@@ -161,7 +161,7 @@ def test_capacity_keeps_another_measure_apart():
     assert list(drawn.y) == [11.91, 10.69]
     assert drawn.yaxis == "y3"
     assert figure.layout.yaxis3.title.text == "paper's recall rate, %"
-    assert len(score_plots.capacity(lines, "a title").data) == 2  # fmt: skip
+    assert len(score_plots.capacity(lines, "a title").data) == 2
 
 
 ZERO = {"mean": 0.0, "low": 0.0, "high": 0.0}
@@ -170,7 +170,11 @@ ZERO = {"mean": 0.0, "low": 0.0, "high": 0.0}
 def test_nine_lines_of_capacity_can_be_told_apart():
     one = [{"scale": 1.0, "memory": ZERO, "bits": ZERO}]
     variants = [f"m{i}{said}" for i in (2, 3, 6) for said in (", normalised", " gamma=1.0")]
-    figure = score_plots.capacity({name: one for name in ["m1", "m2", "m3", "m4", "m5", "m6", *variants]}, "t", {"m3": {1: 0.0}})  # fmt: skip
+    figure = score_plots.capacity(
+        {name: one for name in ["m1", "m2", "m3", "m4", "m5", "m6", *variants]},
+        "t",
+        {"m3": {1: 0.0}},
+    )
     looks = {t.name: (t.line.color, t.line.dash) for t in figure.data}
     assert len(set(looks.values())) == len(looks) == 13
     assert len({color for color, _ in looks.values()}) == 6

@@ -9,7 +9,10 @@ from lmem.viz.tables import table
 
 
 def test_cells_heads_and_sides():
-    rows = [{"bank": "a < b", "rank": "1.04 [0.9, 1.1]", "same": True}, {"bank": "10x", "rank": -2, "same": False}]  # fmt: skip
+    rows = [
+        {"bank": "a < b", "rank": "1.04 [0.9, 1.1]", "same": True},
+        {"bank": "10x", "rank": -2, "same": False},
+    ]
     root = ET.fromstring(table(rows, "after 60 turns").data)
     heads = [found for found in root.iter("th")]
     cells = [found for found in root.iter("td")]

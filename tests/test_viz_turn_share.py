@@ -53,8 +53,14 @@ def test_lags_and_counts_lie_over_each_other():
     assert drawn.layout.yaxis.type == "log"
     assert drawn.layout.xaxis.matches == "x2"
     assert list(drawn.layout.yaxis.ticktext) == [
-        "0.0001", "0.001", "0.01", "0.1", "1", "10", "100",
-    ]  # fmt: skip
+        "0.0001",
+        "0.001",
+        "0.01",
+        "0.1",
+        "1",
+        "10",
+        "100",
+    ]
     assert drawn.layout.meta["alt"].endswith("LoCoMo's 637 questions by lag: 28, 24, 60, 130, 395.")
     assert "halves 100% at lag 0" in drawn.layout.meta["alt"]
     assert drawn.to_json() == figure().to_json()
@@ -75,8 +81,13 @@ def test_a_long_way_is_drawn_with_few_points():
 def test_the_table_says_the_same():
     rows = turn_share.turn_share_rows(by_hand(), [0, 3], TEXTS, lags=(0, 2, 5))
     assert rows[0] == {
-        "turn": 1, "fact": "Ana: fact 0", "bank": "halves", "lag 0": "100%", "lag 2": "25%", "lag 5": "3.1%",
-    }  # fmt: skip
+        "turn": 1,
+        "fact": "Ana: fact 0",
+        "bank": "halves",
+        "lag 0": "100%",
+        "lag 2": "25%",
+        "lag 5": "3.1%",
+    }
     assert rows[1]["lag 2"] == "0%"
     assert rows[2]["lag 5"] == ""
     tiny = {"least": [torch.tensor([1e-7])]}

@@ -18,9 +18,16 @@ from lmem.viz.widgets import Chat, Compare, Forgetting, Watch
 from lmem.viz.widgets_write import Turns, choices
 
 ALLOWED = {
-    "VBoxModel", "HBoxModel", "HTMLModel", "TextModel", "ButtonModel", "DropdownModel", "IntSliderModel", "FloatSliderModel",
+    "VBoxModel",
+    "HBoxModel",
+    "HTMLModel",
+    "TextModel",
+    "ButtonModel",
+    "DropdownModel",
+    "IntSliderModel",
+    "FloatSliderModel",
     "SelectionSliderModel",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +210,13 @@ def test_every_number_moves_the_curve(shipped, conversation):
 def test_less_decay_leaves_more(conversation, nano):
     latents = nano.encode(conversation.texts())
     low, high = (
-        dict(widgets_forgetting.shares_by_lag(widgets_forgetting.write_rule("attention", nano.width, gamma=gamma), latents))
+        dict(
+            widgets_forgetting.shares_by_lag(
+                widgets_forgetting.write_rule("attention", nano.width, gamma=gamma), latents
+            )
+        )
         for gamma in (0.8, 0.99)
-    )  # fmt: skip
+    )
     assert low[0] > high[0]
     assert low[20] < high[20]
 

@@ -9,17 +9,14 @@ from plotly.subplots import make_subplots
 from lmem.analysis.attention import Looked
 from lmem.errors import InputError
 from lmem.viz.colours import BLUE, ORANGE
-from lmem.viz.plots import add_slider, colour_bar, shorten, style
+from lmem.viz.plots import add_slider, colour_bar, line, shorten, style
 
 PANEL = 150  # height of each bank's panel in pixels
 NO_TURN = "no turn"
 
 
 def attention_by_token(
-    records: Mapping[str, Looked],
-    title: str,
-    texts: Sequence[str] = (),
-    turns: Sequence[int] | None = None,
+    records: Mapping[str, Looked], title: str, texts: Sequence[str] = ()
 ) -> go.Figure:
     """Draw a heat map for each bank, with a slider over the tokens that attend.
 
@@ -29,7 +26,6 @@ def attention_by_token(
         records: {name: record}, all of one question and one answer.
         title: The heading.
         texts: The turns' texts, shown on hover.
-        turns: The turn behind each row, where it is not the one that wrote it last.
 
     Raises:
         InputError: The banks were read for different tokens.
@@ -40,7 +36,7 @@ def attention_by_token(
             raise InputError(
                 f"expected the same question and answer for all banks, those of {name} differ"
             )
-    shares = {name: by_turn(record, turns) for name, record in records.items()}
+    shares = {name: by_turn(record) for name, record in records.items()}
     behind = sorted({turn for by in shares.values() for turn in by})
     tokens = [token.strip() for token in first.question]
     columns = tokens + [_turn(turn) for turn in behind]
@@ -57,12 +53,9 @@ def attention_by_token(
         return np.round(100 * both).astype(np.uint8)
 
     places, ticks = range(1, len(records) + 1), list(range(len(columns)))
-    figure = make_subplots(
-        rows=len(records),
-        shared_xaxes=True,
-        vertical_spacing=0.3 / len(records),
-        subplot_titles=[f'{name}: says "{record.said}"' for name, record in records.items()],
-    )
+    titles = [f'{name}: says "{record.said}"' for name, record in records.items()]
+    space = {"shared_xaxes": True, "vertical_spacing": 0.3 / len(records)}
+    figure = make_subplots(rows=len(records), subplot_titles=titles, **space)
     look = {"zmin": 0, "zmax": 100, "colorscale": "Cividis"}
     look["hovertext"] = [hints] * len(layers)
     look["hovertemplate"] = "%{y}: %{z}%<br>%{hovertext}<extra></extra>"
@@ -87,24 +80,13 @@ def attention_by_token(
     return add_slider(figure, frames, labels, "token that looks: ")
 
 
-def by_turn(record: Looked, turns: Sequence[int] | None = None) -> dict[int, np.ndarray]:
-    """Add up the shares of the rows by the turn behind them.
-
-    Args:
-        record: Of one bank.
-        turns: The turn behind each row; default: the one that wrote it last.
+def by_turn(record: Looked) -> dict[int, np.ndarray]:
+    """Add up the shares of the rows by the turn that wrote them last.
 
     Returns:
         {turn: (L, T)}, with turn -1 for rows with no turn behind them.
-
-    Raises:
-        InputError: There is not one turn for each row.
     """
-    count = record.on_rows.shape[2]
-    turns = record.turns if turns is None else turns
-    turns = [-1] * count if turns is None else list(turns)
-    if len(turns) != count:
-        raise InputError(f"expected a turn for each of {count} rows, not {len(turns)}")
+    turns = record.turns or [-1] * record.on_rows.shape[2]
     rows = {turn: [i for i, t in enumerate(turns) if t == turn] for turn in sorted(set(turns))}
     return {turn: record.on_rows[:, :, at].sum(2).numpy() for turn, at in rows.items()}
 
@@ -167,27 +149,17 @@ def row_contents(
     gained = [round(float(bits[r]), 1) + 0.0 for r in rows]
     labels = [f"row {r}, written last by {_turn(written[r])}" for r in rows]
     turns = list(range(cosines.shape[1]))
-    figure = make_subplots(
-        cols=2, shared_yaxes=True, column_widths=[0.7, 0.3], horizontal_spacing=0.04
-    )
-    heat = go.Heatmap(
-        z=np.round(100 * cosines).astype(np.int8),
-        x=[_turn(turn, texts) for turn in turns],
-        y=labels,
-        zmin=int(100 * cosines.min()),
-        zmax=100,
-        colorscale="Cividis",
-        colorbar=colour_bar("cosine with the turn as written alone, %"),
-        hovertemplate="%{y}<br>%{x}<br>cosine %{z}%<extra></extra>",
-    )
-    points = go.Scatter(
-        x=gained,
-        y=labels,
-        mode="markers",
-        marker={"color": BLUE, "size": 6},
-        text=[shorten(answers[r], 30) or "(nothing)" for r in rows],
-        hovertemplate="%{y}<br>alone it says: %{text}<br>%{x} bits<extra></extra>",
-    )
+    space = {"column_widths": [0.7, 0.3], "horizontal_spacing": 0.04}
+    figure = make_subplots(cols=2, shared_yaxes=True, **space)
+    x, z = [_turn(turn, texts) for turn in turns], np.round(100 * cosines).astype(np.int8)
+    scale = {"zmin": int(100 * cosines.min()), "zmax": 100, "colorscale": "Cividis"}
+    scale["colorbar"] = colour_bar("cosine with the turn as written alone, %")
+    hover = "%{y}<br>%{x}<br>cosine %{z}%<extra></extra>"
+    heat = go.Heatmap(x=x, y=labels, z=z, hovertemplate=hover, **scale)
+    hover = "%{y}<br>alone it says: %{text}<br>%{x} bits<extra></extra>"
+    look = {"mode": "markers", "marker": {"color": BLUE, "size": 6}, "hovertemplate": hover}
+    spoken = [shorten(answers[r], 30) or "(nothing)" for r in rows]
+    points = line(gained, labels, text=spoken, **look)
     figure.add_trace(heat, row=1, col=1).add_trace(points, row=1, col=2)
     best = rows[int(np.argmax(gained))]
     # turns of the same words are equally near

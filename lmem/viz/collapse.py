@@ -1,6 +1,7 @@
 """Is a bank collapsing? Its metrics by turn, and its rows becoming equal (chapters 6, 8 and 13)."""
 
 from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -94,15 +95,9 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
     [length] = lengths
     kept = sorted({0, length - 1, *range(0, length, -(-length // (FRAMES - 1)))})
     down = -(-len(banks) // 2)
-    figure = make_subplots(
-        rows=down,
-        cols=2,
-        vertical_spacing=0.25 / down,
-        horizontal_spacing=0.08,
-        subplot_titles=[
-            f"{name}: {len(steps[0].state.rows[0])} rows" for name, steps in banks.items()
-        ],
-    )
+    titles = [f"{name}: {steps[0].state.rows.shape[1]} rows" for name, steps in banks.items()]
+    space: dict[str, Any] = {"vertical_spacing": 0.25 / down, "horizontal_spacing": 0.08}
+    figure = make_subplots(rows=down, cols=2, subplot_titles=titles, **space)
     frames = [[go.Heatmap(z=_map(steps[i], count)) for steps in banks.values()] for i in kept]
     look = {"zmin": -100, "zmax": 100, "colorscale": "RdBu", "colorbar": colour_bar("cosine, %")}
     look["hovertemplate"] = "cosine %{z}%<extra></extra>"

@@ -70,32 +70,16 @@ def draw_decay(
         "Line of the share of a turn that is left, by the number of later turns, on a log scale, with a slider over "
         f"the decay. At {gammas[place]:g}: {ends}. Above it the questions of each bucket: {', '.join(map(str, counts))}."
     )
-    figure = go.Figure()
-    style(
-        figure,
-        "What the decay leaves",
-        alt,
-        "lag: turns written since",
-        "share left",
-        540,
-        t=110,
-        b=190,
-    )
+    title, x, y = "What the decay leaves", "lag: turns written since", "share left"
+    figure = style(go.Figure(), title, alt, x, y, 540, t=110, b=190)
     grey = {"color": "rgba(128,128,128,0.6)", "width": 1, "dash": "dot"}
     for i, (low, high) in enumerate(BUCKETS):
         if i:
             figure.add_vline(low, line=grey)
-        figure.add_annotation(
-            text=f"n={counts[i]}",
-            hovertext=f"lag {BUCKET_NAMES[i]}",
-            font={"size": 11},
-            x=(low + min(high, LONGEST)) / 2,
-            y=1.02,
-            yref="paper",
-            yanchor="bottom",
-            showarrow=False,
-            textangle=-90 if i < 2 else 0,
-        )
+        note = {"text": f"n={counts[i]}", "hovertext": f"lag {BUCKET_NAMES[i]}"}
+        note |= {"font": {"size": 11}, "showarrow": False, "textangle": -90 if i < 2 else 0}
+        note |= {"x": (low + min(high, LONGEST)) / 2, "y": 1.02, "yref": "paper"}
+        figure.add_annotation(note, yanchor="bottom")
     figure.update_yaxes(type="log", range=[-8.2, 0.3], dtick=2, exponentformat="power")
     figure.update_xaxes(range=[0, LONGEST])
     return add_slider(figure, frames, [f"{gamma:g}" for gamma in gammas], "decay: ", shown=place)

@@ -9,6 +9,7 @@ Values are pooled and stored as bytes, so that a figure stays small.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -61,7 +62,8 @@ def plain_rows(banks: Sequence[Bank], texts: Sequence[str], columns: int = 16) -
     x, y = "column of the bank (pooled)", "row of the bank"
     figure = style(go.Figure(), titles[shown], alt, x, y, height=480)
     add_slider(figure, frames, [str(i) for i in kept], SLIDER, shown=shown)
-    for frame, title in zip(figure.frames, titles, strict=True):
+    drawn: Any = figure.frames
+    for frame, title in zip(drawn, titles, strict=True):
         frame.layout = {"title": {"text": title}}
     return figure.update_yaxes(autorange="reversed", showticklabels=False)
 
@@ -173,15 +175,10 @@ def square(
         y = [significant(float(size)) for size in sizes[i] if size > 1e-6 * sizes[i][0]]
         matrix, keys = go.Heatmap(z=z, **bytes_look), go.Heatmap(z=cosines, **keys_look)
         frames.append([matrix, keys, go.Scatter(x=list(range(1, len(y) + 1)), y=y, **points_look)])
-    figure = make_subplots(
-        rows=2,
-        cols=2,
-        specs=[[{}, {}], [{"colspan": 2}, None]],
-        vertical_spacing=0.2,
-        horizontal_spacing=0.12,
-        row_heights=[0.55, 0.45],
-        subplot_titles=["size of the links", "turns' keys: cosine", "singular values, log scale"],
-    )
+    titles = ["size of the links", "turns' keys: cosine", "singular values, log scale"]
+    space = {"vertical_spacing": 0.2, "horizontal_spacing": 0.12, "row_heights": [0.55, 0.45]}
+    specs = [[{}, {}], [{"colspan": 2}, None]]
+    figure = make_subplots(rows=2, cols=2, specs=specs, subplot_titles=titles, **space)
     for trace, (row, col) in zip(frames[len(kept) // 2], ((1, 1), (1, 2), (2, 1)), strict=True):
         figure.add_trace(trace, row=row, col=col)
     between = similarity[~torch.eye(len(similarity), dtype=torch.bool)]
@@ -272,15 +269,9 @@ def _largest(values) -> float:
 def _heat(values: np.ndarray, names: list[str], top: float, scale: dict, hover: str) -> go.Heatmap:
     """A heat map of one bank, in bytes: 127 is the largest value of all frames."""
     ends = {"tickvals": [-127, 0, 127], "ticktext": [f"{-top:.1f}", "0", f"{top:.1f}"]}
-    return go.Heatmap(
-        z=np.round(127 * values / top).astype(np.int8),
-        y=names,
-        zmin=-127,
-        zmax=127,
-        colorscale="RdBu",
-        hovertemplate=hover,
-        colorbar=scale | ends,
-    )
+    look = {"zmin": -127, "zmax": 127, "colorscale": "RdBu", "colorbar": scale | ends}
+    z = np.round(127 * values / top).astype(np.int8)
+    return go.Heatmap(y=names, z=z, hovertemplate=hover, **look)
 
 
 def _heats(
@@ -311,11 +302,12 @@ def _most(banks: Sequence[Bank], most: torch.Tensor | None, i: int) -> list[int]
 
 def _row_name(group: np.ndarray, ages: list[int], most: list[int], texts: Sequence[str]) -> str:
     name = f"row {group[0]}" if len(group) == 1 else f"rows {group[0]} to {group[-1]}"
-    written = [ages[r] for r in group if ages[r] >= 0]
+    rows = group.tolist()
+    written = [ages[r] for r in rows if ages[r] >= 0]
     if not written:
         return f"{name}: never written"
-    turns = [most[r] for r in group]
-    turn = max(sorted(set(turns)), key=turns.count)
+    turns = [most[r] for r in rows]
+    turn: int = max(sorted(set(turns)), key=turns.count)
     source = f"turn {turn + 1}: {shorten(texts[turn], 28)}" if turn >= 0 else "the start"
     return f"{name}, age {min(written)}, most of it {source}"
 

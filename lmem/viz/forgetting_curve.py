@@ -62,15 +62,9 @@ def forgetting_curve(
         alt += f"; {NAMES[wrong]} {', '.join(map(str, _percents(curve['raw'], full)))}"
     figure.add_trace(_neighbouring_lags(result["questions"], measure))
     intervals = [{"mean": right["raw"][i], **_interval(right, i)} for i in full]
-    figure.add_scatter(
-        x=full,
-        y=means,
-        error_y=error_bars(intervals),
-        name="right bank, bucket mean",
-        mode="markers",
-        marker={"color": COLOURS["right"], "size": 11},
-        hovertemplate="%{y}%<extra>right bank</extra>",
-    )
+    look = {"mode": "markers", "marker": {"color": COLOURS["right"], "size": 11}}
+    look |= {"error_y": error_bars(intervals), "hovertemplate": "%{y}%<extra>right bank</extra>"}
+    figure.add_trace(line(full, means, "right bank, bucket mean", **look))
     for curve, name, colour, dash in (
         (right, "its isotonic fit", COLOURS["right"], "solid"),
         (curves["recall_rate"], "recall rate, isotonic", GREEN, "dot"),
@@ -115,15 +109,12 @@ def _neighbouring_lags(questions: Sequence[dict], measure: str) -> go.Scatter:
     places = sorted(groups)
     counts = [len(groups[place]) for place in places]
     sizes = [round(4 + 8 * math.sqrt(count / most), 1) for count in counts]
-    return go.Scatter(
-        x=[round(i - HALF + 2 * HALF * (part + 0.5) / POINTS, 3) for i, part in places],
-        y=[percent(float(np.mean(groups[place]))) for place in places],
-        text=[f"{count} questions" for count in counts],
-        name="right bank, neighbouring lags",
-        mode="markers",
-        marker={"color": COLOURS["none"], "opacity": 0.7, "size": sizes},
-        hovertemplate="%{y}%, %{text}<extra></extra>",
-    )
+    x = [round(i - HALF + 2 * HALF * (part + 0.5) / POINTS, 3) for i, part in places]
+    y = [percent(float(np.mean(groups[place]))) for place in places]
+    hover, words = "%{y}%, %{text}<extra></extra>", [f"{count} questions" for count in counts]
+    marker = {"color": COLOURS["none"], "opacity": 0.7, "size": sizes}
+    look = {"mode": "markers", "marker": marker}
+    return line(x, y, "right bank, neighbouring lags", text=words, hovertemplate=hover, **look)
 
 
 def _steps(places: Sequence[int], values: Sequence) -> tuple[list, list]:
@@ -163,13 +154,9 @@ def knowledge_curve(
             figure.add_trace(line(sessions, y, label, COLOURS[name], dash, mode=mode))
     if paper:
         name, (last, gain) = paper
-        figure.add_scatter(
-            x=[1, sessions[-1]],
-            y=[round(last - gain, 2), last],
-            name=f"paper, {name}: first and last of its sessions",
-            mode="markers",
-            marker=PAPER_MARK | {"color": GREY},
-        )
+        name, look = f"paper, {name}: first and last of its sessions", PAPER_MARK | {"color": GREY}
+        ends = [1, sessions[-1]], [round(last - gain, 2), last]
+        figure.add_trace(line(*ends, name, mode="markers", marker=look))
     spoken = ", ".join(f"{s}: {percent(k)}" for s, k in zip(sessions, main["k"], strict=True))
     alt = (
         f"Lines of mean F1 in percent after each session; all questions so far {spoken}; "

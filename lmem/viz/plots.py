@@ -88,7 +88,7 @@ def add_slider(
     slider = {"steps": steps, "active": shown, "currentvalue": value, "pad": {"t": 70}}
     figure.update_layout(sliders=[slider])
     if headings:
-        title = figure["layout"].title.text
+        title = figure.to_dict()["layout"]["title"]["text"]
         for frame, heading in zip(figure.frames, headings, strict=True):
             frame.layout = {"title": {"text": title, "subtitle": {"text": heading}}}
         figure.update_layout(title_subtitle={"text": headings[shown], "font": {"size": 13}})

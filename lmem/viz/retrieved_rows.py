@@ -33,16 +33,11 @@ def retrieved_rows(
         bars = []
         for hop, (shares, written) in enumerate(hops, 1):
             nearest = _nearest(shares, written, texts)
-            bars.append(
-                go.Bar(
-                    x=[percent(share) for _, share in nearest],
-                    y=[f"{hop}.{place} {name}" for place, (name, _) in enumerate(nearest, 1)],
-                    orientation="h",
-                    name=f"hop {hop}",
-                    marker={"color": BLUE if hop == 1 else ORANGE},
-                    hovertemplate="%{y}: %{x}%<extra></extra>",
-                )
-            )
+            x = [percent(share) for _, share in nearest]
+            y = [f"{hop}.{place} {name}" for place, (name, _) in enumerate(nearest, 1)]
+            look = {"orientation": "h", "marker": {"color": BLUE if hop == 1 else ORANGE}}
+            hover = "%{y}: %{x}%<extra></extra>"
+            bars.append(go.Bar(x=x, y=y, name=f"hop {hop}", hovertemplate=hover, **look))
         frames.append(bars)
         shares, written = hops[0]
         name, share = _nearest(shares, written, texts)[0]

@@ -8,7 +8,7 @@
 Each function computes rows of numbers, in percent. `draw_` of the same name draws them with a slider.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -35,21 +35,15 @@ MASSES = (
 )
 
 
-def clipping(
-    helped: Iterable[int] = range(0, 51, 5), hurt: Iterable[int] = range(0, 51, 5)
-) -> list[dict]:
-    """Score 100 questions of which the bank helps some and harms some, compared with zero rows.
-
-    Args:
-        helped: How many answers the bank corrects.
-        hurt: How many it spoils.
+def clipping() -> list[dict]:
+    """Score 100 questions of which the bank corrects some (helped) and spoils some (hurt), compared with zero rows.
 
     Returns:
         Rows {helped, hurt, recall rate, signed gain}, in percent.
     """
     rows = []
-    for more in helped:
-        for less in hurt:
+    for more in range(0, 51, 5):
+        for less in range(0, 51, 5):
             f_0, f_mem = np.zeros(100), np.zeros(100)
             f_mem[:more] = 1.0
             f_0[100 - less :] = 1.0
@@ -88,26 +82,19 @@ def draw_clipping(rows: Sequence[dict]) -> go.Figure:
     return add_slider(figure, frames, labels, "questions that it helps: ", shown=4)
 
 
-def isotonic(
-    rises: Iterable[int] = range(-16, 17, 4),
-    middle: float = 10.0,
-    counts: Sequence[int] = paper.QUESTIONS,
-) -> list[dict]:
+def isotonic() -> list[dict]:
     """Compute the non-increasing fit of a score that changes evenly from the shortest to the longest lag.
 
-    Args:
-        rises: Last bucket minus first, in points.
-        middle: The score halfway, in percent.
-        counts: Questions in each bucket; by default the paper's.
-
     Returns:
-        Rows {rise, bucket, n, raw, fit}, in percent.
+        Rows {rise (last bucket minus first, points), bucket, n (the paper's questions), raw, fit}, in percent.
     """
     rows = []
-    for rise in rises:
-        means = [middle + rise * (i / (len(BUCKETS) - 1) - 0.5) for i in range(len(BUCKETS))]
-        curve = _curve(means, counts)
-        for name, n, raw, fit in zip(BUCKET_NAMES, counts, curve["raw"], curve["fit"], strict=True):
+    for rise in range(-16, 17, 4):
+        means = [10.0 + rise * (i / (len(BUCKETS) - 1) - 0.5) for i in range(len(BUCKETS))]
+        curve = _curve(means)
+        for name, n, raw, fit in zip(
+            BUCKET_NAMES, paper.QUESTIONS, curve["raw"], curve["fit"], strict=True
+        ):
             row = {"rise": rise, "bucket": name, "n": n}
             rows.append(row | {"raw": percent(raw), "fit": percent(fit)})
     return rows
@@ -131,26 +118,18 @@ def draw_isotonic(rows: Sequence[dict]) -> go.Figure:
     return add_slider(figure, frames, labels, "from first to last: ", " points", 7)
 
 
-def averages(
-    shorts: Iterable[int] = range(0, 61, 6),
-    elsewhere: float = 2.0,
-    counts: Sequence[int] = paper.QUESTIONS,
-) -> list[dict]:
-    """Average a memory that keeps only the shortest lags, in two ways.
-
-    Args:
-        shorts: Its score in the shortest bucket, in percent.
-        elsewhere: Its score in all other buckets.
-        counts: Questions in each bucket; by default the paper's.
+def averages() -> list[dict]:
+    """Average a memory that keeps little but the shortest lags, in two ways.
 
     Returns:
-        Rows {short, buckets (5), n (5), of_buckets, of_questions}, in percent.
+        Rows {short (its score in the shortest bucket), buckets (5), n (5, the paper's questions), of_buckets,
+        of_questions}, in percent.
     """
     rows = []
-    for short in shorts:
-        means = [float(short)] + [elsewhere] * (len(BUCKETS) - 1)
-        curve = _curve(means, counts)
-        row = {"short": short, "buckets": means, "n": list(counts)}
+    for short in range(0, 61, 6):
+        means = [float(short)] + [2.0] * (len(BUCKETS) - 1)
+        curve = _curve(means)
+        row = {"short": short, "buckets": means, "n": list(paper.QUESTIONS)}
         row["of_buckets"] = percent(curve["raw_mean_of_buckets"])
         rows.append(row | {"of_questions": percent(curve["mean_of_questions"])})
     return rows
@@ -177,31 +156,25 @@ def draw_averages(rows: Sequence[dict]) -> go.Figure:
     return add_slider(figure, frames, labels, "score at short lags: ", shown=6)
 
 
-def null_rows(
-    counts: Iterable[int] = (0, 1, 4, 16, 64, 384, 640),
-    logits: Iterable[int] = range(11),
-    tokens: int = 12,
-) -> list[dict]:
+def null_rows(tokens: int = 12) -> list[dict]:
     """Compute who gets the softmax when zero rows are read too: a zero key has logit 0, so its row counts.
 
         share of a position = exp(its logit) / (exp(logit) + tokens - 1 + rows)
 
     Args:
-        counts: Numbers of zero rows.
-        logits: Of the token that is looked for; the question's other tokens have 0.
-        tokens: Of the question.
+        tokens: Of the question. One of them is looked for; the logit of the others is 0.
 
     Returns:
         Rows {rows, logit, sought, others, null}, in percent.
     """
-    found = []
-    for rows in counts:
-        for logit in logits:
+    table = []
+    for rows in (0, 1, 4, 16, 64, 384, 640):
+        for logit in range(11):
             total = np.exp(logit) + tokens - 1 + rows
             sizes = {"sought": np.exp(logit), "others": tokens - 1, "null": rows}
             shares = {name: percent(size / total) for name, size in sizes.items()}
-            found.append({"rows": rows, "logit": logit, **shares})
-    return found
+            table.append({"rows": rows, "logit": logit, **shares})
+    return table
 
 
 def draw_null_rows(rows: Sequence[dict]) -> go.Figure:
@@ -231,10 +204,10 @@ def percent(fraction: float) -> float | None:
     return to_percent(fraction, 2)
 
 
-def _curve(means: Sequence[float], counts: Sequence[int]) -> dict:
+def _curve(means: Sequence[float]) -> dict:
     """Compute the forgetting curve of questions that all score their bucket's mean, in percent."""
-    lags = np.repeat([low for low, _ in BUCKETS], counts)
-    return forgetting.forgetting_curve(lags.tolist(), np.repeat(means, counts) / 100)
+    lags = np.repeat([low for low, _ in BUCKETS], paper.QUESTIONS)
+    return forgetting.forgetting_curve(lags.tolist(), np.repeat(means, paper.QUESTIONS) / 100)
 
 
 def _by_lag(title: str, alt: str, top: float) -> go.Figure:

@@ -148,18 +148,10 @@ def capacity(
         x = [point["scale"] for point in lines]
         for row, key, unit, digits in ((1, "memory", 100, 1), (2, "bits", 1, 2)):
             scores = [point[key] for point in lines]
-            figure.add_scatter(
-                x=x,
-                y=[round(unit * score["mean"], digits) for score in scores],
-                error_y=error_bars(scores, unit, digits),
-                name=name,
-                legendgroup=name,
-                showlegend=row == 1,
-                mode="lines+markers",
-                line=looks[name],
-                row=row,
-                col=1,
-            )
+            y = [round(unit * score["mean"], digits) for score in scores]
+            more = {"error_y": error_bars(scores, unit, digits), "showlegend": row == 1}
+            more |= {"mode": "lines+markers", "legendgroup": name} | looks[name]
+            figure.add_trace(line(x, y, name, **more), row=row, col=1)
         at = [f"{100 * point['memory']['mean']:.1f} at {point['scale']:g}x" for point in lines]
         spoken.append(f"{name} {', '.join(at)}")
     alt = (

@@ -32,7 +32,6 @@ def turn_shares(
     texts: Sequence[str],
     title: str,
     exact: Container[str] = (),
-    counts: Sequence[int] = QUESTIONS,
 ) -> go.Figure:
     """Draw what is left of a turn in several banks by lag, with a slider over turns; below it, LoCoMo's questions by lag.
 
@@ -43,23 +42,15 @@ def turn_shares(
         title: The heading.
         exact: Names of the banks whose parts were computed exactly. For the others a turn was left out, and the legend
             says so.
-        counts: Questions in each bucket of lag.
 
     Raises:
         InputError: A bank lacks a turn, or there are more banks or turns than can be drawn.
     """
     _check(shares, turns)
     longest = max(len(texts) - min(turns), BUCKETS[-1][0] + 64)
-    figure = make_subplots(
-        rows=2,
-        shared_xaxes=True,
-        row_heights=[0.7, 0.3],
-        vertical_spacing=0.12,
-        subplot_titles=[
-            "share of the bank, %, log scale",
-            "LoCoMo's questions (last bar: 256 and up)",
-        ],
-    )
+    titles = ["share of the bank, %, log scale", "LoCoMo's questions (last bar: 256 and up)"]
+    space = {"shared_xaxes": True, "vertical_spacing": 0.12, "row_heights": [0.7, 0.3]}
+    figure = make_subplots(rows=2, subplot_titles=titles, **space)
     frames = [[_points(share[i]) for share in shares.values()] for i in range(len(turns))]
     for name, points, (colour, dash, symbol) in zip(shares, frames[0], LOOKS, strict=False):
         marker = {"symbol": symbol, "size": 6, "maxdisplayed": 12}
@@ -68,11 +59,11 @@ def turn_shares(
         look = {"color": colour, "dash": dash, "width": 2, "mode": "lines+markers"}
         trace = line(**points, name=legend, **look, marker=marker, hovertemplate=hover)
         figure.add_trace(trace, row=1, col=1)
-    figure.add_trace(_questions(counts, longest), row=2, col=1)
+    figure.add_trace(_questions(longest), row=2, col=1)
     figure.update_annotations(x=0, xanchor="left", font_size=13)
     alt = (
         f"Lines of what is left of a fact, in percent of the bank by lag in turns, with a slider over {len(turns)} facts. "
-        f"{_alt(shares, turns)} Below it bars of LoCoMo's {sum(counts)} questions by lag: {', '.join(map(str, counts))}."
+        f"{_alt(shares, turns)} Below it bars of LoCoMo's {sum(QUESTIONS)} questions by lag: {', '.join(map(str, QUESTIONS))}."
     )
     style(figure, title, alt, height=680, t=100, b=210)
     figure.update_xaxes(range=[-4, longest], showticklabels=True)
@@ -82,7 +73,7 @@ def turn_shares(
     texts_of_ticks = [f"{10.0**p:.{max(-p, 0)}f}" for p in powers]
     figure.update_yaxes(type="log", range=[lowest, 2.15], row=1, col=1)
     figure.update_yaxes(tickvals=[10.0**p for p in powers], ticktext=texts_of_ticks, row=1, col=1)
-    figure.update_yaxes(range=[0, 1.3 * max(counts)], title="questions", nticks=4, row=2, col=1)
+    figure.update_yaxes(range=[0, 1.3 * max(QUESTIONS)], title="questions", nticks=4, row=2, col=1)
     at: dict[str, Any] = {"row": 1, "col": 1}
     grey = {"color": GREY, "dash": "dash", "width": 1}
     figure.add_hline(100 * ROUNDING, **at, line=grey)
@@ -131,20 +122,13 @@ def _points(share: ArrayLike) -> dict[str, list]:
     return {"x": kept, "y": [significant(100 * value) for value in share[kept].tolist()]}
 
 
-def _questions(counts: Sequence[int], longest: int) -> go.Bar:
+def _questions(longest: int) -> go.Bar:
     ends = [(low, min(high, longest)) for low, high in BUCKETS]
-    return go.Bar(
-        x=[(low + high) / 2 for low, high in ends],
-        y=list(counts),
-        width=[high - low - 2 for low, high in ends],
-        text=list(counts),
-        textposition="outside",
-        cliponaxis=False,
-        marker_color=SKY,
-        showlegend=False,
-        hovertext=BUCKET_NAMES,
-        hovertemplate="lag %{hovertext}: %{y} questions<extra></extra>",
-    )
+    middles, widths = zip(*(((low + high) / 2, high - low - 2) for low, high in ends), strict=True)
+    look = {"marker_color": SKY, "showlegend": False, "textposition": "outside"}
+    hover = "lag %{hovertext}: %{y} questions<extra></extra>"
+    labels = {"text": QUESTIONS, "hovertext": BUCKET_NAMES, "hovertemplate": hover}
+    return go.Bar(x=middles, y=QUESTIONS, width=widths, cliponaxis=False, **look, **labels)
 
 
 def _alt(shares: Shares, turns: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ from lmem.errors import InputError
 from lmem.memory.methods import find
 from lmem.memory.model import MemoryModel
 from lmem.memory.write import WRITES
-from lmem.viz.colours import AMBER, BLUE, ORANGE
+from lmem.viz.colours import BLUE, ORANGE
 from lmem.viz.plots import add_slider, line, percent, style
 from lmem.viz.tables import html_table
 from lmem.viz.widgets_svg import line_chart, side_by_side
@@ -39,15 +39,13 @@ LAGS = (0, 1, 2, 5, 10, 20, 40)  # in the table
 Curve = list[tuple[int, float]]  # (lag, share of the bank's norm)
 
 
-def write_rule(
-    write: str, width: int, rows: int = 64, gamma: float = 0.95, k: int = 8, seed: int = 0
-):
-    """Build a write rule with these numbers, initialised from the seed; a number that the rule does not have is ignored."""
+def write_rule(write: str, width: int, rows: int = 64, gamma: float = 0.95, k: int = 8):
+    """Build a write rule with these numbers, initialised from seed 0; a number that the rule does not have is ignored."""
     options = {} if write == "recent" else {"gamma": gamma}
     if write == "slots":
         options["k"] = min(k, rows)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         return WRITES[write](rows, width, **options)
 
 
@@ -88,7 +86,7 @@ class AnswerBits:
                 "expected an adapter that writes `recent`, and a conversation with its twin"
             )
         questions = [q for q in conversation.questions if q.answer and q.lag is not None]
-        self.model, self.lags = model, [q.lag for q in questions]
+        self.model, self.lags = model, [int(q.lag or 0) for q in questions]
         self.latents = model.encode_turns([conversation.texts(), conversation.twin.texts()])
         self.inputs = model.backbone.inputs([f"question: {q.text}" for q in questions])
         self.labels = model.backbone.labels([q.answer for q in questions])
@@ -97,7 +95,10 @@ class AnswerBits:
     def by_lag(self, rows: int) -> Curve:
         """Compute (lag, bits) of each question for a bank with so many rows, by growing lag."""
         model = MemoryModel(self.model.backbone, "recent", rows / 64)
-        model.read.load_state_dict(self.model.read.state_dict())
+        trained = self.model.read
+        assert trained is not None
+        assert model.read is not None
+        model.read.load_state_dict(trained.state_dict())
         bits = []
         for latents in self.latents:
             with model.attached(model.write_latents(model.new_bank(), [latents])):
@@ -181,11 +182,7 @@ def forgetting_view(
 
 
 def forgetting_by_gamma(
-    latents: Sequence[Tensor],
-    width: int,
-    gammas: Sequence[float],
-    writes: Sequence[str] = ("attention", "slots"),
-    rows: int = 64,
+    latents: Sequence[Tensor], width: int, gammas: Sequence[float]
 ) -> tuple[go.Figure, list[dict]]:
     """Draw the same curve with a slider over gamma that needs no kernel.
 
@@ -193,19 +190,17 @@ def forgetting_by_gamma(
         latents: Of one conversation, T turns, (N, D) each.
         width: D.
         gammas: The slider's values.
-        writes: At most three writes.
-        rows: Of the bank.
 
     Returns:
         The figure, and the rows of its table.
     """
     frames, cells, spoken = [], [], []
-    ten_later = {write: [] for write in writes}
-    looks = ((BLUE, "solid"), (ORANGE, "dash"), (AMBER, "dot"))
+    looks = {"attention": (BLUE, "solid"), "slots": (ORANGE, "dash")}
+    ten_later = {write: [] for write in looks}
     for gamma in gammas:
         lines = []
-        for write, (colour, dash) in zip(writes, looks, strict=False):
-            curve = shares_by_lag(write_rule(write, width, rows, gamma), latents)
+        for write, (colour, dash) in looks.items():
+            curve = shares_by_lag(write_rule(write, width, gamma=gamma), latents)
             lags, shares = zip(*curve, strict=True)
             ten_later[write].append(100 * shares[10])
             aliases = find(METHODS[write]).aliases
@@ -222,7 +217,7 @@ def forgetting_by_gamma(
             f"{write}: ten turns later {first:.0f}% are left with gamma {gammas[0]:.2f}, {last:.0f}% with {gammas[-1]:.2f}."
         )
     alt = f"Curves by lag, with a slider over gamma. {' '.join(spoken)}"
-    title, y = f"What is left of a turn, {rows} rows", "share of the bank's norm, %"
+    title, y = "What is left of a turn, 64 rows", "share of the bank's norm, %"
     figure = style(go.Figure(), title, alt, "lag, turns", y, height=480, b=190)
     figure.update_yaxes(rangemode="tozero", range=[0, 100])
     labels = [f"{gamma:.2f}" for gamma in gammas]
