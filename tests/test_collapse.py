@@ -11,7 +11,7 @@ from lmem.data import locomo, locomo_release, splits, tinyworld
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.memory.model import MemoryModel
-from lmem.viz.collapse import board
+from lmem.viz.collapse import metrics_by_turn
 
 FEW = {
     "rows": ("attention+extension", 0.25, {"normalise": True}),
@@ -43,7 +43,7 @@ def test_the_file_says_what_the_probe_sees(tiny, file):
             expected = bank_metrics.measure_bank(bank)
             assert seen[name][place] == pytest.approx(expected, rel=2e-3)
             assert seen[name][place].keys() == expected.keys()
-    assert "after 50" in board(seen, "board").layout.meta["alt"]
+    assert "after 50" in metrics_by_turn(seen, "board").layout.meta["alt"]
 
 
 def test_a_long_talk_is_looked_at_now_and_then():

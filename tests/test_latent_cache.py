@@ -113,11 +113,7 @@ def test_a_file_of_another_backbone_is_refused(tiny, nano, talk, tmp_path):
 MAPPED = """
 import sys, torch
 from pathlib import Path
-<<<<<<< HEAD:tests/test_latent_cache.py
 from lmem.backbone import latent_cache
-=======
-from lmem.backbone import latent_cache as cache
->>>>>>> cf7f2f6 (Tests of options and owners, typing examples of the public API, version 0.2.0 in the notebooks' first cell):tests/test_cache.py
 
 status = lambda name: int(next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(name)).split()[1])
 store = latent_cache.LatentStore(sys.argv[1], "x")

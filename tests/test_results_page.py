@@ -18,7 +18,7 @@ from lmem.data import locomo
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.summary import difference, summarise
-from lmem.viz import curves
+from lmem.viz import bank_cost, score_plots
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
@@ -559,7 +559,7 @@ def test_the_figure_of_capacity(tmp_path):
     assert text.count('class="lmem-plotly"') == 1
     assert "points: m3 0.0 at 1x, 83.3 at 10x." in text
     cells = result_files.load(tmp_path)["cells"]
-    figure = curves.capacity({"m3": [cells["m3-1x"], cells["m3-10x"]]}, "a title")
+    figure = score_plots.capacity({"m3": [cells["m3-1x"], cells["m3-10x"]]}, "a title")
     points, bits = figure.data
     assert (list(points.x), list(points.y)) == ([1, 10], [0.0, 83.3])
     # 50.0 to 100.0 around 83.3; -0.50 to 0.50 around 0.00
@@ -576,7 +576,7 @@ def test_the_figure_of_rows():
         {"kind": kind, "name": "slots", "rows": n, "ms": ms}
         for kind, n, ms in (("write", 64, 0.51234), ("write", 1024, 2.0), ("read", 64, 7.0))
     ]
-    figure = curves.rows_cost(rows, 5.5555, "a title")
+    figure = bank_cost.write_and_read_cost(rows, 5.5555, "a title")
     write, read, bare = figure.data
     assert (list(write.x), list(write.y)) == ([64, 1024], [0.512, 2.0])
     assert (read.name, list(read.y), list(bare.y)) == ("read slots", [7.0], [5.56, 5.56])

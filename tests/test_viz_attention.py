@@ -24,7 +24,7 @@ def looked(**change):
         [0, 0, 2],
         torch.tensor([[0.5, 1.0], [2.0, 3.0]]),
     )
-    return one._replace(**change)  # fmt: skip
+    return one._replace(**change)
 
 
 def test_rows_of_a_turn_are_put_together():
@@ -33,13 +33,13 @@ def test_rows_of_a_turn_are_put_together():
     assert found[0].tolist() == [[0.75, 0.0], [1.0, 0.5]]
     assert found[2].tolist() == [[0.25, 1.0], [0.0, 0.5]]
     assert list(attention.by_turn(looked(turns=None))) == [-1]
-    with pytest.raises(InputError, match="a turn for each of 3 rows, not 2"):
-        attention.by_turn(looked(), [0, 1])
 
 
 def test_banks_stand_below_each_other():
-    records = {"right bank": looked(), "null rows": looked(answer="x", turns=[-1] * 3)}
-    figure = attention.looked(records, "a title", ["context: Ana: Hi.", "Ben: Oh.", "Ana: <b>."])
+    records = {"right bank": looked(), "null rows": looked(said="x", turns=[-1] * 3)}
+    figure = attention.attention_by_token(
+        records, "a title", ["context: Ana: Hi.", "Ben: Oh.", "Ana: <b>."]
+    )
     right, null = figure.data
     # question: 75, 25; no turn: none; turns 1 and 3 (of layer 1, then layer 2)
     assert np.array(right.z).tolist() == [[75, 25, 0, 75, 25], [100, 0, 0, 100, 0]]
@@ -57,34 +57,37 @@ def test_banks_stand_below_each_other():
         "right bank says Miro; for its first token most of the bank's share, 88% over the layers, is on turn 1"
         in figure.layout.meta["alt"]
     )
-    assert [note.text for note in figure.layout.annotations][:2] == ['right bank: says "Miro"', 'null rows: says "x"']  # fmt: skip
-
-
-def test_another_turn_can_stand_behind_a_row():
-    figure = attention.looked({"right bank": looked()}, "a title", turns=[1, 1, 1])
-    assert figure.layout.xaxis.ticktext[2:] == ("turn 2",)
+    assert [note.text for note in figure.layout.annotations][:2] == [
+        'right bank: says "Miro"',
+        'null rows: says "x"',
+    ]
 
 
 def test_the_same_question_for_all():
     with pytest.raises(InputError, match="those of other differ"):
-        attention.looked({"right": looked(), "other": looked(readers=["x", "y"])}, "a title")
+        attention.attention_by_token(
+            {"right": looked(), "other": looked(readers=["x", "y"])}, "a title"
+        )
 
 
 def test_the_table_says_where_most_goes():
-    first, second = attention.looked_rows({"right bank": looked()})
+    first, second = attention.attention_rows({"right bank": looked()})
     assert first == {
-        "bank": "right bank", "layer": 1, "most of the question": "question: 75%", "most of the bank": "turn 1 75%",
+        "bank": "right bank",
+        "layer": 1,
+        "most of the question": "question: 75%",
+        "most of the bank": "turn 1 75%",
         "bank's part over the question's": "0.50",
-    }  # fmt: skip
+    }
     assert second["most of the bank"] == "turn 1 100%"
-    [row, _] = attention.looked_rows({"null rows": looked(added=None, turns=[-1] * 3)}, 1)
+    [row, _] = attention.attention_rows({"null rows": looked(added=None, turns=[-1] * 3)}, 1)
     assert row["most of the bank"] == "no turn 100%"
     assert "bank's part over the question's" not in row
 
 
 def test_rows_beside_their_bits():
     likeness = torch.tensor([[0.0, 0.0], [1.0, 0.5], [0.9, 0.25]])
-    figure = attention.decoded(
+    figure = attention.row_contents(
         likeness,
         ["", "Miro", "x"],
         torch.tensor([0.0, 7.04, -1.0]),
@@ -107,4 +110,4 @@ def test_rows_beside_their_bits():
     )
     assert 'most, 7.0, by row 1, which says "Miro"' in figure.layout.meta["alt"]
     with pytest.raises(InputError, match="found none"):
-        attention.decoded(likeness, [""] * 3, torch.zeros(3), [-1] * 3, "a title")  # fmt: skip
+        attention.row_contents(likeness, [""] * 3, torch.zeros(3), [-1] * 3, "a title")

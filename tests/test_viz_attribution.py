@@ -13,7 +13,7 @@ SAID = ["Miro", "Cedar-Bay"]
 
 
 def test_a_frame_for_each_question():
-    figure = attribution.attributed(BITS, TEXTS, ASKED, SAID, "Where from")
+    figure = attribution.bits_by_turn(BITS, TEXTS, ASKED, SAID, "Where from")
     assert [list(frame.data[0].x) for frame in figure.frames] == [[10.6, 0.0, 0.0], [0.0, 0.3, 7.3]]
     assert list(figure.data[0].x) == [10.6, 0.0, 0.0]
     assert figure.data[0].y[2] == "3. Ben: I live in Cedar-Bay."
@@ -25,13 +25,13 @@ def test_a_frame_for_each_question():
 
 
 def test_the_alternative_names_the_turns():
-    alt = attribution.attributed(BITS, TEXTS, ASKED, SAID, "Where from").layout.meta["alt"]
+    alt = attribution.bits_by_turn(BITS, TEXTS, ASKED, SAID, "Where from").layout.meta["alt"]
     assert "What is Ana's cat called? Miro: turn 1, 10.6 bits" in alt
     assert "Where does Ben live? Cedar-Bay: turn 3, 7.3 bits" in alt
 
 
 def test_sizes_must_fit():
     with pytest.raises(InputError, match="2 questions and 3 turns"):
-        attribution.attributed(BITS[:1], TEXTS, ASKED, SAID, "Where from")
+        attribution.bits_by_turn(BITS[:1], TEXTS, ASKED, SAID, "Where from")
     with pytest.raises(InputError, match="2 questions and 2 turns"):
-        attribution.attributed(BITS, TEXTS[:2], ASKED, SAID, "Where from")
+        attribution.bits_by_turn(BITS, TEXTS[:2], ASKED, SAID, "Where from")

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from lmem.errors import InputError
-from lmem.viz.decay import BF16, draw_left, left
+from lmem.viz.decay import BF16, decay_rows, draw_decay
 
 
 def test_rows_are_powers():
-    rows = left((0.5, 1.0), (0, 1, 10))
+    rows = decay_rows((0.5, 1.0), (0, 1, 10))
     assert [row["left"] for row in rows] == [1.0, 0.5, 0.000977, 1.0, 1.0, 1.0]  # 2^-10 = 1/1024
     for gamma in (0.0, 1.1, math.nan):
         with pytest.raises(InputError, match=r"expected decays in \(0, 1\]"):
-            left((gamma,))
+            decay_rows((gamma,))
 
 
 def test_the_rounding_unit_is_bfloat16_s():
@@ -26,8 +26,8 @@ def test_the_rounding_unit_is_bfloat16_s():
 
 
 def test_the_slider_has_a_frame_for_each_decay():
-    rows = left((0.9, 0.95, 1.0))
-    figure = draw_left(rows)
+    rows = decay_rows((0.9, 0.95, 1.0))
+    figure = draw_decay(rows)
     assert [frame.name for frame in figure.frames] == ["0.9", "0.95", "1"]
     assert figure.layout.sliders[0].active == 1
     for frame in figure.frames:
@@ -38,9 +38,9 @@ def test_the_slider_has_a_frame_for_each_decay():
     assert texts == ["n=28", "n=24", "n=62", "n=130", "n=395"]
     alt = figure.layout.meta["alt"]
     assert "At 0.95: 1 after 0, 0.194 after 32, 0.0375 after 64, 0.00141 after 128, 1.98e-06" in alt
-    assert draw_left(rows, shown=1.0).layout.sliders[0].active == 2
+    assert draw_decay(rows, shown=1.0).layout.sliders[0].active == 2
 
 
 def test_values_are_short_enough_to_be_compared():
-    values = np.array([row["left"] for row in left()])
+    values = np.array([row["left"] for row in decay_rows()])
     assert all(float(f"{v:.3g}") == v for v in values)

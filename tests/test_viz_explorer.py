@@ -85,8 +85,10 @@ def test_the_turn_stands_beside_the_bank(by_hand):
     figure = explorer.rows(by_hand, TEXTS, "rows")
     said = [frame.layout.title.subtitle.text for frame in figure.frames]
     assert said == [
-        "before the first turn", "turn 1: Ana: I adopted a cat.", "turn 2: Ben: How sweet!",
-    ]  # fmt: skip
+        "before the first turn",
+        "turn 1: Ana: I adopted a cat.",
+        "turn 2: Ben: How sweet!",
+    ]
     assert (
         figure.layout.title.subtitle.text == said[1]
     )  # it opens in the middle, with something in the bank
@@ -140,12 +142,16 @@ def test_a_square_bank_by_hand():
 
 
 def test_the_table_says_what_each_turn_did(by_hand):
-    first, second = explorer.table(by_hand, TEXTS)
+    first, second = explorer.turn_rows(by_hand, TEXTS)
     # one row of norm sqrt(42) = 6.48 beside one of zeros
     assert first == {
-        "turn": 1, "text": "Ana: I adopted a cat.", "rows changed": 1, "effective rank": "1.0",
-        "distinct rows": 2, "median norm": "0.00",
-    }  # fmt: skip
+        "turn": 1,
+        "text": "Ana: I adopted a cat.",
+        "rows changed": 1,
+        "effective rank": "1.0",
+        "distinct rows": 2,
+        "median norm": "0.00",
+    }
     assert (second["rows changed"], second["distinct rows"]) == (1, 2)
     assert (
         second["effective rank"] == f"{bank_metrics.effective_rank(by_hand[2].state.rows[0]):.1f}"
@@ -185,7 +191,7 @@ def test_a_long_talk_at_full_size_stays_small(tiny, kind):
     alt = figure.layout.meta["alt"]
     assert "slider over 90 turns" in alt
     assert "effective rank" in alt
-    assert [row["turn"] for row in explorer.table(banks, talk)] == list(range(1, 91))
+    assert [row["turn"] for row in explorer.turn_rows(banks, talk)] == list(range(1, 91))
 
 
 def test_many_rows_are_put_together(tiny):

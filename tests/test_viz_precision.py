@@ -4,7 +4,7 @@ from lmem.viz import precision
 
 
 def test_a_step_below_half_the_spacing_never_moves():
-    rows = precision.moved()
+    rows = precision.weight_steps()
     for row in rows:
         # between 2^e and 2^(e+1) numbers are 2^(e-7) apart
         half = 2.0 ** (row["exponent"] - 8)
@@ -13,13 +13,13 @@ def test_a_step_below_half_the_spacing_never_moves():
 
 
 def test_at_the_papers_rate_the_edge_is_two_to_the_minus_five():
-    still = [row["exponent"] for row in precision.moved(rates=(1e-4,)) if row["bf16"] == 0]
+    still = [row["exponent"] for row in precision.weight_steps(rates=(1e-4,)) if row["bf16"] == 0]
     assert min(still) == -5
 
 
 def test_the_slider_shows_the_rows():
-    rows = precision.moved()
-    figure = precision.draw_moved(rows)
+    rows = precision.weight_steps()
+    figure = precision.draw_weight_steps(rows)
     [slider] = figure.layout.sliders
     assert [frame.name for frame in figure.frames] == [f"{rate:g}" for rate in precision.RATES]
     shown = figure.frames[slider.active]

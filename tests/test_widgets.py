@@ -13,14 +13,21 @@ from lmem.analysis import turn_trace
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
 from lmem.memory.write import WRITES
-from lmem.viz import widgets_curve
+from lmem.viz import widgets_forgetting
 from lmem.viz.widgets import Chat, Compare, Forgetting, Watch
 from lmem.viz.widgets_write import Turns, choices
 
 ALLOWED = {
-    "VBoxModel", "HBoxModel", "HTMLModel", "TextModel", "ButtonModel", "DropdownModel", "IntSliderModel", "FloatSliderModel",
+    "VBoxModel",
+    "HBoxModel",
+    "HTMLModel",
+    "TextModel",
+    "ButtonModel",
+    "DropdownModel",
+    "IntSliderModel",
+    "FloatSliderModel",
     "SelectionSliderModel",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +96,7 @@ def test_a_line_is_sent_once(shipped):
     """By Enter or by the button: the front end sends the value first, then the click."""
     chat = Chat(shipped)
     chat.line.value = "I live in Cedar-Bay."
-    chat.send.click()
+    chat.say.click()
     assert chat.bank.turns_written == [1]
 
 
@@ -159,11 +166,11 @@ def test_what_is_left_is_what_the_trace_says(nano, talk):
     compare = Compare(nano, talk)
     rule = compare.turns.model("attention").write_rule
     size = turn_trace.trace(rule, compare.turns.latents).size[:, 1].tolist()
-    assert compare._left("attention", 0) == pytest.approx(size)
+    assert compare.shares("attention", 0) == pytest.approx(size)
     left_out = turn_trace.leave_out(
         compare.turns.model("gated").write_rule, compare.turns.latents, [1]
     )
-    assert compare._left("gated", 1) == pytest.approx(left_out[0].tolist())
+    assert compare.shares("gated", 1) == pytest.approx(left_out[0].tolist())
 
 
 # ---- forgetting ----------------------------------------------------------------------------------
@@ -172,13 +179,13 @@ def test_what_is_left_is_what_the_trace_says(nano, talk):
 def test_shares_by_lag_are_means_over_turns():
     """Added up by hand from the trace, for one lag; a mean is of five turns at least."""
     latents = [torch.randn(3, 8, generator=torch.Generator().manual_seed(i)) for i in range(9)]
-    rule = widgets_curve.rule_of("attention", 8, rows=4, gamma=0.5)
-    found = dict(widgets_curve.shares(rule, latents))
+    rule = widgets_forgetting.write_rule("attention", 8, rows=4, gamma=0.5)
+    found = dict(widgets_forgetting.shares_by_lag(rule, latents))
     size = turn_trace.trace(rule, latents).size
     assert list(found) == list(range(5))
     assert found[2] == pytest.approx(sum(float(size[t + 3, t + 1]) for t in range(7)) / 7)
     with pytest.raises(InputError, match="at least 5"):
-        widgets_curve.shares(rule, latents[:4])
+        widgets_forgetting.shares_by_lag(rule, latents[:4])
 
 
 def test_every_number_moves_the_curve(shipped, conversation):
@@ -203,16 +210,20 @@ def test_every_number_moves_the_curve(shipped, conversation):
 def test_less_decay_leaves_more(conversation, nano):
     latents = nano.encode(conversation.texts())
     low, high = (
-        dict(widgets_curve.shares(widgets_curve.rule_of("attention", nano.width, gamma=gamma), latents))
+        dict(
+            widgets_forgetting.shares_by_lag(
+                widgets_forgetting.write_rule("attention", nano.width, gamma=gamma), latents
+            )
+        )
         for gamma in (0.8, 0.99)
-    )  # fmt: skip
+    )
     assert low[0] > high[0]
     assert low[20] < high[20]
 
 
 def test_bits_fall_where_the_bank_ends(shipped, conversation):
     """What a trained read gets out of a small bank, question by question: much of what is in it, nothing of what is not."""
-    bits = widgets_curve.Bits(shipped, conversation).by_lag(64)
+    bits = widgets_forgetting.AnswerBits(shipped, conversation).by_lag(64)
     inside, outside = [b for lag, b in bits if lag <= 2], [b for lag, b in bits if lag > 15]
     assert inside
     assert outside
@@ -222,7 +233,7 @@ def test_bits_fall_where_the_bank_ends(shipped, conversation):
     forgetting.write.value = "recent"
     assert "bits over the twin&#x27;s bank" in forgetting.view.value
     with pytest.raises(InputError, match="recent"):
-        widgets_curve.Bits(MemoryModel(shipped.backbone, "m2"), conversation)
+        widgets_forgetting.AnswerBits(MemoryModel(shipped.backbone, "m2"), conversation)
 
 
 @pytest.mark.slow
@@ -238,12 +249,12 @@ def test_a_curve_takes_a_second_or_two(shipped):
 
 def test_the_twin_moves_without_a_kernel(conversation, nano):
     latents = nano.encode(conversation.texts())
-    figure, rows = widgets_curve.twin(latents, nano.width, (0.9, 0.95))
+    figure, rows = widgets_forgetting.forgetting_by_gamma(latents, nano.width, (0.9, 0.95))
     assert [frame.name for frame in figure.frames] == ["0.90", "0.95"]
     assert figure.layout.sliders[0].active == 1
     assert "ten turns later" in figure.layout.meta["alt"]
-    rule = widgets_curve.rule_of("slots", nano.width, gamma=0.9)
-    share = dict(widgets_curve.shares(rule, latents))[10]
+    rule = widgets_forgetting.write_rule("slots", nano.width, gamma=0.9)
+    share = dict(widgets_forgetting.shares_by_lag(rule, latents))[10]
     assert figure.frames[0].data[1].y[10] == round(100 * share, 1)
     assert rows[1]["lag 10"] == f"{100 * share:.0f}%"
 

@@ -26,7 +26,7 @@ WAY = (  # (what happens, module, name)
     ("the answer", "memory.model", "MemoryModel"),
     ("its score", "metrics.answer_scores", "f1"),
     ("with its controls", "evaluation.evaluate", "evaluate"),
-    ("a figure", "viz.curves", "forgetting"),
+    ("a figure", "viz.forgetting_curve", "forgetting_curve"),
 )
 ROW, LEFT, RIGHT, TOP = 52, 150, 480, 40
 

@@ -201,7 +201,7 @@ def compared(title, files, *kinds, drawn=None):
 
 def curves(cells):
     """Memory score by scale, where a curve has two points or more."""
-    from lmem.viz import curves as figures
+    from lmem.viz import score_plots as figures
 
     found = {}
     for cell in sorted(cells, key=lambda cell: cell["scale"]):
@@ -483,10 +483,10 @@ def turn_rows(found):
 
 
 def rows_figure(found):
-    from lmem.viz import curves as figures
+    from lmem.viz import bank_cost
 
     return figure(
-        figures.rows_cost(
+        bank_cost.write_and_read_cost(
             found["by_rows"], found["bare_ms"], "a write and a read by the bank's rows"
         )
     )

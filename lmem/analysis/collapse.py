@@ -110,7 +110,7 @@ def measure(
 
 
 def by_turn(result: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Turn the columns of a result into rows: {name: list of metrics}, as `lmem.viz.collapse.board` takes them."""
+    """Turn the columns of a result into rows: {name: list of metrics}, as `lmem.viz.collapse.metrics_by_turn` takes them."""
     return {
         name: [
             {"rows": bank["rows"], **dict(zip(bank["looks"], row, strict=True))}

@@ -24,7 +24,7 @@ class Step(NamedTuple):
     """What can be seen after a step.
 
     Attributes:
-        parts: Boxes of `lmem.viz.diagram.way_of_a_turn`.
+        parts: Boxes of `lmem.viz.diagram.path_of_a_turn`.
         symbol: Name of the tensor.
         letters: Its axes.
         shape: Its shape.

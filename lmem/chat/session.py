@@ -1,72 +1,108 @@
-"""Chat: what you say is written, what you ask is answered from the bank alone (chapters 1 and 10)."""
+"""Chat: what you say is written into the bank, and what you ask is answered from the bank alone (chapters 1 and 10).
+
+`respond` is the logic of one line, for the terminal and the widget. `chat` is the terminal.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from rich.console import Console
 
 from lmem.errors import LmemError
 from lmem.memory.bank import Bank
+from lmem.memory.model import MemoryModel
 
 HELP = "say something to have it remembered, end with ? to ask; /save FILE  /load FILE  /new  /bank  /quit"
 FILE = "bank.safetensors"
 
 
-def chat(model, bank=None, name="Ana", read=input, console=None):
-    """Talk until /quit or the end of the input.
+class Reply(NamedTuple):
+    """What one line of a chat led to.
 
-    bank     path of a saved bank to go on with; default: an empty one
-    name     the speaker of what is typed
-    read     function that gives the next line
-    returns  the Bank as it is at the end
+    Attributes:
+        bank: The bank after the line.
+        text: What the user is shown; empty after a turn that was written.
+        kind: "answer" of the model, "notice" about a command, or "written" for a turn that was remembered.
+    """
+
+    bank: Bank
+    text: str
+    kind: Literal["answer", "notice", "written"]
+
+
+def chat(
+    model: MemoryModel,
+    bank: str | Path | None = None,
+    name: str = "Ana",
+    read: Callable[[str], str] = input,
+    console: Console | None = None,
+) -> Bank:
+    """Chat in the terminal until /quit or the end of the input.
+
+    Args:
+        model: A model with a trained read.
+        bank: Path of a saved bank to continue with; default: an empty one.
+        name: The speaker of what is typed.
+        read: Function that shows a prompt and returns the next line.
+        console: Where the replies are printed.
+
+    Returns:
+        The bank at the end.
     """
     console = console or Console(highlight=False, soft_wrap=True)
-    held = model.new_bank() if bank is None else _load(model, bank)
+    current = model.new_bank() if bank is None else _load(model, bank)
     console.print(HELP, style="dim")
     while True:
         try:
             line = read(f"{name}: ").strip()
         except (EOFError, KeyboardInterrupt):
-            return held
+            return current
         if not line:
             continue
         if line in ("/quit", "/exit"):
-            return held
+            return current
         try:
-            held, said, answered = step(model, held, line, name)
+            reply = respond(model, current, line, name)
         except (LmemError, OSError) as error:  # a full disk must not cost the bank
             console.print(str(error), style="red", markup=False, soft_wrap=True)
             continue
-        if answered:
-            console.print(f"lmem: {said}", markup=False)
-        elif said:
-            console.print(said, style="dim", markup=False)
+        current = reply.bank
+        if reply.kind == "answer":
+            console.print(f"lmem: {reply.text}", markup=False)
+        elif reply.kind == "notice":
+            console.print(reply.text, style="dim", markup=False)
 
 
-def step(model, bank, line, name="Ana"):
-    """One line of the talk: a command, a question, or a turn to remember. The bank that is given stays as it is.
+def respond(model: MemoryModel, bank: Bank, line: str, name: str = "Ana") -> Reply:
+    """Process one line of the chat: a command, a question, or a turn to remember. `bank` is not changed.
 
-    returns  (Bank, what is said to it, whether that is the model's answer)
-    raises   LmemError, OSError; nothing has been written then
+    Raises:
+        LmemError: The line or the file cannot be used; nothing has been written then.
+        OSError: The file cannot be read or written.
     """
     command, _, rest = line.partition(" ")
-    rest = rest.strip()
+    path = rest.strip() or FILE
     if command == "/new":
-        return model.new_bank(), "a new, empty bank", False
+        return Reply(model.new_bank(), "a new, empty bank", "notice")
     if command == "/save":
-        bank.save(rest or FILE)
-        return bank, f"saved {rest or FILE}, {bank.turns_written[0]} turns", False
+        bank.save(path)
+        return Reply(bank, f"saved {path}, {bank.turns_written[0]} turns", "notice")
     if command == "/load":
-        bank = _load(model, rest or FILE)
-        return bank, f"loaded, {bank.turns_written[0]} turns", False
+        bank = _load(model, path)
+        return Reply(bank, f"loaded, {bank.turns_written[0]} turns", "notice")
     if command == "/bank":
-        kept = sorted(set(bank.state.written[0].tolist()) - {-1})
-        return bank, f"{bank.turns_written[0]} turns written, rows from the turns {kept}", False
+        turns = sorted(set(bank.state.written[0].tolist()) - {-1})
+        text = f"{bank.turns_written[0]} turns written, rows from the turns {turns}"
+        return Reply(bank, text, "notice")
     if command.startswith("/"):
-        return bank, HELP, False
+        return Reply(bank, HELP, "notice")
     if line.endswith("?"):
-        return bank, model.answer(bank, line), True
-    return model.write(bank, [f"{name}: {line}"]), "", False
+        return Reply(bank, model.answer(bank, line), "answer")
+    return Reply(model.write(bank, [f"{name}: {line}"]), "", "written")
 
 
-def _load(model, path):
+def _load(model: MemoryModel, path: str | Path) -> Bank:
     bank = Bank.load(path)
     model.check(bank)
     return bank

@@ -43,7 +43,6 @@ def plan(
     from lmem.experiments.planning.machine import MachineProfile, this_machine
     from lmem.experiments.planning.workload import workload_of_data
     from lmem.utils import provenance
-    from lmem.viz.plans import table
 
     begun = time.perf_counter()
     changes = given(dtype=dtype, memory=memory, batch=batch)
@@ -61,7 +60,9 @@ def plan(
     if as_json:
         return dump(found)
     if every:
-        rows = [{name: row[name] for name in PLANNED} for row in table(found)]
+        from lmem.viz.plans import plan_rows
+
+        rows = [{name: row[name] for name in PLANNED} for row in plan_rows(found)]
         return listing(rows, f"lmem plan --all: {found['method']}, {found['rows']} rows")
     notes = found.pop("notes")
     show(found, False, "lmem plan")

@@ -1,70 +1,84 @@
-"""One dial of the paper turns two things: how much of the decoder's attention a bank gets, by its rows and by their length (chapter 13).
+"""How much of the decoder's attention a bank gets, by the number of its rows and by their length (chapter 13).
 
-share of the bank = R e^(f s) / (R e^(f s) + S)      rows all alike; s their score at length f = 1, S the question's own e^scores
+    share of the bank = R e^(f s) / (R e^(f s) + S)      for R equal rows
+
+s is the score of a row of length f = 1, and S the sum of e^score over the question's own tokens. The paper's scale changes
+both R and f.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
 from lmem.errors import InputError
-from lmem.viz.plots import slide, style
+from lmem.viz.colours import AMBER, BLUE, GREEN, ORANGE, PURPLE, SKY
+from lmem.viz.plots import add_slider, line, percent, style
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+LAYERS = (
+    (BLUE, "solid"),
+    (ORANGE, "dash"),
+    (GREEN, "dot"),
+    (PURPLE, "dashdot"),
+    (AMBER, "longdash"),
+    (SKY, "longdashdot"),
+)
 
 
-def share(rows, length, score, question):
-    """The softmax mass of a bank whose rows are all alike.
+def bank_share(rows: int, length: float, score: float, question: float) -> float:
+    """Compute the softmax mass of a bank whose rows are all equal.
 
-    rows      how many
-    length    of a row, over the one that has this score
-    score     of a row with the token that looks
-    question  what the question's own tokens have together: the sum of e^score
+    Args:
+        rows: How many rows, R.
+        length: Length of a row, relative to the length at which it has this score.
+        score: Score of a row with the token that attends.
+        question: Sum of e^score over the question's own tokens.
     """
     bank = math.log(rows) + length * score
     return 1 / (1 + math.exp(min(math.log(question) - bank, 700)))
 
 
-def dials(settings, title):
-    """Share of attention on the bank in each of the decoder's layers, over the dial; a slider over what the dial turns.
+def draw_bank_share(
+    settings: Mapping[str, Mapping[float, Sequence[float]]], title: str
+) -> go.Figure:
+    """Draw the bank's share of attention in each decoder layer by scale, with a slider over what the scale changes.
 
-    settings  {what is turned: {k: shares, one for each layer}}, the same k in each; k = 1 is the bank that all have in common
-    raises    InputError if they do not fit together
+    Args:
+        settings: {what is changed: {scale: shares, one for each layer}}, the same scales in each. Scale 1 is the
+            bank that all settings have in common.
+        title: The heading.
+
+    Raises:
+        InputError: The settings do not fit together, or there are too many layers to draw.
     """
-    kinds = {
-        (tuple(found), len(shares)) for found in settings.values() for shares in found.values()
-    }
+    kinds = {(tuple(by), len(shares)) for by in settings.values() for shares in by.values()}
     if len(kinds) != 1:
         raise InputError(f"expected the same k and layers in all settings, not {len(kinds)} kinds")
-    [(dial, layers)] = kinds
-    if layers > len(COLOURS):
+    [(scales, layers)] = kinds
+    if layers > len(LAYERS):
         raise InputError(
-            f"expected at most {len(COLOURS)} layers that can be told apart, not {layers}"
+            f"expected at most {len(LAYERS)} layers that can be told apart, not {layers}"
         )
-    # two decimals: a share of heads that see nothing but the bank is n / 16, and 6.25 rounds either way to one
-    frames = [
-        [
-            go.Scatter(
-                x=list(dial), y=[round(100 * float(found[k][layer]), 2) for k in dial], mode="lines+markers",
-                name=f"layer {layer + 1}", line={"color": COLOURS[layer], "dash": DASHES[layer], "width": 2},
-                hovertemplate="dial at %{x}: %{y}% on the bank<extra></extra>",
-            )
-            for layer in range(layers)
-        ]
-        for found in settings.values()
-    ]  # fmt: skip
-    spoken = "; ".join(
-        f"{name}: " + ", ".join(f"{_mean(found[k]):.0f}% at {k:g}" for k in dial)
-        for name, found in settings.items()
+    hover = "dial at %{x}: %{y}% on the bank<extra></extra>"
+    frames = []
+    for by_scale in settings.values():
+        lines = []
+        for layer, (colour, dash) in enumerate(LAYERS[:layers]):
+            # two decimals: a share of n / 16 such as 6.25 could round either way with one
+            y = [percent(by_scale[scale][layer], 2) for scale in scales]
+            name, mode = f"layer {layer + 1}", "lines+markers"
+            lines.append(line(scales, y, name, colour, dash, 2, mode, hovertemplate=hover))
+        frames.append(lines)
+    means = []
+    for name, by_scale in settings.items():
+        at = ", ".join(f"{100 * sum(by_scale[k]) / layers:.0f}% at {k:g}" for k in scales)
+        means.append(f"{name}: {at}")
+    alt = (
+        "Lines of the share of the decoder's attention on the bank by layer, with a slider over what is turned. "
+        f"Means over layers: {'; '.join(means)}."
     )
-    alt = f"Lines of the share of the decoder's attention on the bank by layer, with a slider over what is turned. Means over layers: {spoken}."
-    figure = style(go.Figure(), title, alt, "dial (1 is 64 rows as printed)", "attention on the bank, %", 540)  # fmt: skip
-    figure.update_xaxes(type="log", tickvals=list(dial), ticktext=[f"{k:g}" for k in dial])
+    x, y = "dial (1 is 64 rows as printed)", "attention on the bank, %"
+    figure = style(go.Figure(), title, alt, x, y, 540, b=190)
+    figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{k:g}" for k in scales])
     figure.update_yaxes(range=[-2, 102])
-    figure.update_layout(margin_b=190)
-    return slide(figure, frames, list(settings), "")
-
-
-def _mean(shares):
-    return 100 * sum(float(one) for one in shares) / len(shares)
+    return add_slider(figure, frames, list(settings), "")

@@ -1,81 +1,91 @@
-"""Is the bank collapsing: its numbers by turn, bank beside bank, and the rows turning into one another (chapters 6, 8 and 13)."""
+"""Is a bank collapsing? Its metrics by turn, and its rows becoming equal (chapters 6, 8 and 13)."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
-from lmem.viz.plots import FRAMES, slide, style
+from lmem.memory.bank import Bank
+from lmem.viz.colours import LOOKS
+from lmem.viz.plots import FRAMES, add_slider, colour_bar, hide_ticks, line, style
 
-LINES = (  # told apart by colour, by dash and by mark
-    ("#0072B2", "solid", "circle"), ("#D55E00", "dash", "square"), ("#009E73", "dot", "diamond"), ("#CC79A7", "dashdot", "x"),
-    ("#E69F00", "longdash", "cross"), ("#56B4E9", "solid", "triangle-up"),
-)  # fmt: skip
-PANELS = (  # of the board: key of `probe.look`, name, factor to the unit, digits
+PANELS = (  # key of `bank_metrics.look`, name, factor to the unit, digits
     ("rank", "effective rank", 1, 2),
     ("distinct", "distinct rows", 1, 0),
     ("cosine", "mean cosine of two rows", 1, 3),
     ("middle", "norm of a row", 1, 2),
     ("used", "rows written so far, %", 100, 1),
 )
-PANEL = 150  # pixels of height
+PANEL = 150  # height in pixels
 
 
-def board(looks, title):
-    """Effective rank, distinct rows, mean cosine, row norms (median, smallest to largest) and use of rows, by turn.
+def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figure:
+    """Draw effective rank, distinct rows, mean cosine, row norms (median, smallest to largest) and use of rows by turn.
 
-    looks   {name: list of `probe.look`, one for each turn}
-    raises  InputError for more banks than lines that can be told apart
+    Args:
+        looks: {name of a bank: list of `bank_metrics.look`, one for each turn}.
+        title: The heading.
+
+    Raises:
+        InputError: There are more banks than lines that can be distinguished.
     """
-    if len(looks) > len(LINES):
-        raise InputError(f"expected at most {len(LINES)} banks, not {len(looks)}")
-    figure = make_subplots(
-        rows=len(PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.05,
-        subplot_titles=[name for _, name, _, _ in PANELS],
-    )  # fmt: skip
-    for (name, seen), (colour, dash, mark) in zip(looks.items(), LINES, strict=False):
-        turns = [one["turns"] for one in seen]
-        for i, (key, _, factor, digits) in enumerate(PANELS):
-            line = go.Scatter(
-                x=turns, y=[_round(factor * one[key], digits) for one in seen], name=name, mode="lines+markers",
-                line={"color": colour, "dash": dash, "width": 2}, marker={"symbol": mark, "size": 5, "maxdisplayed": 12},
-                legendgroup=name, showlegend=i == 0, hovertemplate=f"after %{{x}} turns: %{{y}}<extra>{name}</extra>",
-            )  # fmt: skip
+    if len(looks) > len(LOOKS):
+        raise InputError(f"expected at most {len(LOOKS)} banks, not {len(looks)}")
+    titles, on_log = [name for _, name, _, _ in PANELS], []
+    for panel, key in enumerate(("rank", "distinct", None, "high")):
+        if key and max(look[key] for seen in looks.values() for look in seen) > 20:
+            titles[panel] += ", log scale"
+            on_log.append(panel + 1)
+    space = {"shared_xaxes": True, "vertical_spacing": 0.05}
+    figure = make_subplots(rows=len(PANELS), subplot_titles=titles, **space)
+    for (name, seen), (colour, dash, symbol) in zip(looks.items(), LOOKS, strict=False):
+        turns = [look["turns"] for look in seen]
+        marker = {"symbol": symbol, "size": 5, "maxdisplayed": 12}
+        hover = f"after %{{x}} turns: %{{y}}<extra>{name}</extra>"
+        more = {"marker": marker, "legendgroup": name, "hovertemplate": hover}
+        for row, (key, _, factor, digits) in enumerate(PANELS, 1):
             if key == "middle":
-                _spread(figure, turns, seen, colour, name, i + 1)
-            figure.add_trace(line, row=i + 1, col=1)
-    alt = "Five charts by turn. " + " ".join(_spoken(name, seen) for name, seen in looks.items())
-    style(figure, title, alt, None, None, 170 + PANEL * len(PANELS))
+                figure.add_trace(_range(turns, seen, colour, name), row=row, col=1)
+            y = [_round(factor * look[key], digits) for look in seen]
+            mode, more["showlegend"] = "lines+markers", row == 1
+            figure.add_trace(line(turns, y, name, colour, dash, 2, mode, **more), row=row, col=1)
+    alt = "Five charts by turn. " + " ".join(_alt(name, seen) for name, seen in looks.items())
+    height, bottom = 170 + PANEL * len(PANELS), 70 + 20 * len(looks)
+    style(figure, title, alt, height=height, t=90, b=bottom)
     figure.update_xaxes(title=None, showticklabels=False)
     figure.update_xaxes(title="turns written", showticklabels=True, row=len(PANELS), col=1)
     figure.update_yaxes(rangemode="tozero", nticks=5)
-    for row, key in ((1, "rank"), (2, "distinct"), (4, "high")):
-        top = max(one[key] for seen in looks.values() for one in seen)
-        if top > 20:
-            figure.update_yaxes(type="log", dtick=1, rangemode="normal", row=row, col=1)
-            figure.layout.annotations[row - 1].text += ", log scale"
-    for note in figure.layout.annotations:
-        note.update(x=0, xanchor="left", font_size=13)
-    return figure.update_layout(margin={"t": 90, "b": 70 + 20 * len(looks)})
+    for row in on_log:
+        figure.update_yaxes(type="log", dtick=1, rangemode="normal", row=row, col=1)
+    return figure.update_annotations(x=0, xanchor="left", font_size=13)
 
 
-def board_rows(looks, turns):
-    """The table behind it, at some of the turns."""
+def metric_rows(looks: Mapping[str, Sequence[dict]], turns: Container[int]) -> list[dict]:
+    """List the numbers behind `metrics_by_turn`, after some numbers of turns."""
     return [
-        {"bank": name, "turns written": one["turns"]}
-        | {title: f"{factor * one[key]:.{digits}f}" for key, title, factor, digits in PANELS}
+        {"bank": name, "turns written": look["turns"]}
+        | {title: f"{factor * look[key]:.{digits}f}" for key, title, factor, digits in PANELS}
         for name, seen in looks.items()
-        for one in seen
-        if one["turns"] in turns
+        for look in seen
+        if look["turns"] in turns
     ]
 
 
-def rows_meet(banks, title, count=24):
-    """Cosines between rows, a map for each bank, a slider over turns and a button that plays it: a bank that collapses turns
-    into one colour.
+def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24) -> go.Figure:
+    """Draw the cosines between rows as a map for each bank, with a slider over turns and a button that plays it.
 
-    banks  {name: list of Bank: before the first turn, then after every turn}, equally many
-    count  rows of each bank that are drawn, evenly spaced
+    The map of a bank that collapses turns into one colour.
+
+    Args:
+        banks: {name: banks before the first turn and after every turn}, equally many.
+        title: The heading.
+        count: Rows of each bank that are drawn, evenly spaced.
+
+    Raises:
+        InputError: The banks are not equally many.
     """
     lengths = {len(steps) for steps in banks.values()}
     if len(lengths) != 1:
@@ -85,78 +95,58 @@ def rows_meet(banks, title, count=24):
     [length] = lengths
     kept = sorted({0, length - 1, *range(0, length, -(-length // (FRAMES - 1)))})
     down = -(-len(banks) // 2)
-    figure = make_subplots(
-        rows=down, cols=2, vertical_spacing=0.25 / down, horizontal_spacing=0.08,
-        subplot_titles=[f"{name}: {len(steps[0].state.rows[0])} rows" for name, steps in banks.items()],
-    )  # fmt: skip
-    frames = [
-        [_map(steps[i], count, place == 0) for place, steps in enumerate(banks.values())]
-        for i in kept
-    ]
+    titles = [f"{name}: {steps[0].state.rows.shape[1]} rows" for name, steps in banks.items()]
+    space: dict[str, Any] = {"vertical_spacing": 0.25 / down, "horizontal_spacing": 0.08}
+    figure = make_subplots(rows=down, cols=2, subplot_titles=titles, **space)
+    frames = [[go.Heatmap(z=_map(steps[i], count)) for steps in banks.values()] for i in kept]
+    look = {"zmin": -100, "zmax": 100, "colorscale": "RdBu", "colorbar": colour_bar("cosine, %")}
+    look["hovertemplate"] = "cosine %{z}%<extra></extra>"
     for place, heat in enumerate(frames[0]):
+        heat = go.Heatmap(heat).update(showscale=place == 0, **look)
         figure.add_trace(heat, row=place // 2 + 1, col=place % 2 + 1)
-    frames = [[go.Heatmap(z=heat.z) for heat in frame] for frame in frames]
-    spoken = "; ".join(
-        f"{name}: mean cosine {bank_metrics.mean_cosine(steps[0].state.rows[0]):.2f} before the first turn, "
-        f"{bank_metrics.mean_cosine(steps[-1].state.rows[0]):.2f} after {length - 1}"
-        for name, steps in banks.items()
-    )
-    alt = f"Maps of the cosines between rows, with a slider over turns. {spoken}."
-    style(figure, title, alt, None, None, 250 + 230 * down)
-    figure.update_xaxes(showticklabels=False, ticks="", automargin=False, title=None)
-    figure.update_yaxes(
-        showticklabels=False, ticks="", autorange="reversed", showgrid=False, title=None
-    )
+    means = []
+    for name, steps in banks.items():
+        first, last = (bank_metrics.mean_cosine(steps[i].state.rows[0]) for i in (0, -1))
+        means.append(
+            f"{name}: mean cosine {first:.2f} before the first turn, {last:.2f} after {length - 1}"
+        )
+    alt = f"Maps of the cosines between rows, with a slider over turns. {'; '.join(means)}."
+    style(figure, title, alt, height=250 + 230 * down, t=90, b=190, l=40)
+    hide_ticks(figure)
+    figure.update_xaxes(automargin=False, title={"text": "row", "standoff": 4})
+    figure.update_yaxes(title=None)
     figure.update_yaxes(title="row", col=1)
-    figure.update_xaxes(title={"text": "row", "standoff": 4})
-    for note in figure.layout.annotations:
-        note.update(font_size=13)
-    figure.update_layout(margin={"t": 90, "b": 190, "l": 40})
-    slide(figure, frames, [str(i) for i in kept], "turns written: ")
+    figure.update_annotations(font_size=13)
+    add_slider(figure, frames, [str(i) for i in kept], "turns written: ")
     step = {"frame": {"duration": 350}, "transition": {"duration": 0}, "fromcurrent": True}
     play = {"label": "play", "method": "animate", "args": [None, step]}
-    halt = {"label": "stop", "method": "animate", "args": [[None], {"mode": "immediate"}]}
-    return figure.update_layout(
-        updatemenus=[
-            {
-                "type": "buttons", "direction": "right", "buttons": [play, halt], "showactive": False,
-                "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom", "pad": {"b": 28},
-            }
-        ]
-    )  # fmt: skip
+    stop = {"label": "stop", "method": "animate", "args": [[None], {"mode": "immediate"}]}
+    menu = {"type": "buttons", "direction": "right", "buttons": [play, stop], "showactive": False}
+    menu |= {"x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom", "pad": {"b": 28}}
+    return figure.update_layout(updatemenus=[menu])
 
 
-def _map(bank, count, scale):
-    z = (100 * bank_metrics.cosines(bank.state.rows[0].detach().float(), count)).round().numpy()
-    return go.Heatmap(
-        z=z.astype("int8"), zmin=-100, zmax=100, colorscale="RdBu", showscale=scale,
-        hovertemplate="cosine %{z}%<extra></extra>",
-        colorbar={
-            "title": {"text": "cosine, %", "side": "bottom"}, "orientation": "h", "thickness": 10, "len": 1,
-            "yref": "container", "y": 0, "yanchor": "bottom",
-        },
-    )  # fmt: skip
+def _map(bank: Bank, count: int):
+    """Cosines between `count` rows, in whole percent."""
+    cosines = bank_metrics.cosines(bank.state.rows[0].detach().float(), count)
+    return (100 * cosines).round().cpu().numpy().astype("int8")
 
 
-def _spread(figure, turns, seen, colour, name, row):
-    """Smallest to largest norm, as a band under the median's line."""
-    low, high = ([_round(one[key], 2) for one in seen] for key in ("low", "high"))
-    figure.add_trace(
-        go.Scatter(
-            x=turns + turns[::-1], y=high + low[::-1], fill="toself", mode="none", fillcolor=colour, opacity=0.2,
-            legendgroup=name, showlegend=False, hoverinfo="skip",
-        ),
-        row=row, col=1,
-    )  # fmt: skip
+def _range(turns: list[int], seen: Sequence[dict], colour: str, name: str) -> go.Scatter:
+    """The smallest to the largest norm, as a band under the median's line."""
+    low, high = ([_round(look[key], 2) for look in seen] for key in ("low", "high"))
+    look = {"fill": "toself", "fillcolor": colour, "opacity": 0.2, "hoverinfo": "skip"}
+    x, y = turns + turns[::-1], high + low[::-1]
+    return go.Scatter(x=x, y=y, mode="none", legendgroup=name, showlegend=False, **look)
 
 
-def _spoken(name, seen):
-    last = seen[-1]
+def _alt(name: str, seen: Sequence[dict]) -> str:
+    first, last = seen[0], seen[-1]
     return (
-        f"{name}, {last['rows']} rows: effective rank {seen[0]['rank']:.0f} after {seen[0]['turns']} turns and {last['rank']:.1f} "
+        f"{name}, {last['rows']} rows: effective rank {first['rank']:.0f} after {first['turns']} turns and {last['rank']:.1f} "
         f"after {last['turns']}, with {last['distinct']} distinct rows, mean cosine {last['cosine']:.2f} and norm {last['middle']:.1f}."
     )
 
 
-def _round(value, digits):
+def _round(value: float, digits: int) -> float:
     return round(float(value), digits) + 0.0 if digits else round(float(value))

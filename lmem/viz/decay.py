@@ -1,78 +1,85 @@
-"""What a decay leaves of a turn, by how many turns were written after it (chapter 2).
+"""What a decay leaves of a turn, by the number of turns written after it (chapter 2).
 
-left = gamma^lag,   in a bank whose every row is multiplied by gamma with each turn
+share left = gamma^lag      in a bank whose rows are all multiplied by gamma with each turn
 """
+
+from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
 from lmem.errors import InputError
 from lmem.experiments import paper
 from lmem.metrics.forgetting import BUCKET_NAMES, BUCKETS
-from lmem.viz.plots import COLOURS, slide, style
+from lmem.viz.colours import BLUE, ORANGE
+from lmem.viz.plots import add_slider, column, grouped, line, significant, style
 
-BF16 = 2.0**-8  # beside a 1, bfloat16 rounds away what is smaller
+BF16 = 2.0**-8  # added to 1, a smaller number is rounded away in bfloat16
 GAMMAS = (0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999, 1.0)
-LAST = 384  # lag that is drawn at most
+LONGEST = 384  # the largest lag that is drawn
 
 
-def left(gammas=GAMMAS, lags=range(0, LAST + 1, 8)):
-    """Rows {gamma, lag, left}: the share of a turn that is left after `lag` later turns, to three digits.
+def decay_rows(
+    gammas: Sequence[float] = GAMMAS, lags: Iterable[int] = range(0, LONGEST + 1, 8)
+) -> list[dict]:
+    """Compute the share of a turn that is left, to three digits.
 
-    raises  InputError for a gamma outside (0, 1]
+    Args:
+        gammas: Decays.
+        lags: Numbers of later turns.
+
+    Returns:
+        Rows {gamma, lag, left}.
+
+    Raises:
+        InputError: A gamma is outside (0, 1].
     """
     if not all(0 < gamma <= 1 for gamma in gammas):
         raise InputError(f"expected decays in (0, 1], not {list(gammas)}")
     return [
-        {"gamma": gamma, "lag": lag, "left": float(f"{gamma**lag:.3g}")}
+        {"gamma": gamma, "lag": lag, "left": significant(gamma**lag)}
         for gamma in gammas
         for lag in lags
     ]
 
 
-def draw_left(rows, counts=paper.QUESTIONS, shown=None):
-    """The share by lag, on a log scale, over the buckets of lag and their questions; a slider over the decay.
+def draw_decay(
+    rows: Sequence[dict], counts: Sequence[int] = paper.QUESTIONS, shown: float | None = None
+) -> go.Figure:
+    """Draw the share left by lag, on a log scale, with a slider over the decay.
 
-    counts  questions in each bucket, by default the paper's test split of LoCoMo
-    shown   the decay that is drawn first; default: the second
+    Args:
+        rows: Of `decay_rows`.
+        counts: Questions in each bucket of lag; by default those of the paper's test split of LoCoMo.
+        shown: The decay that is drawn first; default: the second.
     """
-    gammas = list(dict.fromkeys(row["gamma"] for row in rows))
+    by_gamma = grouped(rows, "gamma")
+    gammas = list(by_gamma)
     frames = []
-    for gamma in gammas:
-        here = [row for row in rows if row["gamma"] == gamma]
-        lags = [row["lag"] for row in here]
-        share = go.Scatter(
-            x=lags, y=[row["left"] for row in here], name="left of the turn", mode="lines",
-            line={"color": COLOURS["right"], "width": 3}, hovertemplate="%{y} after %{x} turns<extra></extra>",
-        )  # fmt: skip
-        unit = go.Scatter(
-            x=[lags[0], lags[-1]], y=[BF16] * 2, name="bfloat16 rounds it away beside a 1", mode="lines",
-            line={"color": COLOURS["twin"], "dash": "dash", "width": 2}, hoverinfo="skip",
-        )  # fmt: skip
+    for here in by_gamma.values():
+        lags, left = column(here, "lag"), column(here, "left")
+        hover = "%{y} after %{x} turns<extra></extra>"
+        share = line(lags, left, "left of the turn", BLUE, width=3, hovertemplate=hover)
+        name = "bfloat16 rounds it away beside a 1"
+        unit = line([lags[0], lags[-1]], [BF16] * 2, name, ORANGE, "dash", 2, hoverinfo="skip")
         frames.append([share, unit])
     place = min(1, len(gammas) - 1) if shown is None else gammas.index(shown)
-    ends = ", ".join(
-        f"{row['left']:g} after {row['lag']}"
-        for row in rows
-        if row["gamma"] == gammas[place] and row["lag"] in {low for low, _ in BUCKETS}
-    )
+    starts = {low for low, _ in BUCKETS}
+    here = [row for row in by_gamma[gammas[place]] if row["lag"] in starts]
+    ends = ", ".join(f"{row['left']:g} after {row['lag']}" for row in here)
     alt = (
-        "Line of the share of a turn that is left, by the number of later turns, on a log scale, with a slider over the decay. At "
-        f"{gammas[place]:g}: {ends}. Above it the questions of each bucket: {', '.join(map(str, counts))}."
+        "Line of the share of a turn that is left, by the number of later turns, on a log scale, with a slider over "
+        f"the decay. At {gammas[place]:g}: {ends}. Above it the questions of each bucket: {', '.join(map(str, counts))}."
     )
-    figure = style(
-        go.Figure(), "What the decay leaves", alt, "lag: turns written since", "share left", 540
-    )
+    title, x, y = "What the decay leaves", "lag: turns written since", "share left"
+    figure = style(go.Figure(), title, alt, x, y, 540, t=110, b=190)
+    grey = {"color": "rgba(128,128,128,0.6)", "width": 1, "dash": "dot"}
     for i, (low, high) in enumerate(BUCKETS):
         if i:
-            figure.add_vline(
-                low, line={"color": "rgba(128,128,128,0.6)", "width": 1, "dash": "dot"}
-            )
-        middle = (low + min(high, LAST)) / 2
-        figure.add_annotation(
-            x=middle, y=1.02, yref="paper", yanchor="bottom", showarrow=False, textangle=-90 if i < 2 else 0,
-            text=f"n={counts[i]}", font={"size": 11}, hovertext=f"lag {BUCKET_NAMES[i]}",
-        )  # fmt: skip
+            figure.add_vline(low, line=grey)
+        note = {"text": f"n={counts[i]}", "hovertext": f"lag {BUCKET_NAMES[i]}"}
+        note |= {"font": {"size": 11}, "showarrow": False, "textangle": -90 if i < 2 else 0}
+        note |= {"x": (low + min(high, LONGEST)) / 2, "y": 1.02, "yref": "paper"}
+        figure.add_annotation(note, yanchor="bottom")
     figure.update_yaxes(type="log", range=[-8.2, 0.3], dtick=2, exponentformat="power")
-    figure.update_xaxes(range=[0, LAST])
-    figure.update_layout(margin={"t": 110, "b": 190})
-    return slide(figure, frames, [f"{gamma:g}" for gamma in gammas], "decay: ", shown=place)
+    figure.update_xaxes(range=[0, LONGEST])
+    return add_slider(figure, frames, [f"{gamma:g}" for gamma in gammas], "decay: ", shown=place)

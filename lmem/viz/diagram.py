@@ -1,57 +1,86 @@
-"""Drawings of the model as SVG: pure functions, text in the reader's own colour, a name for screen readers."""
+"""Drawings of the model: the path of a turn, one turn step by step, and a decoder layer (chapters 1 and 5).
 
+The drawings themselves are files in `lmem/viz/drawings`. They use the reader's own text colour.
+"""
+
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
+from string import Template
 
-_BOX = 'fill="none" stroke="currentColor" stroke-width="1.5" rx="8"'
-BOXES = {  # x, y, first line, second line, frozen
-    "turn": (10, 20, "turn x_t", "Ana: I adopted ...", False),
-    "encoder": (160, 20, "encoder E", "frozen", True),
-    "latents": (310, 20, "latents Z_t", "N x D numbers", False),
-    "write": (460, 20, "write", "P_t from P_t-1, Z_t", False),
-    "bank": (460, 120, "bank P", "R x D numbers", False),
-    "read": (460, 220, "read", "at one of 3 sites", False),
-    "question": (10, 220, "question", "What is ... ?", False),
-    "asked": (160, 220, "encoder E", "frozen", True),
-    "decoder": (310, 220, "decoder D", "frozen", True),
-    "answer": (310, 320, "answer y", "Miro", False),
+from IPython.core.display import HTML
+
+from lmem.analysis.walkthrough import Step
+from lmem.errors import InputError
+from lmem.viz.colours import ORANGE
+from lmem.viz.tables import table
+
+DRAWINGS = Path(__file__).parent / "drawings"
+LAYER_TEXTS = {  # what scales the branch: first line, second line, in the text alternative
+    "branch": ("× β of this layer", "one number, starts at 0", "scaled by one number of the layer"),
+    "gated_branch": (
+        "× gate g(s, c)",
+        "D numbers in (0, 1)",
+        "weighed by a gate that looks at both",
+    ),
 }
-_ARROWS = [
-    (120, 45, 158, 45), (270, 45, 308, 45), (420, 45, 458, 45), (515, 70, 515, 118), (515, 170, 515, 218),
-    (460, 245, 422, 245), (120, 245, 158, 245), (270, 245, 308, 245), (365, 270, 365, 318),
-]  # fmt: skip
 
 
-def way_of_a_turn():
-    """The way of a turn and of a question: encoder, write, bank, read, three sites, decoder, answer.
+def path_of_a_turn() -> HTML:
+    """Draw the path of a turn and of a question: encoder, write, bank, read, three sites, decoder, answer."""
+    return HTML(_drawing("turn"))
 
-    returns  an HTML display object with one SVG
+
+def decoder_layer(read: str = "branch") -> HTML:
+    """Draw one decoder layer: self-attention, two cross-attentions in parallel, their sum, feed-forward.
+
+    Args:
+        read: "branch" (M.2) or "gated_branch" (M.5).
+
+    Raises:
+        InputError: It is another read.
     """
-    from IPython.display import HTML
+    if read not in LAYER_TEXTS:
+        raise InputError(f"expected a read out of {', '.join(LAYER_TEXTS)}, not {read!r}")
+    first, second, spoken = LAYER_TEXTS[read]
+    layer = Template(_drawing("decoder_layer"))
+    return HTML(layer.substitute(first=first, second=second, spoken=spoken))
 
-    return HTML(way())
 
+def step_through(steps: Sequence[Step], name: str = "steps") -> HTML:
+    """Show one turn step by step: the parts of the drawing that are at work, and the tensor that they produce.
 
-def way(named=False):
-    """The SVG of it as text; `named` gives each box the class of its name, "part-bank", so that it can be lit."""
-    parts = []
-    for name, (x, y, first, second, frozen) in BOXES.items():
-        dash = ' stroke-dasharray="5 4"' if frozen else ""
-        dash += f' class="part-{name}"' if named else ""
-        middle = x + 110 / 2
-        parts.append(f'<rect x="{x}" y="{y}" width="110" height="50" {_BOX}{dash}/>')
-        parts.append(f'<text x="{middle}" y="{y + 22}" font-weight="600">{escape(first)}</text>')
-        parts.append(f'<text x="{middle}" y="{y + 39}" font-size="11">{escape(second)}</text>')
-    for x1, y1, x2, y2 in _ARROWS:
-        parts.append(
-            f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="currentColor" marker-end="url(#tip)"/>'
+    Args:
+        steps: Of `lmem.analysis.walkthrough.follow`.
+        name: Distinguishes several of them on one page.
+
+    Returns:
+        Radio buttons that need no script, the drawing, and a table of all steps.
+    """
+    box, buttons, rules, texts, rows = f".lmem-{name}", [], [], [], []
+    for i, step in enumerate(steps):
+        own, title = f"lmem-{name}-{i}", f"{i + 1}. {escape(step.symbol)}"
+        checked = " checked" if i == 0 else ""
+        button = f'<input type="radio" name="lmem-{name}" id="{own}"{checked}>'
+        buttons.append(f'<span>{button}<label for="{own}">{title}</label></span>')
+        chosen = f"{box}:has(#{own}:checked)"
+        parts = ",".join(f"{chosen} .part-{part}" for part in step.parts)
+        rules.append(f"{parts}{{stroke:{ORANGE};stroke-width:4}}{chosen} .{own}{{display:block}}")
+        shape, norm = " x ".join(map(str, step.shape)), f"{step.norm:.1f}"
+        size = escape(f"{step.letters} = {shape} numbers, Frobenius norm {norm}")
+        texts.append(
+            f'<p class="{own}"><strong>{title}</strong>: {escape(step.text)}<br>{size}</p>'
         )
-    label = (
-        "A turn goes through the frozen encoder, its latents are written into the bank; a question goes through the "
-        "frozen encoder and decoder, which reads the bank, and gives the answer."
+        row = {"step": i + 1, "tensor": step.symbol, "axes": step.letters, "shape": shape}
+        rows.append(row | {"norm": norm, "what happened": step.text})
+    rules.append(f"{box} p{{display:none}}{box} span{{margin-right:1em;white-space:nowrap}}")
+    rules.append(f"{box} label{{margin-left:.3em}}")
+    return HTML(
+        f'<div class="lmem-{name}" role="group" aria-label="One turn step by step: {len(steps)} steps">'
+        f"<style>{''.join(sorted(rules))}</style><div>{' '.join(buttons)}</div>{''.join(texts)}{_drawing('turn')}</div>"
+        f"{table(rows, 'All steps', folded=True).data}"
     )
-    return (
-        f'<svg role="img" aria-label="{label}" viewBox="0 0 580 380" style="max-width:620px;width:100%" '
-        'fill="currentColor" text-anchor="middle" font-family="system-ui, sans-serif" font-size="13">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
-        '<path d="M0 0 L8 4 L0 8 z"/></marker></defs>' + "".join(parts) + "</svg>"
-    )
+
+
+def _drawing(name: str) -> str:
+    return "".join((DRAWINGS / f"{name}.svg").read_text("utf-8").splitlines())

@@ -1,11 +1,15 @@
-"""Looking into a bank, turn by turn: one figure for each kind of bank, all with a slider over turns (chapters 1, 6, 7 and 8).
+"""Looking into a bank turn by turn: a figure for each kind of bank, all with a slider over turns (chapters 1, 6, 7 and 8).
 
-    rows     a bank of rows: what is in it, and which turn each row is most of
-    slots    the same, and how often each row was written
-    square   a bank of associations: the matrix, its singular values, and which turns' keys are alike
+    plain_rows   a small bank of rows, each drawn by itself
+    rows         a bank of rows: what is in it, and which turn each row holds most of
+    slots        the same, and how often each row was written
+    square       a bank of associations: the matrix, its singular values, and which turns have similar keys
 
 Values are pooled and stored as bytes, so that a figure stays small.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,247 +18,301 @@ from plotly.subplots import make_subplots
 
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
-from lmem.viz.plots import COLOURS, FRAMES, opened, short, slide, style
+from lmem.memory.bank import Bank
+from lmem.viz.colours import BLUE
+from lmem.viz.plots import FRAMES, add_slider, colour_bar, hide_ticks, shorten, significant, style
 
-SHOWN = 64  # rows that are drawn, at most; of a larger bank neighbours are put together
+SHOWN = 64  # rows that are drawn at most; of a larger bank neighbours are averaged
 SIDE = 24  # cells of a drawn matrix
 VALUES = 32  # singular values that are drawn
+SLIDER = "turns written: "
 
 
-def rows(banks, texts, title, most=None, columns=16):
-    """A heat map over rows and pooled columns; a slider over turns.
+def plain_rows(banks: Sequence[Bank], texts: Sequence[str], columns: int = 16) -> go.Figure:
+    """Draw every row of a bank as a heat map over pooled columns, with a slider over turns.
 
-    banks    list of Bank, one bank each: before the first turn, then after every turn
-    texts    the turns' texts, one less than banks
-    most     (T + 1, R) the turn that a row holds most of, -1 for none, as `lmem.analysis.turn_trace` finds it; default: that which wrote it last
-    columns  the width D is pooled to so many means
+    Args:
+        banks: One bank each: before the first turn, then after every turn.
+        texts: The turns' texts, one less than banks.
+        columns: The width D is pooled to so many means.
+
+    Raises:
+        InputError: The numbers of banks and texts do not fit.
+    """
+    _check(banks, texts)
+    kept = list(range(0, len(banks), -(-len(banks) // FRAMES)))
+    maps = []
+    for i in kept:
+        written = banks[i].state.written[0].cpu().numpy()[:, None] >= 0
+        full = banks[i].state.rows[0].detach().float().cpu().numpy()
+        maps.append(_pool(np.where(written, full, 0.0), columns, axis=1))
+    top, frames = _largest(maps), []
+    scale = {"title": {"text": "mean"}, "thickness": 12}
+    for i, values in zip(kept, maps, strict=True):
+        turns = [f"turn {t + 1}" if t >= 0 else "empty" for t in banks[i].state.written[0].tolist()]
+        names = [f"row {r}, {turn}" for r, turn in enumerate(turns)]
+        hover = "%{y}, column %{x}<extra></extra>"
+        frames.append([_heat(values, names, top, scale, hover)])
+    alt = (
+        f"Heat map of a bank with {len(maps[0])} rows, with a slider over {len(texts)} turns; "
+        "rows fill with the turns' latents as the slider moves, and the oldest are pushed out."
+    )
+    titles = ["before the first turn", *(shorten(text) for text in texts)]
+    titles, shown = [titles[i] for i in kept], len(kept) // 2
+    x, y = "column of the bank (pooled)", "row of the bank"
+    figure = style(go.Figure(), titles[shown], alt, x, y, height=480)
+    add_slider(figure, frames, [str(i) for i in kept], SLIDER, shown=shown)
+    drawn: Any = figure.frames
+    for frame, title in zip(drawn, titles, strict=True):
+        frame.layout = {"title": {"text": title}}
+    return figure.update_yaxes(autorange="reversed", showticklabels=False)
+
+
+def rows(
+    banks: Sequence[Bank],
+    texts: Sequence[str],
+    title: str,
+    most: torch.Tensor | None = None,
+    columns: int = 16,
+) -> go.Figure:
+    """Draw a bank of rows as a heat map over rows and pooled columns, with a slider over turns.
+
+    Args:
+        banks: One bank each: before the first turn, then after every turn.
+        texts: The turns' texts, one less than banks.
+        title: The heading.
+        most: (T + 1, R), the turn that a row holds most of, -1 for none, as `lmem.analysis.turn_trace` finds it;
+            default: the turn that wrote it last.
+        columns: The width D is pooled to so many means.
+
+    Raises:
+        InputError: The numbers of banks and texts do not fit, or a bank is a batch.
     """
     kept = _kept(banks, texts)
-    top = _top(banks, kept, columns)
-    frames = [[_heat(banks[i], _most(banks, most, i), texts, top, columns)] for i in kept]
+    frames = [[heat] for heat in _heats(banks, texts, kept, most, columns)]
     alt = (
-        f"Heat map of a bank with {banks[0].state.rows.shape[1]} rows, with a slider over {len(texts)} turns. {_spoken(banks, texts)} "
+        f"Heat map of a bank with {banks[0].state.rows.shape[1]} rows, with a slider over {len(texts)} turns. {_ranks(banks, texts)} "
         f"In the end its rows hold most of {_turns(_most(banks, most, -1))}."
     )
-    figure = style(
-        go.Figure(), title, alt, "column of the bank (pooled)", "row of the bank", height=560
-    )
-    figure.update_yaxes(autorange="reversed", showticklabels=False, ticks="", showgrid=False)
-    figure.update_xaxes(showticklabels=False, ticks="")
-    return _said(_slide(figure, frames, kept), kept, texts)
+    figure = go.Figure(frames[len(kept) // 2])
+    x, y = "column of the bank (pooled)", "row of the bank"
+    style(figure, title, alt, x, y, height=560, t=80, b=190)
+    hide_ticks(figure)
+    return _over_turns(figure, frames, kept, texts)
 
 
-def slots(banks, texts, title, most=None, columns=16):
-    """As `rows`, and beside each row how many turns were written into it."""
+def slots(
+    banks: Sequence[Bank],
+    texts: Sequence[str],
+    title: str,
+    most: torch.Tensor | None = None,
+    columns: int = 16,
+) -> go.Figure:
+    """Draw a bank as `rows` does, and next to each row how many turns were written into it."""
     kept = _kept(banks, texts)
-    top, counts = _top(banks, kept, columns), bank_metrics.write_counts(banks)
-    figure = make_subplots(rows=1, cols=2, column_widths=[0.7, 0.3], horizontal_spacing=0.04)
+    counts = bank_metrics.write_counts(banks)
+    groups, last = _groups(counts.shape[1]), counts[-1]
+    look = {"orientation": "h", "marker": {"color": BLUE}}
+    look["hovertemplate"] = "%{x} writes<extra></extra>"
     frames = []
-    for i in kept:
-        heat = _heat(banks[i], _most(banks, most, i), texts, top, columns)
-        groups = _groups(len(counts[i]))
-        bars = go.Bar(
-            x=[round(float(counts[i][g].double().mean()), 1) for g in groups], y=list(range(len(groups))), orientation="h",
-            marker={"color": COLOURS["right"]}, hovertemplate="%{x} writes<extra></extra>",
-        )  # fmt: skip
-        frames.append([heat, bars])
-    for place, trace in enumerate(frames[opened(kept)]):
-        figure.add_trace(trace, row=1, col=place + 1)
-    last = counts[-1]
+    for i, heat in zip(kept, _heats(banks, texts, kept, most, columns), strict=True):
+        means = [round(float(counts[i][group].double().mean()), 1) for group in groups]
+        frames.append([heat, go.Bar(x=means, y=list(range(len(groups))), **look)])
+    figure = make_subplots(cols=2, column_widths=[0.7, 0.3], horizontal_spacing=0.04)
+    for place, trace in enumerate(frames[len(kept) // 2], 1):
+        figure.add_trace(trace, row=1, col=place)
     alt = (
         f"Heat map of a bank with {len(last)} slots and bars of how often each was written, with a slider over {len(texts)} turns. "
-        f"{_spoken(banks, texts)} In the end {int((last > 0).sum())} of the slots were written, the busiest {int(last.max())} times."
+        f"{_ranks(banks, texts)} In the end {int((last > 0).sum())} of the slots were written, the busiest {int(last.max())} times."
     )
-    style(figure, title, alt, None, None, height=560)
+    style(figure, title, alt, height=560, t=80, b=190)
+    hide_ticks(figure, row=1, col=1)
+    figure.update_xaxes(automargin=False)
+    figure.update_xaxes(title="column (pooled)", row=1, col=1)
+    figure.update_xaxes(
+        title={"text": "writes", "standoff": 2}, range=[0, int(last.max()) + 1], nticks=4, col=2
+    )
     figure.update_yaxes(autorange="reversed", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(title="slot", row=1, col=1)
-    figure.update_yaxes(  # numbers: names that change from frame to frame stop plotly's bars
-        range=[len(_groups(len(last))) - 0.5, -0.5], autorange=False, row=1, col=2
-    )
-    figure.update_xaxes(
-        title="column (pooled)", showticklabels=False, ticks="", automargin=False, row=1, col=1
-    )
-    figure.update_xaxes(
-        title={"text": "writes", "standoff": 2},
-        range=[0, int(last.max()) + 1],
-        nticks=4,
-        automargin=False,
-        row=1,
-        col=2,
-    )
+    # numbers: names that change from frame to frame stop plotly's bars
+    figure.update_yaxes(range=[len(groups) - 0.5, -0.5], autorange=False, col=2)
     figure.update_layout(showlegend=False)
-    return _said(_slide(figure, frames, kept), kept, texts)
+    return _over_turns(figure, frames, kept, texts)
 
 
-def square(banks, texts, title, similarity):
-    """A square bank: its matrix, pooled; which of the turns written so far have keys alike; its singular values. A slider over turns.
+def square(
+    banks: Sequence[Bank], texts: Sequence[str], title: str, similarity: torch.Tensor
+) -> go.Figure:
+    """Draw a bank of associations: its matrix, the similarity of the turns' keys, its singular values; a slider over turns.
 
-    similarity  (T, T) of `lmem.analysis.bank_metrics.key_similarity`
+    Args:
+        banks: One bank each: before the first turn, then after every turn.
+        texts: The turns' texts, one less than banks.
+        title: The heading.
+        similarity: (T, T) cosines of `lmem.analysis.bank_metrics.key_similarity`; those of turns that are not yet
+            written are drawn as 0.
+
+    Raises:
+        InputError: The numbers of banks and texts do not fit, or a bank is a batch.
     """
     kept = _kept(banks, texts)
-    pooled = {i: _square(banks[i]) for i in kept}
-    top = max(float(one.max()) for one in pooled.values()) or 1.0
-    figure = make_subplots(
-        rows=2, cols=2, specs=[[{}, {}], [{"colspan": 2}, None]], vertical_spacing=0.2, horizontal_spacing=0.12,
-        row_heights=[0.55, 0.45], subplot_titles=["size of the links", "turns' keys: cosine", "singular values, log scale"],
-    )  # fmt: skip
+    matrices = {i: _root_mean_squares(banks[i]) for i in kept}
     sizes = {i: torch.linalg.svdvals(banks[i].state.rows[0].double())[:VALUES] for i in kept}
+    top, largest = _largest(matrices.values()), _largest(sizes.values())
+    bytes_look = {"zmin": 0, "zmax": 255, "colorscale": "Cividis", "showscale": False}
+    bytes_look["hovertemplate"] = "key %{y}, value %{x} (pooled): %{z} of 255<extra></extra>"
+    keys_look = {"zmin": -100, "zmax": 100, "colorscale": "RdBu"}
+    keys_look |= {"x0": 1, "dx": 1, "y0": 1, "dy": 1, "colorbar": colour_bar("cosine, %")}
+    keys_look["hovertemplate"] = "turns %{y} and %{x}: cosine %{z}%<extra></extra>"
+    points_look = {"mode": "markers", "marker": {"color": BLUE, "size": 7}}
+    points_look["hovertemplate"] = "number %{x}: %{y}<extra></extra>"
     frames = []
     for i in kept:
-        seen = similarity.clone()
-        seen[i:] = seen[:, i:] = 0
-        matrix = go.Heatmap(
-            z=np.round(255 * pooled[i] / top).astype(np.uint8), zmin=0, zmax=255, colorscale="Cividis", showscale=False,
-            hovertemplate="key %{y}, value %{x} (pooled): %{z} of 255<extra></extra>",
-        )  # fmt: skip
-        keys = go.Heatmap(
-            z=(100 * seen).round().numpy().astype(np.int8), zmin=-100, zmax=100, colorscale="RdBu",
-            x0=1, dx=1, y0=1, dy=1, hovertemplate="turns %{y} and %{x}: cosine %{z}%<extra></extra>",
-            colorbar={
-                "title": {"text": "cosine, %", "side": "bottom"}, "orientation": "h", "thickness": 10, "len": 1,
-                "yref": "container", "y": 0, "yanchor": "bottom",
-            },
-        )  # fmt: skip
-        found = [float(f"{float(size):.3g}") for size in sizes[i] if size > 1e-6 * sizes[i][0]]
-        values = go.Scatter(
-            x=list(range(1, len(found) + 1)), y=found, mode="markers", marker={"color": COLOURS["right"], "size": 7},
-            hovertemplate="number %{x}: %{y}<extra></extra>",
-        )  # fmt: skip
-        frames.append([matrix, keys, values])
-    for trace, (row, col) in zip(frames[opened(kept)], ((1, 1), (1, 2), (2, 1)), strict=True):
+        known = similarity.clone()
+        known[i:] = known[:, i:] = 0
+        z = np.round(255 * matrices[i] / top).astype(np.uint8)
+        cosines = (100 * known).round().numpy().astype(np.int8)
+        y = [significant(float(size)) for size in sizes[i] if size > 1e-6 * sizes[i][0]]
+        matrix, keys = go.Heatmap(z=z, **bytes_look), go.Heatmap(z=cosines, **keys_look)
+        frames.append([matrix, keys, go.Scatter(x=list(range(1, len(y) + 1)), y=y, **points_look)])
+    titles = ["size of the links", "turns' keys: cosine", "singular values, log scale"]
+    space = {"vertical_spacing": 0.2, "horizontal_spacing": 0.12, "row_heights": [0.55, 0.45]}
+    specs = [[{}, {}], [{"colspan": 2}, None]]
+    figure = make_subplots(rows=2, cols=2, specs=specs, subplot_titles=titles, **space)
+    for trace, (row, col) in zip(frames[len(kept) // 2], ((1, 1), (1, 2), (2, 1)), strict=True):
         figure.add_trace(trace, row=row, col=col)
-    alike = similarity[~torch.eye(len(similarity), dtype=bool)]
-    largest = max(float(size.max()) for size in sizes.values()) or 1.0
+    between = similarity[~torch.eye(len(similarity), dtype=torch.bool)]
     alt = (
-        f"A square bank with {banks[0].state.rows.shape[1]} rows, with a slider over {len(texts)} turns. {_spoken(banks, texts)} The "
-        f"mean cosine between two turns' keys is {float(alike.mean()):.2f}."
+        f"A square bank with {banks[0].state.rows.shape[1]} rows, with a slider over {len(texts)} turns. {_ranks(banks, texts)} The "
+        f"mean cosine between two turns' keys is {float(between.mean()):.2f}."
     )
-    style(figure, title, alt, None, None, height=760)
+    style(figure, title, alt, height=760, t=110, b=190)
     figure.update_xaxes(automargin=False)
-    for col, (x, y) in enumerate((("value (pooled)", "key (pooled)"), ("turn", "turn")), start=1):
-        figure.update_xaxes(
-            title={"text": x, "standoff": 4}, showticklabels=False, ticks="", row=1, col=col
-        )
-        figure.update_yaxes(
-            title={"text": y, "standoff": 4}, autorange="reversed", showgrid=False, showticklabels=False, ticks="",
-            row=1, col=col,
-        )  # fmt: skip
-    figure.update_xaxes(title="number", range=[0, VALUES + 1], row=2, col=1)
+    for col, (x, y) in enumerate((("value (pooled)", "key (pooled)"), ("turn", "turn")), 1):
+        hide_ticks(figure, row=1, col=col)
+        figure.update_xaxes(title={"text": x, "standoff": 4}, row=1, col=col)
+        figure.update_yaxes(title={"text": y, "standoff": 4}, row=1, col=col)
     power = float(np.log10(largest))
-    figure.update_yaxes(
-        title="size", type="log", range=[round(power - 3.2, 2), round(power + 0.2, 2)], dtick=1, row=2, col=1
-    )  # fmt: skip
-    for note in figure.layout.annotations:
-        note.update(font_size=13)
+    power = [round(power - 3.2, 2), round(power + 0.2, 2)]
+    figure.update_xaxes(title="number", range=[0, VALUES + 1], row=2, col=1)
+    figure.update_yaxes(title="size", type="log", range=power, dtick=1, row=2, col=1)
+    figure.update_annotations(font_size=13)
     figure.update_layout(showlegend=False)
-    _slide(figure, frames, kept)
-    return _said(figure, kept, texts).update_layout(margin_t=110)
+    return _over_turns(figure, frames, kept, texts)
 
 
-def table(banks, texts):
-    """The numbers behind the slider: what each turn did to the bank."""
-    found = []
+def turn_rows(banks: Sequence[Bank], texts: Sequence[str]) -> list[dict]:
+    """List the numbers behind the slider: what each turn did to the bank."""
+    table = []
     for bank, text in zip(banks[1:], texts, strict=True):
-        one = bank_metrics.measure_bank(bank)
-        found.append(
-            {
-                "turn": one["turns"],
-                "text": short(text),
-                "rows changed": round(one["changed"] * one["rows"]),
-                "effective rank": f"{one['rank']:.1f}",
-                "distinct rows": one["distinct"],
-                "median norm": f"{one['middle']:.2f}",
-            }
-        )
-    return found
+        look = bank_metrics.measure_bank(bank)
+        row = {
+            "turn": look["turns"],
+            "text": shorten(text),
+            "rows changed": round(look["changed"] * look["rows"]),
+            "effective rank": f"{look['rank']:.1f}",
+            "distinct rows": look["distinct"],
+            "median norm": f"{look['middle']:.2f}",
+        }
+        table.append(row)
+    return table
 
 
-def _kept(banks, texts):
-    """Which banks become frames: all, or evenly spaced ones and the last."""
+def _check(banks: Sequence[Bank], texts: Sequence[str]) -> None:
     if len(banks) != len(texts) + 1:
         raise InputError(
             f"expected one bank before the first of {len(texts)} turns and one after each, got {len(banks)}"
         )
+
+
+def _kept(banks: Sequence[Bank], texts: Sequence[str]) -> list[int]:
+    """Which banks become frames: all, or evenly spaced ones and the last."""
+    _check(banks, texts)
     if any(len(bank) != 1 for bank in banks):
         raise InputError("expected one bank at a time, not a batch of them")
     return sorted({len(texts), *range(0, len(banks), -(-len(banks) // (FRAMES - 1)))})
 
 
-def _groups(count):
+def _over_turns(
+    figure: go.Figure, frames: list[list], kept: list[int], texts: Sequence[str]
+) -> go.Figure:
+    """Add the slider; the subtitle is the turn that was written last."""
+    headings = [
+        f"turn {i}: {shorten(texts[i - 1], 46)}" if i else "before the first turn" for i in kept
+    ]
+    labels, shown = [str(i) for i in kept], len(kept) // 2
+    return add_slider(figure, frames, labels, SLIDER, shown=shown, headings=headings)
+
+
+def _groups(count: int) -> list[np.ndarray]:
     """Neighbouring rows that are drawn as one: index arrays, SHOWN of them at most."""
     return np.array_split(np.arange(count), min(count, SHOWN))
 
 
-def _pooled(bank, columns):
-    """(R', columns) means over groups of rows and of columns."""
-    full = bank.state.rows[0].detach().double().cpu().numpy()
-    merged = np.stack([full[g].mean(0) for g in _groups(len(full))])
-    parts = np.array_split(merged, min(columns, merged.shape[1]), axis=1)
-    return np.stack([part.mean(1) for part in parts], 1)
+def _pool(values: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Means over neighbours along one axis, at most `count` of them."""
+    parts = np.array_split(values, min(count, values.shape[axis]), axis=axis)
+    return np.stack([part.mean(axis) for part in parts], axis)
 
 
-def _square(bank):
-    """(SIDE, SIDE) root mean squares over blocks."""
+def _root_mean_squares(bank: Bank) -> np.ndarray:
+    """(SIDE, SIDE) root mean squares over blocks of a square bank."""
     cells = np.square(bank.state.rows[0].detach().double().cpu().numpy())
-    for axis in (0, 1):
-        parts = np.array_split(cells, min(SIDE, cells.shape[axis]), axis=axis)
-        cells = np.stack([part.mean(axis) for part in parts], axis)
-    return np.sqrt(cells)
+    return np.sqrt(_pool(_pool(cells, SIDE, 0), SIDE, 1))
 
 
-def _top(banks, kept, columns):
-    return max(float(np.abs(_pooled(banks[i], columns)).max()) for i in kept) or 1.0
+def _largest(values) -> float:
+    """The largest size of a number in several arrays, or 1 if all are zero."""
+    return max(float(abs(array).max()) for array in values) or 1.0
 
 
-def _most(banks, most, i):
+def _heat(values: np.ndarray, names: list[str], top: float, scale: dict, hover: str) -> go.Heatmap:
+    """A heat map of one bank, in bytes: 127 is the largest value of all frames."""
+    ends = {"tickvals": [-127, 0, 127], "ticktext": [f"{-top:.1f}", "0", f"{top:.1f}"]}
+    look = {"zmin": -127, "zmax": 127, "colorscale": "RdBu", "colorbar": scale | ends}
+    z = np.round(127 * values / top).astype(np.int8)
+    return go.Heatmap(y=names, z=z, hovertemplate=hover, **look)
+
+
+def _heats(
+    banks: Sequence[Bank],
+    texts: Sequence[str],
+    kept: list[int],
+    most: torch.Tensor | None,
+    columns: int,
+) -> list[go.Heatmap]:
+    """The heat map of each bank that is kept; the name of a row says how old it is, and which turn it holds most of."""
+    maps = []
+    for i in kept:
+        full = banks[i].state.rows[0].detach().double().cpu().numpy()
+        maps.append(_pool(_pool(full, SHOWN, 0), columns, 1))
+    top, heats = _largest(maps), []
+    scale = colour_bar("mean of the pooled numbers")
+    for i, values in zip(kept, maps, strict=True):
+        ages, turns = banks[i].age[0].tolist(), _most(banks, most, i)
+        names = [_row_name(group, ages, turns, texts) for group in _groups(len(ages))]
+        heats.append(_heat(values, names, top, scale, "%{y}<extra></extra>"))
+    return heats
+
+
+def _most(banks: Sequence[Bank], most: torch.Tensor | None, i: int) -> list[int]:
+    """The turn that each row of bank i holds most of."""
     return (banks[i].state.written[0] if most is None else most[i]).tolist()
 
 
-def _heat(bank, most, texts, top, columns):
-    """One frame; a row's label says how old it is, and which turn it holds most of."""
-    ages = bank.age[0].tolist()
-    names = [_row(g, ages, most, texts) for g in _groups(len(ages))]
-    ends = {"tickvals": [-127, 0, 127], "ticktext": [f"{-top:.1f}", "0", f"{top:.1f}"]}
-    return go.Heatmap(
-        z=np.round(127 * _pooled(bank, columns) / top).astype(np.int8), y=names, zmin=-127, zmax=127,
-        colorscale="RdBu", hovertemplate="%{y}<extra></extra>",
-        colorbar={
-            "title": {"text": "mean of the pooled numbers", "side": "bottom"}, "orientation": "h", "thickness": 10, "len": 1,
-            "yref": "container", "y": 0, "yanchor": "bottom", **ends,
-        },
-    )  # fmt: skip
-
-
-def _row(group, ages, most, texts):
+def _row_name(group: np.ndarray, ages: list[int], most: list[int], texts: Sequence[str]) -> str:
     name = f"row {group[0]}" if len(group) == 1 else f"rows {group[0]} to {group[-1]}"
-    written = [ages[r] for r in group if ages[r] >= 0]
+    rows = group.tolist()
+    written = [ages[r] for r in rows if ages[r] >= 0]
     if not written:
         return f"{name}: never written"
-    turns = [most[r] for r in group]
-    turn = max(sorted(set(turns)), key=turns.count)
-    held = f"turn {turn + 1}: {short(texts[turn], 28)}" if turn >= 0 else "the start"
-    return f"{name}, age {min(written)}, most of it {held}"
+    turns = [most[r] for r in rows]
+    turn: int = max(sorted(set(turns)), key=turns.count)
+    source = f"turn {turn + 1}: {shorten(texts[turn], 28)}" if turn >= 0 else "the start"
+    return f"{name}, age {min(written)}, most of it {source}"
 
 
-def _slide(figure, frames, kept):
-    return slide(figure, frames, [str(i) for i in kept], "turns written: ", shown=opened(kept))
-
-
-def _said(figure, kept, texts):
-    """Each frame says the turn that was written last, under the figure's title."""
-    title = figure.layout.title.text
-    headings = [
-        f"turn {i}: {short(texts[i - 1], 46)}" if i else "before the first turn" for i in kept
-    ]
-    for frame, heading in zip(figure.frames, headings, strict=True):
-        frame.layout = {"title": {"text": title, "subtitle": {"text": heading}}}
-    return figure.update_layout(
-        title_subtitle={"text": headings[opened(kept)], "font": {"size": 13}},
-        margin={"t": 80, "b": 190},
-    )
-
-
-def _spoken(banks, texts):
+def _ranks(banks: Sequence[Bank], texts: Sequence[str]) -> str:
     first, last = bank_metrics.measure_bank(banks[0]), bank_metrics.measure_bank(banks[-1])
     return (
         f"Its effective rank is {first['rank']:.0f} before the first turn and {last['rank']:.1f} after {len(texts)}; the median norm "
@@ -262,9 +320,11 @@ def _spoken(banks, texts):
     )
 
 
-def _turns(most):
-    found = sorted({turn for turn in most if turn >= 0})
-    names = [str(turn + 1) for turn in found]
+def _turns(most: list[int]) -> str:
+    names = [str(turn + 1) for turn in sorted({turn for turn in most if turn >= 0})]
+    if not names:
+        return "no turn"
+    word = "turns " if len(names) > 1 else "turn "
     if len(names) > 6:
         names = [*names[:3], "...", *names[-3:]]
-    return ("turns " if len(found) > 1 else "turn ") + ", ".join(names) if found else "no turn"
+    return word + ", ".join(names)

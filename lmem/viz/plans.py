@@ -1,90 +1,83 @@
-"""Plans drawn: memory by part and time by phase, one Flan-T5 at a time, each card beside the others (chapter 15)."""
+"""Plans: memory by part and time by phase of each Flan-T5 on each card (chapter 15)."""
 
-from plotly.graph_objects import Bar, Scatter
+import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
-from lmem.viz.plots import slide, style
+from lmem.viz.colours import BLUE, GREEN, ORANGE
+from lmem.viz.plots import add_slider, grouped, line, significant, style
 
-COLOURS = {"t4": "#D55E00", "a100": "#0072B2", "h200": "#009E73"}
-LEAST = {"memory": 1e-3, "time": 1e-1}  # GiB and seconds: where the axes begin
+CARDS = {"t4": ORANGE, "a100": BLUE, "h200": GREEN}
+LEAST_GIB, LEAST_SECONDS = 1e-3, 1e-1  # where the axes begin
 
 
-def draw(result, title="A plan for each size and card", shown=3):
-    """Two panels over a slider of sizes: GiB by part with what each card has, and seconds by phase; both by their logarithm.
+def memory_and_time(
+    result: dict, title: str = "A plan for each size and card", shown: int = 3
+) -> go.Figure:
+    """Draw GiB by part with each card's memory, and seconds by phase, on log scales, with a slider over sizes.
 
-    result  of `lmem.experiments.planning.plan.grid`
-    shown   which size is there at first
-    raises  InputError for another result
+    Args:
+        result: Of `lmem.experiments.planning.plan.grid`.
+        title: The heading.
+        shown: Which size is drawn first.
+
+    Raises:
+        InputError: It is another result.
     """
     if result.get("what") != "plans":
         raise InputError("expected a result of `lmem.experiments.planning.plan.grid`")
-    sizes = list(dict.fromkeys(one["backbone"] for one in result["plans"]))
+    by_size = grouped(result["plans"], "backbone")
+    sizes = list(by_size)
     shown = min(shown, len(sizes) - 1)
-    figure = make_subplots(rows=2, cols=1, vertical_spacing=0.24)
-    mine = [_bars(result, size) for size in sizes]
-    for trace, row in mine[shown]:
-        figure.add_trace(trace, row=row, col=1)
-    style(figure, title, _alt(result, sizes), None, None, 720)
+    frames = [[trace for plan in plans for trace in _traces(plan)] for plans in by_size.values()]
+    figure = make_subplots(rows=2, vertical_spacing=0.24)
+    for place, trace in enumerate(frames[shown]):
+        figure.add_trace(trace, row=2 if place % 3 == 2 else 1, col=1)
+    spoken = []
+    for size, plans in by_size.items():
+        fits = ", ".join(plan["profile"] for plan in plans if plan["fits"])
+        spoken.append(f"{size} fits on {fits or 'none'}")
+    alt = (
+        f"Planned memory by part and time by phase, with a slider over sizes. {'; '.join(spoken)}."
+    )
+    style(figure, title, alt, height=720)
     figure.update_layout(barmode="group")
     figure.update_yaxes(title="memory, GiB", type="log", range=[-3, 2.2], row=1, col=1)
     figure.update_yaxes(title="time, seconds", type="log", range=[-1, 4.5], row=2, col=1)
-    frames = [[trace for trace, _ in bars] for bars in mine]
-    return slide(figure, frames, sizes, "backbone: ", shown=shown)
+    return add_slider(figure, frames, sizes, "backbone: ", shown=shown)
 
 
-def _bars(result, size):
-    """(trace, panel) of one size: bars of memory and the card's line, then bars of time, card by card."""
-    found = []
-    for one in (p for p in result["plans"] if p["backbone"] == size):
-        name, memory = one["profile"], one["memory_mib"]
-        look = {"name": name, "legendgroup": name, "marker": {"color": COLOURS.get(name)}}
-        gib = [_digits(max(value / 1024, LEAST["memory"])) for value in memory.values()]
-        found.append((Bar(x=list(memory), y=gib, **look), 1))
-        held = [_digits(one["budget_mib"] / 1024)] * 2
-        line = {"color": COLOURS.get(name), "dash": "dot", "width": 1.5}
-        text = f"what {name} has"
-        ends = [next(iter(memory)), "total"]
-        found.append(
-            (Scatter(x=ends, y=held, mode="lines", line=line, name=text, legendgroup=name), 1)
-        )
-        seconds = one["seconds"]
-        taken = [_digits(max(value, LEAST["time"])) for value in seconds.values()]
-        names = [phase.replace("write without evidence", "deleted") for phase in seconds]
-        found.append((Bar(x=names, y=taken, showlegend=False, **look), 2))
-    return found
-
-
-def _digits(value):
-    return float(f"{value:.4g}")
-
-
-def _alt(result, sizes):
-    fit = {
-        size: [p["profile"] for p in result["plans"] if p["backbone"] == size and p["fits"]]
-        for size in sizes
-    }
-    spoken = "; ".join(
-        f"{size} fits on {', '.join(names) or 'none'}" for size, names in fit.items()
+def _traces(plan: dict) -> tuple[go.Bar, go.Scatter, go.Bar]:
+    """One card's bars of memory, the line of what it has, and its bars of time."""
+    name, memory, seconds = plan["profile"], plan["memory_mib"], plan["seconds"]
+    colour = CARDS.get(name)
+    look = {"name": name, "legendgroup": name, "marker": {"color": colour}}
+    gib = [significant(max(mib / 1024, LEAST_GIB), 4) for mib in memory.values()]
+    budget, ends = [significant(plan["budget_mib"] / 1024, 4)] * 2, [next(iter(memory)), "total"]
+    phases = [phase.replace("write without evidence", "deleted") for phase in seconds]
+    times = [significant(max(value, LEAST_SECONDS), 4) for value in seconds.values()]
+    return (
+        go.Bar(x=list(memory), y=gib, **look),
+        line(ends, budget, f"what {name} has", colour, "dot", 1.5, legendgroup=name),
+        go.Bar(x=phases, y=times, showlegend=False, **look),
     )
-    return f"Planned memory by part and time by phase, with a slider over sizes. {spoken}."
 
 
-def table(result):
-    """The same in numbers: list of {column: value}, for `lmem.viz.plots.numbers`."""
+def plan_rows(result: dict) -> list[dict]:
+    """List the numbers behind `memory_and_time`."""
     return [
         {
-            "backbone": one["backbone"],
-            "profile": one["profile"],
-            "numbers": one["dtype"],
-            "weights, GiB": f"{one['memory_mib']['weights'] / 1024:.2f}",
-            "working, GiB": f"{one['memory_mib']['working'] / 1024:.2f}",
-            "total, GiB": f"{one['memory_mib']['total'] / 1024:.1f}",
-            "of, GiB": f"{one['budget_mib'] / 1024:g}",
-            "fits": "yes" if one["fits"] else "no",
-            "training, minutes": f"{one['seconds']['train'] / 60:.1f}",
-            "one adapter, minutes": f"{one['seconds']['total'] / 60:.1f}",
-            "latents on disk, GiB": f"{one['disk_mib'] / 1024:.2f}",
+            "backbone": plan["backbone"],
+            "profile": plan["profile"],
+            "numbers": plan["dtype"],
+            "weights, GiB": f"{plan['memory_mib']['weights'] / 1024:.2f}",
+            "working, GiB": f"{plan['memory_mib']['working'] / 1024:.2f}",
+            "total, GiB": f"{plan['memory_mib']['total'] / 1024:.1f}",
+            "of, GiB": f"{plan['budget_mib'] / 1024:g}",
+            "fits": "yes" if plan["fits"] else "no",
+            "training, minutes": f"{plan['seconds']['train'] / 60:.1f}",
+            "one adapter, minutes": f"{plan['seconds']['total'] / 60:.1f}",
+            "latents on disk, GiB": f"{plan['disk_mib'] / 1024:.2f}",
         }
-        for one in result["plans"]
+        for plan in result["plans"]
     ]

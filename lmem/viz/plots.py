@@ -1,185 +1,176 @@
-"""Figures, one pure function each: values in, plotly figure out. Values are rounded, so figures can be compared.
+"""What all figures share: colours, axes, sliders, error bars and text alternatives.
 
-Every figure carries its text alternative in `layout.meta.alt`; colours are safe for colour-blind readers (Okabe and Ito).
+A figure is a function from values to a plotly figure. It loads no model and computes nothing that another folder
+computes. Its values are rounded, so that two figures can be compared. Every figure has a text alternative in
+`layout.meta.alt`.
 """
 
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
-from lmem.errors import InputError
-
-COLOURS = {
-    "right": "#0072B2",
-    "twin": "#D55E00",
-    "other": "#E69F00",
-    "none": "#56B4E9",
-    "null_rows": "#CC79A7",
-    "baseline": "#7f7f7f",
-}
-NAMES = {
-    "right": "right bank",
-    "twin": "twin's bank",
-    "other": "another's bank",
-    "none": "no bank",
-    "null_rows": "null rows",
-    "baseline": "bare backbone",
-}
-FRAMES = 40  # of a slider, at most
+FRAMES = 40  # the most frames of a slider
+FLAT_LEGEND = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}
 
 
-def style(figure, title, alt, x, y, height=380):
-    """One look for all figures; axes named with their units, and the text alternative."""
+def style(
+    figure: go.Figure,
+    title: str,
+    alt: str,
+    x: str | None = None,
+    y: str | None = None,
+    height: int = 380,
+    **margin: int,
+) -> go.Figure:
+    """Give a figure the common look.
+
+    Args:
+        figure: The figure; it is changed.
+        title: The heading.
+        alt: The text alternative.
+        x: Name of the x axis with its unit.
+        y: Name of the y axis with its unit.
+        height: In pixels.
+        **margin: Margins in pixels that differ from the common ones: t, b, l, r.
+
+    Returns:
+        The same figure.
+    """
     figure.update_layout(
         template="none",
         title={"text": title, "x": 0.01, "font": {"size": 16}},
         height=height,
-        margin={"l": 60, "r": 20, "t": 60, "b": 95},
+        margin={"l": 60, "r": 20, "t": 60, "b": 95} | margin,
         font={"family": "system-ui, sans-serif", "size": 13},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         meta={"alt": alt},
-        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
+        legend=FLAT_LEGEND,
     )
     figure.update_xaxes(title={"text": x, "standoff": 14}, automargin=True, showgrid=False)
     figure.update_yaxes(title=y, gridcolor="rgba(128,128,128,0.25)")
     return figure
 
 
-def slide(figure, frames, labels, prefix, suffix="", shown=0):
-    """Give a figure the traces of one frame, and a slider that puts those of another in their place; it needs no kernel.
+def add_slider(
+    figure: go.Figure,
+    frames: Sequence[Sequence],
+    labels: Sequence[str],
+    prefix: str,
+    suffix: str = "",
+    shown: int = 0,
+    headings: Sequence[str] = (),
+) -> go.Figure:
+    """Add a slider that replaces the traces of a figure. It works without a kernel.
 
-    frames  list of lists of traces, equally many; a figure that has its traces already needs only what changes in them
-    labels  a text for each frame, all different; the one that is shown stands between prefix and suffix
-    shown   which frame is there at first
+    Args:
+        figure: The figure; it is changed. If it has no traces yet, it gets those of the frame `shown`.
+        frames: Traces of each frame, equally many. For a figure that has its traces already, what changes in them.
+        labels: A name for each frame, all different.
+        prefix: Text before the name of the current frame.
+        suffix: Text after it.
+        shown: Which frame the figure opens with.
+        headings: A subtitle for each frame.
+
+    Returns:
+        The same figure.
     """
     if not figure.data:
         figure.add_traces(frames[shown])
     figure.frames = [
-        go.Frame(name=label, data=data, traces=list(range(len(data))))
-        for label, data in zip(labels, frames, strict=True)
+        go.Frame(name=label, data=traces, traces=list(range(len(traces))))
+        for label, traces in zip(labels, frames, strict=True)
     ]
     now = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     steps = [{"label": label, "method": "animate", "args": [[label], now]} for label in labels]
     value = {"prefix": prefix, "suffix": suffix}
     slider = {"steps": steps, "active": shown, "currentvalue": value, "pad": {"t": 70}}
-    return figure.update_layout(sliders=[slider])
-
-
-def opened(kept):
-    """Which frame of a bank's turns is there at first: one in the middle, where there is something to see."""
-    return len(kept) // 2
-
-
-def numbers(rows, title="The same in numbers"):
-    """The small table behind a slider, for readers who cannot move it: HTML, folded.
-
-    rows  list of {column: value}, all of the same columns
-    """
-    from IPython.display import HTML
-
-    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in rows[0])
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>"
-        for row in rows
-    )
-    return HTML(
-        f"<details><summary>{escape(title)}</summary><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></details>"
-    )
-
-
-def bank_frames(banks, texts, columns=16):
-    """What is in the bank after each turn: a heat map over rows and pooled columns, a slider over turns.
-
-    banks    list of Bank, one bank each: before the first turn, then after every turn
-    texts    the turns' texts, one less than banks
-    columns  the width D is pooled to so many means
-    """
-    if len(banks) != len(texts) + 1:
-        raise InputError(
-            f"expected one bank before the first of {len(texts)} turns and one after each, got {len(banks)}"
-        )
-    step = -(-len(banks) // FRAMES)
-    kept = list(range(0, len(banks), step))
-    maps = [_pooled(banks[i], columns) for i in kept]
-    top = max(float(np.abs(m).max()) for m in maps) or 1.0
-    headings = ["before the first turn", *(short(text) for text in texts)]
-    frames = [[_heat(m, banks[i], top)] for i, m in zip(kept, maps, strict=True)]
-    alt = (
-        f"Heat map of a bank with {len(maps[0])} rows, with a slider over {len(texts)} turns; "
-        "rows fill with the turns' latents as the slider moves, and the oldest are pushed out."
-    )
-    shown = opened(kept)
-    title = headings[kept[shown]]
-    figure = style(
-        go.Figure(), title, alt, "column of the bank (pooled)", "row of the bank", height=480
-    )
-    slide(figure, frames, [str(i) for i in kept], "turns written: ", shown=shown)
-    for frame, i in zip(figure.frames, kept, strict=True):
-        frame.layout = {"title": {"text": headings[i]}}
-    figure.update_yaxes(autorange="reversed", showticklabels=False)
+    figure.update_layout(sliders=[slider])
+    if headings:
+        title = figure.to_dict()["layout"]["title"]["text"]
+        for frame, heading in zip(figure.frames, headings, strict=True):
+            frame.layout = {"title": {"text": title, "subtitle": {"text": heading}}}
+        figure.update_layout(title_subtitle={"text": headings[shown], "font": {"size": 13}})
     return figure
 
 
-def _pooled(bank, columns):
-    rows = bank.state.rows[0].detach().float().cpu().numpy()
-    rows = np.where(bank.state.written[0].cpu().numpy()[:, None] >= 0, rows, 0.0)
-    parts = np.array_split(rows, min(columns, rows.shape[1]), axis=1)
-    return np.stack([part.mean(1) for part in parts], 1)
+def line(
+    x: Iterable,
+    y: Iterable,
+    name: str | None = None,
+    color: str | None = None,
+    dash: str | None = None,
+    width: float | None = None,
+    mode: str = "lines",
+    **more: Any,
+) -> go.Scatter:
+    """Make one line of a chart; `more` goes to plotly's `Scatter`."""
+    look = {"color": color, "dash": dash, "width": width}
+    look = {key: value for key, value in look.items() if value is not None}
+    return go.Scatter(x=list(x), y=list(y), name=name, mode=mode, line=look or None, **more)
 
 
-def _heat(values, bank, top):
-    """One frame; a row's label says which turn it came from."""
-    turns = bank.state.written[0].tolist()
-    names = [f"row {r}, " + (f"turn {t + 1}" if t >= 0 else "empty") for r, t in enumerate(turns)]
-    ends = {"tickvals": [-127, 0, 127], "ticktext": [f"{-top:.1f}", "0", f"{top:.1f}"]}
-    return go.Heatmap(
-        z=np.round(127 * values / top).astype(np.int8), y=names, zmin=-127, zmax=127,
-        colorscale="RdBu", hovertemplate="%{y}, column %{x}<extra></extra>",
-        colorbar={"title": {"text": "mean"}, "thickness": 12, **ends},
-    )  # fmt: skip
+def grouped(rows: Iterable[dict], key: str) -> dict[Any, list[dict]]:
+    """Group rows by the value of one column, in the order in which the values appear."""
+    groups: dict[Any, list[dict]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
 
 
-def short(text, length=70):
-    """A turn's text without its prefix, cut to so many characters."""
+def column(rows: Iterable[Mapping], key: str) -> list:
+    """List the values of one column."""
+    return [row[key] for row in rows]
+
+
+def error_bars(
+    estimates: Sequence[Mapping[str, Any]], unit: float = 100, digits: int = 1
+) -> dict | None:
+    """Make plotly's error bars from means with their intervals.
+
+    Args:
+        estimates: {mean, low, high} each.
+        unit: Factor to the unit that is drawn.
+        digits: Decimals.
+
+    Returns:
+        The setting for `error_x` or `error_y`; None if an estimate has no interval.
+    """
+    if any(estimate["low"] is None for estimate in estimates):
+        return None
+    return {
+        "type": "data",
+        "array": [round(unit * (e["high"] - e["mean"]), digits) for e in estimates],
+        "arrayminus": [round(unit * (e["mean"] - e["low"]), digits) for e in estimates],
+        "symmetric": False,
+    }
+
+
+def colour_bar(title: str) -> dict:
+    """Describe a colour scale below the figure, where it takes no width from a map."""
+    return {"title": {"text": title, "side": "bottom"}, "thickness": 10, "len": 1} | FLAT_LEGEND
+
+
+def hide_ticks(figure: go.Figure, **where: Any) -> None:
+    """Draw maps with the first row on top and without ticks, in all panels or in one (row, col)."""
+    figure.update_xaxes(showticklabels=False, ticks="", **where)
+    figure.update_yaxes(
+        autorange="reversed", showticklabels=False, ticks="", showgrid=False, **where
+    )
+
+
+def shorten(text: str, length: int = 70) -> str:
+    """Cut a turn's text, without its prefix "context: ", to so many characters."""
     text = text.removeprefix("context: ")
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def conditions(summary, title, measure="em"):
-    """Scores of a result's conditions side by side, with their 95% intervals; `summary` of a result file."""
-    names = [name for name in NAMES if name in summary["conditions"]]
-    found = [summary["conditions"][name][measure] for name in names]
-    figure = go.Figure(
-        go.Bar(
-            x=[NAMES[name] for name in names],
-            y=[round(100 * f["mean"], 1) for f in found],
-            error_y=intervals(found),
-            marker_color=[COLOURS[name] for name in names],
-        )
-    )
-    spoken = ", ".join(
-        f"{NAMES[n]} {100 * f['mean']:.0f}" for n, f in zip(names, found, strict=True)
-    )
-    alt = f"Bars of {'exact match' if measure == 'em' else 'F1'} in percent: {spoken}."
-    return style(
-        figure,
-        title,
-        alt,
-        "what the decoder reads",
-        "exact match, %" if measure == "em" else "F1, %",
-    )
+def percent(value: float | None, digits: int = 1) -> float | None:
+    """Convert a fraction to percent, rounded; None stays None."""
+    return None if value is None else round(100 * float(value), digits) + 0.0
 
 
-def intervals(found, unit=100, digits=1):
-    """Error bars of means with their intervals, {mean, low, high}; None where one has none."""
-    if any(f["low"] is None for f in found):
-        return None
-    return {
-        "type": "data",
-        "array": [round(unit * (f["high"] - f["mean"]), digits) for f in found],
-        "arrayminus": [round(unit * (f["mean"] - f["low"]), digits) for f in found],
-        "symmetric": False,
-    }
+def significant(value: float, digits: int = 3) -> float:
+    """Round to so many significant digits."""
+    return float(f"{value:.{digits}g}")

@@ -1,68 +1,67 @@
-"""What a keyed read found: the question's key against the key of every row, first and second hop (chapter 14)."""
+"""Which rows a keyed read retrieves: the question's key against the key of every row, for both hops (chapter 14)."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
 
 from lmem.errors import InputError
-from lmem.viz.plots import COLOURS, short, slide, style
+from lmem.viz.colours import BLUE, ORANGE
+from lmem.viz.plots import add_slider, percent, shorten, style
 
-SHOWN = 8
+NEAREST = 4  # rows that are drawn of each hop
 
 
-def found(asked, texts, title):
-    """For each question the rows that its key is nearest to, as shares of the read's softmax; a slider over questions.
+def retrieved_rows(
+    asked: Sequence[tuple[str, Sequence[tuple], str]], texts: Sequence[str], title: str
+) -> go.Figure:
+    """Draw the rows nearest to each question's key, as shares of the read's softmax, with a slider over questions.
 
-    asked   list of (question, hops, answer); hops is a list of (shares (R + 1,), written (R,)): the last share is the empty
-            hand's, `written` the turn of each row, -1 for none
-    texts   the turns
-    raises  InputError without a question
+    Args:
+        asked: (question, hops, answer) each. `hops` is a list of (shares (R + 1,), written (R,)): the last share is
+            that of the null key, which means that no row fits; `written` is the turn of each row, -1 for none.
+        texts: The turns.
+        title: The heading.
+
+    Raises:
+        InputError: There is no question.
     """
     if not asked:
         raise InputError("expected at least one question to draw, got none")
-    frames, said = [], []
+    frames, best_of_each = [], []
     for question, hops, answer in asked:
         bars = []
         for hop, (shares, written) in enumerate(hops, 1):
-            best = _best(shares, written, texts)
-            bars.append(
-                go.Bar(
-                    y=[f"{hop}.{place} {name}" for place, (name, _) in enumerate(best, 1)],
-                    x=[round(100 * share, 1) for _, share in best],
-                    orientation="h", name=f"hop {hop}",
-                    marker={"color": COLOURS["right"] if hop == 1 else COLOURS["twin"]},
-                    hovertemplate="%{y}: %{x}%<extra></extra>",
-                )
-            )  # fmt: skip
+            nearest = _nearest(shares, written, texts)
+            x = [percent(share) for _, share in nearest]
+            y = [f"{hop}.{place} {name}" for place, (name, _) in enumerate(nearest, 1)]
+            look = {"orientation": "h", "marker": {"color": BLUE if hop == 1 else ORANGE}}
+            hover = "%{y}: %{x}%<extra></extra>"
+            bars.append(go.Bar(x=x, y=y, name=f"hop {hop}", hovertemplate=hover, **look))
         frames.append(bars)
-        first = _best(*hops[0], texts)[0]
-        said.append(
-            f'"{question}" finds {first[0]} with {100 * first[1]:.0f}% and answers {answer}'
+        shares, written = hops[0]
+        name, share = _nearest(shares, written, texts)[0]
+        best_of_each.append(
+            f'"{question}" finds {name} with {100 * share:.0f}% and answers {answer}'
         )
-    figure = go.Figure(frames[0])
     alt = (
-        f"Bars: the {SHOWN // 2} rows that the question's key is nearest to in each hop, with a slider over {len(asked)} questions. "
-        + "; ".join(said)
-        + "."
+        f"Bars: the {NEAREST} rows that the question's key is nearest to in each hop, with a slider over {len(asked)} questions. "
+        f"{'; '.join(best_of_each)}."
     )
-    style(figure, title, alt, "share, %", None, height=420)
+    figure = style(go.Figure(), title, alt, "share, %", height=420)
     figure.update_xaxes(range=[0, 100])
     figure.update_yaxes(autorange="reversed", automargin=True)
-    slide(figure, frames, [str(i + 1) for i in range(len(asked))], "question ")
-    headings = [f"{short(question, 48)} {answer}" for question, _, answer in asked]
-    for frame, heading in zip(figure.frames, headings, strict=True):
-        frame.layout = {"title": {"text": title, "subtitle": {"text": heading}}}
-    return figure.update_layout(title_subtitle={"text": headings[0], "font": {"size": 13}})
+    labels = [str(i + 1) for i in range(len(asked))]
+    headings = [f"{shorten(question, 48)} {answer}" for question, _, answer in asked]
+    return add_slider(figure, frames, labels, "question ", headings=headings)
 
 
-def _best(shares, written, texts):
-    """(what stands there, share) of the nearest rows of a hop, the nearest first; the empty hand by its name."""
-    shares = np.asarray(shares, float)
-    order = np.argsort(-shares, kind="stable")
-    order = [row for row in order if row == len(written) or written[row] >= 0][: SHOWN // 2]
-    return [
-        (
-            "nothing fits" if row == len(written) else short(texts[int(written[row])], 34),
-            float(shares[row]),
-        )
-        for row in order
+def _nearest(shares, written, texts: Sequence[str]) -> list[tuple[str, float]]:
+    """(text of the row, share) of the nearest rows of a hop, the nearest first."""
+    shares, null = np.asarray(shares, float), len(written)
+    order = np.argsort(-shares, kind="stable").tolist()
+    order = [row for row in order if row == null or written[row] >= 0][:NEAREST]
+    names = [
+        "nothing fits" if row == null else shorten(texts[int(written[row])], 34) for row in order
     ]
+    return [(name, float(shares[row])) for name, row in zip(names, order, strict=True)]

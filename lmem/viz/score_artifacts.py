@@ -1,12 +1,14 @@
-"""What a score can hide (chapter 12): four small worlds made by hand, scored by `lmem.metrics.answer_scores`, with sliders that need no kernel.
+"""What a score can hide: four small examples with made-up scores, computed by `lmem.metrics.forgetting` (chapter 12).
 
     clipping     a recall rate cannot see harm
     isotonic     a curve that may not rise hides one that does
     averages     a mean of buckets is not a mean of questions
     null_rows    zero rows take softmax mass
 
-Each function gives rows of numbers, in percent; `draw_` of the same name draws them.
+Each function computes rows of numbers, in percent. `draw_` of the same name draws them with a slider.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,242 +16,202 @@ import plotly.graph_objects as go
 from lmem.experiments import paper
 from lmem.metrics import forgetting
 from lmem.metrics.forgetting import BUCKET_NAMES, BUCKETS
-from lmem.viz.plots import COLOURS, slide, style
+from lmem.viz.colours import COLOURS, GREEN
+from lmem.viz.plots import add_slider, column, grouped, line, style
+from lmem.viz.plots import percent as to_percent
 
-GREEN = "#009E73"
+SCORES = (
+    ("recall rate", "recall rate, clipped", COLOURS["twin"], "dash"),
+    ("signed gain", "signed gain", COLOURS["right"], "solid"),
+)
+MEANS = (
+    ("of_buckets", "mean of the buckets, the paper's", COLOURS["twin"], "dash"),
+    ("of_questions", "mean of the questions", GREEN, "solid"),
+)
+MASSES = (
+    ("sought", "the token that is looked for", COLOURS["right"]),
+    ("others", "the question's other tokens", COLOURS["none"]),
+    ("null", "zero rows", COLOURS["null_rows"]),
+)
 
 
-def clipping(helped=range(0, 51, 5), hurt=range(0, 51, 5)):
-    """100 questions: the bank makes some right that zero rows leave wrong (helped), and some wrong (hurt).
+def clipping() -> list[dict]:
+    """Score 100 questions of which the bank corrects some (helped) and spoils some (hurt), compared with zero rows.
 
-    returns  rows {helped, hurt, recall rate, signed gain}, percent
+    Returns:
+        Rows {helped, hurt, recall rate, signed gain}, in percent.
     """
     rows = []
-    for more in helped:
-        for less in hurt:
+    for more in range(0, 51, 5):
+        for less in range(0, 51, 5):
             f_0, f_mem = np.zeros(100), np.zeros(100)
             f_mem[:more] = 1.0
             f_0[100 - less :] = 1.0
-            rows.append(
-                {
-                    "helped": more,
-                    "hurt": less,
-                    "recall rate": _percent(forgetting.recall_rate(f_mem, f_0).mean()),
-                    "signed gain": _percent(forgetting.signed_gain(f_mem, f_0).mean()),
-                }
-            )
+            rate = percent(forgetting.recall_rate(f_mem, f_0).mean())
+            gain = percent(forgetting.signed_gain(f_mem, f_0).mean())
+            rows.append({"helped": more, "hurt": less, "recall rate": rate, "signed gain": gain})
     return rows
 
 
-def draw_clipping(rows):
-    """Lines of both scores over the share of questions that the bank harms; a slider over the share that it helps."""
-    helped = sorted({row["helped"] for row in rows})
-    drawn = {
-        "recall rate": ("recall rate, clipped", COLOURS["twin"], "dash"),
-        "signed gain": ("signed gain", COLOURS["right"], "solid"),
-    }
+def draw_clipping(rows: Sequence[dict]) -> go.Figure:
+    """Draw both scores by the share of questions that the bank harms, with a slider over the share that it helps."""
+    by_helped = grouped(rows, "helped")
+    name = "pure noise: helps as often as it hurts"
+    baseline = COLOURS["baseline"]
+    diamond = {"symbol": "diamond-open", "size": 12, "color": baseline, "line": {"width": 2}}
     frames = []
-    for share in helped:
-        here = [row for row in rows if row["helped"] == share]
-        noise = [row for row in here if row["hurt"] == share]
+    for share, here in by_helped.items():
+        x = column(here, "hurt")
         lines = [
-            go.Scatter(
-                x=[row["hurt"] for row in here], y=[row[key] for row in here], name=name, mode="lines",
-                line={"color": colour, "dash": dash, "width": 3},
-            )
-            for key, (name, colour, dash) in drawn.items()
-        ]  # fmt: skip
-        lines.append(
-            go.Scatter(
-                x=[row["hurt"] for row in noise for _ in drawn], y=[row[key] for row in noise for key in drawn],
-                name="pure noise: helps as often as it hurts", mode="markers",
-                marker={"symbol": "diamond-open", "size": 12, "color": COLOURS["baseline"], "line": {"width": 2}},
-            )
-        )  # fmt: skip
-        frames.append(lines)
-    low = min(row["signed gain"] for row in rows)
-    high = max(row["recall rate"] for row in rows)
+            line(x, column(here, key), label, colour, dash, 3)
+            for key, label, colour, dash in SCORES
+        ]
+        noise = [row for row in here if row["hurt"] == share]
+        x = [row["hurt"] for row in noise for _ in SCORES]
+        y = [row[key] for row in noise for key, *_ in SCORES]
+        frames.append([*lines, line(x, y, name, mode="markers", marker=diamond)])
     alt = (
         "Two lines over the share of questions that a bank harms, with a slider over the share that it helps. The clipped recall rate "
         "is level: it stays at the share that is helped. The signed gain falls as harm grows, and is 0 for pure noise."
     )
-    figure = style(
-        go.Figure(), "Clipped and signed gain", alt, "questions that the bank harms, %", "mean score, %", 520,
-    )  # fmt: skip
+    x, y = "questions that the bank harms, %", "mean score, %"
+    figure = style(go.Figure(), "Clipped and signed gain", alt, x, y, 520)
+    low, high = min(column(rows, "signed gain")), max(column(rows, "recall rate"))
     figure.update_yaxes(range=[low - 3, high + 3], zeroline=True)
-    return slide(
-        figure, frames, [f"{share}%" for share in helped], "questions that it helps: ", shown=4
-    )
+    labels = [f"{share}%" for share in by_helped]
+    return add_slider(figure, frames, labels, "questions that it helps: ", shown=4)
 
 
-def isotonic(rises=range(-16, 17, 4), middle=10.0, counts=paper.QUESTIONS):
-    """A score that changes evenly from the shortest to the longest lag, and its non-increasing fit.
+def isotonic() -> list[dict]:
+    """Compute the non-increasing fit of a score that changes evenly from the shortest to the longest lag.
 
-    rises   last bucket minus first, points
-    counts  questions in each bucket, by default the paper's
-    returns rows {rise, bucket, n, raw, fit}, percent
+    Returns:
+        Rows {rise (last bucket minus first, points), bucket, n (the paper's questions), raw, fit}, in percent.
     """
     rows = []
-    for rise in rises:
-        raw = [middle + rise * (i / (len(BUCKETS) - 1) - 0.5) for i in range(len(BUCKETS))]
-        curve = _curve(raw, counts)
-        rows += [
-            {"rise": rise, "bucket": name, "n": n, "raw": _percent(mean), "fit": _percent(fit)}
-            for name, n, mean, fit in zip(
-                BUCKET_NAMES, counts, curve["raw"], curve["fit"], strict=True
-            )
-        ]
+    for rise in range(-16, 17, 4):
+        means = [10.0 + rise * (i / (len(BUCKETS) - 1) - 0.5) for i in range(len(BUCKETS))]
+        curve = _curve(means)
+        for name, n, raw, fit in zip(
+            BUCKET_NAMES, paper.QUESTIONS, curve["raw"], curve["fit"], strict=True
+        ):
+            row = {"rise": rise, "bucket": name, "n": n}
+            rows.append(row | {"raw": percent(raw), "fit": percent(fit)})
     return rows
 
 
-def draw_isotonic(rows):
-    """Raw means and their isotonic fit by lag; a slider over how the score truly changes."""
-    rises = list(dict.fromkeys(row["rise"] for row in rows))
+def draw_isotonic(rows: Sequence[dict]) -> go.Figure:
+    """Draw the means by lag and their isotonic fit, with a slider over how the score truly changes."""
+    by_rise = grouped(rows, "rise")
+    marker, fit = {"color": COLOURS["right"], "size": 10}, "isotonic fit, may not rise"
     frames = []
-    for rise in rises:
-        here = [row for row in rows if row["rise"] == rise]
-        x = _labels(here)
-        frames.append(
-            [
-                go.Scatter(
-                    x=x, y=[row["raw"] for row in here], name="raw bucket means", mode="markers+lines",
-                    marker={"color": COLOURS["right"], "size": 10}, line={"width": 2, "dash": "dot"},
-                ),
-                go.Scatter(
-                    x=x, y=[row["fit"] for row in here], name="isotonic fit, may not rise", mode="lines",
-                    line={"color": COLOURS["twin"], "width": 3},
-                ),
-            ]
-        )  # fmt: skip
+    for here in by_rise.values():
+        x, mode = [f"{row['bucket']}<br>n = {row['n']}" for row in here], "markers+lines"
+        raw = line(x, column(here, "raw"), "raw bucket means", None, "dot", 2, mode, marker=marker)
+        frames.append([raw, line(x, column(here, "fit"), fit, COLOURS["twin"], width=3)])
     alt = (
         "Raw means by lag and their non-increasing fit, with a slider over the true change from short to long lags. Where the score "
         "falls the two agree; where it rises the fit is level, at the mean of all questions."
     )
-    figure = style(
-        go.Figure(),
-        "A curve that may not rise",
-        alt,
-        "lag of the evidence, turns",
-        "score, %",
-        540,
-    )
-    figure.update_yaxes(range=[0, max(row["raw"] for row in rows) + 2])
-    figure.update_xaxes(tickangle=0, tickfont_size=11)
-    return slide(
-        figure, frames, [f"{rise:+d}" for rise in rises], "from first to last: ", " points", 7
-    )
+    figure = _by_lag("A curve that may not rise", alt, max(column(rows, "raw")))
+    labels = [f"{rise:+d}" for rise in by_rise]
+    return add_slider(figure, frames, labels, "from first to last: ", " points", 7)
 
 
-def averages(shorts=range(0, 61, 6), elsewhere=2.0, counts=paper.QUESTIONS):
-    """A memory that holds the shortest lags only, averaged in two ways.
+def averages() -> list[dict]:
+    """Average a memory that keeps little but the shortest lags, in two ways.
 
-    shorts   its score in the shortest bucket, percent; elsewhere in all others
-    returns  rows {short, buckets (5), n (5), of_buckets, of_questions}, percent
+    Returns:
+        Rows {short (its score in the shortest bucket), buckets (5), n (5, the paper's questions), of_buckets,
+        of_questions}, in percent.
     """
     rows = []
-    for short in shorts:
-        means = [float(short)] + [elsewhere] * (len(BUCKETS) - 1)
-        curve = _curve(means, counts)
-        rows.append(
-            {
-                "short": short,
-                "buckets": means,
-                "n": list(counts),
-                "of_buckets": _percent(curve["raw_mean_of_buckets"]),
-                "of_questions": _percent(curve["mean_of_questions"]),
-            }
-        )
+    for short in range(0, 61, 6):
+        means = [float(short)] + [2.0] * (len(BUCKETS) - 1)
+        curve = _curve(means)
+        row = {"short": short, "buckets": means, "n": list(paper.QUESTIONS)}
+        row["of_buckets"] = percent(curve["raw_mean_of_buckets"])
+        rows.append(row | {"of_questions": percent(curve["mean_of_questions"])})
     return rows
 
 
-def draw_averages(rows):
-    """Bars of the buckets, and both means as lines across them; a slider over the score at short lags."""
+def draw_averages(rows: Sequence[dict]) -> go.Figure:
+    """Draw the buckets as bars and both means as lines, with a slider over the score at short lags."""
     labels = [f"{name}<br>n = {n}" for name, n in zip(BUCKET_NAMES, rows[0]["n"], strict=True)]
     frames = []
     for row in rows:
-        lines = [
-            go.Scatter(
-                x=labels, y=[row[key]] * len(labels), mode="lines", name=name,
-                line={"color": colour, "dash": dash, "width": 3},
-            )
-            for key, name, colour, dash in (
-                ("of_buckets", "mean of the buckets, the paper's", COLOURS["twin"], "dash"),
-                ("of_questions", "mean of the questions", GREEN, "solid"),
-            )
-        ]  # fmt: skip
         bars = go.Bar(x=labels, y=row["buckets"], name="buckets", marker_color=COLOURS["none"])
-        frames.append([bars, *lines])
+        means = [
+            line(labels, [row[key]] * len(labels), name, colour, dash, 3)
+            for key, name, colour, dash in MEANS
+        ]
+        frames.append([bars, *means])
     share = round(100 * rows[0]["n"][0] / sum(rows[0]["n"]))
     alt = (
         f"Bars of five buckets of lag and two means across them, with a slider over the score of the shortest bucket, {share}% of the "
         "questions. The mean of the buckets rises a fifth as fast as that bucket; the mean of the questions hardly rises."
     )
-    figure = style(
-        go.Figure(), "Two ways to average", alt, "lag of the evidence, turns", "score, %", 540
-    )  # fmt: skip
-    figure.update_yaxes(range=[0, max(max(row["buckets"]) for row in rows) + 2])
-    figure.update_xaxes(tickangle=0, tickfont_size=11)
-    return slide(
-        figure, frames, [f"{row['short']}%" for row in rows], "score at short lags: ", shown=6
-    )
+    figure = _by_lag("Two ways to average", alt, max(max(row["buckets"]) for row in rows))
+    labels = [f"{row['short']}%" for row in rows]
+    return add_slider(figure, frames, labels, "score at short lags: ", shown=6)
 
 
-def null_rows(counts=(0, 1, 4, 16, 64, 384, 640), logits=range(11), tokens=12):
-    """Who gets the softmax when zero rows are read too: a zero key has logit 0, and its value is 0, but it counts.
+def null_rows(tokens: int = 12) -> list[dict]:
+    """Compute who gets the softmax when zero rows are read too: a zero key has logit 0, so its row counts.
 
         share of a position = exp(its logit) / (exp(logit) + tokens - 1 + rows)
 
-    counts  zero rows; logits of the token that is looked for; the other tokens have 0
-    returns rows {rows, logit, sought, others, null}, percent
+    Args:
+        tokens: Of the question. One of them is looked for; the logit of the others is 0.
+
+    Returns:
+        Rows {rows, logit, sought, others, null}, in percent.
     """
-    found = []
-    for rows in counts:
-        for logit in logits:
+    table = []
+    for rows in (0, 1, 4, 16, 64, 384, 640):
+        for logit in range(11):
             total = np.exp(logit) + tokens - 1 + rows
-            shares = {"sought": np.exp(logit), "others": tokens - 1, "null": rows}
-            shares = {name: _percent(size / total) for name, size in shares.items()}
-            found.append({"rows": rows, "logit": logit, **shares})
-    return found
+            sizes = {"sought": np.exp(logit), "others": tokens - 1, "null": rows}
+            shares = {name: percent(size / total) for name, size in sizes.items()}
+            table.append({"rows": rows, "logit": logit, **shares})
+    return table
 
 
-def draw_null_rows(rows):
-    """Areas of softmax mass over the logit of the token that is looked for; a slider over the number of zero rows."""
-    counts = list(dict.fromkeys(row["rows"] for row in rows))
-    drawn = {
-        "sought": ("the token that is looked for", COLOURS["right"]),
-        "others": ("the question's other tokens", COLOURS["none"]),
-        "null": ("zero rows", COLOURS["null_rows"]),
-    }
-    frames = [
-        [
-            go.Scatter(
-                x=[row["logit"] for row in rows if row["rows"] == n], y=[row[key] for row in rows if row["rows"] == n],
-                name=name, stackgroup="mass", mode="lines", line={"color": colour, "width": 1}, fillcolor=colour,
-            )
-            for key, (name, colour) in drawn.items()
-        ]
-        for n in counts
-    ]  # fmt: skip
+def draw_null_rows(rows: Sequence[dict]) -> go.Figure:
+    """Draw the softmax mass by the logit of the token that is looked for, with a slider over the number of zero rows."""
+    by_count = grouped(rows, "rows")
+    frames = []
+    for here in by_count.values():
+        areas = []
+        for key, name, colour in MASSES:
+            fill = {"stackgroup": "mass", "fillcolor": colour}
+            y = column(here, key)
+            areas.append(line(column(here, "logit"), y, name, colour, width=1, **fill))
+        frames.append(areas)
     alt = (
         "Areas of the softmax mass over the logit of the token that is looked for, with a slider over the number of zero rows. The more "
         "rows, the larger the logit must be before the token gets most of the mass; the rest goes to rows that hold nothing."
     )
-    figure = style(
-        go.Figure(), "What zero rows take", alt, "logit of the token that is looked for", "softmax mass, %", 520
-    )  # fmt: skip
+    x, y = "logit of the token that is looked for", "softmax mass, %"
+    figure = style(go.Figure(), "What zero rows take", alt, x, y, 520)
     figure.update_yaxes(range=[0, 100])
-    return slide(figure, frames, [str(n) for n in counts], "zero rows that are read: ", shown=4)
+    labels = [str(n) for n in by_count]
+    return add_slider(figure, frames, labels, "zero rows that are read: ", shown=4)
 
 
-def _curve(means, counts):
-    """The forgetting curve of questions that all score their bucket's mean, percent."""
-    lags = np.repeat([low for low, _ in BUCKETS], counts)
-    return forgetting.forgetting_curve(lags.tolist(), np.repeat(means, counts) / 100)
+def percent(fraction: float) -> float | None:
+    """Convert to percent with two decimals."""
+    return to_percent(fraction, 2)
 
 
-def _labels(rows):
-    return [f"{row['bucket']}<br>n = {row['n']}" for row in rows]
+def _curve(means: Sequence[float]) -> dict:
+    """Compute the forgetting curve of questions that all score their bucket's mean, in percent."""
+    lags = np.repeat([low for low, _ in BUCKETS], paper.QUESTIONS)
+    return forgetting.forgetting_curve(lags.tolist(), np.repeat(means, paper.QUESTIONS) / 100)
 
 
-def _percent(value):
-    return round(100 * float(value), 2) + 0.0
+def _by_lag(title: str, alt: str, top: float) -> go.Figure:
+    """Start a figure of scores by bucket of lag."""
+    figure = style(go.Figure(), title, alt, "lag of the evidence, turns", "score, %", 540)
+    figure.update_yaxes(range=[0, top + 2])
+    return figure.update_xaxes(tickangle=0, tickfont_size=11)

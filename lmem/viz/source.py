@@ -1,19 +1,20 @@
-"""Show the code that a chapter teaches, as it stands in the package; no pasted copies."""
+"""Show the code that a chapter teaches, as it is in the package; no pasted copies."""
 
 import inspect
+
+from IPython.core.display import Markdown
 
 from lmem.errors import InputError
 
 
-def show(thing):
-    """The source of a class, function or module, as highlighted text in a notebook.
+def show(thing: object) -> Markdown:
+    """Show the source of a class, function or module as highlighted text in a notebook.
 
-    raises  InputError if it has no Python source
+    Raises:
+        InputError: It has no Python source.
     """
-    from IPython.display import Markdown
-
     try:
-        source = inspect.getsource(thing)
+        source = inspect.getsource(thing)  # pyright: ignore[reportArgumentType]
     except (TypeError, OSError) as error:
         raise InputError(
             f"expected a class, function or module written in Python, not {thing!r}"

@@ -1,108 +1,115 @@
-"""Live widgets: chat with a bank in sight, watch a write, move the numbers behind forgetting, put two methods side by side.
+"""Live widgets: chat with a visible bank, watch a write, change the numbers behind forgetting, compare two methods.
 
-Only core widgets, and HTML that pure functions make (`widgets_svg`): so they are live in JupyterLab, Colab and VS Code, and on the
-site they stand still as they were stored. Each has a figure beside it that moves without a kernel:
+They use core widgets only, and HTML that pure functions make (`widgets_svg`). So they are live in JupyterLab, Colab and
+VS Code, and the site shows them as they were stored. Each has a figure that needs no kernel:
 
-    Chat        explorer.rows           Watch    explorer.slots, explorer.square
-    Forgetting  widgets_curve.twin      Compare  collapse.rows_meet
+    Chat        explorer.rows                           Watch    explorer.slots, explorer.square
+    Forgetting  widgets_forgetting.forgetting_by_gamma  Compare  collapse.row_cosines
 """
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import ipywidgets as widgets
 
 from lmem.chat import session
 from lmem.errors import LmemError
+from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
-from lmem.viz.widgets_curve import Forgetting
-from lmem.viz.widgets_svg import beside, heat, log, spoken
-from lmem.viz.widgets_write import Compare, Watch
+from lmem.viz.widgets_forgetting import Forgetting
+from lmem.viz.widgets_svg import bank_map, describe, side_by_side, transcript
+from lmem.viz.widgets_write import Compare, LineInput, LiveWidget, Watch
 
 __all__ = ["Chat", "Compare", "Forgetting", "Watch"]
-ROW = widgets.Layout(flex_flow="row wrap", align_items="center")
-WIDE = widgets.Layout(width="auto", flex="1 1 16em")
 
 
-class Chat(widgets.VBox):
-    """Say something and see it written; end with ? and see what the bank answers.
+class Chat(LiveWidget):
+    """Write what you say into a bank, and answer what ends with ? from it. `bank` is the current bank.
 
-    model  a MemoryModel; default: the adapter that comes with the package
-    said   lines to begin with
-    name   who speaks
-    file   where "save" and "load" look, next to the notebook
-    `bank` is the bank as it is now
+    Args:
+        model: A model; default: the adapter that is shipped with the package.
+        lines: Lines to begin with.
+        name: Who speaks.
+        file: Where "save" and "load" look, next to the notebook.
     """
 
-    def __init__(self, model=None, said=(), name="Ana", file=session.FILE):
+    def __init__(
+        self,
+        model: MemoryModel | None = None,
+        lines: Iterable[str] = (),
+        name: str = "Ana",
+        file: str = session.FILE,
+    ):
         self.model = model or MemoryModel.from_shipped()
-        self.name, self.spoken, self.texts = name, [], {}
+        self.name, self.history, self.texts = name, [], {}
         self.bank = self.before = self.model.new_bank()
-        self.line = widgets.Text(
-            description=f"{name}:", placeholder="say something, or ask: end with ?", continuous_update=False, layout=WIDE,
-        )  # fmt: skip
-        self.send = widgets.Button(description="say", tooltip="write the line, or ask it")
-        self.file = widgets.Text(value=file, description="file:", layout=WIDE)
-        self.save = widgets.Button(description="save", tooltip="save the bank in this file")
-        self.load = widgets.Button(description="load", tooltip="go on with the bank in this file")
-        self.new = widgets.Button(description="new", tooltip="begin with an empty bank")
-        self.view = widgets.HTML()
-        for line in said:
+        placeholder = "say something, or ask: end with ?"
+        entry = LineInput(f"{name}:", placeholder, "say", "write the line, or ask it", self._send)
+        self.line, self.say = entry.field, entry.button
+        wide = widgets.Layout(width="auto", flex="1 1 16em")
+        self.file = widgets.Text(value=file, description="file:", layout=wide)
+        self.save, self.load, self.new = (
+            widgets.Button(description=label, tooltip=tooltip)
+            for label, tooltip in (
+                ("save", "save the bank in this file"),
+                ("load", "go on with the bank in this file"),
+                ("new", "begin with an empty bank"),
+            )
+        )
+        self.save.on_click(lambda _: self._send(f"/save {self.file.value}"))
+        self.load.on_click(lambda _: self._send(f"/load {self.file.value}"))
+        self.new.on_click(lambda _: self._send("/new"))
+        for line in lines:
             self.take(line)
-        self.show()
-        self.line.observe(self._typed, "value")  # sent by Enter, and by leaving the field
-        self.send.on_click(self._typed)
-        self.save.on_click(lambda _: self._do(f"/save {self.file.value}"))
-        self.load.on_click(lambda _: self._do(f"/load {self.file.value}"))
-        self.new.on_click(lambda _: self._do("/new"))
-        talking = widgets.HBox([self.line, self.send], layout=ROW)
-        keeping = widgets.HBox([self.file, self.save, self.load, self.new], layout=ROW)
-        super().__init__([talking, self.view, keeping])
+        super().__init__([[self.line, self.say]], [self.file, self.save, self.load, self.new])
 
-    def take(self, line):
-        """One line of the talk, as on the command line; an error is said, and the bank stays as it was."""
+    def take(self, line: str) -> None:
+        """Process one line as the command line does. An error is shown, and leaves the bank unchanged."""
         try:
-            bank, said, answered = session.step(self.model, self.bank, line, self.name)
+            reply = session.respond(self.model, self.bank, line, self.name)
         except (LmemError, OSError) as error:
-            self.spoken.append(("", line, str(error)))
+            self.history.append(("", line, str(error)))
             return
-        if answered:
-            self.spoken += [(f"{self.name}:", line, "(asked)"), ("lmem:", said, "")]
-        elif said:
-            self.spoken.append(("", said, ""))
-            if bank is not self.bank:  # new, or another one's
-                self.before, self.texts = bank, {}
-                self.spoken = self.spoken[-1:]
-        else:
-            turn = bank.turns_written[0] - 1
+        if reply.kind == "answer":
+            self.history += [(f"{self.name}:", line, "(asked)"), ("lmem:", reply.text, "")]
+        elif reply.kind == "written":
+            turn = reply.bank.turns_written[0] - 1
             self.texts[turn], self.before = f"{self.name}: {line}", self.bank
-            self.spoken.append((f"{self.name}:", line, turn))
-        self.bank = bank
+            self.history.append((f"{self.name}:", line, turn))
+        elif reply.bank is not self.bank:  # a new or a loaded one
+            self.before, self.texts, self.history = reply.bank, {}, [("", reply.text, "")]
+        else:
+            self.history.append(("", reply.text, ""))
+        self.bank = reply.bank
 
-    def show(self):
-        """Put what was said and what is in the bank into the view."""
-        self.view.value = chat(self.bank, self.before, self.spoken, self.texts)
+    def show(self) -> None:
+        """Redraw what was said and the bank."""
+        self.view.value = chat_view(self.bank, self.before, self.history, self.texts)
 
-    def _typed(self, _):
-        line = self.line.value.strip()
-        if line:
-            self.line.value = ""
-            self._do(line)
-
-    def _do(self, line):
+    def _send(self, line: str) -> None:
         self.take(line)
         self.show()
 
 
-def chat(bank, before, said, texts):
-    """The view of a chat: what was said, and for each turn how many rows it still was the last to write; the bank.
+def chat_view(
+    bank: Bank,
+    before: Bank,
+    history: Sequence[tuple[str, str, int | str]],
+    texts: Mapping[int, str],
+) -> str:
+    """Show a chat as HTML: what was said, in how many rows each turn is the last writer, and the bank.
 
-    said   (who, text, note) each; the note of a turn is its number
-    texts  {number: "Ana: ..."} of the turns that are known
+    Args:
+        bank: The current bank.
+        before: The bank before its newest turn.
+        history: (who, text, note) each; the note of a turn is its number.
+        texts: {number: "Ana: ..."} of the turns that are known.
     """
-    written = bank.state.written[0].tolist()
-    told = []
-    for who, text, note in said:
+    written, lines = bank.state.written[0].tolist(), []
+    for who, text, note in history:
         if isinstance(note, int):
             rows = written.count(note)
             note = f"(last writer of {rows} row{'s' * (rows != 1)})" if rows else "(in no row)"
-        told.append((who, text, note))
-    talked = log(told, "what was said") if told else "<p>Nothing was said yet.</p>"
-    return beside(talked + f"<p>{spoken(bank, before)}</p>", heat(bank, before, texts))
+        lines.append((who, text, note))
+    talk = transcript(lines, "what was said") if lines else "<p>Nothing was said yet.</p>"
+    talk += f"<p>{describe(bank, before)}</p>"
+    return side_by_side(talk, bank_map(bank, before, texts))

@@ -11,6 +11,7 @@ from helpers import make
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.viz import collapse
+from lmem.viz.colours import LOOKS
 
 
 def steps(model, talk):
@@ -44,7 +45,7 @@ def values(trace):
 
 def test_the_board_draws_what_was_measured(banks):
     looks = {name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()}
-    figure = collapse.board(looks, "board")
+    figure = collapse.metrics_by_turn(looks, "board")
     lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert [line.name for line in lines[:2]] == ["m3", "m3"]
     assert len(lines) == 2 * len(collapse.PANELS)
@@ -55,27 +56,30 @@ def test_the_board_draws_what_was_measured(banks):
     assert used[0] == 0 < used[-1] <= 100
     assert "effective rank" in figure.layout.meta["alt"]
     assert figure.layout.xaxis5.title.text == "turns written"
-    assert collapse.board(looks, "board").to_json() == figure.to_json()
+    assert collapse.metrics_by_turn(looks, "board").to_json() == figure.to_json()
 
 
 def test_the_board_has_its_table(banks):
     looks = {name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()}
-    rows = collapse.board_rows(looks, (0, 6))
+    rows = collapse.metric_rows(looks, (0, 6))
     assert [(row["bank"], row["turns written"]) for row in rows] == [
-        ("m3", 0), ("m3", 6), ("slots", 0), ("slots", 6),
-    ]  # fmt: skip
+        ("m3", 0),
+        ("m3", 6),
+        ("slots", 0),
+        ("slots", 6),
+    ]
     assert rows[0]["rows written so far, %"] == "0.0"
     assert rows[1]["effective rank"] == f"{looks['m3'][6]['rank']:.2f}"
 
 
 def test_too_many_banks_are_refused(banks):
-    looks = {f"bank {i}": [] for i in range(len(collapse.LINES) + 1)}
+    looks = {f"bank {i}": [] for i in range(len(LOOKS) + 1)}
     with pytest.raises(InputError, match="at most 6 banks, not 7"):
-        collapse.board(looks, "board")
+        collapse.metrics_by_turn(looks, "board")
 
 
 def test_rows_meet(banks):
-    figure = collapse.rows_meet(banks, "meet", count=5)
+    figure = collapse.row_cosines(banks, "meet", count=5)
     assert [frame.name for frame in figure.frames] == [str(i) for i in range(7)]
     for i in (0, 6):
         for place, seen in enumerate(banks.values()):
@@ -86,12 +90,12 @@ def test_rows_meet(banks):
     assert [button.label for button in figure.layout.updatemenus[0].buttons] == ["play", "stop"]
     assert "after 6" in figure.layout.meta["alt"]
     with pytest.raises(InputError, match=r"equally many.*\[5, 7\]"):
-        collapse.rows_meet({"a": banks["m3"], "b": banks["slots"][:5]}, "meet")
+        collapse.row_cosines({"a": banks["m3"], "b": banks["slots"][:5]}, "meet")
 
 
 def test_a_long_talk_has_few_frames(banks):
     long = [banks["m3"][0]] * 200
-    figure = collapse.rows_meet({"a": long}, "meet", count=3)
+    figure = collapse.row_cosines({"a": long}, "meet", count=3)
     names = [int(frame.name) for frame in figure.frames]
     assert names[0] == 0
     assert names[-1] == 199

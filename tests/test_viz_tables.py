@@ -7,11 +7,12 @@ import pytest
 from lmem.errors import InputError
 from lmem.viz.tables import table
 
-pytest.importorskip("IPython", reason="the [dev] extra is not installed")
-
 
 def test_cells_heads_and_sides():
-    rows = [{"bank": "a < b", "rank": "1.04 [0.9, 1.1]", "same": True}, {"bank": "10x", "rank": -2, "same": False}]  # fmt: skip
+    rows = [
+        {"bank": "a < b", "rank": "1.04 [0.9, 1.1]", "same": True},
+        {"bank": "10x", "rank": -2, "same": False},
+    ]
     root = ET.fromstring(table(rows, "after 60 turns").data)
     heads = [found for found in root.iter("th")]
     cells = [found for found in root.iter("td")]
@@ -33,3 +34,11 @@ def test_cells_heads_and_sides():
 def test_rows_have_the_same_columns(rows):
     with pytest.raises(InputError, match="same columns"):
         table(rows)
+
+
+def test_a_folded_table_opens_by_its_caption():
+    html = table([{"a": 1, "b": "<"}], "In <numbers>", folded=True).data
+    assert html.startswith("<details><summary>In &lt;numbers&gt;</summary>")
+    assert html.count("<th scope") == 2
+    assert "&lt;</td>" in html
+    assert "The same in numbers" in table([{"a": 1}], folded=True).data

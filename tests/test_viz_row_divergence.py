@@ -3,7 +3,7 @@
 import pytest
 
 from lmem.errors import InputError
-from lmem.viz.row_divergence import MEET, TAKE, fate_rows, fates
+from lmem.viz.row_divergence import CONVERGE, DIVERGE, divergence_rows, row_divergence
 
 GROUPS = {
     "64 rows": [
@@ -38,10 +38,15 @@ GROUPS = {
 
 
 def test_lines_stand_over_their_start_and_the_slider_changes_them():
-    figure = fates(GROUPS, "t", "rows: ")
-    assert [list(trace.y) for trace in figure.data[:4]] == [[1, 2, 3], [1, 2, 4], [1, 0.5, 0.25], [1, 0.5, 0.25]]  # fmt: skip
+    figure = row_divergence(GROUPS, "t", "rows: ")
+    assert [list(trace.y) for trace in figure.data[:4]] == [
+        [1, 2, 3],
+        [1, 2, 4],
+        [1, 0.5, 0.25],
+        [1, 0.5, 0.25],
+    ]
     assert list(figure.data[0].x) == [0, 5, 10]
-    assert [trace.line.color for trace in figure.data[:4:2]] == [TAKE, MEET]
+    assert [trace.line.color for trace in figure.data[:4:2]] == [DIVERGE, CONVERGE]
     assert [trace.line.dash for trace in figure.data[:2]] == ["solid", "dot"]
     assert [list(trace.y) for trace in figure.frames[1].data[:2]] == [[1, 0.5, 0.25], [1, 0.5, 0.3]]
     assert [step.label for step in figure.layout.sliders[0].steps] == list(GROUPS)
@@ -49,15 +54,18 @@ def test_lines_stand_over_their_start_and_the_slider_changes_them():
 
 
 def test_it_is_said_in_words_and_in_numbers():
-    alt = fates(GROUPS, "t", "rows: ").layout.meta["alt"]
+    alt = row_divergence(GROUPS, "t", "rows: ").layout.meta["alt"]
     assert "64 rows: 1 of 2 predicted to grow; in the end 0.25 to 3 times" in alt
-    assert fate_rows(GROUPS)[2] == {
-        "bank": "640 rows", "drawing": 0, "gain per turn": "0.950",
-        "distance in the end, times that at the start": "0.25", "predicted": "0.3",
-    }  # fmt: skip
+    assert divergence_rows(GROUPS)[2] == {
+        "bank": "640 rows",
+        "drawing": 0,
+        "gain per turn": "0.950",
+        "distance in the end, times that at the start": "0.25",
+        "predicted": "0.3",
+    }
 
 
 @pytest.mark.parametrize("groups", [{}, {"a": []}, {**GROUPS, "b": GROUPS["64 rows"][:1]}])
 def test_groups_are_of_one_size(groups):
     with pytest.raises(InputError, match="equally many"):
-        fates(groups, "t", "rows: ")
+        row_divergence(groups, "t", "rows: ")

@@ -1,4 +1,4 @@
-"""The map of the design space and the step-through: every pair, every link, every part that is lit."""
+"""The map of the design space: every pair has a cell, and every link leads to a file."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lmem.analysis.walkthrough import Step
 from lmem.errors import InputError
 from lmem.memory import methods
 from lmem.memory.read import READS
-from lmem.viz import diagram
-from lmem.viz.map import design_space, step_through
+from lmem.viz.design_space import design_space
 
 ROOT = Path(__file__).parents[1]
 SITES = {name: read.site for name, read in READS.items()}
@@ -54,35 +52,3 @@ def test_its_links_lead_to_files():
 def test_a_read_without_a_site_is_refused():
     with pytest.raises(InputError, match="branch has none"):
         design_space([methods.find("m2")], {"branch": "elsewhere"}, PAGES, FILES)
-
-
-@pytest.fixture
-def html():
-    steps = [
-        Step(("turn", "encoder"), "Z_t", "N x D", (11, 128), 43.34, 'reads "<b>"'),
-        Step(("bank",), "P_t", "R x D", (192, 128), 7.0, "the bank"),
-    ]
-    return step_through(steps, "one").data
-
-
-def test_each_step_lights_its_parts(html):
-    assert html.count('type="radio"') == 2
-    assert html.count(" checked>") == 1
-    assert ".lmem-one:has(#lmem-one-0:checked) .part-encoder{stroke:" in html
-    assert ".lmem-one:has(#lmem-one-1:checked) .lmem-one-1{display:block}" in html
-    lit = set(re.findall(r"checked\) \.part-(\w+)", html))
-    assert lit == {"turn", "encoder", "bank"}
-    drawn = {box.get("class") for box in elements(html, "rect")}
-    assert {f"part-{part}" for part in lit} <= drawn == {f"part-{name}" for name in diagram.BOXES}
-
-
-def test_each_step_says_shape_and_norm(html):
-    assert "N x D = 11 x 128 numbers, Frobenius norm 43.3" in html
-    assert "reads &quot;&lt;b&gt;&quot;" in html
-    assert "<td>192 x 128</td><td>7.0</td><td>the bank</td>" in html
-    assert "<script" not in html
-
-
-def test_the_plain_drawing_has_no_classes():
-    assert "part-" not in diagram.way()
-    assert diagram.way_of_a_turn().data == diagram.way()

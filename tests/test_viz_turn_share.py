@@ -10,7 +10,7 @@ from lmem.data import locomo, locomo_release, splits
 from lmem.errors import InputError
 from lmem.memory.write import WRITES
 from lmem.metrics.forgetting import forgetting_curve
-from lmem.viz import forgetting
+from lmem.viz import turn_share
 
 TEXTS = [f"context: Ana: fact {i}" for i in range(6)]
 
@@ -23,7 +23,7 @@ def by_hand():
 
 
 def figure(**options):
-    return forgetting.went(by_hand(), [0, 3], TEXTS, "Where", **options)
+    return turn_share.turn_shares(by_hand(), [0, 3], TEXTS, "Where", **options)
 
 
 def test_lines_by_hand():
@@ -53,8 +53,14 @@ def test_lags_and_counts_lie_over_each_other():
     assert drawn.layout.yaxis.type == "log"
     assert drawn.layout.xaxis.matches == "x2"
     assert list(drawn.layout.yaxis.ticktext) == [
-        "0.0001", "0.001", "0.01", "0.1", "1", "10", "100",
-    ]  # fmt: skip
+        "0.0001",
+        "0.001",
+        "0.01",
+        "0.1",
+        "1",
+        "10",
+        "100",
+    ]
     assert drawn.layout.meta["alt"].endswith("LoCoMo's 637 questions by lag: 28, 24, 60, 130, 395.")
     assert "halves 100% at lag 0" in drawn.layout.meta["alt"]
     assert drawn.to_json() == figure().to_json()
@@ -62,9 +68,9 @@ def test_lags_and_counts_lie_over_each_other():
 
 def test_a_long_way_is_drawn_with_few_points():
     share = [0.95 ** torch.arange(500)]
-    drawn = forgetting.went({"decay": share}, [0], TEXTS[:1] * 500, "Where")
+    drawn = turn_share.turn_shares({"decay": share}, [0], TEXTS[:1] * 500, "Where")
     line = drawn.frames[0].data[0]
-    assert len(line.x) <= forgetting.POINTS + 9
+    assert len(line.x) <= turn_share.POINTS + 9
     assert line.x[:9] == tuple(range(9))
     # 0.95^lag is a millionth after 269 turns
     assert 255 <= max(line.x) <= 269
@@ -73,22 +79,27 @@ def test_a_long_way_is_drawn_with_few_points():
 
 
 def test_the_table_says_the_same():
-    rows = forgetting.went_rows(by_hand(), [0, 3], TEXTS, lags=(0, 2, 5))
+    rows = turn_share.turn_share_rows(by_hand(), [0, 3], TEXTS, lags=(0, 2, 5))
     assert rows[0] == {
-        "turn": 1, "fact": "Ana: fact 0", "bank": "halves", "lag 0": "100%", "lag 2": "25%", "lag 5": "3.1%",
-    }  # fmt: skip
+        "turn": 1,
+        "fact": "Ana: fact 0",
+        "bank": "halves",
+        "lag 0": "100%",
+        "lag 2": "25%",
+        "lag 5": "3.1%",
+    }
     assert rows[1]["lag 2"] == "0%"
     assert rows[2]["lag 5"] == ""
     tiny = {"least": [torch.tensor([1e-7])]}
-    assert forgetting.went_rows(tiny, [5], TEXTS, lags=(0,))[0]["lag 0"] == "< 0.0001%"
+    assert turn_share.turn_share_rows(tiny, [5], TEXTS, lags=(0,))[0]["lag 0"] == "< 0.0001%"
 
 
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(InputError, match="2 turns, short has them for 1"):
-        forgetting.went({"short": [torch.ones(3)]}, [0, 3], TEXTS, "Where")
+        turn_share.turn_shares({"short": [torch.ones(3)]}, [0, 3], TEXTS, "Where")
     many = {f"bank {i}": [torch.ones(6)] for i in range(7)}
     with pytest.raises(InputError, match="at most 6 banks and 40 turns, not 7 and 1"):
-        forgetting.went(many, [0], TEXTS, "Where")
+        turn_share.turn_shares(many, [0], TEXTS, "Where")
 
 
 @pytest.mark.parametrize("name", ["attention", "gated"])
@@ -115,5 +126,5 @@ def test_the_counts_are_the_releases():
         pytest.skip("LoCoMo is neither in LMEM_LOCOMO nor in the user's cache")
     _, test = splits.paper_split(locomo.load(path))
     lags = [q.lag for conversation in test for q in conversation.questions]
-    assert tuple(forgetting_curve(lags, [0.0] * len(lags))["n"]) == forgetting.QUESTIONS
-    assert json.dumps(list(forgetting.QUESTIONS))[1:-1] in figure().layout.meta["alt"]
+    assert tuple(forgetting_curve(lags, [0.0] * len(lags))["n"]) == turn_share.QUESTIONS
+    assert json.dumps(list(turn_share.QUESTIONS))[1:-1] in figure().layout.meta["alt"]

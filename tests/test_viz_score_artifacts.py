@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmem.viz import plots, score_artifacts
+from lmem.viz import score_artifacts
 
 DRAWN = ("clipping", "isotonic", "averages", "null_rows")
 
@@ -72,11 +72,3 @@ def test_the_frames_hold_the_rows():
     figure = score_artifacts.draw_averages(score_artifacts.averages())
     bars, buckets, questions = figure.frames[-1].data
     assert (bars.y[0], buckets.y[0], questions.y[0]) == (60.0, 13.6, 4.54)
-
-
-def test_numbers_are_a_table_with_heads():
-    html = plots.numbers([{"a": 1, "b": "<"}, {"a": 2, "b": 3.5}]).data
-    assert html.count("<th scope") == 2
-    assert html.count("<tr>") == 3
-    assert "<td>&lt;</td>" in html
-    assert html.startswith("<details><summary>The same in numbers</summary>")

@@ -6,7 +6,7 @@ import torch
 from lmem.analysis.row_contents import recall_shares
 from lmem.errors import InputError, MethodError
 from lmem.memory.model import MemoryModel
-from lmem.viz.retrieved_rows import found
+from lmem.viz.retrieved_rows import retrieved_rows
 
 TURNS = ["Ana: I adopted a cat called Miro.", "Ben: How sweet!", "Ben: I live in Cedar-Bay."]
 
@@ -17,7 +17,7 @@ def test_the_nearest_rows_by_hand():
         (torch.tensor([0.7, 0.1, 0.0, 0.2]), written),
         (torch.tensor([0.0, 0.3, 0.0, 0.7]), written),
     ]
-    figure = found(
+    figure = retrieved_rows(
         [("Where does Ben live?", hops, "Cedar-Bay"), ("Who?", hops[::-1], "unknown")], TURNS, "t"
     )
     first, second = figure.data
@@ -30,7 +30,7 @@ def test_the_nearest_rows_by_hand():
         in figure.layout.meta["alt"]
     )
     with pytest.raises(InputError, match="at least one question"):
-        found([], TURNS, "t")
+        retrieved_rows([], TURNS, "t")
 
 
 def test_the_shipped_adapter_finds_the_turn():

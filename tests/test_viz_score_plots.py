@@ -8,7 +8,7 @@ from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
 from lmem.experiments import paper
-from lmem.viz import curves
+from lmem.viz import forgetting_curve, score_plots
 
 
 def traces(figure):
@@ -44,7 +44,7 @@ def result_of(*questions):
             }
         rows.append(row)
     controls = ["right", "twin", "null_rows", "baseline"]
-    return {"questions": rows, "summary": summarise(rows, controls)}  # fmt: skip
+    return {"questions": rows, "summary": summarise(rows, controls)}
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def short_and_long():
 
 
 def test_forgetting_shows_means_points_and_fit(short_and_long):
-    found = traces(curves.forgetting(short_and_long, "a title"))
+    found = traces(forgetting_curve.forgetting_curve(short_and_long, "a title"))
     mean = found["right bank, bucket mean"]
     assert (list(mean.x), list(mean.y)) == ([0, 1], [50.0, 100.0])
     fit = found["its isotonic fit"]
@@ -69,7 +69,7 @@ def test_forgetting_shows_means_points_and_fit(short_and_long):
 
 def test_forgetting_draws_the_wrong_banks_interval():
     rows = [(c, lag, 1, hit) for c, hit in (("a", 1), ("b", 0)) for lag in (1, 2)]
-    figure = curves.forgetting(result_of(*rows), "a title")
+    figure = forgetting_curve.forgetting_curve(result_of(*rows), "a title")
     band = traces(figure)["twin's bank, 95%"]
     assert list(band.y) == [
         0.0,
@@ -85,7 +85,9 @@ def test_forgetting_draws_the_wrong_banks_interval():
 
 
 def test_the_papers_values_are_a_trace_of_their_own(short_and_long):
-    figure = curves.forgetting(short_and_long, "a title", "f1", ("m2 at 1x", paper.RECALL[1]["m2"]))
+    figure = forgetting_curve.forgetting_curve(
+        short_and_long, "a title", "f1", ("m2 at 1x", paper.RECALL[1]["m2"])
+    )
     drawn = traces(figure)["paper, m2 at 1x: its recall rate"]
     assert list(drawn.y) == [17.85, 14.65, 9.02, 9.02, 9.02]
     assert drawn.marker.symbol == "diamond-open"
@@ -95,12 +97,12 @@ def test_the_papers_values_are_a_trace_of_their_own(short_and_long):
 
 def test_forgetting_needs_its_curves():
     with pytest.raises(InputError, match="forgetting curves"):
-        curves.forgetting({"summary": {"conditions": {}}}, "a title")
+        forgetting_curve.forgetting_curve({"summary": {"conditions": {}}}, "a title")
 
 
 def test_knowledge_has_both_sets_of_questions():
     right = {"k": [0.5, 0.25], "n": [2, 8], "panel": [0.5, None], "panel_n": 2}
-    figure = curves.knowledge(
+    figure = forgetting_curve.knowledge_curve(
         {"right": right, "none": {"k": [0.0, 0.125]}}, "a title", ("m2", (11.04, 7.34))
     )
     found = traces(figure)
@@ -109,13 +111,13 @@ def test_knowledge_has_both_sets_of_questions():
     assert list(found["no bank, all questions so far"].y) == [0.0, 12.5]
     # 11.04 - 7.34 = 3.70 after the first session
     assert list(found["paper, m2: first and last of its sessions"].y) == [3.7, 11.04]
-    assert figure.layout.xaxis.ticktext == ("1<br>n = 2", "2<br>n = 8")  # fmt: skip
+    assert figure.layout.xaxis.ticktext == ("1<br>n = 2", "2<br>n = 8")
 
 
 def test_tax_and_benefit_are_levels():
     level = {"low": 0.1, "high": 0.3, "mean": 0.2}
     ours = {"m2": {"baseline": level, "null_rows": {**level, "mean": 0.15}, "right": level}}
-    figure = curves.tax_and_benefit(ours, "a title", {"m2": paper.levels("m2")})
+    figure = score_plots.tax_and_benefit(ours, "a title", {"m2": paper.levels("m2")})
     found = traces(figure)
     assert list(found["F_0, zero rows read"].x) == [15.0]
     assert found["F_0, zero rows read"].error_x.array[0] == 15.0  # 30 - 15
@@ -126,7 +128,7 @@ def test_tax_and_benefit_are_levels():
 
 
 def test_levels_come_from_a_summary(short_and_long):
-    levels = curves.f1_levels(short_and_long["summary"])
+    levels = score_plots.f1_levels(short_and_long["summary"])
     assert levels["right"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
     assert levels["null_rows"]["mean"] == 0.0
 
@@ -136,7 +138,7 @@ def test_the_ladder_at_two_sizes():
         ("as printed", {1: (0.0, -0.01, 0.01), 10: (0.02, 0.0, 0.05)}),
         ("normalised", {10: (0.3, None, None)}),
     ]
-    figure = curves.ladder(steps, "a title")
+    figure = score_plots.ladder(steps, "a title")
     small, large = figure.data
     assert (small.name, list(small.x), list(small.y)) == ("1x", [0.0], [-0.12])
     assert (list(small.error_x.array), list(small.error_x.arrayminus)) == ([1.0], [1.0])
@@ -145,7 +147,7 @@ def test_the_ladder_at_two_sizes():
     assert figure.layout.yaxis.ticktext == ("as printed", "normalised")
     assert "normalised 30.0 at 10x" in figure.layout.meta["alt"]
     with pytest.raises(InputError, match="at least one step"):
-        curves.ladder([], "a title")  # fmt: skip
+        score_plots.ladder([], "a title")
 
 
 def test_capacity_keeps_another_measure_apart():
@@ -154,12 +156,12 @@ def test_capacity_keeps_another_measure_apart():
         "bits": {"mean": 1.0, "low": 0.5, "high": 2.0},
     }
     lines = {"m2": [{**line, "scale": 1.0}, {**line, "scale": 10.0}]}
-    figure = curves.capacity(lines, "a title", {"m2": {1: 11.91, 10: 10.69}})
+    figure = score_plots.capacity(lines, "a title", {"m2": {1: 11.91, 10: 10.69}})
     drawn = traces(figure)["paper, m2"]
     assert list(drawn.y) == [11.91, 10.69]
     assert drawn.yaxis == "y3"
     assert figure.layout.yaxis3.title.text == "paper's recall rate, %"
-    assert len(curves.capacity(lines, "a title").data) == 2  # fmt: skip
+    assert len(score_plots.capacity(lines, "a title").data) == 2
 
 
 ZERO = {"mean": 0.0, "low": 0.0, "high": 0.0}
@@ -168,7 +170,11 @@ ZERO = {"mean": 0.0, "low": 0.0, "high": 0.0}
 def test_nine_lines_of_capacity_can_be_told_apart():
     one = [{"scale": 1.0, "memory": ZERO, "bits": ZERO}]
     variants = [f"m{i}{said}" for i in (2, 3, 6) for said in (", normalised", " gamma=1.0")]
-    figure = curves.capacity({name: one for name in ["m1", "m2", "m3", "m4", "m5", "m6", *variants]}, "t", {"m3": {1: 0.0}})  # fmt: skip
+    figure = score_plots.capacity(
+        {name: one for name in ["m1", "m2", "m3", "m4", "m5", "m6", *variants]},
+        "t",
+        {"m3": {1: 0.0}},
+    )
     looks = {t.name: (t.line.color, t.line.dash) for t in figure.data}
     assert len(set(looks.values())) == len(looks) == 13
     assert len({color for color, _ in looks.values()}) == 6
@@ -176,7 +182,7 @@ def test_nine_lines_of_capacity_can_be_told_apart():
 
 
 def test_loss_is_averaged():
-    figure = curves.losses([4.0, 2.0, 1.0], window=2)
+    figure = score_plots.losses([4.0, 2.0, 1.0], window=2)
     assert (list(figure.data[0].x), list(figure.data[0].y)) == ([2, 3], [3.0, 1.0])
 
 
@@ -197,7 +203,7 @@ def test_shipped_results_can_be_drawn():
     for name in results.names():
         result = results.load(name)
         if "forgetting" in result.get("summary", {}):
-            figure = curves.forgetting(result, name)
+            figure = forgetting_curve.forgetting_curve(result, name)
             assert all(len(text) for text in texts(figure))
             for trace in figure.data:
                 drawn_values = [*(trace.x or ()), *(trace.y or ())]

@@ -1,0 +1,201 @@
+"""Scores from result files: conditions, adapter tax and benefit, the ablation ladder, capacity, a training's loss.
+
+The paper's values, if they are drawn, are open diamonds with a name of their own (`lmem.experiments.paper`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from lmem.errors import InputError
+from lmem.viz.colours import BLUE, COLOURS, GREEN, LOOKS, NAMES
+from lmem.viz.forgetting_curve import PAPER_MARK
+from lmem.viz.plots import error_bars, line, percent, style
+
+DASHES = ("solid", "dot", "dashdot")  # of a method and its variants
+LEVELS = {
+    "baseline": "F_base, bare backbone",
+    "null_rows": "F_0, zero rows read",
+    "right": "F_mem, right bank",
+}
+MARKS = {  # all three can be seen where they coincide
+    "baseline": {"symbol": "line-ns-open", "size": 20, "line": {"width": 2}},
+    "null_rows": {"symbol": "circle-open", "size": 14, "line": {"width": 2}},
+    "right": {"symbol": "circle", "size": 8},
+}
+
+
+def conditions(summary: dict, title: str, measure: str = "em") -> go.Figure:
+    """Draw the scores of a result's conditions as bars, with their 95% intervals.
+
+    Args:
+        summary: Of a result file.
+        title: The heading.
+        measure: "em" or "f1".
+    """
+    names = [name for name in NAMES if name in summary["conditions"]]
+    scores = [summary["conditions"][name][measure] for name in names]
+    bars = go.Bar(
+        x=[NAMES[name] for name in names],
+        y=[percent(score["mean"]) for score in scores],
+        error_y=error_bars(scores),
+        marker_color=[COLOURS[name] for name in names],
+    )
+    word = "exact match" if measure == "em" else "F1"
+    means = [f"{NAMES[n]} {100 * s['mean']:.0f}" for n, s in zip(names, scores, strict=True)]
+    alt = f"Bars of {word} in percent: {', '.join(means)}."
+    return style(go.Figure(bars), title, alt, "what the decoder reads", f"{word}, %")
+
+
+def f1_levels(summary: dict) -> dict[str, dict]:
+    """Look up F1 of the bare backbone, of zero rows and of the right bank in a result's summary: {name: {mean, low, high}}."""
+    return {name: summary["conditions"][name]["f1"] for name in LEVELS}
+
+
+def tax_and_benefit(
+    ours: Mapping[str, Mapping[str, dict]],
+    title: str,
+    paper: Mapping[str, Mapping[str, float]] | None = None,
+) -> go.Figure:
+    """Draw the three levels of F1 whose differences are adapter tax and net benefit, for each method.
+
+    Args:
+        ours: {method: {"baseline", "null_rows", "right": {mean, low, high}}}, fractions.
+        title: The heading.
+        paper: {method: {"baseline", "null_rows", "right"}}, percent.
+    """
+    paper = paper or {}
+    figure, rows, paper_rows = go.Figure(), list(ours), [f"{name}, paper" for name in paper]
+    for key, name in LEVELS.items():
+        levels = [ours[row][key] for row in rows]
+        marker = {"color": COLOURS[key]} | MARKS[key]
+        x, bars = [percent(level["mean"]) for level in levels], error_bars(levels)
+        figure.add_scatter(x=x, y=rows, error_x=bars, mode="markers", name=name, marker=marker)
+    for key in LEVELS if paper else ():
+        x, marker = [levels[key] for levels in paper.values()], PAPER_MARK | {"color": COLOURS[key]}
+        name = f"paper, {LEVELS[key].split(',')[0]}"
+        figure.add_scatter(x=x, y=paper_rows, mode="markers", name=name, marker=marker)
+    spoken = []
+    for row, levels in ours.items():
+        spoken.append(f"{row} {', '.join(str(percent(levels[key]['mean'])) for key in LEVELS)}")
+    for row, levels in zip(paper_rows, paper.values(), strict=True):
+        spoken.append(f"{row} {', '.join(map(str, levels.values()))}")
+    alt = f"Points of F1 in percent: bare backbone, zero rows, right bank. {'; '.join(spoken)}."
+    height = 190 + 26 * len(rows + paper_rows)
+    style(figure, title, alt, "F1, %", height=height, b=150 if paper else 115)
+    return figure.update_yaxes(autorange="reversed", automargin=True, ticks="")
+
+
+def ladder(
+    steps: Sequence[tuple[str, Mapping[float, tuple[float, float | None, float | None]]]],
+    title: str,
+) -> go.Figure:
+    """Draw the ablation ladder: the memory score after each change to the method, at every size of the bank.
+
+    Args:
+        steps: (label, {scale: (estimate, low, high)}) each, from the method as printed on, each step with all changes
+            before it; fractions of exact match. low and high may be None.
+        title: The heading.
+
+    Raises:
+        InputError: There is no step.
+    """
+    if not steps:
+        raise InputError("expected at least one step of the ladder, got none")
+    figure = go.Figure()
+    scales = sorted({scale for _, scores in steps for scale in scores})
+    for place, scale in enumerate(scales):
+        here = [(i, scores[scale]) for i, (_, scores) in enumerate(steps) if scale in scores]
+        estimates = [{"mean": m, "low": low, "high": high} for _, (m, low, high) in here]
+        offset = round(0.24 * (place - (len(scales) - 1) / 2), 2)  # intervals must not overlap
+        colour, _, symbol = LOOKS[place % 3]
+        x, y = [percent(e["mean"]) for e in estimates], [i + offset for i, _ in here]
+        more = {"error_x": error_bars(estimates), "marker": {"symbol": symbol, "size": 10}}
+        more |= {"hovertemplate": "%{x}<extra></extra>", "mode": "lines+markers"}
+        figure.add_trace(line(x, y, f"{scale:g}x", colour, "dot", 1, **more))
+    spoken = []
+    for label, scores in steps:
+        at = [f"{percent(score[0])} at {scale:g}x" for scale, score in sorted(scores.items())]
+        spoken.append(f"{label} {', '.join(at)}")
+    alt = f"Points of the memory score, right minus wrong bank, after each change: {'; '.join(spoken)}."
+    style(figure, title, alt, "memory score, points", height=190 + 46 * len(steps))
+    figure.update_xaxes(zeroline=True, zerolinewidth=2, showgrid=True)
+    ticks = {"tickvals": list(range(len(steps))), "ticktext": [label for label, _ in steps]}
+    ends = [len(steps) - 0.5, -0.5]
+    return figure.update_yaxes(range=ends, automargin=True, zeroline=False, **ticks)
+
+
+def capacity(
+    curves: Mapping[str, Sequence[dict]],
+    title: str,
+    paper: Mapping[str, Mapping[float, float]] | None = None,
+) -> go.Figure:
+    """Draw the memory score by the size of the bank, in points of exact match and in bits, with 95% intervals.
+
+    Args:
+        curves: {name: lines as of `lmem.experiments.sweep.gather`, of growing scale}.
+        title: The heading.
+        paper: {name: {scale: mean recall rate, percent}}; drawn in a third panel, because it is another measure.
+    """
+    paper = paper or {}
+    panels = 3 if paper else 2
+    figure = make_subplots(rows=panels, shared_xaxes=True, vertical_spacing=0.08)
+    looks, spoken = _looks([*curves, *paper]), []
+    for name, lines in curves.items():
+        x = [point["scale"] for point in lines]
+        for row, key, unit, digits in ((1, "memory", 100, 1), (2, "bits", 1, 2)):
+            scores = [point[key] for point in lines]
+            y = [round(unit * score["mean"], digits) for score in scores]
+            more = {"error_y": error_bars(scores, unit, digits), "showlegend": row == 1}
+            more |= {"mode": "lines+markers", "legendgroup": name} | looks[name]
+            figure.add_trace(line(x, y, name, **more), row=row, col=1)
+        at = [f"{100 * point['memory']['mean']:.1f} at {point['scale']:g}x" for point in lines]
+        spoken.append(f"{name} {', '.join(at)}")
+    alt = (
+        "Lines of the memory score in points of exact match and in bits by the size of the bank; "
+        f"points: {'; '.join(spoken)}."
+    )
+    spoken = []
+    for name, rates in paper.items():
+        look, mode = {**looks[name], "dash": "dash", "width": 1}, "lines+markers"
+        trace = line(rates, rates.values(), f"paper, {name}", mode=mode, marker=PAPER_MARK, **look)
+        figure.add_trace(trace, row=3, col=1)
+        spoken.append(
+            f"{name} {', '.join(f'{rate} at {scale:g}x' for scale, rate in rates.items())}"
+        )
+    if paper:
+        alt += f" The paper's recall rates, percent: {'; '.join(spoken)}."
+    x, height = "size of the bank (1x is 64 rows)", 860 if paper else 620
+    style(figure, title, alt, x, "memory score, points", height)
+    scales = {point["scale"] for lines in curves.values() for point in lines}
+    scales = sorted(scales.union(*paper.values()))
+    figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{scale:g}x" for scale in scales])
+    for row in range(1, panels):
+        figure.update_xaxes(title=None, row=row)
+    figure.update_yaxes(title="memory score, bits", row=2)
+    return figure.update_yaxes(title="paper's recall rate, %", row=3) if paper else figure
+
+
+def _looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """One colour for a method, one dash for each of its variants."""
+    methods: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        methods.setdefault(re.split("[ ,]", name)[0], []).append(name)
+    colours, looks = [*COLOURS.values(), GREEN], {}
+    for i, variants in enumerate(methods.values()):
+        for k, name in enumerate(variants):
+            looks[name] = {"color": colours[i % len(colours)], "dash": DASHES[k % len(DASHES)]}
+    return looks
+
+
+def losses(values: Sequence[float], title: str = "training loss", window: int = 25) -> go.Figure:
+    """Draw a training curve, as the mean of every `window` steps."""
+    starts = range(0, len(values), window)
+    means = [float(np.mean(values[i : i + window])) for i in starts]
+    steps = [min(len(values), i + window) for i in starts]
+    curve = go.Scatter(x=steps, y=[round(mean, 3) for mean in means], line={"color": BLUE})
+    alt = f"Training loss over {len(values)} steps, from {means[0]:.2f} to {means[-1]:.2f} nats per token."
+    return style(go.Figure(curve), title, alt, "step", "loss, nats per token")
