@@ -3,11 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from lmem.cli.options import BackboneName, DataName, Json, Out, Seed
-from lmem.cli.printing import dump, flat, show
+from lmem.cli.printing import dump, flat, listing, show
 
 verbs = typer.Typer(
     no_args_is_help=True, help="How fast: our way against the plain way, in the same run."
@@ -165,9 +163,4 @@ def benched(found, out, as_json, title):
         found.pop(name, None)
     show(found, as_json, title)
     for name, rows in tables.items():
-        columns = list(dict.fromkeys(name for row in rows for name, _ in flat(row)))
-        table = Table(*columns, title=name)
-        for row in rows:
-            texts = dict(flat(row))
-            table.add_row(*(texts.get(column, "") for column in columns))
-        Console(markup=False).print(table)
+        listing([dict(flat(row)) for row in rows], name)

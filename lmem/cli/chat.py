@@ -36,7 +36,7 @@ def demo(
     """A short run of everything: train `recent` on tinyworld, evaluate it, write adapter and result file."""
     from lmem.experiments import runner
 
-    found = runner.demo(out, steps)
+    found = runner.run_demo(out, steps)
     if as_json:
         return dump(found)
     brief(found.pop("summary"), "lmem demo")

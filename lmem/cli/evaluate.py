@@ -59,9 +59,9 @@ def evaluate(
     config = EvalConfig(seed=seed, knowledge=knowledge, **given)
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
-    beside = runner.trained_constant(constant, model.backbone) if constant else None
+    constant_model = runner.load_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
-    result = measure(model, tests, config, controls, beside)
+    result = dict(measure(model, tests, config, controls, constant_model))
     result |= {"data": splits.label(data, turns), **reading.vocabulary(model.backbone, tests)}
     if adapter and (Path(adapter) / "training.json").is_file():
         made = results.load(Path(adapter) / "training.json")
@@ -99,17 +99,16 @@ def sweep(
     as_json: Json = False,
 ):
     """Methods x scales x options x seeds: train and evaluate each, one result file each."""
-    from lmem.experiments import sweep as sweeping
-    from lmem.experiments.sweep import SweepConfig
+    from lmem.experiments.sweep import SweepConfig, make_cells, run_sweep
 
-    cells = sweeping.cells(
+    cells = make_cells(
         methods.split(","),
         numbers(scales, float),
         numbers(seeds, int),
         [pairs(one.split(",")) for one in write or ()] or [{}],
         [pairs(one.split(",")) for one in read or ()] or [{}],
     )
-    report = sweeping.sweep(cells, out, SweepConfig.from_dict(pairs(setting)), jobs)
+    report = run_sweep(cells, out, SweepConfig.from_dict(pairs(setting)), jobs)
     show(report, as_json, "lmem sweep")
     if report["failed"]:
         raise typer.Exit(1)
@@ -131,11 +130,11 @@ def ladder(
     as_json: Json = False,
 ):
     """From the paper's methods to a memory that remembers, step by step (chapter 14)."""
-    from lmem.experiments.ablation import LadderConfig, climb
+    from lmem.experiments.ablation import AblationConfig, run_ablation
 
-    config = LadderConfig.from_dict(pairs(setting))
+    config = AblationConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in rungs.split(",") if name)
-    report = climb(out, numbers(scales, float), numbers(seeds, int), chosen, config)
+    report = run_ablation(out, numbers(scales, float), numbers(seeds, int), chosen, config)
     show(report, as_json, "lmem ladder")
 
 
@@ -212,11 +211,11 @@ def table(
     """One line per result file: exact match, memory score with its interval, smallest detectable difference, bits."""
     from lmem.evaluation import tables
 
-    lines = tables.table(files)
+    rows = tables.result_rows(files)
     if as_json:
-        return dump({"results": lines})
+        return dump({"results": rows})
     listing(
-        tables.printed_table(lines),
+        tables.result_texts(rows),
         "exact match, percent; MDD, smallest detectable difference; bits over no bank",
     )
 
@@ -230,7 +229,9 @@ def compare(
     """Two results on the same questions: the difference, its interval, and the p of a permutation test."""
     from lmem.evaluation import tables
 
-    found = tables.compare(first, second)
+    comparison = tables.compare(first, second)
     if as_json:
-        return dump(found)
-    listing(tables.printed_comparison(found), f"{found['n']} questions, percent; bits in bits")
+        return dump(comparison)
+    listing(
+        tables.comparison_texts(comparison), f"{comparison['n']} questions, percent; bits in bits"
+    )
