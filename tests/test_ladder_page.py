@@ -1,11 +1,9 @@
-"""The page of the ladder is what its files say, and says so by rules that can be seen to choose."""
+"""The page of the ladder is what its files say."""
 
 import importlib.util
 from pathlib import Path
 
 import pytest
-
-from lmem.experiments.ablation import gain
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,16 +32,6 @@ def test_the_page_is_what_the_files_say(tool):
     assert written == tool.page(ROOT / "results"), "python book/tools/ladder_page.py write"
 
 
-def test_a_gain_averages_seeds_question_by_question():
-    first = result(row("a1", 1, 0), row("b1", 0, 0))
-    second = result(row("b1", 1, 0), row("a1", 1, 1))  # another order
-    found = gain([first, second])
-    assert found["mean"] == pytest.approx(0.5)  # a1: (1 + 0) / 2, b1: (0 + 1) / 2
-    assert (found["n"], found["seeds"]) == (2, 2)
-    assert gain([first], lambda r: r["id"] == "a1", worse=None)["mean"] == 1
-    assert gain([first], lambda r: False) is None
-
-
 def cells(right):
     some = [
         row(f"{c}{i}", int(i < right), 0, ("phrasing",) if i % 2 else (), "updated")
@@ -61,6 +49,6 @@ def test_an_aim_is_reached_or_not(tool, right, reached):
 def test_what_did_not_work_is_said(tool):
     nothing = result(*[row(f"{c}{i}", 0, 0) for c in "ab" for i in range(4)])
     text = tool.failures({"m2-1x": [nothing], **cells(7)})
-    assert "- `m2` at 1x" in text
-    assert "No memory that this test can see" in text
-    assert "`keyed` at 10x" not in text
+    assert "| `m2` | 1x |" in text
+    assert "no memory is shown" in text
+    assert "| `keyed` |" not in text
