@@ -94,7 +94,9 @@ def test_the_shipped_file_is_of_the_release(nano):
     latents = nano.encode(talk.texts()[:20], truncate=True)
     for name in ("attention, 1x", "slots, 1x"):
         method, scale, options = collapse.BANKS[name]
-        again = collapse.measure_by_turn(MemoryModel(nano, method, scale, 0, write=options), latents)
+        again = collapse.measure_by_turn(
+            MemoryModel(nano, method, scale, 0, write=options), latents
+        )
         for stored, one in zip(collapse.by_turn(found)[name], again[:21], strict=False):
             assert stored == pytest.approx(one, rel=5e-3, abs=2e-3)
 

@@ -16,7 +16,7 @@ from lmem.data import locomo
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
-from lmem.viz import score_plots
+from lmem.viz import bank_cost, score_plots
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))

@@ -44,7 +44,9 @@ def values(trace):
 
 
 def test_the_board_draws_what_was_measured(banks):
-    looks = {name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()}
+    looks = {
+        name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()
+    }
     figure = collapse.metrics_by_turn(looks, "board")
     lines = [t for t in figure.data if t.mode == "lines+markers"]
     assert [line.name for line in lines[:2]] == ["m3", "m3"]
@@ -60,7 +62,9 @@ def test_the_board_draws_what_was_measured(banks):
 
 
 def test_the_board_has_its_table(banks):
-    looks = {name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()}
+    looks = {
+        name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()
+    }
     rows = collapse.metric_rows(looks, (0, 6))
     assert [(row["bank"], row["turns written"]) for row in rows] == [
         ("m3", 0),

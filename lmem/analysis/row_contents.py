@@ -6,6 +6,7 @@ So a row is compared with turns as the write projects them, whatever the rule.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -112,12 +113,12 @@ def recall_shares(model: MemoryModel, bank: Bank, question: str) -> list[tuple[T
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
     rows = bank.state.rows
     states, seen = pad(model.backbone.encode([as_prompt(question)]))
-    unread = ~model.write_rule.readable(bank.state)
+    rule: Any = model.write_rule
+    unread = ~rule.readable(bank.state)
     bias = torch.zeros_like(rows[..., 0]).masked_fill(unread, -1e9)
     key = model.read.key
-    hops = model.read.recall(
-        rows[..., :key], rows[..., key:], bias, states.to(rows.dtype), seen.bool()
-    )
+    read: Any = model.read
+    hops = read.recall(rows[..., :key], rows[..., key:], bias, states.to(rows.dtype), seen.bool())
     return [(scores[0].softmax(0).cpu(), bank.state.written[0].cpu()) for scores, *_ in hops]
 
 

@@ -151,4 +151,4 @@ def _open(path: Path) -> tuple[dict, dict[str, Tensor], Tensor]:
 
 
 def _checksum(latents: Tensor) -> int:
-    return zlib.crc32(latents.view(torch.uint8).numpy())
+    return zlib.crc32(latents.view(torch.uint8).numpy().data)

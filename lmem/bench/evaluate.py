@@ -68,7 +68,7 @@ def bench_eval(
     many = sorted(sample_evenly(every, asked), key=lambda pair: len(pair[1].text))
     pairs = [(place, question.prompt) for place, question in many]
     batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
-    limit = {"max_new_tokens": max_new_tokens}
+    limit: dict[str, Any] = {"max_new_tokens": max_new_tokens}
     comparison.ways["engine"]["answer"] = comparison.engine.answer(banks, batches, **limit)
     for way, units in comparison.plain.items():
         comparison.ways[way]["answer"] = units.answer([(bank, q) for q in few], **limit)

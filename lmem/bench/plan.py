@@ -25,6 +25,7 @@ from lmem.experiments.planning.meta_model import MetaMethod, build_without_weigh
 from lmem.experiments.planning.plan import ANSWER, SOURCE, memory_of, mib_of, units_of
 from lmem.experiments.planning.workload import workload_of
 from lmem.memory.model import MemoryModel
+from lmem.training.banks import FixedBanks
 from lmem.training.loss import AnswerLoss
 from lmem.training.train import TrainConfig, prepare_loss
 from lmem.utils import provenance
@@ -72,7 +73,8 @@ def bench_plan(
     config = backbone.model.config
     table = backbone.model.get_input_embeddings().weight
     tied = backbone.head.weight.data_ptr() == table.data_ptr()
-    without_weights: Any = build_without_weights(config, tied).to(backbone.dtype)
+    without_weights: Any = build_without_weights(config, tied)
+    without_weights.to(backbone.dtype)
     meta = MetaMethod(without_weights, method, scale, config._attn_implementation)
     planned = units_of(meta, workload, profile, batch)
 
@@ -178,7 +180,7 @@ def _memory(
         "weights": mib_of(model.backbone.model.parameters()),
         "adapter": mib_of(model.state_dict().values()),
         "optimiser": mib_of(moments) + mib_of(learned),
-        "banks": mib_of(loss.banks.bank.state),
+        "banks": mib_of(loss.banks.bank.state if isinstance(loss.banks, FixedBanks) else ()),
         "latents": mib_of([*turns, *loss.question_latents.values()]),
         "working": working,
     }

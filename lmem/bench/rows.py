@@ -175,7 +175,8 @@ def rows_of(model: MemoryModel, conversation: Conversation) -> Tensor:
     [latents] = model.encode_turns([conversation.texts()])
     if model.method.write == "recent":
         return torch.cat(latents)
-    key, value, keep, _ = model.write_rule.parts(*pad(latents))
+    rule: Any = model.write_rule
+    key, value, keep, _ = rule.parts(*pad(latents))
     return torch.cat([key, value], 1)[keep > 0]
 
 
@@ -247,7 +248,7 @@ class RowsBench:
         peak = cost(one, self.model.backbone.model, self.model, rows).peak
         [ms] = median_ms([one], self.repeats, cpu_seconds)
         hits = [
-            exact_match(text, question.answer)
+            exact_match(text, question.answer or "")
             for text, question in zip(answers, self.questions, strict=True)
         ]
         low, high = wilson(sum(hits), len(hits))

@@ -64,7 +64,7 @@ def evaluate(
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
     constant_model = runner.load_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
-    result = dict(measure(model, tests, config, controls, constant_model))
+    result: dict[str, Any] = dict(measure(model, tests, config, controls, constant_model))
     result |= {"data": splits.label(data, turns), **reading.vocabulary(model.backbone, tests)}
     training = Path(adapter or "") / "training.json"
     if adapter and training.is_file():

@@ -131,7 +131,7 @@ class Battery:
         ]
         self.latents: list[list[Tensor]] = []
         self.banks: dict[str, Bank] = {}
-        self.question_latents = model.encode_questions(q.prompt for _, q in self.items)
+        self.question_latents = model.encode_questions([q.prompt for _, q in self.items])
         if model.write_rule is None or not (config.knowledge or set(BANKS) & set(controls)):
             return
         self.latents = self._encode(conversations, "encoding turns", progress)
@@ -151,7 +151,7 @@ class Battery:
             self.banks["noise"] = noise_like(model, right, config.seed)
         if "rough" in controls:
             self.banks["rough"] = roughened(right, config.seed)
-        if "constant" in controls:
+        if "constant" in controls and constant is not None:
             self.banks["constant"] = constant_bank(constant)
 
     def _encode(self, conversations, title: str, progress: bool) -> list[list[Tensor]]:

@@ -41,7 +41,7 @@ def sources(
     # with the blank that joins them, without the end of text
     costs = [len(ids) - 1 for ids in backbone.tokenize([f" {text}" for text in texts], unlimited)]
     prompts = backbone.tokenize([question.prompt for question in questions], unlimited)
-    chosen = []
+    chosen: list[tuple[str, tuple[int, ...]]] = []
     for question, ids, order in zip(
         questions, prompts, CHOICES[how](texts, questions), strict=True
     ):

@@ -251,7 +251,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         distinct = list(dict.fromkeys(prompts))
         return dict(zip(distinct, self.backbone.encode(distinct, truncate=True), strict=True))
 
-    def write_latents(self, bank: Bank, latents: list[list[Tensor]]) -> Bank:
+    def write_latents(self, bank: Bank, latents: Sequence[Sequence[Tensor]]) -> Bank:
         """Write latents, with gradient if the write has weights to learn.
 
         Args:

@@ -40,7 +40,8 @@ class Chat(LiveWidget):
         file: str = session.FILE,
     ):
         self.model = model or MemoryModel.from_shipped()
-        self.name, self.history, self.texts = name, [], {}
+        self.name, self.texts = name, {}
+        self.history: list[tuple[str, str, int | str]] = []
         self.bank = self.before = self.model.new_bank()
         placeholder = "say something, or ask: end with ?"
         entry = LineInput(f"{name}:", placeholder, "say", "write the line, or ask it", self._send)
@@ -76,7 +77,8 @@ class Chat(LiveWidget):
             self.texts[turn], self.before = f"{self.name}: {line}", self.bank
             self.history.append((f"{self.name}:", line, turn))
         elif reply.bank is not self.bank:  # a new or a loaded one
-            self.before, self.texts, self.history = reply.bank, {}, [("", reply.text, "")]
+            self.before, self.texts = reply.bank, {}
+            self.history = [("", reply.text, "")]
         else:
             self.history.append(("", reply.text, ""))
         self.bank = reply.bank

@@ -9,6 +9,7 @@ twin's bank (the counterfactual control).
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
@@ -41,7 +42,7 @@ Curve = list[tuple[int, float]]  # (lag, share of the bank's norm)
 
 def write_rule(write: str, width: int, rows: int = 64, gamma: float = 0.95, k: int = 8):
     """Build a write rule with these numbers, initialised from seed 0; a number that the rule does not have is ignored."""
-    options = {} if write == "recent" else {"gamma": gamma}
+    options: dict[str, Any] = {} if write == "recent" else {"gamma": gamma}
     if write == "slots":
         options["k"] = min(k, rows)
     with torch.random.fork_rng(devices=[]):
@@ -89,7 +90,7 @@ class AnswerBits:
         self.model, self.lags = model, [int(q.lag or 0) for q in questions]
         self.latents = model.encode_turns([conversation.texts(), conversation.twin.texts()])
         self.inputs = model.backbone.inputs([f"question: {q.text}" for q in questions])
-        self.labels = model.backbone.labels([q.answer for q in questions])
+        self.labels = model.backbone.labels([q.answer or "" for q in questions])
 
     @torch.no_grad()
     def by_lag(self, rows: int) -> Curve:
