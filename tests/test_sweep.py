@@ -46,7 +46,7 @@ def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
 
 
 def test_results_of_other_settings_are_not_taken_for_these(tmp_path, small):
-    run_sweep([Cell("m0")], tmp_path, small, progress=False)
+    run_sweep_cell(Cell("m0"), tmp_path, small)
     with pytest.raises(InputError, match="m0-1x-s0.json.gz is of others"):
         run_sweep([Cell("m0"), Cell("m3")], tmp_path, replace(small, tests=3), progress=False)
     assert not list(tmp_path.glob("m3*"))
@@ -55,8 +55,10 @@ def test_results_of_other_settings_are_not_taken_for_these(tmp_path, small):
 def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monkeypatch):
     """Two processes write what one writes; and a cell that was cut off in its training goes on from its checkpoint."""
     cells_ = [Cell("m3"), Cell("m2")]
-    alone, both = (run_sweep(cells_, tmp_path / str(n), small, n, progress=False) for n in (1, 2))
-    assert sorted(alone["done"]) == sorted(both["done"])
+    for cell in cells_:
+        run_sweep_cell(cell, tmp_path / "1", small)
+    both = run_sweep(cells_, tmp_path / "2", small, 2, progress=False)
+    assert sorted(both["done"]) == sorted(cell.name for cell in cells_)
     found = {}
     for cell in cells_:
         found[cell.name], other = (
