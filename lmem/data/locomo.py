@@ -151,20 +151,22 @@ class _Reader:
         self.report.problems.append(Problem(kind, self.name, question, came, done))
 
     def read(self, sample: dict, twin: Conversation | None = None) -> Conversation:
-        said = _expect(sample.get("conversation"), dict, "an object called conversation", self.name)
+        content = _expect(
+            sample.get("conversation"), dict, "an object called conversation", self.name
+        )
         rows = _expect(sample.get("qa"), list, "a list called qa", self.name)
-        sessions = self.sessions(said)
-        speakers = self.speakers(said, sessions)
-        asked = (self.question(row, f"{self.sample}/q{i}") for i, row in enumerate(rows))
-        questions = tuple(question for question in asked if question is not None)
+        sessions = self.sessions(content)
+        speakers = self.speakers(content, sessions)
+        read = (self.question(row, f"{self.sample}/q{i}") for i, row in enumerate(rows))
+        questions = tuple(question for question in read if question is not None)
         _refuse_twice((question.id for question in questions), f"question ids in {self.name}")
         self.report.conversations += 1
         self.report.sessions += len(sessions)
         self.report.turns += self.turns
         return Conversation(self.name, speakers, sessions, questions, twin)
 
-    def speakers(self, said: dict, sessions: tuple[Session, ...]) -> tuple[str, ...]:
-        named = [said.get("speaker_a"), said.get("speaker_b")]
+    def speakers(self, content: dict, sessions: tuple[Session, ...]) -> tuple[str, ...]:
+        named = [content.get("speaker_a"), content.get("speaker_b")]
         speakers = tuple(name for name in named if isinstance(name, str))
         if len(speakers) != 2:
             speakers = tuple(dict.fromkeys(t.speaker for s in sessions for t in s.turns))
@@ -172,10 +174,10 @@ class _Reader:
             self.problem("no speakers", "no speaker_a, speaker_b", done)
         return speakers
 
-    def sessions(self, said: dict) -> tuple[Session, ...]:
+    def sessions(self, content: dict) -> tuple[Session, ...]:
         """Read the sessions that have turns, by number."""
         numbered = {}
-        for key, rows in said.items():
+        for key, rows in content.items():
             match = _SESSION.fullmatch(key)
             if match is None or not _expect(rows, list, f"a list as {key}", self.name):
                 continue
@@ -187,17 +189,17 @@ class _Reader:
             raise DataError(
                 f"expected turns under session_1, session_2, ... in {self.name}, found none"
             )
-        dated = {key for key in said if re.fullmatch(r"session_\d+_date_time", key)}
+        dated = {key for key in content if re.fullmatch(r"session_\d+_date_time", key)}
         used = {f"{key}_date_time" for key in numbered.values()}
         self.report.spare_dates += len(dated - used)
-        return tuple(self.session(said, n, key) for n, key in sorted(numbered.items()))
+        return tuple(self.session(content, n, key) for n, key in sorted(numbered.items()))
 
-    def session(self, said: dict, number: int, key: str) -> Session:
-        given = said.get(f"{key}_date_time")
+    def session(self, content: dict, number: int, key: str) -> Session:
+        given = content.get(f"{key}_date_time")
         date = _text(given)
         if date is None:
             self.problem("no date", f"{key}: {given!r}", "turns rendered without a date")
-        turns = tuple(self.turn(row, number, n) for n, row in enumerate(said[key], 1))
+        turns = tuple(self.turn(row, number, n) for n, row in enumerate(content[key], 1))
         return Session(number, date or "", turns)
 
     def turn(self, row: Any, session: int, n: int) -> Turn:

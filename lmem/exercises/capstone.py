@@ -94,22 +94,22 @@ def sentences(row: Mapping[str, Any]) -> list[str]:
     score, right = row["memory"], row["right"]["mean"]
     if score["low"] is None:
         return ["One conversation says nothing of others: no interval, so no verdict."]
-    said = [f"Right bank minus twin's: {percent(score)} points."]
+    verdict = [f"Right bank minus twin's: {percent(score)} points."]
     if score["low"] > 0:
-        said.append("The interval lies above 0: this is memory.")
+        verdict.append("The interval lies above 0: this is memory.")
     elif score["high"] < 0:
-        said.append("The twin's bank does better: something is wrong.")
+        verdict.append("The twin's bank does better: something is wrong.")
     else:
-        said.append("The interval holds 0: no memory is shown.")
+        verdict.append("The interval holds 0: no memory is shown.")
     if score["low"] > 0 and row["deleted"]["mean"] > right / 2:
-        said.append(
+        verdict.append(
             "But without the evidence's turns more than half remains: it comes from elsewhere."
         )
     if max(row["other"]["mean"], row["noise"]["mean"]) > right / 2 > 0:
-        said.append(
+        verdict.append(
             "Another conversation's bank or noise scores more than half as much: that part is no memory."
         )
-    return said
+    return verdict
 
 
 def board(path: str | Path) -> list[dict[str, Any]]:

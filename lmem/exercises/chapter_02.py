@@ -58,14 +58,14 @@ def is_pure(answer):
 
 def _verdict(answer, title, write, rows, turn, pure, hint=""):
     try:
-        found = call(answer, write, rows, turn)
+        verdict = call(answer, write, rows, turn)
     except Wrong as error:
         if "changes what it was given" not in str(error):
             raise
         raise Wrong(
             f"with {title}: the rows that were handed in are no longer what they were; give the write a copy of them"
         ) from error
-    expect(found, pure, f"with {title}", hint)
+    expect(verdict, pure, f"with {title}", hint)
 
 
 def _push(rows, latents):

@@ -56,8 +56,7 @@ def _quietly(answer, *arguments):
 def share_of_zeros(answer):
     """Softmax mass on soft tokens of zeros: ((N,) logits of the question's tokens, (m,) position biases of the zeros)."""
     zeros = torch.zeros(2)
-    one = torch.zeros(2)
-    yield (one, zeros), 0.5  # 2 of 4 equal ones
+    yield (zeros, zeros), 0.5  # 2 of 4 equal ones
     log = torch.tensor([2.0, 1.0]).log()  # exp: 2 and 1
     yield (log, torch.zeros(3)), 0.5  # 3 of 2 + 1 + 3
     bias = torch.tensor([6.0]).log()

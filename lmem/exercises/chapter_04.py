@@ -43,8 +43,8 @@ def shares_of(answer):
     yield (scores, every), torch.tensor([2.0, 5.0, 1.0, 2.0]) / 10, "all may be read"
     low = torch.tensor([-300.0, 0.0, -300.0])
     only = torch.tensor([True, False, True])
-    said = "a masked key may have the largest score by far, and must still count nothing"
-    yield (low, only), torch.tensor([0.5, 0.0, 0.5]), said
+    masked = "a masked key may have the largest score by far, and must still count nothing"
+    yield (low, only), torch.tensor([0.5, 0.0, 0.5]), masked
 
 
 @exercise("4.4")
@@ -90,5 +90,5 @@ def given_back(answer):
     half = "a bank that stays below the bare backbone gives back the whole of its gain, not more"
     yield (6.0, 2.0, 4.0), 1.0, half
     for f_mem in (2.0, 1.0):
-        found = call(answer, 6.0, 2.0, f_mem, hint=NO_GAIN)
-        require(found is None, f"{shown(answer, (6.0, 2.0, f_mem))}: {NO_GAIN}")
+        share = call(answer, 6.0, 2.0, f_mem, hint=NO_GAIN)
+        require(share is None, f"{shown(answer, (6.0, 2.0, f_mem))}: {NO_GAIN}")

@@ -12,50 +12,50 @@ def branch(answer):
     drawn = torch.Generator().manual_seed(0)
     states, rows = torch.randn(3, 4, generator=drawn), torch.randn(5, 4, generator=drawn)
     maps = [torch.randn(4, 4, generator=drawn) for _ in range(4)]
-    expected = 0.5 * _found(states, rows, *maps[:3]) @ maps[3]
+    expected = 0.5 * _read(states, rows, *maps[:3]) @ maps[3]
     hint = "shares = softmax over the rows of (s W_q)(P W_k)^T / sqrt(D); then the values P W_v, then W_o, then beta"
     w_q, w_k, w_v, w_o = maps
-    scores, told = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
+    scores, values = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
     slips = {
-        "the scores are not divided by sqrt(D)": 0.5 * scores.softmax(-1) @ told,
+        "the scores are not divided by sqrt(D)": 0.5 * scores.softmax(-1) @ values,
         "the scores are divided by D; it should be its square root": 0.5
         * (scores / 4).softmax(-1)
-        @ told,
+        @ values,
         "the scores are divided by the square root of N; it should be that of D": 0.5
         * (scores / 3**0.5).softmax(-1)
-        @ told,
+        @ values,
         "the softmax runs over the states; each state divides itself among the rows": 0.5
         * (scores / 2).softmax(0)
-        @ told,
+        @ values,
         "the states are in it; the branch returns only what they gain": states + expected,
         "beta is missing": 2 * expected,
-        "W_o is missing": 0.5 * _found(states, rows, w_q, w_k, w_v),
+        "W_o is missing": 0.5 * _read(states, rows, w_q, w_k, w_v),
     }
     yield (states, rows, *maps, 0.5), expected, hint, slips
     yield (states, rows, *maps, 0.0), torch.zeros(3, 4), "with beta = 0 nothing is gained"
-    one = rows[:1].expand(5, -1).contiguous()
-    same = (one[0] @ maps[2] @ maps[3]).expand(3, -1)
-    yield (states, one, *maps, 1.0), same, "from equal rows every state gains the same"
+    equal = rows[:1].expand(5, -1).contiguous()
+    same = (equal[0] @ maps[2] @ maps[3]).expand(3, -1)
+    yield (states, equal, *maps, 1.0), same, "from equal rows every state gains the same"
 
 
 @exercise("5.2")
 def gated(answer):
     """M.5's gate: states (N, D), found c (N, D), w_g (2 D, D), b_g (D) to g * c, (N, D)."""
     drawn = torch.Generator().manual_seed(1)
-    states, found = torch.randn(3, 4, generator=drawn), torch.randn(3, 4, generator=drawn)
+    states, context = torch.randn(3, 4, generator=drawn), torch.randn(3, 4, generator=drawn)
     w_g, b_g = torch.randn(8, 4, generator=drawn), torch.full((4,), -2.0)
-    shut = torch.sigmoid(torch.tensor(-2.0)) * found
+    shut = torch.sigmoid(torch.tensor(-2.0)) * context
     hint = "with W_g = 0 the gate is sigmoid(b_g) for every state"
     slips = {
-        "this is the gate alone; it has to be multiplied with what was found": shut / found,
-        "the states went through the gate; it is for what was found": shut / found * states,
+        "this is the gate alone; it has to be multiplied with what was found": shut / context,
+        "the states went through the gate; it is for what was found": shut / context * states,
     }
-    yield (states, found, torch.zeros(8, 4), b_g), shut, hint, slips
-    expected = torch.sigmoid(torch.cat([states, found], 1) @ w_g + b_g) * found
+    yield (states, context, torch.zeros(8, 4), b_g), shut, hint, slips
+    expected = torch.sigmoid(torch.cat([states, context], 1) @ w_g + b_g) * context
     hint = "the gate sees the states first and what was found behind them, and multiplies the find"
-    other = torch.sigmoid(torch.cat([found, states], 1) @ w_g + b_g) * found
-    slips = {"the gate sees what was found first; the states come first": other}
-    yield (states, found, w_g, b_g), expected, hint, slips
+    swapped = torch.sigmoid(torch.cat([context, states], 1) @ w_g + b_g) * context
+    slips = {"the gate sees what was found first; the states come first": swapped}
+    yield (states, context, w_g, b_g), expected, hint, slips
 
 
 @exercise(
@@ -92,26 +92,26 @@ def add_beside(answer):
     def the_module(states):
         return module(states)
 
-    found = call(
+    output = call(
         the_module,
         states,
         hint="a hook gets (module, args, output); args is a tuple, the input is its first; output is one too",
     )
     require(
-        isinstance(found, tuple) and len(found) == 2,
+        isinstance(output, tuple) and len(output) == 2,
         "a hook that returns something replaces the whole output: return a tuple like the one it was given",
     )
     expect(
-        found[0],
+        output[0],
         2 * states - states,
         "the first output",
         "output[0] + gain(states); a hook gets (module, args, output)",
     )
-    expect(found[1], "kept", "the second output", "leave the other outputs as they are")
+    expect(output[1], "kept", "the second output", "leave the other outputs as they are")
     handle.remove()
     expect(module(states)[0], 2 * states, "after handle.remove() the first output")
 
 
-def _found(states, rows, w_q, w_k, w_v):
+def _read(states, rows, w_q, w_k, w_v):
     shares = (states @ w_q @ (rows @ w_k).T / states.shape[1] ** 0.5).softmax(-1)
     return shares @ (rows @ w_v)

@@ -45,10 +45,10 @@ def write_with_window(answer):
             f"{what} carries no gradient; only what lies before the window may be cut",
         )
         state.backward()
-        found = [int(turn.grad is not None and bool(turn.grad.any())) for turn in turns]
+        reached = [int(turn.grad is not None and bool(turn.grad.any())) for turn in turns]
         require(
-            found == seen,
-            f"with a window of {window} the turns that got a gradient should be {seen}, they are {found} (1 yes, 0 no); "
+            reached == seen,
+            f"with a window of {window} the turns that got a gradient should be {seen}, they are {reached} (1 yes, 0 no); "
             "`detach` what the older turns wrote, once, just before the window begins",
         )
 
@@ -73,6 +73,6 @@ def vanishes(answer):
     for weight, step in ((0.75, 1e-4), (0.02, 1e-4), (-2.0, 1e-4), (-2.0, 0.01), (3e-4, 1e-6)):
         start = torch.tensor(weight, dtype=torch.bfloat16)
         expected = bool(start + step == start)
-        found = call(answer, weight, step)
-        found = bool(found) if isinstance(found, torch.Tensor) and not found.ndim else found
-        expect(found, expected, f"vanishes({weight}, {step})", hint)
+        stays = call(answer, weight, step)
+        stays = bool(stays) if isinstance(stays, torch.Tensor) and not stays.ndim else stays
+        expect(stays, expected, f"vanishes({weight}, {step})", hint)

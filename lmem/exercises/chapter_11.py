@@ -43,10 +43,10 @@ def never_rising(answer):
         ]
         values = [mean for mean, n in zip(means, counts, strict=True) for _ in range(n)]
         wanted = forgetting.forgetting_curve(lags, values)["fit"]
-        said = f"never_rising({[round(m, 2) for m in means]}, {counts})"
-        found = call(answer, means, counts)
-        require(isinstance(found, list | tuple), f"{said}: expected a list of five means")
-        expect(list(found), wanted, said, hint)
+        shown = f"never_rising({[round(m, 2) for m in means]}, {counts})"
+        fit = call(answer, means, counts)
+        require(isinstance(fit, list | tuple), f"{shown}: expected a list of five means")
+        expect(list(fit), wanted, shown, hint)
 
 
 @exercise("11.4")
@@ -58,12 +58,13 @@ def knowledge(answer):
     yield (scores, newest), ([0.25, 0.5, 0.5], [0.25, 0.25, 0.0]), hint
     # a question that could be asked already, and was: it counts only when its evidence is there
     early = [[1.0, 0.0], [1.0, 0.0]]
-    found = call(answer, early, [1, 2])
+    curves = call(answer, early, [1, 2])
     require(
-        isinstance(found, list | tuple) and len(found) == 2, "expected two lists: K, and the panel"
+        isinstance(curves, list | tuple) and len(curves) == 2,
+        "expected two lists: K, and the panel",
     )
     require(
-        math.isclose(found[0][0], 1.0) and math.isclose(found[0][1], 0.5),
-        f"knowledge({early}, [1, 2]): expected K = [1, 0.5], got {list(found[0])}",
+        math.isclose(curves[0][0], 1.0) and math.isclose(curves[0][1], 0.5),
+        f"knowledge({early}, [1, 2]): expected K = [1, 0.5], got {list(curves[0])}",
     )
-    expect(list(found[1]), [1.0, 1.0], "its panel", hint)
+    expect(list(curves[1]), [1.0, 1.0], "its panel", hint)

@@ -16,8 +16,8 @@ def own_write(answer):
         capstone.register("mine", answer)
         rule = answer(8, 4)
         turn = torch.ones(1, 2, 4), torch.ones(1, 2, dtype=torch.bool)
-        found = rule.update(rule.start(), *turn)  # an untouched stub is unfinished
-        pair = isinstance(found, tuple | list) and len(found) == 2
+        new = rule.update(rule.start(), *turn)  # an untouched stub is unfinished
+        pair = isinstance(new, tuple | list) and len(new) == 2
         require(pair, "update must return (rows, written): two tensors, and nothing else")
         rule(rule.start(), *turn)
     except MethodError as error:
@@ -25,16 +25,16 @@ def own_write(answer):
     except (NotImplementedError, Wrong):
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
+        name = f"{type(error).__name__}: {error}"
         raise Wrong(
-            f"{answer.__name__}(8, 4), written a turn of 2 tokens, stops with {said}"
+            f"{answer.__name__}(8, 4), written a turn of 2 tokens, stops with {name}"
         ) from error
     finally:
         WRITES.clear()
         WRITES.update(before)
     capstone.register("mine", answer)
     report = capstone.check("mine")
-    wrong = [f"{what}: {said}" for what, said in report.found.items() if said]
+    wrong = [f"{what}: {why}" for what, why in report.found.items() if why]
     require(not wrong, f"it must hold that {wrong[0] if wrong else ''}")
 
 
