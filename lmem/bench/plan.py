@@ -67,10 +67,11 @@ def bench_plan(
     profile = MachineProfile.of("cpu", batch=batch)
     workload = workload_of(backbone, conversations, batch)
     config = backbone.model.config
+    head: Any = backbone.head
     table = backbone.model.get_input_embeddings().weight
-    tied = backbone.head.weight.data_ptr() == table.data_ptr()
-    without_weights: Any = build_without_weights(config, tied).to(backbone.dtype)
-    meta = MetaMethod(without_weights, method, scale, config._attn_implementation)
+    tied = head.weight.data_ptr() == table.data_ptr()
+    unloaded: Any = build_without_weights(config, tied)
+    meta = MetaMethod(unloaded.to(backbone.dtype), method, scale, config._attn_implementation)
     planned = units_of(meta, workload, profile, batch)
 
     model = MemoryModel(backbone, method, scale, seed)
@@ -164,7 +165,7 @@ def _memory(model: MemoryModel, training: TrainingSample, working: float) -> dic
         "weights": mib_of(model.backbone.model.parameters()),
         "adapter": mib_of(model.state_dict().values()),
         "optimiser": mib_of(moments) + mib_of(learned),
-        "banks": mib_of(training.loss.banks.bank.state),
+        "banks": mib_of(training.loss.banks.select([0])[0].state),
         "latents": mib_of([*turns, *latents]),
         "working": working,
     }

@@ -178,7 +178,8 @@ def rows_of(model: MemoryModel, conversation: Conversation) -> Tensor:
     [latents] = model.encode_turns([conversation.texts()])
     if model.method.write == "recent":
         return torch.cat(latents)
-    key, value, keep, _ = model.write_rule.parts(*pad(latents))
+    rule: Any = model.write_rule
+    key, value, keep, _ = rule.parts(*pad(latents))
     return torch.cat([key, value], 1)[keep > 0]
 
 
@@ -234,7 +235,7 @@ class RowsBench:
         one = partial(self.ask, rows, way, 1)
         peak = cost(one, self.model.backbone.model, self.model, rows).peak
         [ms] = median_ms([one], self.repeats, cpu_seconds)
-        right = [question.answer for question in self.questions]
+        right = [str(question.answer) for question in self.questions]
         hits = [exact_match(*pair) for pair in zip(answers, right, strict=True)]
         low, high = wilson(sum(hits), len(hits))
         return {

@@ -1,6 +1,7 @@
 """A backbone of a published size with random weights: its speed is that of the real one, its answers mean nothing (chapter 15)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -37,7 +38,7 @@ def random_backbone(
     config.decoder_start_token_id = config.pad_token_id
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = T5ForConditionalGeneration(config)
+        model: Any = T5ForConditionalGeneration(config)
         # transformers 5 ties the head to the embeddings; the released models have their own.
         model.lm_head = torch.nn.Linear(config.d_model, config.vocab_size, bias=False)
     return Backbone(model.to(place, dtype), _tokenizer(texts), f"{name}, random weights")

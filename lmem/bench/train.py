@@ -21,10 +21,10 @@ from lmem.training.train import TrainConfig, train
 def bench_train(
     backbone: Backbone,
     conversations: Sequence[Conversation],
+    repeats: int = 5,
     epochs: int = 10,
     questions: int = 16,
     steps: int = 4,
-    repeats: int = 5,
     progress: bool = True,
     **sample: Any,
 ) -> dict[str, Any]:
@@ -33,10 +33,10 @@ def bench_train(
     Args:
         backbone: The frozen model.
         conversations: The counts are theirs.
+        repeats: At least 3.
         epochs: Of the whole run.
         questions: Sample of the plain way: one step of the optimiser.
         steps: Sample of the engine: steps of the paper's batch.
-        repeats: At least 3.
         progress: Show a progress bar.
         sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
 

@@ -52,7 +52,7 @@ class EngineUnits:
         """Encode questions, where the bank enters behind the encoder."""
         return Unit(partial(self.model.encode_questions, prompts), len(prompts))
 
-    def write(self, latents: Sequence[Sequence[Tensor]]) -> Unit:
+    def write(self, latents: list[list[Tensor]]) -> Unit:
         """Write latents, for each conversation (N, D) per turn, into empty banks."""
         bank = self.model.new_bank(len(latents))
         work = partial(self.model.write_latents, bank, latents)
