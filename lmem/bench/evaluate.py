@@ -15,7 +15,7 @@ from lmem.backbone.backbone import Backbone
 from lmem.bench import plain
 from lmem.bench.compare import Comparison
 from lmem.bench.measure import require_positive
-from lmem.bench.units import sample_evenly
+from lmem.bench.units import Asked, sample_evenly
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.evaluation.evaluate import EvalConfig
@@ -66,9 +66,11 @@ def bench_eval(
 
     banks = make_banks(model, [part[:8] for part in comparison.parts], progress=False)
     many = sorted(sample_evenly(every, asked), key=lambda pair: len(pair[1].text))
-    pairs = [(place, question.prompt) for place, question in many]
-    batches = [pairs[start : start + size] for start in range(0, len(pairs), size)]
-    limit: dict[str, Any] = {"max_new_tokens": max_new_tokens}
+    batches = []
+    for start in range(0, len(many), size):
+        places, batch = zip(*many[start : start + size], strict=True)
+        batches.append(Asked(list(places), [question.prompt for question in batch]))
+    limit = {"max_new_tokens": max_new_tokens}
     comparison.ways["engine"]["answer"] = comparison.engine.answer(banks, batches, **limit)
     for way, units in comparison.plain.items():
         comparison.ways[way]["answer"] = units.answer([(bank, q) for q in few], **limit)

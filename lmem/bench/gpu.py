@@ -5,18 +5,17 @@ of a copy are measured in the same run, and so is the plain way: one text at a t
 memory is reported next to what `lmem plan` predicts for the same run.
 """
 
-import random
 import time
 from collections.abc import Callable, Sequence
+from statistics import mean
 from typing import Any
 
 import torch
 
 from lmem.backbone.backbone import Backbone
-from lmem.bench import plain
 from lmem.bench.measure import Unit, ratio, require_repeats, round_floats, time_units
 from lmem.bench.shape import random_backbone
-from lmem.bench.units import EngineUnits, PlainUnits, randomise
+from lmem.bench.units import EngineUnits, PlainUnits, TrainingSample, randomise
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.experiments.planning.machine import MachineProfile
@@ -25,7 +24,7 @@ from lmem.experiments.planning.op_cost import cost
 from lmem.experiments.planning.plan import ANSWER, memory_of, units_of
 from lmem.experiments.planning.workload import workload_of
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, prepare_loss
+from lmem.training.train import TrainConfig
 from lmem.utils import provenance
 from lmem.utils.timing import copy_rate, matrix_rate
 
@@ -90,9 +89,7 @@ def bench_gpu(
         begun = time.perf_counter()
         model = MemoryModel(backbone, method, scale, seed)
         randomise(model.read, seed)
-        ways, tokens = _ways(
-            model, conversations, config, profile, plain_texts, max_new_tokens, seed
-        )
+        ways, tokens = _ways(model, conversations, config, profile, plain_texts, max_new_tokens)
         planned = None
         if not make:
             planned = planned_mib(
@@ -143,40 +140,35 @@ def _ways(
     profile: MachineProfile,
     few: int,
     max_new_tokens: int,
-    seed: int,
 ) -> tuple[dict[str, dict[str, Unit]], dict[str, float]]:
     """All units both ways, each run once; and the tokens of one turn, answer of training, and answer."""
-    loss = prepare_loss(model, conversations, config, False)
+    training = TrainingSample(model, conversations, config)
+    banks, asked, _ = training.asked(profile.batch)
     texts = [c.texts() for c in conversations]
     every = [text for turns in texts for text in turns]
-    drawn = random.Random(seed).choices(loss.dataset.examples, k=config.batch)
-    asked = random.Random(seed).choices(loss.dataset.examples, k=profile.batch)
-    banks, of = loss.banks.select([place for place, *_ in asked])
     questions = {q.prompt: q for c in conversations for q in c.questions}
-    pairs = [(banks.pick(place), questions[prompt]) for place, prompt, _ in drawn[:few]]
-    prompts = [(place, prompt) for place, (_, prompt, _) in zip(of, asked, strict=True)]
+    drawn = list(zip(asked.places, asked.prompts, strict=True))[:few]
+    pairs = [(banks.pick(place), questions[prompt]) for place, prompt in drawn]
     exactly = {"max_new_tokens": max_new_tokens, "min_new_tokens": max_new_tokens}
     engine, alone = EngineUnits(model), PlainUnits(model)
-    optimizer = plain.optimizer_of(model, config)
     ways = {
         "engine": {
             "encode": engine.encode(every, profile.tokens),
             "write": engine.write(model.encode_turns(texts)),
-            "step": engine.step(loss, [drawn], optimizer, config.clip),
-            "answer": engine.answer(banks, [prompts], loss.question_latents, **exactly),
+            "step": engine.step(training),
+            "answer": engine.answer(banks, [asked], **exactly),
         },
         "plain": {
             "encode": alone.encode(every[:few]),
             "write": alone.write(every[:few]),
-            "step": alone.step(pairs, optimizer, config.clip),
+            "step": alone.step(pairs, training.optimizer, config.clip),
             "answer": alone.answer(pairs, **exactly),
         },
     }
     for unit in ways["engine"].values():
         unit.work()  # what is made once is made before the clock runs
-    lengths = [len(ids) for ids in model.backbone.tokenize(every, truncate=True)]
-    turn = sum(lengths) / len(lengths)
-    answer = sum(loss.answer_lengths(drawn)) / len(drawn)
+    turn = mean(len(ids) for ids in model.backbone.tokenize(every, truncate=True))
+    answer = mean(training.loss.answer_lengths(training.batches[0]))
     return ways, {"encode": turn, "write": turn, "step": answer, "answer": max_new_tokens}
 
 

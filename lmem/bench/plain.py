@@ -68,7 +68,7 @@ def logits(
 
 def loss(model: MemoryModel, bank: Bank, question: Question, length: Length = MAX_TOKENS) -> Tensor:
     """Return the negative log-likelihood of one question's answer, in nats, summed over its tokens: ()."""
-    labels = model.backbone.labels([question.answer or ""])
+    labels = model.backbone.labels([str(question.answer)])
     predicted = logits(model, bank, question.prompt, labels, length)
     return cross_entropy(predicted, labels[0], reduction="sum")
 
@@ -85,7 +85,7 @@ def learn(
     Returns:
         The mean loss of an answer's token, in nats.
     """
-    tokens = sum(model.backbone.labels([question.answer or ""]).numel() for _, question in batch)
+    tokens = sum(model.backbone.labels([str(question.answer)]).numel() for _, question in batch)
     total = 0.0
     for bank, question in batch:
         share = loss(model, bank, question, length) / tokens

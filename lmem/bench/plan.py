@@ -6,7 +6,6 @@ the machine do not count. Linux only.
 """
 
 import ctypes
-import random
 from collections.abc import Sequence
 from statistics import mean
 from typing import Any
@@ -14,9 +13,8 @@ from typing import Any
 import torch
 
 from lmem.backbone.backbone import Backbone
-from lmem.bench import plain
 from lmem.bench.measure import Unit, require_repeats, round_floats, time_units
-from lmem.bench.units import EngineUnits, randomise
+from lmem.bench.units import EngineUnits, TrainingSample, randomise
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.evaluation import text_baselines
@@ -25,9 +23,7 @@ from lmem.experiments.planning.meta_model import MetaMethod, build_without_weigh
 from lmem.experiments.planning.plan import ANSWER, SOURCE, memory_of, mib_of, units_of
 from lmem.experiments.planning.workload import workload_of
 from lmem.memory.model import MemoryModel
-from lmem.training.banks import FixedBanks
-from lmem.training.loss import AnswerLoss
-from lmem.training.train import TrainConfig, prepare_loss
+from lmem.training.train import TrainConfig
 from lmem.utils import provenance
 from lmem.utils.timing import MIB, cpu_seconds, reset_peak
 
@@ -71,19 +67,17 @@ def bench_plan(
     profile = MachineProfile.of("cpu", batch=batch)
     workload = workload_of(backbone, conversations, batch)
     config = backbone.model.config
+    head: Any = backbone.head
     table = backbone.model.get_input_embeddings().weight
-    tied = backbone.head.weight.data_ptr() == table.data_ptr()
-    without_weights: Any = build_without_weights(config, tied)
-    without_weights.to(backbone.dtype)
-    meta = MetaMethod(without_weights, method, scale, config._attn_implementation)
+    tied = head.weight.data_ptr() == table.data_ptr()
+    unloaded: Any = build_without_weights(config, tied)
+    meta = MetaMethod(unloaded.to(backbone.dtype), method, scale, config._attn_implementation)
     planned = units_of(meta, workload, profile, batch)
 
     model = MemoryModel(backbone, method, scale, seed)
     randomise(model.read, seed)
-    training = TrainConfig.paper(batch=batch)
-    loss = prepare_loss(model, conversations, training, False)
-    optimizer = plain.optimizer_of(model, training)
-    units = _units(model, loss, optimizer, conversations, batch, seed)
+    training = TrainingSample(model, conversations, TrainConfig.paper(batch=batch))
+    units = _units(model, training, conversations, batch)
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -110,7 +104,7 @@ def bench_plan(
         )
     memory = {
         "planned": memory_of(meta, workload, planned, copies=1),
-        "measured": _memory(model, loss, optimizer, max(row["mib"] for row in phases)),
+        "measured": _memory(model, training, max(row["mib"] for row in phases)),
     }
     for side in memory.values():
         side["total"] = sum(side.values())
@@ -132,11 +126,9 @@ def bench_plan(
 
 def _units(
     model: MemoryModel,
-    loss: AnswerLoss,
-    optimizer: torch.optim.Optimizer,
+    training: TrainingSample,
     conversations: Sequence[Conversation],
     batch: int,
-    seed: int,
 ) -> dict[str, Unit]:
     """The units that are planned too, by their names there."""
     backbone, engine = model.backbone, EngineUnits(model)
@@ -149,39 +141,32 @@ def _units(
     one_batch = [every[i] for i in by_length[start : start + size]]
     latents = model.encode_turns([turns[:WRITTEN] for turns in texts])
 
-    examples = loss.dataset.examples
-    drawn = random.Random(seed).sample(examples, min(batch, len(examples)))
-    banks, of = loss.banks.select([place for place, *_ in drawn])
-    asked = [(place, prompt, answer) for place, (_, prompt, answer) in zip(of, drawn, strict=True)]
-    prompts = {prompt for _, prompt, _ in drawn}
-    questions = [q for c in conversations for q in c.questions if q.prompt in prompts]
-    found = text_baselines.sources(backbone, every, questions[: len(drawn)], "last_k", SOURCE)
-    sources = [source for source, _ in found]
+    banks, asked, examples = training.asked(batch)
+    questions = [q for c in conversations for q in c.questions if q.prompt in asked.prompts]
+    inputs = text_baselines.sources(backbone, every, questions[:batch], "last_k", SOURCE)
     exactly = {"max_new_tokens": ANSWER, "min_new_tokens": ANSWER}
-    pairs = [(place, prompt) for place, prompt, _ in asked]
     return {
         "encode": engine.encode(one_batch),
         "write": engine.write(latents),
-        "step": engine.step(loss, [drawn], optimizer, 1.0),
-        "answer": engine.answer(banks, [pairs], loss.question_latents, **exactly),
-        "text": engine.answer_from_text(sources, **exactly),
-        "bits": engine.bits(banks, asked, loss.question_latents),
+        "step": engine.step(training),
+        "answer": engine.answer(banks, [asked], **exactly),
+        "text": engine.answer_from_text([source for source, _ in inputs], **exactly),
+        "bits": engine.bits(banks, asked, [example.answer for example in examples]),
     }
 
 
-def _memory(
-    model: MemoryModel, loss: AnswerLoss, optimizer: torch.optim.Optimizer, working: float
-) -> dict[str, float]:
+def _memory(model: MemoryModel, training: TrainingSample, working: float) -> dict[str, float]:
     """MiB by part, of what is really allocated; `working` as measured."""
-    moments = [t for state in optimizer.state.values() for t in state.values()]
-    learned = [p for p in model.parameters() if p.requires_grad]
-    turns = [latent for turns in model.encode_turns(loss.dataset.texts) for latent in turns]
+    moments = [t for state in training.optimizer.state.values() for t in state.values()]
+    learned = training.optimizer.param_groups[0]["params"]
+    texts, latents = training.loss.dataset.texts, training.loss.question_latents.values()
+    turns = [latent for turns in model.encode_turns(texts) for latent in turns]
     return {
         "weights": mib_of(model.backbone.model.parameters()),
         "adapter": mib_of(model.state_dict().values()),
         "optimiser": mib_of(moments) + mib_of(learned),
-        "banks": mib_of(loss.banks.bank.state if isinstance(loss.banks, FixedBanks) else ()),
-        "latents": mib_of([*turns, *loss.question_latents.values()]),
+        "banks": mib_of(training.loss.banks.select([0])[0].state),
+        "latents": mib_of([*turns, *latents]),
         "working": working,
     }
 

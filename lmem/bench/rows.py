@@ -11,6 +11,7 @@ most in addition to weights and bank (`lmem.experiments.planning.op_cost`); an i
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -43,6 +44,8 @@ WHOLE = 16384  # rows beyond which keys and values of all of them take too much 
 SLOTS = (64, 262144)  # fewest and most rows of the slots
 JUDGED = 256  # queries of heads and layers, by which an index is judged
 TURN_TOKENS = 14  # of a turn that is written into slots
+
+Way = Callable[[], AbstractContextManager]
 
 
 def bench_rows(
@@ -180,41 +183,34 @@ def rows_of(model: MemoryModel, conversation: Conversation) -> Tensor:
     return torch.cat([key, value], 1)[keep > 0]
 
 
+@dataclass
 class RowsBench:
-    """Questions that are asked of banks of every size."""
+    """Questions that are asked of banks of every size; settings as in `bench_rows`."""
 
-    def __init__(
-        self,
-        model: MemoryModel,
-        questions: Sequence[Question],
-        repeats: int,
-        max_new_tokens: int,
-        k: int,
-        probes: int,
-        chunk: int,
-        seed: int,
-    ) -> None:
-        self.model, self.questions, self.repeats = model, questions, repeats
-        self.tokens, self.k, self.probes = max_new_tokens, k, probes
-        self.chunk, self.seed = chunk, seed
+    model: MemoryModel
+    questions: Sequence[Question]
+    repeats: int
+    max_new_tokens: int
+    k: int
+    probes: int
+    chunk: int
+    seed: int
 
     @torch.no_grad()
     def at(self, rows: Tensor, whole: bool) -> list[dict[str, Any]]:
         """Measure every way at one size of the bank, (R, D)."""
         keys = large.searched(self.model, rows)
-        indexes = []
-        built = cpu_seconds(
-            lambda: indexes.append(large.Index(keys, probes=self.probes, seed=self.seed))
-        )
-        [index] = indexes
+        begun = time.process_time()
+        index = large.Index(keys, probes=self.probes, seed=self.seed)
+        built = time.process_time() - begun
         watch = RecordedQueries(index)
-        ways: dict[str, Callable[[], AbstractContextManager]] = {
+        ways: dict[str, Way] = {
             "chunks": lambda: large.in_chunks(self.model, self.chunk),
             "top-k": lambda: large.top_k(self.model, watch, self.k),
         }
         if whole:
             ways = {"whole": nullcontext, **ways}
-        exact = self.ask(rows, ways["chunks"], len(self.questions))
+        exact = self.ask(rows, ways["chunks"])
         found = [self.measure(rows, name, way, exact) for name, way in ways.items()]
         best = best_rows(watch.queries, keys, self.k, self.chunk)
         found[-1] |= {
@@ -226,31 +222,21 @@ class RowsBench:
         return found
 
     @torch.no_grad()
-    def ask(
-        self, rows: Tensor, way: Callable[[], AbstractContextManager], questions: int
-    ) -> list[str]:
-        """Answer the first questions from these rows."""
+    def ask(self, rows: Tensor, way: Way, questions: int | None = None) -> list[str]:
+        """Answer the first questions (default: all) from these rows."""
         backbone, mask = self.model.backbone, torch.ones(1, len(rows), dtype=torch.bool)
         prompts = [question.prompt for question in self.questions[:questions]]
         with way(), hooks.attach(backbone.model, self.model.read, rows[None], mask):
-            return backbone.generate(backbone.inputs(prompts), max_new_tokens=self.tokens)
+            return backbone.generate(backbone.inputs(prompts), max_new_tokens=self.max_new_tokens)
 
-    def measure(
-        self,
-        rows: Tensor,
-        name: str,
-        way: Callable[[], AbstractContextManager],
-        exact: list[str],
-    ) -> dict[str, Any]:
+    def measure(self, rows: Tensor, name: str, way: Way, exact: list[str]) -> dict[str, Any]:
         """Measure one way: milliseconds and memory of one question, scores of the answers to all."""
-        answers = exact if name == "chunks" else self.ask(rows, way, len(self.questions))
+        answers = exact if name == "chunks" else self.ask(rows, way)
         one = partial(self.ask, rows, way, 1)
         peak = cost(one, self.model.backbone.model, self.model, rows).peak
         [ms] = median_ms([one], self.repeats, cpu_seconds)
-        hits = [
-            exact_match(text, question.answer or "")
-            for text, question in zip(answers, self.questions, strict=True)
-        ]
+        right = [str(question.answer) for question in self.questions]
+        hits = [exact_match(*pair) for pair in zip(answers, right, strict=True)]
         low, high = wilson(sum(hits), len(hits))
         return {
             "rows": len(rows),
@@ -306,9 +292,11 @@ def slots_at(
         latents, mask = turn[None], torch.ones(1, len(turn), dtype=torch.bool)
         exact = rule.choose(state.rows, latents, mask)[2]
         times["whole"].append(cpu_seconds(partial(rule, state, latents, mask)))
-        state, chosen = rule(state, latents, mask), []
-        times["index"].append(cpu_seconds(lambda t=turn, c=chosen: c.append(slots.write(t))))
-        same.append(large.agreement(chosen[0][None], exact))
+        state = rule(state, latents, mask)
+        begun = time.process_time()
+        chosen = slots.write(turn)
+        times["index"].append(time.process_time() - begun)
+        same.append(large.agreement(chosen[None], exact))
     shares = {"whole": 1.0, "index": sum(same) / len(same)}
     return [
         {"rows": size, "way": way, "ms": 1000 * median(each), "same": shares[way]}

@@ -6,27 +6,25 @@ engine  once: turns and questions are encoded (questions where the bank enters b
 """
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 from lmem.backbone.backbone import Backbone
 from lmem.bench import plain
 from lmem.bench.compare import Comparison
 from lmem.bench.measure import require_positive
-from lmem.bench.units import sample_evenly, shortened
+from lmem.bench.units import TrainingSample, sample_evenly, shortened
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
-from lmem.training.dataset import Batches
-from lmem.training.train import TrainConfig, prepare_loss, train
+from lmem.training.train import TrainConfig, train
 
 
 def bench_train(
     backbone: Backbone,
     conversations: Sequence[Conversation],
+    repeats: int = 5,
     epochs: int = 10,
     questions: int = 16,
     steps: int = 4,
-    repeats: int = 5,
     progress: bool = True,
     **sample: Any,
 ) -> dict[str, Any]:
@@ -35,10 +33,10 @@ def bench_train(
     Args:
         backbone: The frozen model.
         conversations: The counts are theirs.
+        repeats: At least 3.
         epochs: Of the whole run.
         questions: Sample of the plain way: one step of the optimiser.
         steps: Sample of the engine: steps of the paper's batch.
-        repeats: At least 3.
         progress: Show a progress bar.
         sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
 
@@ -59,22 +57,20 @@ def bench_train(
     agreement = {"banks": difference, "losses": _compare_losses(comparison)}
 
     short = [shortened(c, 8) for c in conversations]
-    loss = prepare_loss(model, short, config, False)
-    batches = [*islice(Batches(loss.dataset.examples, config.batch, config.seed), steps)]
+    training = TrainingSample(model, short, config, steps)
     prompts = [*dict.fromkeys(q.prompt for q in answered)]
     once = {"encode": comparison.turns, "write": comparison.turns}
     own = ["question"]
     engine = comparison.ways["engine"]
-    if loss.question_latents:  # the plain way encodes them in each step
+    if training.loss.question_latents:  # the plain way encodes them in each step
         once["latents"] = len(prompts)
         own.append("latents")
         some_prompts = sample_evenly(prompts, len(comparison.parts[0]))
         engine["latents"] = comparison.engine.encode_questions(some_prompts)
-    optimizer = plain.optimizer_of(model, config)
-    engine["question"] = comparison.engine.step(loss, batches, optimizer, config.clip)
+    engine["question"] = comparison.engine.step(training)
     pairs = [(bank, question) for question in sample_evenly(answered, questions)]
     for way, units in comparison.plain.items():
-        comparison.ways[way]["question"] = units.step(pairs, optimizer, config.clip)
+        comparison.ways[way]["question"] = units.step(pairs, training.optimizer, config.clip)
 
     asked = {"question": epochs * len(answered)}
     again = {"encode": epochs * comparison.turns, "write": epochs * comparison.turns} | asked

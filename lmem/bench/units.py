@@ -3,10 +3,12 @@
 Every benchmark times these and no others. What they cost without weights is in `lmem.experiments.planning.meta_model`.
 """
 
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +20,22 @@ from lmem.bench.measure import Unit
 from lmem.data.conversation import Conversation
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
-from lmem.training.dataset import Example
-from lmem.training.loss import AnswerLoss
+from lmem.training.dataset import Batches, Example
+from lmem.training.train import TrainConfig, prepare_loss
 
-Optimizer = torch.optim.Optimizer
+
+class Asked(NamedTuple):
+    """A batch of questions.
+
+    Attributes:
+        places: For each question the place of its bank.
+        prompts: The questions as the encoder sees them.
+        latents: {prompt: (N, D)}, if the encoder has run; empty where the bank enters before it.
+    """
+
+    places: list[int]
+    prompts: list[str]
+    latents: Mapping[str, Tensor] = {}
 
 
 class EngineUnits:
@@ -44,73 +58,85 @@ class EngineUnits:
         work = partial(self.model.write_latents, bank, latents)
         return Unit(torch.no_grad()(work), sum(map(len, latents)))
 
-    def step(
-        self,
-        loss: AnswerLoss,
-        batches: Sequence[Sequence[Example]],
-        optimizer: Optimizer,
-        clip: float,
-    ) -> Unit:
-        """Take an optimiser step on each batch of examples."""
+    def step(self, sample: "TrainingSample") -> Unit:
+        """Take an optimiser step on each batch of a sample."""
+        parameters = sample.optimizer.param_groups[0]["params"]
 
         def work() -> None:
-            for batch in batches:
-                loss(batch).backward()
-                clip_grad_norm_(optimizer.param_groups[0]["params"], clip)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            for batch in sample.batches:
+                sample.loss(batch).backward()
+                clip_grad_norm_(parameters, sample.clip)
+                sample.optimizer.step()
+                sample.optimizer.zero_grad(set_to_none=True)
 
-        return Unit(work, sum(map(len, batches)))
+        return Unit(work, sum(map(len, sample.batches)))
 
-    def answer(
-        self,
-        banks: Bank,
-        batches: Sequence[Sequence[tuple[int, str]]],
-        latents: dict[str, Tensor] | None = None,
-        **options: Any,
-    ) -> Unit:
-        """Answer batches of (place of the bank, question).
+    def answer(self, banks: Bank, batches: Sequence[Asked], **options: Any) -> Unit:
+        """Answer batches of questions.
 
         Args:
             banks: One batch of banks.
             batches: The questions that are decoded together.
-            latents: {question: (N, D)}, if the encoder has run; not where the bank enters before it.
             options: Of transformers' generate.
         """
 
         @torch.no_grad()
         def work() -> None:
             for batch in batches:
-                places, prompts = zip(*batch, strict=True)
-                with self.model.attached(banks, expand=1, of=places):
-                    inputs = self.backbone.inputs(prompts, True, latents)
-                    self.backbone.generate(self.backbone.encoded(inputs), **options)
+                with self.model.attached(banks, expand=1, of=batch.places):
+                    self.backbone.generate(self._encoded(batch), **options)
 
-        return Unit(work, sum(map(len, batches)))
+        return Unit(work, sum(len(batch.places) for batch in batches))
 
-    def bits(
-        self, banks: Bank, batch: Sequence[tuple[int, str, str]], latents: dict[str, Tensor]
-    ) -> Unit:
-        """Compute the likelihoods of the right answers of one batch of (place, question, answer)."""
-        places, prompts, answers = zip(*batch, strict=True)
+    def bits(self, banks: Bank, batch: Asked, answers: Sequence[str]) -> Unit:
+        """Compute the likelihoods of the right answers of one batch."""
         labels = self.backbone.labels(answers)
 
         @torch.no_grad()
         def work() -> None:
-            with self.model.attached(banks, expand=1, of=places):
-                inputs = self.backbone.inputs(prompts, True, latents)
-                self.backbone.bits(self.backbone.encoded(inputs), labels)
+            with self.model.attached(banks, expand=1, of=batch.places):
+                self.backbone.bits(self._encoded(batch), labels)
 
-        return Unit(work, len(batch))
+        return Unit(work, len(batch.places))
 
     def answer_from_text(self, sources: Sequence[str], **options: Any) -> Unit:
         """Answer one batch of questions from turns in the input, without a bank."""
+        asked = Asked([0] * len(sources), list(sources))
+        return Unit(lambda: self.backbone.generate(self._encoded(asked), **options), len(sources))
 
-        def work() -> None:
-            inputs = self.backbone.encoded(self.backbone.inputs(sources, True))
-            self.backbone.generate(inputs, **options)
+    def _encoded(self, batch: Asked) -> dict[str, Any]:
+        inputs = self.backbone.inputs(batch.prompts, True, batch.latents)
+        return self.backbone.encoded(inputs)
 
-        return Unit(work, len(sources))
+
+class TrainingSample:
+    """What training steps work on.
+
+    Attributes:
+        loss: AnswerLoss over all questions of the conversations.
+        batches: Batches of questions, drawn as in training.
+        optimizer: AdamW over what learns.
+        clip: The greatest norm of the gradient.
+    """
+
+    def __init__(
+        self,
+        model: MemoryModel,
+        conversations: Sequence[Conversation],
+        config: TrainConfig,
+        steps: int = 1,
+    ) -> None:
+        self.loss = prepare_loss(model, conversations, config, False)
+        examples = self.loss.dataset.examples
+        self.batches = [*islice(Batches(examples, config.batch, config.seed), steps)]
+        self.optimizer, self.clip = plain.optimizer_of(model, config), config.clip
+
+    def asked(self, n: int) -> tuple[Bank, Asked, list[Example]]:
+        """Draw n questions: the banks, the questions as `EngineUnits.answer` takes them, and the questions with answers."""
+        examples = random.Random(0).choices(self.loss.dataset.examples, k=n)
+        banks, places = self.loss.banks.select([example.place for example in examples])
+        prompts = [example.prompt for example in examples]
+        return banks, Asked(places, prompts, self.loss.question_latents), examples
 
 
 class PlainUnits:
@@ -140,7 +166,9 @@ class PlainUnits:
 
         return Unit(work, len(texts))
 
-    def step(self, pairs: Sequence[plain.Pair], optimizer: Optimizer, clip: float) -> Unit:
+    def step(
+        self, pairs: Sequence[plain.Pair], optimizer: torch.optim.Optimizer, clip: float
+    ) -> Unit:
         """Take one optimiser step on pairs of bank and question."""
         work = partial(plain.learn, self.model, optimizer, pairs, clip, self.length)
         return Unit(work, len(pairs))

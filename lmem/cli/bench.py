@@ -79,7 +79,7 @@ def bench_train(
         drawn = splits.for_training(data, conversations, length, seed)[0]
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
-    found = measure(loaded, drawn, epochs, questions, steps, repeats, seed=seed, **sample)
+    found = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
     report({"data": splits.label(data, length), **found}, out, as_json, "train")
 
 
@@ -88,6 +88,8 @@ def bench_eval(
     backbone: BackboneName = "nano",
     shape: Shape = None,
     data: BenchData = "tinyworld",
+    asked: Annotated[int, opt("Sample: the engine's questions.")] = 64,
+    max_new_tokens: Annotated[int, opt("Tokens of an answer, at most.")] = 32,
     conversations: Conversations = 3,
     length: Length = 588,
     method: str = "m3",
@@ -95,8 +97,6 @@ def bench_eval(
     turns: Turns = 64,
     plain_turns: PlainTurns = 24,
     questions: PlainQuestions = 8,
-    asked: Annotated[int, opt("Sample: the engine's questions.")] = 64,
-    max_new_tokens: Annotated[int, opt("Tokens of an answer, at most.")] = 32,
     repeats: Repeats = 5,
     out: Out = None,
     seed: Seed = 0,
