@@ -15,11 +15,11 @@ from lmem.evaluation.conditions import (
     CONTROLS,
     LIGHT,
     Battery,
-    allowed,
+    allowed_conditions,
+    banks_without_turns,
     noise_like,
     roughened,
-    without,
-    write_all,
+    write_banks,
 )
 from lmem.evaluation.evaluate import EvalConfig, evaluate
 from lmem.memory.model import MemoryModel
@@ -52,7 +52,7 @@ def same(bank, other):
 def test_deleted_is_as_if_the_evidence_had_never_been_said(tiny, long, method):
     model, texts = make(tiny, method), long[0].texts()[:9]
     evidence = [(), (1,), (0, 5), (8,), (1,)]
-    found = without(model, encoded(model, long[0])[:9], evidence)
+    found = banks_without_turns(model, encoded(model, long[0])[:9], evidence)
     whole = from_nothing(model, texts)
     for k, turns in enumerate(evidence):
         never = from_nothing(
@@ -68,8 +68,8 @@ def test_deleted_is_as_if_the_evidence_had_never_been_said(tiny, long, method):
 def test_deleting_what_was_pushed_out_changes_nothing(tiny, long):
     model = MemoryModel(tiny, "recent", scale=0.5)  # 32 rows, about three turns
     latents = encoded(model, long[0])
-    whole = write_all(model, [latents], progress=False)
-    found = without(model, latents, [(0,), (len(latents) - 1,)])
+    whole = write_banks(model, [latents], progress=False)
+    found = banks_without_turns(model, latents, [(0,), (len(latents) - 1,)])
     assert torch.equal(found.state.rows[0], whole.state.rows[0])
     changed(found.pick(1), whole)
 
@@ -79,7 +79,7 @@ def test_banks_are_written_side_by_side(tiny, long):
     latents = [
         encoded(model, c)[:n] for c, n in zip([*long, long[0].twin], (26, 11, 3), strict=True)
     ]
-    found = write_all(model, latents, progress=False, batch=2)
+    found = write_banks(model, latents, progress=False, batch=2)
     assert found.turns_written == [26, 11, 3]
     same(found.pick(1), from_nothing(model, long[1].texts()[:11]))
 
@@ -87,7 +87,7 @@ def test_banks_are_written_side_by_side(tiny, long):
 @pytest.mark.parametrize("method", METHODS)
 def test_noise_has_the_banks_own_norm_and_nothing_of_it(tiny, long, method):
     model = make(tiny, method)
-    bank = write_all(
+    bank = write_banks(
         model, [encoded(model, c)[:n] for c, n in zip(long, (2, 9), strict=True)], False
     )
     found = noise_like(model, bank, seed=1)
@@ -131,7 +131,7 @@ def test_each_condition_reads_its_own_bank(tiny, long, monkeypatch):
         return real(self, bank, ablate, of=of, **options)
 
     monkeypatch.setattr(MemoryModel, "attached", spy)
-    controls = allowed(model, asked, "all", constant)
+    controls = allowed_conditions(model, asked, "all", constant)
     assert controls == list(CONTROLS)
     evaluate(model, asked, QUICK, controls, constant, progress=False)
     bank_of = dict(
@@ -178,21 +178,34 @@ def test_what_can_be_had(tiny, conversations):
     model, stateless = MemoryModel(tiny, "m3"), MemoryModel(tiny, "m0")
     alone = [replace(conversations[0], twin=None)]
     silent = [replace(alone[0], questions=(replace(alone[0].questions[0], evidence=()),))]
-    assert allowed(model, conversations) == allowed(model, conversations, "light") == list(LIGHT)
-    assert allowed(model, conversations, "bm25,right") == ["right", "bm25"]
-    assert set(CONTROLS) - set(allowed(model, conversations, "all")) == {"constant"}
-    assert set(CONTROLS) - set(allowed(model, alone, "all")) == {"constant", "twin", "other"}
+    assert (
+        allowed_conditions(model, conversations)
+        == allowed_conditions(model, conversations, "light")
+        == list(LIGHT)
+    )
+    assert allowed_conditions(model, conversations, "bm25,right") == ["right", "bm25"]
+    assert set(CONTROLS) - set(allowed_conditions(model, conversations, "all")) == {"constant"}
+    assert set(CONTROLS) - set(allowed_conditions(model, alone, "all")) == {
+        "constant",
+        "twin",
+        "other",
+    }
     more = {"constant", "twin", "other", "deleted", "oracle"}
-    assert set(CONTROLS) - set(allowed(model, silent, "all")) == more
-    assert allowed(stateless, conversations) == ["baseline"]
-    assert allowed(stateless, conversations, "all") == ["baseline", "oracle", "last_k", "bm25"]
+    assert set(CONTROLS) - set(allowed_conditions(model, silent, "all")) == more
+    assert allowed_conditions(stateless, conversations) == ["baseline"]
+    assert allowed_conditions(stateless, conversations, "all") == [
+        "baseline",
+        "oracle",
+        "last_k",
+        "bm25",
+    ]
     constant = MemoryModel(tiny, "m3", seed=1)
-    assert allowed(model, conversations, constant=constant) == [
+    assert allowed_conditions(model, conversations, constant=constant) == [
         *LIGHT[:3], "constant", *LIGHT[3:]
     ]  # fmt: skip
     for controls in (["twins"], "right,,none", ["constant"]):
         with pytest.raises(InputError, match="expected conditions out of right, twin, other"):
-            allowed(model, conversations, controls)
+            allowed_conditions(model, conversations, controls)
 
 
 @pytest.mark.parametrize(
@@ -204,20 +217,22 @@ def test_a_constant_of_something_else_is_refused(tiny, conversations, other, req
     with pytest.raises(
         InputError, match="expected a constant of attention\\+extension with 64 rows"
     ):
-        allowed(MemoryModel(tiny, "m3"), conversations, "all", MemoryModel(backbone, method, scale))
+        allowed_conditions(
+            MemoryModel(tiny, "m3"), conversations, "all", MemoryModel(backbone, method, scale)
+        )
 
 
 def test_a_constant_on_a_backbone_loaded_anew_is_refused(tiny, tiny_folder, conversations):
     """Its hooks would lie on a model that nobody asks."""
     model, anew = MemoryModel(tiny, "m3"), load_backbone(tiny_folder)
     with pytest.raises(InputError, match="very backbone"):
-        allowed(model, conversations, "all", MemoryModel(anew, "m3"))
-    assert "constant" in allowed(model, conversations, "all", MemoryModel(tiny, "m3"))
+        allowed_conditions(model, conversations, "all", MemoryModel(anew, "m3"))
+    assert "constant" in allowed_conditions(model, conversations, "all", MemoryModel(tiny, "m3"))
 
 
 def test_conditions_must_be_named(tiny, conversations):
     with pytest.raises(InputError, match="none were named"):
-        allowed(MemoryModel(tiny, "m3"), conversations, [])
+        allowed_conditions(MemoryModel(tiny, "m3"), conversations, [])
 
 
 def test_noise_for_a_bank_without_turns_is_nothing(tiny):
@@ -293,7 +308,7 @@ def test_banks_are_made_only_where_they_are_read(tiny, long):
 
 def test_rough_is_a_little_off_everywhere(tiny, long):
     model = make(tiny, "m3")
-    bank = write_all(model, [encoded(model, c)[:9] for c in long], False)
+    bank = write_banks(model, [encoded(model, c)[:9] for c in long], False)
     found = roughened(bank, seed=1)
     off = found.state.rows - bank.state.rows
     share = off.norm(dim=-1) / bank.state.rows.norm(dim=-1)

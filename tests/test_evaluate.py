@@ -109,7 +109,7 @@ def test_following_the_twin_is_noted(tiny, conversations, monkeypatch):
     def ask(backbone, sources, *rest, **options):
         return [(said[prompt], 0.0) for prompt in sources]
 
-    monkeypatch.setattr("lmem.evaluation.evaluate.ask", ask)
+    monkeypatch.setattr("lmem.evaluation.evaluate.answer_questions", ask)
     result = evaluate(model, asked, EvalConfig(), ["right", "twin"], progress=False)
     followed = []
     for row, question in zip(result["questions"], asked[0].twin.questions, strict=True):

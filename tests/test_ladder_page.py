@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from lmem.experiments.ablation import gain
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -32,16 +30,6 @@ def result(*rows):
 def test_the_page_is_what_the_files_say(tool):
     written = (ROOT / "book/ladder.md").read_text(encoding="utf-8")
     assert written == tool.page(ROOT / "results"), "python book/tools/ladder_page.py write"
-
-
-def test_a_gain_averages_seeds_question_by_question():
-    first = result(row("a1", 1, 0), row("b1", 0, 0))
-    second = result(row("b1", 1, 0), row("a1", 1, 1))  # another order
-    found = gain([first, second])
-    assert found["mean"] == pytest.approx(0.5)  # a1: (1 + 0) / 2, b1: (0 + 1) / 2
-    assert (found["n"], found["seeds"]) == (2, 2)
-    assert gain([first], lambda r: r["id"] == "a1", worse=None)["mean"] == 1
-    assert gain([first], lambda r: False) is None
 
 
 def cells(right):

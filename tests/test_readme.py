@@ -7,8 +7,8 @@ import pytest
 
 from lmem.evaluation import results
 from lmem.evaluation.tables import percent
-from lmem.experiments import ablation, paper
-from lmem.experiments.sweep import gather
+from lmem.experiments import paper
+from lmem.experiments.aggregate import gather, mean_gain
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,8 +35,8 @@ def row(name, scale, seeds):
         sum(q[bank]["em"] for rows in asked for q in rows) / sum(map(len, asked))
         for bank in ("right", "twin")
     )
-    far = ablation.gain(found, lambda q: q["lag"] >= 256)
-    figures = (right, twin, ablation.gain(found), far)
+    far = mean_gain(found, lambda q: q["lag"] >= 256)
+    figures = (right, twin, mean_gain(found), far)
     return "| " + " | ".join(percent(one) for one in figures) + " |"
 
 
@@ -75,8 +75,8 @@ def test_what_stands_beside_the_table():
 
 def test_what_is_said_of_what_was_held_out_and_of_the_backbone():
     found = [results.load(f"beyond/keyed-10x-s{seed}") for seed in range(3)]
-    plain = ablation.gain(found, lambda row: not row["held_out"])
-    phrasing = ablation.gain(found, lambda row: "phrasing" in row["held_out"])
+    plain = mean_gain(found, lambda row: not row["held_out"])
+    phrasing = mean_gain(found, lambda row: "phrasing" in row["held_out"])
     assert (
         f"10x scores {percent(plain)}; with phrasings that no adapter has seen, {percent(phrasing)}."
         in WORDS

@@ -6,11 +6,11 @@ from dataclasses import asdict
 import pytest
 from helpers import lmem
 
-from lmem.data import locomo, locomo_release, tinyworld
+from lmem.data import locomo_release, tinyworld
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
-from lmem.experiments import beside_paper, paper, reproduce
+from lmem.experiments import paper, reproduce
 from lmem.experiments.reproduce import ReproduceConfig
 
 METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
@@ -64,9 +64,11 @@ def test_nothing_is_done_twice_and_a_lost_file_is_made_again(run, short, monkeyp
     before = results.load(lost)["questions"]
     lost.unlink()
     made = []
-    perform = reproduce.perform
+    run_cell = reproduce.run_published_cell
     monkeypatch.setattr(
-        reproduce, "perform", lambda cell, *a: made.append(cell.name) or perform(cell, *a)
+        reproduce,
+        "run_published_cell",
+        lambda cell, *a: made.append(cell.name) or run_cell(cell, *a),
     )
     report = reproduce.reproduce(short, out, None, False)
     assert made == report["done"] == ["m6-1x-s42"]
@@ -107,8 +109,6 @@ def test_the_tables_stand_beside_the_papers(run):
         values = [row[key] for key in row if key.startswith("with category 5")]
         assert values
         assert all((value is not None) == ("with_category_5" in one) for value in values)
-    told = {"mean": 1.0, "low": 0.5, "high": 1.5, "mdd": 0.7}
-    assert beside_paper._text(told) == "1.00 [0.50, 1.50], MDD 0.70"
     text = (out / "tables.md").read_text()
     assert text.count("## Table") == 4
     assert "its figures mean nothing" in text
@@ -146,7 +146,7 @@ def test_tables_by_hand():
     summary = summarise(rows, names)
     summary["knowledge"] = {"right": {"k": [0.2, 0.6]}, "none": {"k": [0.0, 0.0]}}
     summary["with_category_5"]["knowledge"] = {"right": {"k": [0.1, 0.4]}}
-    found = beside_paper.tables({"m3-1x": {"summary": summary, "parameters": 2_500_000}})
+    found = paper.comparison_tables({"m3-1x": {"summary": summary, "parameters": 2_500_000}})
     [two], [three], [four], [five] = (found[number] for number in "2345")
     assert (two["paper, millions"], two["ours, millions"]) == (4.2, 2.5)
     # recall rate: (0.5 - 0) / 1 = 0.5 and (1 - 0.2) / 0.8 = 1; with the third, 1, 5/6
@@ -177,9 +177,12 @@ def test_conditions_that_cannot_be_had_are_refused_before_anything_is_trained(sh
 def test_the_whole_experiment_carries_no_warning():
     whole = ReproduceConfig()
     assert whole.limits() == ""
-    assert "mean nothing" not in beside_paper.written(beside_paper.tables({}), whole)
-    assert "No result yet." in beside_paper.written(beside_paper.tables({}), whole)
-    assert [cell.name for cell in reproduce.cells(whole)][:3] == [
+    page = paper.comparison_page(
+        paper.comparison_tables({}), whole.backbone, whole.seed, whole.limits()
+    )
+    assert "mean nothing" not in page
+    assert page.count("No result yet.") == 4
+    assert [cell.name for cell in reproduce.make_cells(whole)][:3] == [
         "m0-1x-s42",
         "m1-1x-s42",
         "m2-1x-s42",
@@ -187,7 +190,7 @@ def test_the_whole_experiment_carries_no_warning():
 
 
 def test_parts_cover_everything_once():
-    all_ = reproduce.cells(ReproduceConfig())
+    all_ = reproduce.make_cells(ReproduceConfig())
     parts = [reproduce.part_of(all_, f"{i}/5") for i in range(1, 6)]
     assert sorted(c.name for part in parts for c in part) == sorted(c.name for c in all_)
     for wrong in ("0/5", "6/5", "x", "3"):
@@ -197,7 +200,7 @@ def test_parts_cover_everything_once():
 
 def test_limits_keep_what_can_be_answered(conversations):
     one = conversations[0]
-    short = reproduce.limited(one, 9, 3)
+    short = reproduce.shortened(one, 9, 3)
     assert short.texts() == one.texts()[:9]
     assert 0 < len(short.questions) <= 3
     whole = {q.id: q for q in one.questions}
@@ -205,7 +208,7 @@ def test_limits_keep_what_can_be_answered(conversations):
         assert max(question.evidence) < 9
         assert question.lag == 8 - min(question.evidence)
         assert question.answer == whole[question.id].answer
-    assert reproduce.limited(one).questions == one.questions
+    assert reproduce.shortened(one).questions == one.questions
 
 
 def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, monkeypatch):
@@ -214,7 +217,6 @@ def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, m
 
     monkeypatch.setattr(locomo_release, "find", lambda: None)
     monkeypatch.setattr(locomo_release, "download", gone)
-    monkeypatch.setattr(locomo.locomo_release, "download", gone)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     out = tmp_path / "out"
     code, printed, err = lmem(

@@ -45,7 +45,7 @@ def test_compressed_files_are_the_same_result_in_the_same_bytes(tmp_path):
 
 
 def test_shipped_results_are_found_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "_shipped", lambda: tmp_path)
+    monkeypatch.setattr(results, "shipped_folder", lambda: tmp_path)
     results.save({"a": 1}, tmp_path / "tinyworld" / "m3-0.5x-s0.json.gz")
     results.save({"a": 2}, tmp_path / "recent.json")
     assert results.names() == ["recent", "tinyworld/m3-0.5x-s0"]
@@ -88,8 +88,8 @@ def test_the_commit_is_of_the_packages_own_checkout(tmp_path, monkeypatch):
 
 def test_a_result_of_other_settings_is_not_there(tmp_path):
     path = tmp_path / "a.json"
-    assert not results.there(path, "sweep", {"steps": 2})
+    assert not results.exists(path, "sweep", {"steps": 2})
     results.save({"sweep": {"steps": 2, "tests": [1, 2]}}, path)
-    assert results.there(path, "sweep", {"steps": 2, "tests": (1, 2)})
+    assert results.exists(path, "sweep", {"steps": 2, "tests": (1, 2)})
     with pytest.raises(InputError, match=r"a\.json is of others"):
-        results.there(path, "sweep", {"steps": 3})
+        results.exists(path, "sweep", {"steps": 3})

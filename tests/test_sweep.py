@@ -8,7 +8,8 @@ import pytest
 
 from lmem.errors import InputError, MethodError
 from lmem.evaluation import results
-from lmem.experiments.sweep import Run, SweepConfig, cells, gather, perform, sweep
+from lmem.experiments.runner import Cell
+from lmem.experiments.sweep import SweepConfig, make_cells, run_sweep, run_sweep_cell
 
 TINY = {"conversations": 3, "turns": 10, "tests": 2, "test_turns": 10, "steps": 2, "batch": 4}
 
@@ -19,17 +20,17 @@ def small(tiny):
 
 
 def test_cells_are_all_combinations_with_the_first_seed_first():
-    found = cells(["m2", "m3"], (1, 10), (0, 1), writes=({}, {"gamma": 1.0}))
+    found = make_cells(["m2", "m3"], (1, 10), (0, 1), writes=({}, {"gamma": 1.0}))
     assert len(found) == 2 * 2 * 2 * 2
     assert [run.seed for run in found] == [0] * 8 + [1] * 8
     assert len({run.name for run in found}) == 16
-    assert cells(["m3", "m0"], (1, 10), (0,)) == [Run("m0"), Run("m3"), Run("m3", 10)]
-    assert Run("m3", 10, 1, {"gamma": 0.99}, {"heads": 2}).name == "m3-10x-gamma=0.99-heads=2-s1"
+    assert make_cells(["m3", "m0"], (1, 10), (0,)) == [Cell("m0"), Cell("m3"), Cell("m3", 10)]
+    assert Cell("m3", 10, 1, {"gamma": 0.99}, {"heads": 2}).name == "m3-10x-gamma=0.99-heads=2-s1"
 
 
 def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
-    two = cells(["m0", "m3"])
-    report = sweep(two, tmp_path, small, progress=False)
+    two = make_cells(["m0", "m3"])
+    report = run_sweep(two, tmp_path, small, progress=False)
     assert sorted(report["done"]) == ["m0-1x-s0", "m3-1x-s0"]
     assert not report["skipped"]
     assert not report["failed"]
@@ -38,28 +39,28 @@ def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
     assert made["training"]["steps"] == 2
     assert made["sweep"]["conversations"] == 3
     before = (tmp_path / "m3-1x-s0.json.gz").read_bytes()
-    again = sweep(two, tmp_path, small, progress=False)
+    again = run_sweep(two, tmp_path, small, progress=False)
     assert again["skipped"] == ["m0-1x-s0", "m3-1x-s0"]
     assert (tmp_path / "m3-1x-s0.json.gz").read_bytes() == before
     assert not list((tmp_path / "unfinished").glob("*"))
 
 
 def test_results_of_other_settings_are_not_taken_for_these(tmp_path, small):
-    sweep([Run("m0")], tmp_path, small, progress=False)
+    run_sweep([Cell("m0")], tmp_path, small, progress=False)
     with pytest.raises(InputError, match="m0-1x-s0.json.gz is of others"):
-        sweep([Run("m0"), Run("m3")], tmp_path, replace(small, tests=3), progress=False)
+        run_sweep([Cell("m0"), Cell("m3")], tmp_path, replace(small, tests=3), progress=False)
     assert not list(tmp_path.glob("m3*"))
 
 
 def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monkeypatch):
     """Two processes write what one writes; and a cell that was cut off in its training goes on from its checkpoint."""
-    cells_ = [Run("m3"), Run("m2")]
-    alone, both = (sweep(cells_, tmp_path / str(n), small, n, progress=False) for n in (1, 2))
+    cells_ = [Cell("m3"), Cell("m2")]
+    alone, both = (run_sweep(cells_, tmp_path / str(n), small, n, progress=False) for n in (1, 2))
     assert sorted(alone["done"]) == sorted(both["done"])
     found = {}
     for cell in cells_:
         found[cell.name], other = (
-            results.load(tmp_path / n / cell.file)["questions"] for n in "12"
+            results.load(tmp_path / n / f"{cell.name}.json.gz")["questions"] for n in "12"
         )
         assert found[cell.name] == other
 
@@ -72,29 +73,29 @@ def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monk
 
     monkeypatch.setattr("lmem.experiments.sweep.ProcessPoolExecutor", Pool)
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
-    sweep(cells_, tmp_path / "1", small, 3, progress=False)  # all there: nothing is begun
+    run_sweep(cells_, tmp_path / "1", small, 3, progress=False)  # all there: nothing is begun
     assert asked == [(3, "spawn", 2)]
     monkeypatch.undo()
 
     def cut(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lmem.experiments.sweep.evaluate", cut)
+    monkeypatch.setattr("lmem.experiments.runner.evaluate", cut)
     with pytest.raises(KeyboardInterrupt):
-        perform(Run("m3"), tmp_path / "cut", small)
+        run_sweep_cell(Cell("m3"), tmp_path / "cut", small)
     monkeypatch.undo()
     kept = tmp_path / "cut" / "unfinished" / "m3-1x-s0" / "checkpoint.pt"
     assert kept.exists()
     monkeypatch.setattr(
         "lmem.training.loss.AnswerLoss.__call__", cut
     )  # all its steps were done: no further one
-    perform(Run("m3"), tmp_path / "cut", small)
+    run_sweep_cell(Cell("m3"), tmp_path / "cut", small)
     assert results.load(tmp_path / "cut" / "m3-1x-s0.json.gz")["questions"] == found["m3-1x-s0"]
 
 
 def test_a_seed_changes_the_run_and_not_the_test(tmp_path, small):
     for seed in (0, 1):
-        perform(Run("m3", seed=seed), tmp_path, small)
+        run_sweep_cell(Cell("m3", seed=seed), tmp_path, small)
     a, b = (results.load(tmp_path / f"m3-1x-s{seed}.json.gz") for seed in (0, 1))
     assert [row["id"] for row in a["questions"]] == [row["id"] for row in b["questions"]]
     assert a["training"]["loss"] != b["training"]["loss"]
@@ -102,7 +103,9 @@ def test_a_seed_changes_the_run_and_not_the_test(tmp_path, small):
 
 
 def test_a_cell_that_fails_is_said_and_the_others_go_on(tmp_path, small):
-    report = sweep([Run("m3", write={"colour": "red"}), Run("m0")], tmp_path, small, progress=False)
+    report = run_sweep(
+        [Cell("m3", write={"colour": "red"}), Cell("m0")], tmp_path, small, progress=False
+    )
     assert report["done"] == ["m0-1x-s0"]
     [why] = report["failed"].values()
     assert "colour" in why
@@ -111,55 +114,13 @@ def test_a_cell_that_fails_is_said_and_the_others_go_on(tmp_path, small):
 
 def test_bad_sweeps_are_refused(tmp_path):
     with pytest.raises(MethodError, match="m99"):
-        cells(["m99"])
+        make_cells(["m99"])
     with pytest.raises(InputError, match="twice"):
-        sweep([Run("m3"), Run("m3")], tmp_path)
+        run_sweep([Cell("m3"), Cell("m3")], tmp_path)
     with pytest.raises(InputError, match="job"):
-        sweep([Run("m3")], tmp_path, jobs=0)
+        run_sweep([Cell("m3")], tmp_path, jobs=0)
     with pytest.raises(InputError, match="expected conditions out of"):  # before it is trained
-        perform(Run("m3"), tmp_path, SweepConfig(conversations=1, controls="rihgt"))
+        run_sweep_cell(Cell("m3"), tmp_path, SweepConfig(conversations=1, controls="rihgt"))
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="conversations"):
         SweepConfig(conversations=0)
-
-
-def _result(seed, right, twin):
-    """A result of two questions, of one conversation each."""
-    rows = [
-        {
-            "id": f"q{i}", "conversation": f"c{i}", "answerable": True,
-            "right": {"em": r, "f1": r, "bits": -1.0 * r}, "twin": {"em": t, "f1": t, "bits": -2.0},
-        }
-        for i, (r, t) in enumerate(zip(right, twin, strict=True))
-    ]  # fmt: skip
-    gain = sum(r - t for r, t in zip(right, twin, strict=True)) / 2
-    summary = {
-        "conditions": {"right": {}, "twin": {}},
-        "memory": {"right-twin, all": {"mean": gain}},
-    }
-    return {
-        "name": f"m3-1x-s{seed}", "method": "attention+extension", "rows": 64, "scale": 1, "options": {},
-        "questions": rows, "summary": summary, "provenance": {"seed": seed},
-    }  # fmt: skip
-
-
-def test_seeds_are_averaged_by_question(tmp_path):
-    results.save(_result(0, [1, 1], [0, 0]), tmp_path / "a.json")  # gains 1, 1
-    results.save(_result(1, [1, 0], [0, 1]), tmp_path / "b.json")  # gains 1, -1
-    [line] = gather([tmp_path / "a.json", tmp_path / "b.json"])
-    assert (line["cell"], line["seeds"], line["n"]) == ("m3-1x", [0, 1], 2)
-    assert line["right"] == 0.75  # (1 + 1 + 1 + 0) / 4
-    assert line["wrong"] == 0.25  # (0 + 0 + 0 + 1) / 4
-    assert line["memory"]["mean"] == 0.5  # question means 1 and 0
-    assert line["spread"] == [0, 1]  # seed 1: (1 - 1) / 2
-    assert line["bits"]["mean"] == pytest.approx(1.25)  # right -(1 + 1 + 1 + 0) / 4, twin -2
-    assert line["bits_gained"] is None  # there was no condition none
-
-
-def test_seeds_with_other_questions_are_refused(tmp_path):
-    other = _result(1, [1, 0], [0, 1])
-    other["questions"][0]["id"] = "another"
-    results.save(_result(0, [1, 1], [0, 0]), tmp_path / "a.json")
-    results.save(other, tmp_path / "b.json")
-    with pytest.raises(InputError, match="same questions"):
-        gather([tmp_path / "a.json", tmp_path / "b.json"])

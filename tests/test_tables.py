@@ -43,7 +43,7 @@ def files(tmp_path):
 
 
 def test_one_line_per_file_by_hand(files):
-    one, two = tables.table(files)
+    one, two = tables.result_rows(files)
     assert (one["method"], one["rows"], one["scale"], one["n"]) == ("m3", 64, 1, 4)
     assert (one["right"], one["wrong"], one["wrong_bank"]) == (0.75, 0.25, "twin")
     # gains 1 0 | 1 0: mean .5; both conversations alike, so no spread, and two ways of four reach it
@@ -86,14 +86,14 @@ def test_real_results_in_a_table(tiny, conversations, tmp_path):
     for name, model in (("m3", make(tiny, "m3")), ("m0", MemoryModel(tiny, "m0"))):
         found = evaluate(model, conversations, quick, progress=False)
         results.save(found, tmp_path / f"{name}.json")
-    m3, m0 = tables.table([tmp_path / "m3.json", tmp_path / "m0.json"])
+    m3, m0 = tables.result_rows([tmp_path / "m3.json", tmp_path / "m0.json"])
     summary = results.load(tmp_path / "m3.json")["summary"]
     assert m3["right"] == summary["conditions"]["right"]["em"]["mean"]
     assert m3["memory"]["p"] == summary["memory"]["right-twin, all"]["p"]
     assert m3["bits"] == summary["conditions"]["right"]["bits_gained"]["mean"]
     assert m0["method"] == "none"
     assert (m0["right"], m0["wrong"], m0["memory"], m0["bits"]) == (None,) * 4
-    assert len(tables.printed_table([m3, m0])) == 2
+    assert len(tables.result_texts([m3, m0])) == 2
     with pytest.raises(InputError, match="condition right"):
         tables.compare(tmp_path / "m3.json", tmp_path / "m0.json")
 
@@ -131,7 +131,7 @@ def test_other_files_are_refused_in_one_sentence(content, tmp_path, capsys):
 def test_on_the_command_line(files, capsys):
     code, out, _ = lmem(capsys, "table", *files, "--json")
     assert code == 0
-    assert json.loads(out)["results"] == tables.table(files)
+    assert json.loads(out)["results"] == tables.result_rows(files)
     code, out, _ = lmem(capsys, "table", *files)
     assert code == 0
     assert "75.0" in out
@@ -170,7 +170,7 @@ def test_a_constant_is_trained_and_asked_on_the_command_line(tmp_path, tiny_fold
     assert code == 0
     assert len(out.splitlines()) < 40  # a summary, not all of it
     assert "memory score, EM: right - other" in out or "memory score, EM: right - twin" in out
-    assert len(tables.table([tmp_path / "result.json"])) == 1
+    assert len(tables.result_rows([tmp_path / "result.json"])) == 1
     for wrong in ("adapter", "nowhere"):
         code, _, err = lmem(capsys, *evaluate, "--constant", tmp_path / wrong)
         assert code == 2

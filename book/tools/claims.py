@@ -4,26 +4,12 @@ python book/tools/claims.py write    make book/claims.md out of book/claims.yml
 python book/tools/claims.py check    say whether the page is what the ledger and the files say
 
 A claim has a place, our words, a verdict, where the evidence comes from, a reason with {numbers} in it, and the evidence itself.
-A number says where it is read:
-    {file: tinyworld/recent, at: summary/n}     a result file, and the way to the value in it
-    {cell: m6-1x, at: bits}                     a cell of the sweep, over its seeds (`result_files`)
-    {paper: RECALL/10/m3/0}                     what the paper prints (`lmem.experiments.paper`)
-    {count: m2/1/trainable}                     method, scale and column of `lmem methods --shape flan-t5-xl`
-    {default: "lmem.memory.write.base:Write/gamma"}    a default of the package
-    {setting: lr}                               the paper's settings (`TrainConfig.paper`)
-    {calc: "1 - a / b"}                         arithmetic on the numbers before it
-and with `as` how it is shown: percent, bits, count, or else plain. `stands_if` is what must hold of the numbers for the verdict
-to stand: when a new result breaks it, the build fails and a person decides anew.
+Numbers and conditions are described in `page_numbers`.
 """
 
 import ast
-import importlib
-import inspect
-import math
 import sys
-from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import yaml
 
@@ -31,15 +17,9 @@ ROOT = Path(__file__).parents[2]
 LEDGER, PAGE = ROOT / "book" / "claims.yml", ROOT / "book" / "claims.md"
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 
-import result_files  # noqa: E402
+from page_numbers import NumberError, check_condition, fill, read_numbers, write_or_check  # noqa: E402
 
-from lmem.errors import DataError  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
-from lmem.evaluation.tables import bits, percent  # noqa: E402
-from lmem.experiments import paper  # noqa: E402
-from lmem.memory import methods  # noqa: E402
-from lmem.metrics import forgetting, statistics  # noqa: E402
-from lmem.training.train import TrainConfig  # noqa: E402
 
 VERDICTS = {
     "holds": "we found the same, or it follows from the equations",
@@ -73,137 +53,6 @@ they show what such a score can hide, not what Flan-T5-XL would have scored. Whe
 ```"""
 
 
-class ClaimError(DataError):
-    """A claim that lacks something: which one, and what."""
-
-
-# ---- numbers -----------------------------------------------------------------------------------------
-
-
-@cache
-def cells():
-    return result_files.load(ROOT / "results")["cells"]
-
-
-@cache
-def counts(scale):
-    """{method: its row of `lmem methods`} for a Flan-T5-XL."""
-    return {
-        row["method"]: row for row in methods.table(methods.shape("flan-t5-xl"), scale=int(scale))
-    }
-
-
-def follow(value, way):
-    """The value at the end of a way such as "summary/memory/right-twin, all/mean"; whole numbers are keys or places.
-
-    A step "[name=recent,rows=64]" takes the one row of a list that has these values.
-    """
-    for step in str(way).split("/") if way else ():
-        if step.startswith("["):
-            wanted = dict(pair.split("=") for pair in step[1:-1].split(","))
-            [value] = [row for row in value if all(str(row[k]) == v for k, v in wanted.items())]
-        elif isinstance(value, list | tuple):
-            value = value[int(step)]
-        else:
-            value = value[int(step) if step not in value and step.lstrip("-").isdigit() else step]
-    return value
-
-
-def read(number, known):
-    """The value that a number's description names.
-
-    known   {name: value} of the numbers before it, for `calc`
-    raises  KeyError, IndexError, ... as the places it reads from do; `numbers_of` says of which claim
-    """
-    kinds = {"file", "cell", "paper", "count", "default", "setting", "calc"} & set(number)
-    if len(kinds) != 1:
-        raise ClaimError(f"expected one source for a number, found {sorted(kinds) or 'none'}")
-    [kind] = kinds
-    source = number[kind]
-    if kind == "file":
-        return follow(results.load(str(source)), number["at"])
-    if kind == "cell":
-        return follow(cells()[source], number["at"])
-    if kind == "paper":
-        name, _, way = str(source).partition("/")
-        return follow(getattr(paper, name), way)
-    if kind == "count":
-        method, scale, column = source.split("/")
-        return counts(scale)[methods.find(method).name][column]
-    if kind == "default":
-        place, _, name = source.partition("/")
-        module, _, owner = place.partition(":")
-        return (
-            inspect.signature(getattr(importlib.import_module(module), owner))
-            .parameters[name]
-            .default
-        )
-    if kind == "setting":
-        return getattr(TrainConfig.paper(), source)
-    return calculate(source, known)
-
-
-def calculate(expression, known):
-    """An expression over known numbers; a mean with its interval has .mean, .low, .high, .mdd."""
-    given = {
-        name: SimpleNamespace(**value) if isinstance(value, dict) and "low" in value else value
-        for name, value in known.items()
-    }
-    tools = {
-        "abs": abs, "exp": math.exp, "float": float, "len": len, "max": max, "min": min, "range": range, "round": round, "statistics": statistics,
-        "forgetting": forgetting, "set": set, "sorted": sorted, "sum": sum, "tuple": tuple,
-        "zip": zip,
-    }  # fmt: skip
-    code = compile(ast.parse(expression, mode="eval"), "<claims.yml>", "eval")
-    return eval(code, {"__builtins__": {}, **tools, **given})
-
-
-def shown(value, form="plain"):
-    """A number as the page shows it."""
-    if isinstance(value, tuple) and len(value) == 2:
-        return f"[{shown(value[0], form)}, {shown(value[1], form)}]"
-    if form == "percent":
-        return percent(value)
-    if form == "bits":
-        return bits(value)
-    if form == "count":
-        return f"{value:,.0f}"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and 0 < abs(value) < 0.01:
-        digits, _, power = f"{value:.1e}".partition("e")
-        return f"{digits} x 10^{int(power)}"
-    return f"{round(value, 2):g}"
-
-
-class Shown:
-    """A number in a text."""
-
-    def __init__(self, value, form):
-        self.value, self.form = value, form
-
-    def __format__(self, _):
-        return shown(self.value, self.form)
-
-
-def numbers_of(claim):
-    """{name: value} of all numbers of a claim; raises ClaimError for one that cannot be read."""
-    known = {}
-    for name, number in (claim.get("numbers") or {}).items():
-        try:
-            known[name] = read(number, known)
-        except Exception as error:
-            raise ClaimError(
-                f"expected a number under {name!r} of claim {claim['id']}, cannot read it: {type(error).__name__}: {error}"
-            ) from error
-        if known[name] is None:
-            raise ClaimError(f"expected a number under {name!r} of claim {claim['id']}, it is None")
-    return known
-
-
-# ---- evidence ----------------------------------------------------------------------------------------
-
-
 def exists(evidence, root=ROOT):
     """Is there such a result, notebook, test, file, or arithmetic?"""
     place, _, test = str(evidence).partition("::")
@@ -216,39 +65,34 @@ def exists(evidence, root=ROOT):
         results.load(str(path))  # raises if it is none
     if not test:
         return not place.startswith("tests/")  # of a test file, which one
-    functions = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return any(isinstance(one, ast.FunctionDef) and one.name == test for one in functions)
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return any(isinstance(node, ast.FunctionDef) and node.name == test for node in nodes)
 
 
 def check(claim, root=ROOT):
-    """The claim's numbers, if nothing is missing; raises ClaimError."""
+    """The claim's numbers, if nothing is missing; raises NumberError."""
     name = claim.get("id", "without an id")
     for field in NEEDED:
         if not claim.get(field):
-            raise ClaimError(f"expected a {field} of claim {name}, it has none")
-    if claim["verdict"] not in VERDICTS:
-        raise ClaimError(
-            f"expected a verdict out of {', '.join(VERDICTS)} for claim {name}, not {claim['verdict']!r}"
-        )
-    if claim["scope"] not in SCOPES:
-        raise ClaimError(f"expected a scope out of {', '.join(SCOPES)} for claim {name}")
-    for one in claim["evidence"]:
-        if not exists(one, root):
-            raise ClaimError(f"expected the evidence of claim {name} to exist, {one} does not")
-    found = numbers_of(claim)
-    if "arithmetic" in claim["evidence"] and not found:
-        raise ClaimError(f"expected numbers for the arithmetic of claim {name}")
-    if claim["scope"] == "nano" and not any(has_interval(v) for v in found.values()):
-        said = claim.get("interval")
-        if not said:
-            raise ClaimError(f"expected an interval for claim {name}, or why there is none")
-    if found and not claim.get("stands_if"):
-        raise ClaimError(f"expected what the verdict of claim {name} stands on: stands_if")
-    if claim.get("stands_if") and not calculate(claim["stands_if"], found):
-        raise ClaimError(
-            f"the verdict of claim {name} no longer stands on its numbers: not {claim['stands_if']}"
-        )
-    return found
+            raise NumberError(f"expected a {field} of claim {name}, it has none")
+    for field, allowed in (("verdict", VERDICTS), ("scope", SCOPES)):
+        if claim[field] not in allowed:
+            raise NumberError(
+                f"expected a {field} out of {', '.join(allowed)} for claim {name}, not {claim[field]!r}"
+            )
+    for evidence in claim["evidence"]:
+        if not exists(evidence, root):
+            raise NumberError(
+                f"expected the evidence of claim {name} to exist, {evidence} does not"
+            )
+    known = read_numbers(claim)
+    if "arithmetic" in claim["evidence"] and not known:
+        raise NumberError(f"expected numbers for the arithmetic of claim {name}")
+    has_reason = claim["scope"] != "nano" or claim.get("interval")
+    if not has_reason and not any(map(has_interval, known.values())):
+        raise NumberError(f"expected an interval for claim {name}, or why there is none")
+    check_condition(claim, known)
+    return known
 
 
 def has_interval(value):
@@ -259,11 +103,11 @@ def has_interval(value):
 
 
 def load(path=LEDGER):
-    """The claims as the ledger's file has them; raises ClaimError if two have the same id."""
+    """The claims as the ledger's file has them; raises NumberError if two have the same id."""
     claims = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["claims"]
     ids = [claim.get("id") for claim in claims]
     if len(set(ids)) != len(ids):
-        raise ClaimError(f"expected an id of its own for each claim, found {ids}")
+        raise NumberError(f"expected an id of its own for each claim, found {ids}")
     return claims
 
 
@@ -281,19 +125,8 @@ def named(evidence):
 
 def entry(claim):
     """One claim on the page."""
-    found = check(claim)
-    forms = {name: one.get("as", "plain") for name, one in (claim.get("numbers") or {}).items()}
-    try:
-        said, because = (
-            " ".join(text.split()).format_map(
-                {name: Shown(value, forms[name]) for name, value in found.items()}
-            )
-            for text in (claim["claim"], claim["because"])
-        )
-    except (KeyError, TypeError) as error:
-        raise ClaimError(
-            f"expected a text of claim {claim['id']} with numbers that can be shown: {error}"
-        ) from error
+    known = check(claim)
+    said, because = (fill(claim, field, known) for field in ("claim", "because"))
     evidence = ", ".join(map(named, claim["evidence"]))
     interval = f" Interval: {claim['interval']}" if claim.get("interval") else ""
     return "\n".join(
@@ -327,21 +160,8 @@ def page(claims):
     return "\n\n".join(parts) + "\n"
 
 
-def main(verb=None, *_):
-    try:
-        made = page(load())
-    except ClaimError as error:
-        print(error)
-        return 1
-    if verb == "write":
-        PAGE.write_text(made, encoding="utf-8")
-        return 0
-    if verb == "check":
-        same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made
-        print("book/claims.md is what the ledger says" if same else "make it anew: claims.py write")
-        return 0 if same else 1
-    print(__doc__)
-    return 2
+def main(verb=""):
+    return write_or_check(verb, lambda _: page(load()), PAGE, __doc__)
 
 
 if __name__ == "__main__":

@@ -1,94 +1,49 @@
-"""The result files as the page of results reads them: which there are, which cell of a sweep is what, and two cells compared."""
-
-import re
-
-import numpy as np
+"""The result files as the page of results reads them: which there are, which cell of a sweep is what, and cells compared."""
 
 from lmem.errors import InputError
 from lmem.evaluation import results
-from lmem.evaluation.summary import difference
-from lmem.experiments.sweep import gather
+from lmem.experiments.aggregate import compare_cells, group_by_seed, load_seeds, summarise_seeds
 
 METHODS = ("m1", "m2", "m3", "m4", "m5", "m6")
-CELL = re.compile(r"(.+)-[\d.e+-]+x(-.+)?-s\d+")
-READINGS = ("with_evidence", "without_evidence", "alike")
 
 
-def load(root):
-    """All result files of a folder; each result says under `path` where it lies.
+def paths(folder):
+    """The result files of a folder, compressed or not."""
+    return sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")])
 
-    returns  dict: `cells`, {name without its seed: see `_cell`}; `recent` and `null_rows`, a result or None; `nano`, `locomo`
-             and `bench`, {name: result}
-    """
-    tinyworld, seeds = _paths(root / "tinyworld"), {}
-    for name in filter(CELL.fullmatch, tinyworld):
-        seeds.setdefault(name.rpartition("-s")[0], []).append(tinyworld[name])
-    cells = sorted((_cell(name, paths) for name, paths in seeds.items()), key=_place)
-    nano, locomo, bench = (
-        {name: _result(path) for name, path in _paths(root / folder).items()}
-        for folder in ("nano", "locomo", "bench")
-    )
+
+def load_results(folder, name="*"):
+    """{name: result} of a folder's files; each result says under `path` where it is."""
     return {
-        "cells": {cell["cell"]: cell for cell in cells},
-        "recent": _result(tinyworld.get("recent")),
-        "null_rows": _result(tinyworld.get("null-rows")),
-        "nano": {name: _reading(result) for name, result in nano.items()},
-        "locomo": {name: one for name, one in locomo.items() if "summary" in one},
-        "bench": bench,
+        results.stem(path): results.load(path) | {"path": f"results/{folder.name}/{path.name}"}
+        for path in paths(folder)
+        if name in ("*", results.stem(path))
     }
 
 
-def _paths(folder):
-    """{name: path} of its result files, compressed or not."""
-    found = sorted([*folder.glob("*.json"), *folder.glob("*.json.gz")])
-    return {path.name.removesuffix(".gz").removesuffix(".json"): path for path in found}
+def load_cells(folder):
+    """{name without its seed: cell} of the sweep's files in a folder; see `_cell`."""
+    groups = group_by_seed(paths(folder))
+    return {group.name: _cell(group, load_seeds(files)) for group, files in groups.items()}
 
 
-def _result(path):
-    return path and results.load(path) | {"path": f"results/{path.parent.name}/{path.name}"}
+def _cell(group, seeds):
+    """What `lmem.experiments.aggregate.gather` says of a cell, and what the page needs besides.
 
-
-def _place(cell):
-    """By method, by which options, by their values, by scale."""
-    given = sorted(options(cell).items())
-    return cell["label"], [k for k, _ in given], [str(v) for _, v in given], cell["scale"]
-
-
-def _reading(result):
-    """What a backbone reads, as {mean, low, high}, whether the file is of that alone or of a trial's making."""
-    found = result.get("reading", result)
-    return result | {kind: found[kind] | {"mean": found[kind]["em"]} for kind in READINGS}
-
-
-def _cell(name, paths):
-    """A line of `lmem.experiments.sweep.gather`, and what the files say besides.
-
-    adds    label, "m3"; backbone, data, conversations, steps, settings of the sweep; asked, the questions; gains, {seed: {measure:
-            right minus wrong by question}}; empty, the share of empty answers with the right bank; baseline, the bare
-            backbone's exact match
-    raises  InputError if the seeds were not run with the same settings
+    Adds `label`, such as m3; backbone, data, conversations, steps, settings of the sweep; `results`, {seed: result}; `baseline`, the
+    bare backbone's exact match. Raises InputError if the seeds were not run with the same settings.
     """
-    [line], found = gather(paths), [results.load(path) for path in paths]
-    first, wrong = found[0], line["wrong_bank"]
-    if any(one[key] != first[key] for one in found for key in ("backbone", "data", "sweep")):
-        raise InputError(f"expected all seeds of {name} to be run with the same settings")
-    asked = [[row for row in one["questions"] if row["answerable"]] for one in found]
-
-    def gains(rows):
-        return {m: np.array([r["right"][m] - r[wrong][m] for r in rows]) for m in ("em", "bits")}
-
-    seeds = [one["provenance"]["seed"] for one in found]
-    empty = [one["summary"]["conditions"]["right"]["empty"] for one in found] if wrong else None
-    return line | {
-        "label": name.split("-")[0],
+    first = next(iter(seeds.values()))
+    if any(r[key] != first[key] for r in seeds.values() for key in ("backbone", "data", "sweep")):
+        raise InputError(f"expected all seeds of {group.name} to be run with the same settings")
+    return summarise_seeds(group.name, seeds) | {
+        "label": group.method,
         "backbone": first["backbone"],
         "data": first["data"],
         "conversations": first["summary"]["conversations"],
         "steps": first["training"].get("steps"),
         "settings": first["sweep"],
-        "asked": asked[0],
-        "gains": {s: gains(rows) for s, rows in zip(seeds, asked, strict=True)} if wrong else {},
-        "empty": float(np.mean(empty)) if wrong else None,
+        "results": seeds,
         "baseline": first["summary"]["conditions"]["baseline"]["em"]["mean"],
     }
 
@@ -137,15 +92,9 @@ def base_of(cell, cells):
     return base if same else None
 
 
-def contrast(cell, base, measure):
-    """The memory score of a cell minus its base's, question by question, over the seeds that both have; None without any.
-
-    raises  InputError if the two were not asked the same questions
-    """
-    seeds = sorted(set(cell["gains"]) & set(base["gains"])) if base else []
-    if not seeds:
+def change(cell, cells):
+    """A cell minus its base, over the seeds that both have (`compare_cells`); None without a base or a common seed."""
+    base = base_of(cell, cells)
+    if base is None or not set(cell["results"]) & set(base["results"]):
         return None
-    if [row["id"] for row in cell["asked"]] != [row["id"] for row in base["asked"]]:
-        raise InputError(f"expected the same questions in {cell['cell']} and {base['cell']}")
-    mean, other = (np.mean([c["gains"][s][measure] for s in seeds], 0) for c in (cell, base))
-    return difference(cell["asked"], mean - other, two_sided=True)
+    return compare_cells(base["results"], cell["results"])

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from lmem.cli.options import Adapter, BackboneName, DataName, Json, Out, Seed, integers, opt
-from lmem.cli.printing import dump, flat, show
+from lmem.cli.printing import dump, flat, listing, show
 from lmem.errors import InputError
 
 verbs = typer.Typer(
@@ -267,9 +265,4 @@ def report(result: dict[str, Any], out: Path | None, as_json: bool, verb: str) -
         result.pop(name, None)
     show(result, as_json, f"lmem bench {verb}")
     for name, rows in tables.items():
-        columns = list(dict.fromkeys(name for row in rows for name, _ in flat(row)))
-        table = Table(*columns, title=name)
-        for row in rows:
-            texts = dict(flat(row))
-            table.add_row(*(texts.get(column, "") for column in columns))
-        Console(markup=False).print(table)
+        listing([dict(flat(row)) for row in rows], name)

@@ -35,7 +35,7 @@ def demo(
     """A short run of everything: train `recent` on tinyworld, evaluate it, write adapter and result file."""
     from lmem.experiments import runner
 
-    report = runner.demo(out, steps)
+    report = runner.run_demo(out, steps)
     if as_json:
         return dump(report)
     brief(report.pop("summary"), "lmem demo")

@@ -62,9 +62,9 @@ def evaluate(
     config = EvalConfig(seed=seed, knowledge=knowledge, **given(budget=budget))
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
-    control = runner.trained_constant(constant, model.backbone) if constant else None
+    control = runner.load_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
-    result = measure(model, tests, config, controls, control)
+    result: dict[str, Any] = {**measure(model, tests, config, controls, control)}
     result |= {"data": splits.label(data, turns), **reading.vocabulary(model.backbone, tests)}
     training = Path(adapter or "") / "training.json"
     if adapter and training.is_file():
@@ -94,15 +94,14 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Methods x scales x options x seeds: train and evaluate each, one result file each."""
-    from lmem.experiments import sweep as sweeping
-    from lmem.experiments.sweep import SweepConfig
+    from lmem.experiments.sweep import SweepConfig, make_cells, run_sweep
 
     def variants(texts: list[str] | None) -> list[dict[str, Any]]:
         return [pairs(text.split(",")) for text in texts or ()] or [{}]
 
     names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
     grid = (decimals(scales), integers(seeds), variants(write), variants(read))
-    report = sweeping.sweep(sweeping.cells(names, *grid), out, config, jobs)
+    report = run_sweep(make_cells(names, *grid), out, config, jobs)
     show(report, as_json, "lmem sweep")
     if report["failed"]:
         raise typer.Exit(1)
@@ -118,11 +117,11 @@ def ladder(
     as_json: Json = False,
 ) -> None:
     """From the paper's methods to a memory that remembers, step by step (chapter 14)."""
-    from lmem.experiments.ablation import LadderConfig, climb
+    from lmem.experiments.ablation import AblationConfig, run_ablation
 
-    config = LadderConfig.from_dict(pairs(setting))
+    config = AblationConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in rungs.split(",") if name)
-    report = climb(out, decimals(scales), integers(seeds), chosen, config)
+    report = run_ablation(out, decimals(scales), integers(seeds), chosen, config)
     show(report, as_json, "lmem ladder")
 
 
@@ -202,11 +201,11 @@ def table(
     """One line per result file: exact match, memory score with its interval, smallest detectable difference, bits."""
     from lmem.evaluation import tables
 
-    lines = tables.table(files)
+    rows = tables.result_rows(files)
     if as_json:
-        return dump({"results": lines})
+        return dump({"results": rows})
     units = "exact match, percent; MDD, smallest detectable difference; bits over no bank"
-    listing(tables.printed_table(lines), units)
+    listing(tables.result_texts(rows), units)
 
 
 @verbs.command()
@@ -214,7 +213,9 @@ def compare(first: Result, second: Result, as_json: Json = False) -> None:
     """The first result minus the second, on the same questions: the interval, and the p of a permutation test."""
     from lmem.evaluation import tables
 
-    found = tables.compare(first, second)
+    comparison = tables.compare(first, second)
     if as_json:
-        return dump(found)
-    listing(tables.printed_comparison(found), f"{found['n']} questions, percent; bits in bits")
+        return dump(comparison)
+    listing(
+        tables.comparison_texts(comparison), f"{comparison['n']} questions, percent; bits in bits"
+    )

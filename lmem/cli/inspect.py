@@ -3,11 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from lmem.cli.options import BackboneName, Json, Out, OutFile, Seed, opt
-from lmem.cli.printing import dump, show
+from lmem.cli.printing import dump, listing, show
 
 verbs = typer.Typer()
 
@@ -70,14 +68,17 @@ def methods(
     rows = known.table(model, scale, known.grid() if grid else known.METHODS)
     if as_json:
         return dump({"methods": rows})
-    table = Table(title=f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
-    for column in ("method", "also", "site", "trainable", "bank"):
-        numeric = column in ("trainable", "bank")
-        table.add_column(column, no_wrap=True, justify="right" if numeric else "left")
-    for row in rows:
-        also, site = (row["aliases"] or ["-"])[0], row["site"] or "-"
-        table.add_row(row["method"], also, site, f"{row['trainable']:,}", f"{row['bank']:,}")
-    Console().print(table)
+    shown = [
+        {
+            "method": row["method"],
+            "also": (row["aliases"] or ["-"])[0],
+            "site": row["site"] or "-",
+            "trainable": f"{row['trainable']:,}",
+            "bank": f"{row['bank']:,}",
+        }
+        for row in rows
+    ]
+    listing(shown, f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
 
 
 @verbs.command()

@@ -1,59 +1,45 @@
 """How results are printed: as JSON, as names and values, as rows under a header."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
 
 
-def show(result, as_json, title):
-    """A result as JSON, or as a table of its plain values (nested names joined by dots)."""
-    if as_json:
-        return dump(result)
-    table = Table(title=title, show_header=False)
-    for name, value in flat(result):
-        table.add_row(name, value)
-    Console(markup=False).print(table)
-
-
-def dump(result):
-    """A result as JSON."""
+def dump(result: Any) -> None:
+    """Print a result as JSON."""
     typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
 
 
-def listing(rows, title):
-    """Rows of texts by column, {column: text}, as a table with a header."""
-    table = Table(title=title, box=SIMPLE, collapse_padding=True, pad_edge=False)
-    for i, column in enumerate(rows[0]):
-        name = column in ("result", "method")  # long names may break, numbers do not
-        table.add_column(
-            column,
-            overflow="fold",
-            no_wrap=not name,
-            min_width=8 if name else None,
-            justify="left" if name or not i else "right",
-        )
-    for row in rows:
-        table.add_row(*row.values())
-    console = Console(markup=False)
-    if not console.is_terminal:  # a file has no edge
-        console.width = 140
-    console.print(table)
+def listing(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print rows, {column: value}, as a table with a header."""
+    from lmem.evaluation import tables
+
+    typer.echo(f"{title}\n\n{tables.render(rows)}\n")
 
 
-def brief(summary, title):
-    """A summary of `lmem.evaluation.evaluate`: a line for each condition, then the headline figures."""
+def show(result: Mapping[str, Any], as_json: bool, title: str | None) -> None:
+    """Print a result as JSON, or its plain values as names and values (nested names joined by dots)."""
+    if as_json:
+        return dump(result)
+    values = dict(flat(result))
+    width = max(map(len, values), default=0)
+    lines = [f"{name:{width}}  {value}".rstrip() for name, value in values.items()]
+    typer.echo("\n".join([title, "", *lines, ""] if title else [*lines, ""]))
+
+
+def brief(summary: Mapping[str, Any], title: str) -> None:
+    """Print a summary of an evaluation: a row for each condition, then the other figures."""
     from lmem.evaluation import tables
 
     if summary["n"]:
-        listing(tables.printed_conditions(summary), f"{title}: percent; bits over no bank")
-    show(tables.printed_figures(summary), False, None)
+        listing(tables.condition_texts(summary), f"{title}: percent; bits over no bank")
+    show(tables.figure_texts(summary), False, None)
 
 
-def flat(value, name=""):
-    """(dotted name, text) for every leaf; a mean with its interval is one leaf, a median with its ends too."""
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (dotted name, text) for every leaf; a mean with its interval is one leaf, a median with its range too."""
     if isinstance(value, dict) and {"mean", "low", "high"} <= set(value):
         n = f", n = {value['n']}" if "n" in value else ""
         ends = [value["low"], value["high"]]

@@ -1,20 +1,29 @@
-"""Evaluation: write the whole conversation, then ask; and ask again of banks that cannot know (chapters 11 and 12).
+"""Evaluation: write the whole conversation, then ask; and ask again with banks that cannot know (chapters 11 and 12).
 
-Every question is asked under every condition of `lmem.evaluation.conditions`, so that conditions are compared question by question. The
-likelihood of the right answer is measured beside the answer: it needs no decoding, and tells broken decoding from forgetting.
+Every question is asked under every condition of `lmem.evaluation.conditions`, so that conditions are compared question by
+question. The likelihood of the right answer is measured in addition to the answer. It needs no decoding, so it
+distinguishes broken decoding from forgetting.
 """
 
 import math
 import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from lmem.backbone.backbone import Backbone
+from lmem.data.conversation import Conversation, Question
 from lmem.errors import InputError
-from lmem.evaluation.conditions import Battery, allowed
+from lmem.evaluation.conditions import Battery, allowed_conditions
 from lmem.evaluation.summary import summarise
 from lmem.evaluation.text_baselines import CHOICES
+from lmem.memory.bank import Bank
+from lmem.memory.model import MemoryModel
 from lmem.metrics import answer_scores, forgetting
 from lmem.utils import provenance
 from lmem.utils.digest import digest
@@ -24,12 +33,16 @@ from lmem.utils.settings import AtLeast1, Settings, settings
 
 @settings
 class EvalConfig(Settings):
-    """Write the whole conversation, then ask (paper, section 4.2; chapter 11).
+    """How questions are asked (paper, section 4.2; chapter 11).
 
-    dates, captions  of the turns as they are written
-    budget           tokens of the encoder's input where turns stand in it as text, the question included
-    knowledge        ask at the end of every session too: the knowledge curve
-    seed             of the shuffled turns and the noise
+    Attributes:
+        batch: Questions that are answered together.
+        max_new_tokens: Tokens of an answer at most.
+        dates: Write the turns with their dates.
+        captions: Write the turns with the captions of their images.
+        budget: Tokens of the encoder's input when turns are in it as text, including the question.
+        knowledge: Ask at the end of every session too, for the knowledge curve.
+        seed: Seed of the shuffled turns and of the noise.
     """
 
     batch: AtLeast1 = 64
@@ -45,57 +58,112 @@ class EvalConfig(Settings):
             raise InputError(f"budget must be at most 384, the longest source, not {self.budget}")
 
 
-def evaluate(model, conversations, config=None, controls=None, constant=None, progress=True):
+class EvaluationResult(TypedDict):
+    """What `evaluate` returns. It has no question, right answer or turn in it.
+
+    Attributes:
+        method: Name of the method, such as "attention+extension".
+        rows: Rows of the bank.
+        scale: Size of the bank; 1 is 64 rows.
+        options: {"write", "read"}: options over the method's own.
+        backbone: Name of the backbone.
+        adapter: {"seed", "digest"} of the adapter's weights.
+        settings: What differs from the defaults of EvalConfig.
+        summary: See `lmem.evaluation.summary.summarise`.
+        questions: One dict per question: id, conversation, lag, kind, category, held_out, answerable, in_bank, and for each
+            condition its answer and scores (answer, f1, em, bits, locomo).
+        provenance: Versions, machine, seed and seconds.
+    """
+
+    method: str
+    rows: int
+    scale: float
+    options: dict[str, Any]
+    backbone: str
+    adapter: dict[str, Any]
+    settings: dict[str, Any]
+    summary: dict[str, Any]
+    questions: list[dict[str, Any]]
+    provenance: dict[str, Any]
+
+
+def evaluate(
+    model: MemoryModel,
+    conversations: Sequence[Conversation],
+    config: EvalConfig | None = None,
+    controls: str | Iterable[str] | None = None,
+    constant: MemoryModel | None = None,
+    progress: bool = True,
+) -> EvaluationResult:
     """Ask every question under every condition.
 
-    conversations  list of Conversation, at least 2 for the condition "other"
-    controls       "light" (default), "all" that can be had here, or names out of `lmem.evaluation.conditions.CONTROLS`
-    constant       a model trained with TrainConfig(constant=True), for the condition of that name
-    returns        dict: method, rows, scale, options, backbone; `adapter`, its seed and the digest of its weights; `questions`,
-                   one row each (id, conversation, lag, kind, category, held_out, answerable, in_bank, and for each condition
-                   what `_scored` gives); `summary` (see `lmem.evaluation.summary`); `provenance`. No question, right answer or turn is in it
-    raises         InputError for an unknown condition or one that these conversations do not allow, for a constant of
-                   another method, size or backbone, and without questions
+    Args:
+        model: The memory.
+        conversations: At least 2 for the condition "other".
+        config: How questions are asked.
+        controls: "light" (default), "all" that are possible here, or names out of `lmem.evaluation.conditions.CONTROLS`.
+        constant: A model trained with TrainConfig(constant=True), for the condition of that name.
+        progress: Show progress bars.
+
+    Returns:
+        Answers and scores of each question, their summary, and where they come from.
+
+    Raises:
+        InputError: There are no questions, a condition is unknown or impossible with these conversations, or the constant is
+            of another method, size or backbone.
     """
     config = config or EvalConfig()
     if not any(c.questions for c in conversations):
         raise InputError(
-            f"expected questions to evaluate on, {len(conversations)} conversations hold none"
+            f"expected questions to evaluate on, {len(conversations)} conversations have none"
         )
-    controls = allowed(model, conversations, controls, constant)
-    seconds, begun = {}, time.perf_counter()
-    battery = Battery(model, conversations, controls, config, constant, progress)
-    seconds["write"] = time.perf_counter() - begun
-    asked, right = battery.asked, battery.banks.get("right")
-    twins = {q.id: q.answer for c in conversations if c.twin for q in c.twin.questions}
-    rows = [_row(conversations[i], q, right and right.pick(i)) for i, q in asked]
-    for condition in controls:
-        begun = time.perf_counter()
+    conditions = allowed_conditions(model, conversations, controls, constant)
+    seconds, start = {}, time.perf_counter()
+    battery = Battery(model, conversations, conditions, config, constant, progress)
+    seconds["write"] = time.perf_counter() - start
+    right_bank = battery.banks.get("right")
+    twin_answers = {q.id: q.answer for c in conversations if c.twin for q in c.twin.questions}
+    rows = [
+        _question_row(conversations[i], q, None if right_bank is None else right_bank.pick(i))
+        for i, q in battery.items
+    ]
+    for condition in conditions:
+        start = time.perf_counter()
         sources = battery.sources(condition)
-        order = sorted(range(len(asked)), key=lambda k: len(sources[k][0]))
+        order: Sequence[int] = sorted(range(len(sources)), key=lambda k: len(sources[k][0]))
         if condition == "deleted":
-            order = range(len(asked))  # banks of one conversation are written together
-        answers = ask(
-            model.backbone, [text for text, _ in sources], order, partial(battery.attached, condition),
-            config, f"asking: {condition}", progress, golds=[q.answer for _, q in asked],
-            latents=None if condition in CHOICES else battery.questions,
-        )  # fmt: skip
-        for row, (_, question), (_, turns), found in zip(
-            rows, asked, sources, answers, strict=True
+            order = range(len(sources))  # banks of one conversation are written together
+        answers = answer_questions(
+            model.backbone,
+            [text for text, _ in sources],
+            order,
+            partial(battery.attached, condition),
+            config,
+            golds=[q.answer for _, q in battery.items],
+            latents=None if condition in CHOICES else battery.question_latents,
+            title=f"asking: {condition}",
+            progress=progress,
+        )
+        for row, (_, question), (_, turns), (answer, bits) in zip(
+            rows, battery.items, sources, answers, strict=True
         ):
-            row[condition] = _scored(question, *found)
+            row[condition] = _answer_scores(question, answer, bits)
             if condition == "twin":
-                row[condition] |= _follows(found[0], twins.get(question.id))
+                twin_answer = twin_answers.get(question.id)
+                row[condition]["follows"] = _is_right(answer, twin_answer)
             if turns is not None:
-                row[condition] |= {"turns": len(turns), "in_text": _within(question, turns)}
-        seconds[condition] = time.perf_counter() - begun
-    summary = summarise(rows, controls)
+                row[condition] |= {
+                    "turns": len(turns),
+                    "in_text": _evidence_within(question, turns),
+                }
+        seconds[condition] = time.perf_counter() - start
+    summary = summarise(rows, conditions)
     if config.knowledge:
-        begun = time.perf_counter()
-        summary["knowledge"], wider = _knowledge(battery, progress)
-        if wider:
-            summary["with_category_5"]["knowledge"] = wider
-        seconds["knowledge"] = time.perf_counter() - begun
+        start = time.perf_counter()
+        summary["knowledge"], with_category_5 = _knowledge(battery, progress)
+        if with_category_5:
+            summary["with_category_5"]["knowledge"] = with_category_5
+        seconds["knowledge"] = time.perf_counter() - start
     return {
         "method": model.method.name,
         "rows": model.rows,
@@ -110,7 +178,9 @@ def evaluate(model, conversations, config=None, controls=None, constant=None, pr
     }
 
 
-def _row(conversation, question, bank):
+def _question_row(
+    conversation: Conversation, question: Question, bank: Bank | None
+) -> dict[str, Any]:
     return {
         "id": question.id,
         "conversation": conversation.id,
@@ -123,129 +193,162 @@ def _row(conversation, question, bank):
     }
 
 
-def in_bank(bank, question):
-    """True if every evidence turn still has rows in the bank, and not only a part of them (None without evidence).
+def in_bank(bank: Bank, question: Question) -> bool | None:
+    """Say whether every evidence turn still has all of its rows in the bank.
 
-    A full bank's oldest turn may have lost rows already, so it does not count; where every turn changes every row, none is kept.
+    A full bank's oldest turn may have lost rows already, so it does not count. Where every turn changes every
+    row, no turn is kept.
+
+    Returns:
+        True or False; None without evidence.
     """
     written = bank.state.written[0].tolist()
     oldest = min((turn for turn in written if turn >= 0), default=None)
-    whole = -1 in written  # rows are still free, so nothing was pushed out
-    return _within(question, {turn for turn in written if turn >= 0 and (whole or turn != oldest)})
+    has_free_rows = -1 in written  # then nothing was pushed out
+    kept = {turn for turn in written if turn >= 0 and (has_free_rows or turn != oldest)}
+    return _evidence_within(question, kept)
 
 
-def _within(question, turns):
+def _evidence_within(question: Question, turns: Iterable[int]) -> bool | None:
     return set(question.evidence) <= set(turns) if question.evidence else None
 
 
-def ask(
-    backbone, sources, order, attached, config, title, progress, golds=None, latents=None
-):  # fmt: skip
-    """Answers to all sources, in batches along `order`, and how likely the right ones are.
+def answer_questions(
+    backbone: Backbone,
+    sources: Sequence[str],
+    order: Sequence[int],
+    attached: Callable[[Sequence[int]], AbstractContextManager],
+    config: EvalConfig,
+    *,
+    golds: Sequence[str | None] | None = None,
+    latents: dict[str, Tensor] | None = None,
+    title: str = "",
+    progress: bool = True,
+) -> list[tuple[str, float | None]]:
+    """Answer all sources in batches, and measure how likely the right answers are.
 
-    attached  places -> the context in which the sources at these places are answered
-    golds     right answers, or None where there is none
-    latents   of the sources, if they are known: {text: (N, D)}
-    returns   list of (answer, bits); bits, log2 of the gold answer's likelihood, is None without one
+    Args:
+        backbone: It answers.
+        sources: What the encoder reads.
+        order: Places of the sources in the order in which they are batched.
+        attached: Maps places to the context in which the sources at these places are answered.
+        config: Size of a batch and length of an answer.
+        golds: Right answers, or None where there is none.
+        latents: {text: (N, D)} of the sources, if they are known.
+        title: Of the progress bar.
+        progress: Show it.
+
+    Returns:
+        (answer, bits) for each source; bits, log2 of the right answer's likelihood, is None without one.
     """
-    found = [None] * len(sources)
+    answered: dict[int, tuple[str, float | None]] = {}
     chunks = [order[k : k + config.batch] for k in range(0, len(order), config.batch)]
     for chunk in track(chunks, title, progress):
-        wanted = [golds[k] if golds else None for k in chunk]
+        chunk_golds = [golds[k] if golds else None for k in chunk]
         bits = [None] * len(chunk)
         with attached(chunk):
             inputs = backbone.encoded(backbone.inputs([sources[k] for k in chunk], True, latents))
             answers = backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
-            if any(wanted):
-                found_bits = backbone.bits(
-                    inputs, backbone.labels([gold or "-" for gold in wanted])
-                )
-                bits = [
-                    b if gold else None for b, gold in zip(found_bits.tolist(), wanted, strict=True)
-                ]
-        for k, *one in zip(chunk, answers, bits, strict=True):
-            found[k] = tuple(one)
-    return found
+            if any(chunk_golds):
+                labels = backbone.labels([gold or "-" for gold in chunk_golds])
+                bits = backbone.bits(inputs, labels).tolist()
+        for k, answer, likelihood, gold in zip(chunk, answers, bits, chunk_golds, strict=True):
+            answered[k] = answer, likelihood if gold else None
+    return [answered[k] for k in range(len(sources))]
 
 
-def _scored(question, answer, bits):
-    """Answer and scores of one question: SQuAD's f1 and em, and the answer's likelihood in bits (None if it has no answer to
-    be scored by, as in LoCoMo's category 5), and LoCoMo's own score (None outside its categories)."""
+def _answer_scores(question: Question, answer: str, bits: float | None) -> dict[str, Any]:
+    """Score one answer.
+
+    Returns:
+        answer; SQuAD's f1 and em and the bits of the right answer, None if there is no answer to compare with, as in LoCoMo's
+        category 5; locomo, LoCoMo's own score, None outside its categories.
+    """
     gold, category = question.answer, question.category
-    scored = gold is not None and category != 5
-    official = category == 5 or (scored and category != 0)
-    return {
-        "answer": answer,
-        "f1": round(answer_scores.f1(answer, gold), 4) if scored else None,
-        "em": int(answer_scores.exact_match(answer, gold)) if scored else None,
-        "bits": round(bits, 3) if scored else None,
-        "locomo": round(answer_scores.locomo_official(answer, gold, category), 4)
-        if official
-        else None,
-    }
+    scores: dict[str, Any] = {"answer": answer, "f1": None, "em": None, "bits": None}
+    if gold is not None and category != 5:
+        scores["f1"] = round(answer_scores.f1(answer, gold), 4)
+        scores["em"] = int(answer_scores.exact_match(answer, gold))
+        scores["bits"] = None if bits is None else round(bits, 3)
+    has_official_score = category == 5 or (gold is not None and category != 0)
+    official = answer_scores.locomo_official(answer, gold, category) if has_official_score else None
+    return scores | {"locomo": None if official is None else round(official, 4)}
 
 
-def _follows(answer, gold):
-    """Is it the twin's own answer, read from the wrong bank?"""
-    return {"follows": None if gold is None else int(answer_scores.exact_match(answer, gold))}
+def _is_right(answer: str, gold: str | None) -> int | None:
+    return None if gold is None else int(answer_scores.exact_match(answer, gold))
 
 
-def _knowledge(battery, progress):
-    """The knowledge curve: after each session, the questions whose evidence was said by then (paper, section 4.2).
+def _knowledge(battery: Battery, progress: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Compute the knowledge curve: after each session, the questions whose evidence was given by then.
 
-    returns  {"right": curve, "none": curve} as `score.knowledge_curve` gives them, for the stateless method only "none"; and the
-             same with LoCoMo's category 5 by its own rule, {} where there is none
+    Source: paper, section 4.2.
+
+    Returns:
+        {"right": curve, "none": curve} as of `forgetting.knowledge_curve`, for the stateless method only "none"; and
+        the same with LoCoMo's category 5 by its own rule, {} where there is none.
     """
     model, config, conversations = battery.model, battery.config, battery.conversations
-    asked = [(i, q) for i, q in battery.asked if q.answer is not None or q.category == 5]
-    prompts = [question.prompt for _, question in asked]
+    items = [(i, q) for i, q in battery.items if q.answer is not None or q.category == 5]
+    prompts = [question.prompt for _, question in items]
     ends = [np.cumsum([0, *(len(s.turns) for s in c.sessions)]) for c in conversations]
-    newest = [  # number of the session, from 1, or None
+    newest = [  # number of the session with the newest evidence, from 1, or None
         int(np.searchsorted(ends[i], q.evidence[-1], "right")) if q.evidence else None
-        for i, q in asked
+        for i, q in items
     ]
     bank = model.new_bank(len(conversations)) if battery.latents else None
 
-    def f1_of(places, ablate=None):
-        """{place: F1, of category 5 whether it declines} of these questions, asked of `bank` as it is now."""
+    def f1_of(places: Sequence[int], ablate: str | None = None) -> dict[int, float]:
+        """Ask the questions at these places with the bank as it is now: {place: F1, or whether category 5 declines}."""
 
         def attached(chunk):
-            return model.attached(bank, ablate, expand=1, of=[asked[k][0] for k in chunk])
+            return model.attached(bank, ablate, expand=1, of=[items[k][0] for k in chunk])
 
-        found = ask(
-            model.backbone, prompts, places, attached, config, "", progress=False,
-            latents=battery.questions,
-        )  # fmt: skip
+        wanted = [prompts[k] for k in places]
+        answers = answer_questions(
+            model.backbone,
+            wanted,
+            range(len(wanted)),
+            lambda chunk: attached([places[k] for k in chunk]),
+            config,
+            latents=battery.question_latents,
+            progress=False,
+        )
         return {
-            k: float(answer_scores.declines(found[k][0]))
-            if asked[k][1].category == 5
-            else answer_scores.f1(found[k][0], asked[k][1].answer)
-            for k in places
+            k: float(answer_scores.declines(answer))
+            if items[k][1].category == 5
+            else answer_scores.f1(answer, items[k][1].answer or "")
+            for k, (answer, _) in zip(places, answers, strict=True)
         }
 
-    never = f1_of([k for k, session in enumerate(newest) if session], "masked")
-    curves = {"right": [], "none": []}
+    without_bank = f1_of([k for k, session in enumerate(newest) if session], "masked")
+    by_session: dict[str, list[dict[int, float]]] = {"right": [], "none": []}
     for s in track(range(1, max(map(len, ends))), "knowledge by session", progress):
-        due = [k for k, (i, _) in enumerate(asked) if newest[k] and newest[k] <= s < len(ends[i])]
-        curves["none"].append({k: never[k] for k in due})
+        due = [
+            k
+            for k, (i, _) in enumerate(items)
+            if (session := newest[k]) and session <= s < len(ends[i])
+        ]
+        by_session["none"].append({k: without_bank[k] for k in due})
         if bank:
+            new_turns = [
+                z[e[s - 1] : e[s]] if s < len(e) else []
+                for z, e in zip(battery.latents, ends, strict=True)
+            ]
             with torch.no_grad():
-                said = [
-                    z[e[s - 1] : e[s]] if s < len(e) else []
-                    for z, e in zip(battery.latents, ends, strict=True)
-                ]
-                bank = model.write_latents(bank, said)
-            curves["right"].append(f1_of(due))
+                bank = model.write_latents(bank, new_turns)
+            by_session["right"].append(f1_of(due))
 
-    def curve(by_session, places):
-        values = [[found.get(k, math.nan) for k in places] for found in by_session]
-        return forgetting.knowledge_curve(values, [newest[k] for k in places])
+    def curves(places: Sequence[int]) -> dict[str, Any]:
+        return {
+            name: forgetting.knowledge_curve(
+                [[scores.get(k, math.nan) for k in places] for scores in sessions],
+                [newest[k] for k in places],
+            )
+            for name, sessions in by_session.items()
+            if sessions
+        }
 
-    every = range(len(asked))
-    answered = [k for k in every if asked[k][1].category != 5]
-    curves = {name: by_session for name, by_session in curves.items() if by_session}
-    plain, wider = (
-        {name: curve(by_session, places) for name, by_session in curves.items()}
-        for places in (answered, every)
-    )
-    return plain, wider if len(answered) < len(asked) else {}
+    answerable = [k for k, (_, q) in enumerate(items) if q.category != 5]
+    declining = len(answerable) < len(items)
+    return curves(answerable), curves(range(len(items))) if declining else {}

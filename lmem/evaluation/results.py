@@ -1,7 +1,7 @@
-"""One run, one small JSON: settings that differ from the defaults, per-question scores, seed, versions, machine, seconds.
+"""One run, one small JSON file: settings that differ from the defaults, scores of each question, seed, versions, machine, seconds.
 
-Where a result has `questions`, one row each, the file holds them as columns, which takes a tenth of the space; a file that ends
-in .gz takes a seventh of that.
+If a result has `questions`, one row each, the file stores them as columns, which takes a tenth of the space. A name
+that ends in .gz is compressed, which takes a seventh of that.
 """
 
 import gzip
@@ -9,83 +9,94 @@ import json
 import zlib
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from lmem.errors import DataError, InputError
 from lmem.utils.files import write_file
 
 SUFFIXES = (".json", ".json.gz")
 
-try:
-    import resource
-except ImportError:  # Windows has none
-    resource = None
 
-
-def save(result, path):
-    """Write one result as JSON, whole or not at all; compressed if the path ends in .gz."""
-    written = _dump(result).encode()
+def save(result: Any, path: str | Path) -> None:
+    """Write one result as JSON, completely or not at all; compressed if the path ends in .gz."""
+    content = _to_json(result).encode()
     if Path(path).suffix == ".gz":
-        written = gzip.compress(written, mtime=0)  # the same bytes for the same result
+        content = gzip.compress(content, mtime=0)  # the same bytes for the same result
     with write_file(path) as temporary:
-        temporary.write_bytes(written)
+        temporary.write_bytes(content)
 
 
-def _dump(result):
-    """JSON that can be read and compared: indented, but long columns of numbers on one line."""
+def _to_json(result: Any) -> str:
+    """Return JSON that can be read and compared: indented, but long columns of numbers on one line."""
     if not isinstance(result, dict):
         return json.dumps(result, indent=1, ensure_ascii=False) + "\n"
     lines = []
     for key, value in result.items():
-        flat = key in ("questions", "losses")
-        value = _columns(value) if key == "questions" and isinstance(value, list) else value
-        form = {"separators": (",", ":")} if flat else {"indent": 1}
-        text = json.dumps(value, ensure_ascii=False, **form).replace("\n", "\n ")
-        lines.append(f" {json.dumps(key)}: {text}")
+        if key == "questions" and isinstance(value, list):
+            value = _to_columns(value)
+        if key in ("questions", "losses"):
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        else:
+            text = json.dumps(value, ensure_ascii=False, indent=1)
+        lines.append(f" {json.dumps(key)}: " + text.replace("\n", "\n "))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _columns(rows):
-    """Rows of the same keys as {key: column}; a column of texts as {"texts": the distinct ones, "at": places}."""
-    found = {}
+def _to_columns(rows: list[dict]) -> dict[str, Any]:
+    """Turn rows of the same keys into {key: column}; a column of texts into {"texts": the distinct ones, "at": places}."""
+    columns = {}
     for key in rows[0] if rows else ():
-        column = [row[key] for row in rows]
+        column: Any = [row[key] for row in rows]
         if isinstance(column[0], dict):
-            column = _columns(column)
+            column = _to_columns(column)
         elif all(isinstance(value, str) for value in column):
-            texts = {text: place for place, text in enumerate(dict.fromkeys(column))}
-            column = {"texts": list(texts), "at": [texts[text] for text in column]}
-        found[key] = column
-    return found
+            places = {text: place for place, text in enumerate(dict.fromkeys(column))}
+            column = {"texts": list(places), "at": [places[text] for text in column]}
+        columns[key] = column
+    return columns
 
 
-def _rows(columns):
-    """What `_columns` was made of."""
+def _to_rows(columns: dict[str, Any]) -> list[dict]:
+    """Undo `_to_columns`."""
     lists = {}
     for key, column in columns.items():
         if isinstance(column, dict) and set(column) == {"texts", "at"}:
             column = [column["texts"][place] for place in column["at"]]
-        lists[key] = _rows(column) if isinstance(column, dict) else column
+        lists[key] = _to_rows(column) if isinstance(column, dict) else column
     return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
-def load(name):
-    """A result by path, or by the name of one that is shipped with the package (`tinyworld/recent`)."""
-    shipped = [_shipped() / f"{name}{suffix}" for suffix in SUFFIXES]
-    path = next((path for path in (Path(name), *shipped) if path.is_file()), None)
+def load(name: str | Path) -> dict[str, Any]:
+    """Load a result by path, or by the name of one that is shipped with the package (`tinyworld/recent`).
+
+    Raises:
+        DataError: There is no such file, or it is not JSON.
+    """
+    candidates = [Path(name), *(shipped_folder() / f"{name}{suffix}" for suffix in SUFFIXES)]
+    path = next((path for path in candidates if path.is_file()), None)
     if path is None:
         raise DataError(f"expected a result file or one of {', '.join(names())}, not {name}")
     try:
-        read = path.read_bytes()
-        found = json.loads(gzip.decompress(read) if path.suffix == ".gz" else read)
+        content = path.read_bytes()
+        result = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
     except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"expected a result file in JSON at {path}: {error}") from error
-    if isinstance(found, dict) and isinstance(found.get("questions"), dict):
-        found["questions"] = _rows(found["questions"])
-    return found
+    if isinstance(result, dict) and isinstance(result.get("questions"), dict):
+        result["questions"] = _to_rows(result["questions"])
+    return result
 
 
-def there(path, key, settings):
-    """Is this result there already? InputError if what it says of its settings, under `key`, is not `settings`."""
+def exists(path: str | Path, key: str, settings: dict[str, Any]) -> bool:
+    """Say whether a result file exists and was made with these settings.
+
+    Args:
+        path: The file.
+        key: The name under which the result has its settings.
+        settings: What they must be.
+
+    Raises:
+        InputError: The file exists and has other settings.
+    """
     if not Path(path).exists():
         return False
     if load(path).get(key) != json.loads(json.dumps(settings)):
@@ -95,16 +106,19 @@ def there(path, key, settings):
     return True
 
 
-def names():
-    """The names of the shipped results."""
-    root = _shipped()
-    return sorted(
-        path.relative_to(root).as_posix().removesuffix(suffix)
-        for suffix in SUFFIXES
-        for path in root.rglob(f"*{suffix}")
-    )
+def stem(name: str | Path) -> str:
+    """Return a result file's name without its folder and suffix."""
+    return Path(name).name.removesuffix(".gz").removesuffix(".json")
 
 
-def _shipped():
+def names() -> list[str]:
+    """List the names of the shipped results."""
+    root = shipped_folder()
+    paths = (path for suffix in SUFFIXES for path in root.rglob(f"*{suffix}"))
+    return sorted((path.relative_to(root).parent / stem(path)).as_posix() for path in paths)
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the shipped results."""
     installed = Path(str(files("lmem") / "_results"))  # copied into the wheel
     return installed if installed.is_dir() else Path(__file__).parents[2] / "results"

@@ -1,140 +1,152 @@
 """Figures of a run, from its rows: one row per question, with its scores under each condition (chapters 11 and 12).
 
-    memory score   right bank minus wrong bank: the twin's where there is one, else another conversation's
+    memory score   right bank minus wrong bank: the twin's where there is one, otherwise another conversation's
     adapter tax    F_base - F_0:   what the adapter costs when its bank is forced to zero        paper, section 4.2
     net benefit    F_mem - F_base: what memory adds to the bare backbone                         paper, section 4.2
 
 Every mean comes with a 95% interval (bootstrap over conversations), every difference also with the p of a permutation test for
-"positive" and the smallest difference that could have been found. Where there is one conversation only, these are None.
+"positive" and the minimum detectable difference. Where there is only one conversation, these are None.
 """
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lmem.metrics import answer_scores, forgetting, statistics
 
 MEASURES = ("f1", "em", "bits")
+Rows = Sequence[Mapping[str, Any]]
+Figures = dict[str, Any]
 
 
-def summarise(rows, controls):
-    """All figures of the questions that have an answer; apart from them, of all with LoCoMo's rule for those that have none.
+def summarise(rows: Rows, controls: Sequence[str]) -> Figures:
+    """Compute all figures of the questions that have an answer, and apart from them those with LoCoMo's category 5.
 
-    rows     from `lmem.evaluation.evaluate`; controls  the conditions they hold
-    returns  dict: conversations, what `_figures` gives, `with_category_5` (the same with that category's questions, whose
-             f1 and em are then 1 if the answer declines), `locomo` (its official scores, see `_official`)
+    Args:
+        rows: One dict per question, as `lmem.evaluation.evaluate.evaluate` makes them.
+        controls: The conditions that they have.
+
+    Returns:
+        A dict: conversations; n; `conditions`, see `_conditions`; `in_bank`, n and conditions of the questions whose evidence is
+        still in the bank; `memory`, right minus each wrong bank for both, in exact match and below it in f1 and bits;
+        `forgetting`, curves by lag: the paper's recall rate, its draft's clipped gain, the signed gain, f1 and em of each
+        condition; adapter_tax and net_benefit; `with_category_5`, the same with that category's questions, whose f1 and em are
+        then 1 if the answer declines; `locomo`, its official scores, see `_official`.
     """
-    answered = [row for row in rows if row["answerable"]]
-    found = {
-        "conversations": len({row["conversation"] for row in answered}),
-        **_figures(answered, controls),
+    answerable = [row for row in rows if row["answerable"]]
+    summary = {
+        "conversations": len({row["conversation"] for row in answerable}),
+        **_figures(answerable, controls),
     }
-    declining = [row for row in rows if row["category"] == 5]
-    if declining:
-        declining = [
-            {**row, **{c: _declined(row[c]) for c in controls}} if row["category"] == 5 else row
+    if any(row["category"] == 5 for row in rows):
+        with_category_5 = [
+            {**row, **{c: _declining_scores(row[c]) for c in controls}}
+            if row["category"] == 5
+            else row
             for row in rows
             if row["answerable"] or row["category"] == 5
         ]
-        found["with_category_5"] = _figures(declining, controls)
-    found["locomo"] = _official(rows, controls)
-    return found
+        summary["with_category_5"] = _figures(with_category_5, controls)
+    summary["locomo"] = _official(rows, controls)
+    return summary
 
 
-def headline(summary):
-    """The memory score of all questions and its wrong bank: (figures, "twin" or "other"), or (None, None)."""
+def headline(summary: Mapping[str, Any]) -> tuple[Figures, str] | tuple[None, None]:
+    """Return the memory score of all questions and its wrong bank.
+
+    Returns:
+        (figures, "twin" or "other"), or (None, None) without a wrong bank.
+    """
     for wrong in ("twin", "other"):
         if f"right-{wrong}, all" in summary["memory"]:
             return summary["memory"][f"right-{wrong}, all"], wrong
     return None, None
 
 
-def _figures(rows, controls):
-    """What a set of questions says.
-
-    returns  dict: n; `conditions`, see `_conditions`; `in_bank`, n and conditions of the questions whose evidence is still in
-             the bank; `memory`, right minus each wrong bank for both, in exact match and below it in f1 and bits;
-             `forgetting`, curves by lag: the paper's recall rate, its draft's clipped gain, the signed gain, f1 and em of each
-             condition; adapter_tax and net_benefit
-    """
+def _figures(rows: Rows, controls: Sequence[str]) -> Figures:
+    """Compute the figures of a set of questions; see `summarise`."""
     kept = [row for row in rows if row["in_bank"]]
-    found = {"n": len(rows), "conditions": _conditions(rows, controls)}
-    found["in_bank"] = {"n": len(kept), "conditions": _conditions(kept, controls)}
-    found["memory"] = {
-        f"right-{wrong}, {name}": _memory(chosen, wrong)
+    figures: Figures = {"n": len(rows), "conditions": _conditions(rows, controls)}
+    figures["in_bank"] = {"n": len(kept), "conditions": _conditions(kept, controls)}
+    figures["memory"] = {
+        f"right-{wrong}, {name}": _memory_score(chosen, wrong)
         for wrong in ("twin", "other")
         for name, chosen in (("all", rows), ("in_bank", kept))
         if chosen and {"right", wrong} <= set(controls)
     }
     if rows and {"right", "null_rows"} <= set(controls):
-        found["forgetting"] = _forgetting(rows, controls)
+        figures["forgetting"] = _forgetting(rows, controls)
     if rows and {"right", "null_rows", "baseline"} <= set(controls):
-        found["adapter_tax"] = difference(rows, _gains(rows, "f1", "baseline", "null_rows"))
-        found["net_benefit"] = difference(rows, _gains(rows, "f1", "right", "baseline"))
-    return found
+        figures["adapter_tax"] = difference(rows, _gains(rows, "f1", "baseline", "null_rows"))
+        figures["net_benefit"] = difference(rows, _gains(rows, "f1", "right", "baseline"))
+    return figures
 
 
-def _conditions(rows, controls):
-    """{name: figures}: f1, em, bits (log2-likelihood of the right answer), bits_gained over "none", locomo (official score); the
-    shares of empty, repeated and identical answers; for the twin `follows`, the rate of giving the twin's own answer; for turns
-    as text `in_text`, how often all of the evidence stands there."""
-    found = {}
-    for name in controls if rows else ():
-        scored = [row[name] for row in rows]
-        figures = {}
+def _conditions(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
+    """Compute the figures of each condition.
+
+    Returns:
+        {name: figures}: f1, em, bits (log2-likelihood of the right answer), bits_gained over "none", locomo (official score);
+        the shares of empty, repeated and identical answers; for the twin `follows`, the share of the twin's own answers; for
+        turns as text `in_text`, the share of questions whose whole evidence is in the text.
+    """
+    if not rows:
+        return {}
+    conditions = {}
+    for name in controls:
+        figures: Figures = {}
         for measure in (*MEASURES, "locomo", "follows", "in_text"):
-            some = [
-                (row, s[measure])
-                for row, s in zip(rows, scored, strict=True)
-                if s.get(measure) is not None
-            ]
-            if some:
-                figures[measure] = interval(*zip(*some, strict=True))
+            measured = [row for row in rows if row[name].get(measure) is not None]
+            if measured:
+                figures[measure] = interval(measured, [row[name][measure] for row in measured])
         if "none" in controls and "bits" in figures:
-            with_bits = [row for row in rows if row[name]["bits"] is not None]
-            figures["bits_gained"] = interval(with_bits, _gains(with_bits, "bits", name, "none"))
-        answers = [s["answer"] for s in scored]
+            measured = [row for row in rows if row[name]["bits"] is not None]
+            figures["bits_gained"] = interval(measured, _gains(measured, "bits", name, "none"))
+        answers = [row[name]["answer"] for row in rows]
+        most_frequent = Counter(answers).most_common(1)[0][0]
         figures["empty"] = _share(not answer.strip() for answer in answers)
         figures["repeated"] = _share(map(answer_scores.repeats, answers))
-        most = Counter(answers).most_common(1)[0][0]
-        figures["identical"] = _share(answer == most for answer in answers)
-        found[name] = figures
-    return found
+        figures["identical"] = _share(answer == most_frequent for answer in answers)
+        conditions[name] = figures
+    return conditions
 
 
-def _memory(rows, wrong):
-    """Right minus wrong, of exact match; beside it of f1 and bits."""
-    found = {"n": len(rows), **difference(rows, _gains(rows, "em", "right", wrong))}
+def _memory_score(rows: Rows, wrong: str) -> Figures:
+    """Compute right minus wrong in exact match, and below it in f1 and bits."""
+    score = {"n": len(rows), **difference(rows, _gains(rows, "em", "right", wrong))}
     for measure in ("f1", "bits"):
-        some = [row for row in rows if row["right"][measure] is not None]
-        if some:
-            found[measure] = difference(some, _gains(some, measure, "right", wrong))
-    return found
+        measured = [row for row in rows if row["right"][measure] is not None]
+        if measured:
+            score[measure] = difference(measured, _gains(measured, measure, "right", wrong))
+    return score
 
 
-def _gains(rows, measure, condition, other):
-    return [row[condition][measure] - row[other][measure] for row in rows]
+def _gains(rows: Rows, measure: str, better: str, worse: str) -> list[float]:
+    return [row[better][measure] - row[worse][measure] for row in rows]
 
 
-def _forgetting(rows, controls):
-    """Curves by lag; questions without one are left out."""
-    rows = [row for row in rows if row["lag"] is not None]
-    lags, clusters = [row["lag"] for row in rows], [row["conversation"] for row in rows]
-    f_mem, f_0 = ([row[name]["f1"] for row in rows] for name in ("right", "null_rows"))
-    values = {
+def _forgetting(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
+    """Compute curves by lag; questions without one are left out."""
+    with_lag = [row for row in rows if row["lag"] is not None]
+    lags, clusters = [row["lag"] for row in with_lag], [row["conversation"] for row in with_lag]
+    f_mem, f_0 = ([row[name]["f1"] for row in with_lag] for name in ("right", "null_rows"))
+    values: dict[str, ArrayLike] = {
         "recall_rate": forgetting.recall_rate(f_mem, f_0),
         "clipped_gain": forgetting.clipped_gain(f_mem, f_0),
         "signed_gain": forgetting.signed_gain(f_mem, f_0),
     }
     for name in controls:
         for measure in ("f1", "em"):
-            values[f"{measure} {name}"] = [row[name][measure] for row in rows]
+            values[f"{measure} {name}"] = [row[name][measure] for row in with_lag]
     return {name: forgetting.forgetting_curve(lags, v, clusters) for name, v in values.items()}
 
 
-def _official(rows, controls):
-    """{condition: {category: {n, mean}, "without_5", "all"}} by LoCoMo's own scorer."""
+def _official(rows: Rows, controls: Sequence[str]) -> dict[str, dict[str, Figures]]:
+    """Average LoCoMo's own scores: {condition: {category, "without_5" or "all": {n, mean, low, high}}}."""
     rows = [row for row in rows if row[controls[0]]["locomo"] is not None]
     sets = {str(c): [row for row in rows if row["category"] == c] for c in range(1, 6)}
     sets |= {"without_5": [row for row in rows if row["category"] != 5], "all": rows}
@@ -148,30 +160,51 @@ def _official(rows, controls):
     }
 
 
-def _declined(scored):
-    """A question of category 5 by LoCoMo's rule, which is its f1 and em."""
-    return {**scored, "f1": scored["locomo"], "em": scored["locomo"], "bits": None}
+def _declining_scores(scores: Mapping[str, Any]) -> Figures:
+    """Score a question of category 5 by LoCoMo's rule, as its f1 and em."""
+    return {**scores, "f1": scores["locomo"], "em": scores["locomo"], "bits": None}
 
 
-def interval(rows, values):
-    """Mean of a value per question, and its 95% interval over conversations: {mean, low, high}."""
-    ends = statistics.clustered_bootstrap(values, [row["conversation"] for row in rows])
-    return {"mean": _plain(np.mean(values)), "low": _plain(ends[0]), "high": _plain(ends[1])}
+def interval(rows: Rows, values: ArrayLike) -> Figures:
+    """Compute the mean of a value per question, with its 95% interval over conversations.
 
+    Args:
+        rows: (Q) questions; only their "conversation" is used.
+        values: (Q,) one value each.
 
-def difference(rows, values, two_sided=False):
-    """The interval of a difference per question, with p and the minimum detectable difference: {mean, low, high, p, mdd}."""
-    clusters = [row["conversation"] for row in rows]
+    Returns:
+        {mean, low, high}, rounded; None without an interval.
+    """
+    low, high = statistics.clustered_bootstrap(values, [row["conversation"] for row in rows])
     return {
-        **interval(rows, values),
-        "p": _plain(statistics.permutation_test(values, clusters, two_sided)),
-        "mdd": _plain(statistics.minimum_detectable_difference(values, clusters)),
+        "mean": _rounded(np.mean(np.asarray(values, float))),
+        "low": _rounded(low),
+        "high": _rounded(high),
     }
 
 
-def _share(hits):
-    return _plain(np.mean([bool(hit) for hit in hits]))
+def difference(rows: Rows, values: ArrayLike, two_sided: bool = False) -> Figures:
+    """Compute the mean of a difference per question, with interval, test and minimum detectable difference.
+
+    Args:
+        rows: (Q) questions; only their "conversation" is used.
+        values: (Q,) differences of two conditions.
+        two_sided: Test for "different from 0" instead of "positive".
+
+    Returns:
+        {mean, low, high, p, mdd}, rounded; None for what cannot be computed.
+    """
+    clusters = [row["conversation"] for row in rows]
+    return {
+        **interval(rows, values),
+        "p": _rounded(statistics.permutation_test(values, clusters, two_sided)),
+        "mdd": _rounded(statistics.minimum_detectable_difference(values, clusters)),
+    }
 
 
-def _plain(value):
+def _share(hits: Iterable[bool]) -> float | None:
+    return _rounded(np.mean([bool(hit) for hit in hits]))
+
+
+def _rounded(value: float | np.floating) -> float | None:
     return None if math.isnan(value) else round(float(value), 4) + 0.0  # no -0.0

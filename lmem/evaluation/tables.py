@@ -1,24 +1,117 @@
-"""Result files side by side: one line each, or two of them question by question (chapter 13).
+"""Tables: results compared, values as text, and one renderer for the terminal and for Markdown (chapter 13).
 
-Fractions in the values, percent in what is printed. A memory score stands beside the smallest one that could have been found.
+Values are fractions; texts are in percent. A memory score comes with its minimum detectable difference (MDD).
 """
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
 
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.summary import difference, headline
 
+Row = Mapping[str, Any]
 
-def table(names):
-    """One line per result file, by path or by the name of a shipped one.
+# ---- the renderer --------------------------------------------------------------------------------
 
-    returns  list of dict: name, method, rows, scale, data, n, right and wrong (exact match of both banks), memory (mean,
-             low, high, p, mdd), wrong_bank, bits (gained over no bank); None for what the stateless method has not
-    raises   InputError for a file that is no result of this version's `lmem evaluate`
+
+def render(rows: Sequence[Row], form: str = "text") -> str:
+    """Render rows as a table.
+
+    Args:
+        rows: List of {column: value}. A column that a row lacks is empty there.
+        form: "text" for the terminal, with numbers aligned to the right, or "markdown", with cells that are not
+            padded, so that a new row changes no other line.
+
+    Returns:
+        The lines of the table.
+
+    Raises:
+        InputError: There is no row.
     """
-    return [_line(str(name), _evaluated(name)) for name in names]
+    if not rows:
+        raise InputError("expected at least one row to make a table of, got none")
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    cells = [[str(row.get(column, "")) for column in columns] for row in rows]
+    if form == "markdown":
+        return tabulate(
+            cells, columns, "github", disable_numparse=True, stralign=None, numalign=None
+        )
+    sides = [
+        "right" if all(map(_is_numeric, column)) else "left" for column in zip(*cells, strict=True)
+    ]
+    return tabulate(cells, columns, "simple", disable_numparse=True, colalign=sides)
 
 
-def _line(name, result):
+def _is_numeric(text: str) -> bool:
+    """Say whether a text is empty or starts like a number, such as a mean with its interval."""
+    return not text.strip("- ") or text.lstrip("-+")[0].isdigit()
+
+
+# ---- values as text ------------------------------------------------------------------------------
+
+
+def percent(value: float | Row | None) -> str:
+    """Format a fraction, or a mean with its interval, in percent; "-" for None."""
+    return with_interval(value, lambda x: f"{100 * x:.1f}")
+
+
+def bits(value: float | Row | None) -> str:
+    """Format bits, or a mean with its interval; "-" for None."""
+    return with_interval(value, lambda x: f"{x:.2f}")
+
+
+def with_interval(value: float | Row | None, form: Callable[[float], str]) -> str:
+    """Format a number by `form`, or a mean with its interval; "-" for None."""
+    if value is None:
+        return "-"
+    if not isinstance(value, Mapping):
+        return form(value)
+    if value["low"] is None or value["high"] is None:
+        return f"{form(value['mean'])} [one conversation]"
+    return f"{form(value['mean'])} [{form(value['low'])}, {form(value['high'])}]"
+
+
+def with_mdd(figures: Row | None, form: Callable[[Any], str], mark: str = "") -> str:
+    """Format a difference with its interval and its minimum detectable difference.
+
+    Args:
+        figures: {mean, low, high, mdd} as of `lmem.evaluation.summary.difference`, or None.
+        form: `percent` or `bits`.
+        mark: Put around the difference, such as "**".
+
+    Returns:
+        "26.1 [22.9, 29.2], MDD 4.2", without the MDD if there is none, or "-".
+    """
+    if figures is None:
+        return "-"
+    mdd = f", MDD {form(figures['mdd'])}" if figures.get("mdd") is not None else ""
+    return f"{mark}{form(figures)}{mark}{mdd}"
+
+
+# ---- result files compared -----------------------------------------------------------------------
+
+
+def result_rows(names: Iterable[str | Path]) -> list[dict[str, Any]]:
+    """Summarise each result file in one row.
+
+    Args:
+        names: Result files, by path or by the name of a shipped one.
+
+    Returns:
+        A dict for each file: name, method, rows, scale, data, n, right and wrong (exact match with both banks), memory
+        (mean, low, high, p, mdd), wrong_bank, bits (gained over no bank). What the stateless method lacks is None.
+
+    Raises:
+        InputError: A file is no result of this version's `lmem evaluate`.
+    """
+    return [_result_row(str(name), _load_evaluated(name)) for name in names]
+
+
+def _result_row(name: str, result: Row) -> dict[str, Any]:
     summary = result["summary"]
     conditions, (memory, wrong) = summary["conditions"], headline(summary)
 
@@ -40,154 +133,136 @@ def _line(name, result):
     }
 
 
-def compare(first, second):
-    """The first result minus the second, question by question, for the right bank and for the memory score.
+def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
+    """Subtract the second result from the first, question by question.
 
-    first, second  result files, by path or by the name of shipped ones
-    returns        dict: n, questions that both have; differences, {measure: {mean, low, high, p, mdd}}: em, f1, bits and locomo
-                   of the right bank, and memory, exact match over the wrong bank where both have the same kind; p is two-sided
-    raises         InputError if they are not of the same data, or share no question that has an answer
+    Args:
+        first: Result file, by path or by the name of a shipped one.
+        second: The one that is subtracted.
+
+    Returns:
+        A dict: first, second; n, the questions that both have; differences, {measure: {mean, low, high, p, mdd}} of em, f1 and
+        bits with the right bank, and of memory, exact match over the wrong bank where both have the same kind. p is two-sided.
+
+    Raises:
+        InputError: They are not of the same data, or share no question that has an answer.
     """
-    one, other = _evaluated(first), _evaluated(second)
-    if one.get("data") != other.get("data"):
+    minuend, subtrahend = _load_evaluated(first), _load_evaluated(second)
+    if minuend.get("data") != subtrahend.get("data"):
         raise InputError(
-            f"expected two results on the same data, not on {one.get('data')} and {other.get('data')}"
+            f"expected two results on the same data, not on {minuend.get('data')} and {subtrahend.get('data')}"
         )
-    for name, result in ((first, one), (second, other)):
+    for name, result in ((first, minuend), (second, subtrahend)):
         if "right" not in result["summary"]["conditions"]:
             raise InputError(f"expected a result with the condition right in {name}, it has none")
-    theirs = {row["id"]: row for row in other["questions"] if row["answerable"]}
+    second_rows = {row["id"]: row for row in subtrahend["questions"] if row["answerable"]}
     pairs = [
-        (row, theirs[row["id"]])
-        for row in one["questions"]
-        if row["answerable"] and row["id"] in theirs
+        (row, second_rows[row["id"]])
+        for row in minuend["questions"]
+        if row["answerable"] and row["id"] in second_rows
     ]
     if not pairs:
         raise InputError(f"expected questions that {first} and {second} both answer, found none")
     rows = [row for row, _ in pairs]
 
-    def found(value):
+    def differ(value):
         return difference(rows, [value(a) - value(b) for a, b in pairs], two_sided=True)
 
     differences = {
-        measure: found(lambda row, m=measure: row["right"][m]) for measure in ("em", "f1", "bits")
+        measure: differ(lambda row, m=measure: row["right"][m]) for measure in ("em", "f1", "bits")
     }
-    wrong = headline(one["summary"])[1]
-    if wrong and wrong == headline(other["summary"])[1]:
-        differences["memory"] = found(lambda row: row["right"]["em"] - row[wrong]["em"])
+    wrong = headline(minuend["summary"])[1]
+    if wrong and wrong == headline(subtrahend["summary"])[1]:
+        differences["memory"] = differ(lambda row: row["right"]["em"] - row[wrong]["em"])
     return {"first": str(first), "second": str(second), "n": len(pairs), "differences": differences}
 
 
-def _evaluated(name):
-    """A result of `lmem evaluate` with all figures; older ones and other files are refused."""
+def _load_evaluated(name: str | Path) -> dict[str, Any]:
+    """Load a result of `lmem evaluate`; refuse older ones and other files."""
     result = results.load(name)
     try:
         memory, _ = headline(result["summary"])
-        whole = {"scale", "questions"} <= set(result) and (memory is None or "mdd" in memory)
+        complete = {"scale", "questions"} <= set(result) and (memory is None or "mdd" in memory)
     except (KeyError, TypeError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise InputError(
-            f"expected a result of this version's `lmem evaluate` in {name}, it lacks some figures; make it again"
+            f"expected a result of this version's `lmem evaluate` in {name}, it lacks some figures; evaluate again"
         )
     return result
 
 
-# ---- as printed: rows of texts by column, percent and bits -------------------------------------------
+# ---- rows of texts, to be rendered ---------------------------------------------------------------
 
 
-def printed_table(lines):
-    """Lines of `table`, to be printed."""
+def result_texts(rows: Iterable[Row]) -> list[dict[str, str]]:
+    """Format what `result_rows` returns."""
     return [
         {
-            "result": line["name"],
-            "method": line["method"],
-            "rows": f"{line['rows']} ({line['scale']:g}x)",
-            "n": str(line["n"]),
-            "right": percent(line["right"]),
-            "wrong": percent(line["wrong"]) + (f" {line['wrong_bank']}" if line["memory"] else ""),
-            "memory score": percent(line["memory"]),
-            "MDD": percent(line["memory"] and line["memory"]["mdd"]),
-            "bits": bits(line["bits"]),
+            "result": row["name"],
+            "method": row["method"],
+            "rows": f"{row['rows']} ({row['scale']:g}x)",
+            "n": str(row["n"]),
+            "right": percent(row["right"]),
+            "wrong": percent(row["wrong"]) + (f" {row['wrong_bank']}" if row["memory"] else ""),
+            "memory score": percent(row["memory"]),
+            "MDD": percent(row["memory"] and row["memory"]["mdd"]),
+            "bits": bits(row["bits"]),
         }
-        for line in lines
+        for row in rows
     ]
 
 
-def printed_comparison(found):
-    """What `compare` found, to be printed."""
-    rows = []
-    for measure, figures in found["differences"].items():
-        form = bits if measure == "bits" else percent
-        row = {"first - second": measure, "difference": form(figures)}
-        rows.append({**row, "p": f"{figures['p']:.4f}", "MDD": form(figures["mdd"])})
-    return rows
+def comparison_texts(comparison: Row) -> list[dict[str, str]]:
+    """Format what `compare` returns."""
+    forms = {measure: percent for measure in comparison["differences"]} | {"bits": bits}
+    return [
+        {
+            "first - second": measure,
+            "difference": forms[measure](figures),
+            "p": f"{figures['p']:.4f}",
+            "MDD": forms[measure](figures["mdd"]),
+        }
+        for measure, figures in comparison["differences"].items()
+    ]
 
 
-def printed_conditions(summary):
-    """A summary's conditions, one line each, to be printed."""
+def condition_texts(summary: Row) -> list[dict[str, str]]:
+    """Format a summary's conditions, one row each."""
     return [
         {
             "condition": name,
-            "EM": percent(found["em"]),
-            "F1": percent(found["f1"]["mean"]),
-            "bits": bits(found.get("bits_gained", {}).get("mean")),
-            "empty": percent(found["empty"]),
-            "repeated": percent(found["repeated"]),
-            "same": percent(found["identical"]),
+            "EM": percent(figures["em"]),
+            "F1": percent(figures["f1"]["mean"]),
+            "bits": bits(figures.get("bits_gained", {}).get("mean")),
+            "empty": percent(figures["empty"]),
+            "repeated": percent(figures["repeated"]),
+            "same": percent(figures["identical"]),
         }
-        for name, found in summary["conditions"].items()
+        for name, figures in summary["conditions"].items()
     ]
 
 
-def printed_figures(summary):
-    """What stands below the conditions: the memory score with its uncertainty, and the paper's figures."""
+def figure_texts(summary: Row) -> dict[str, str]:
+    """Format a summary's other figures: the memory score with its uncertainty, and the paper's figures."""
     memory, wrong = headline(summary)
-    found = {"questions": summary["n"], "conversations": summary["conversations"]}
+    texts = {"questions": str(summary["n"]), "conversations": str(summary["conversations"])}
     if memory:
-        found[f"memory score, EM: right - {wrong}"] = percent(memory)
-        found["p, permutation test for positive"] = f"{memory['p']:.4f}"
-        found["smallest detectable difference"] = percent(memory["mdd"])
+        texts[f"memory score, EM: right - {wrong}"] = percent(memory)
+        texts["p, permutation test for positive"] = f"{memory['p']:.4f}"
+        texts["smallest detectable difference"] = percent(memory["mdd"])
     if "forgetting" in summary:
         rate = summary["forgetting"]["recall_rate"]
-        found["recall rate, mean of buckets"] = percent(rate["mean_of_buckets"])
-        found["recall rate, mean of questions"] = percent(rate["mean_of_questions"])
+        texts["recall rate, mean of buckets"] = percent(rate["mean_of_buckets"])
+        texts["recall rate, mean of questions"] = percent(rate["mean_of_questions"])
     for name in ("adapter_tax", "net_benefit"):
         if name in summary:
-            found[f"{name.replace('_', ' ')}, F1"] = scored(summary[name], percent)
+            texts[f"{name.replace('_', ' ')}, F1"] = with_mdd(summary[name], percent)
     for name, curve in summary.get("knowledge", {}).items():
-        found[f"knowledge after each session, {name}"] = ", ".join(map(percent, curve["k"]))
+        texts[f"knowledge after each session, {name}"] = ", ".join(map(percent, curve["k"]))
     if "with_category_5" in summary:
-        more = summary["with_category_5"]["conditions"]
+        conditions = summary["with_category_5"]["conditions"]
         name = f"EM with category 5, {summary['with_category_5']['n']} questions"
-        shown = [c for c in ("right", wrong, "baseline") if c in more]
-        found[name] = ", ".join(f"{c} {percent(more[c]['em']['mean'])}" for c in shown)
-    return found
-
-
-def percent(value):
-    """A fraction, or a mean with its interval, as text in percent; "-" for None."""
-    return _text(value, lambda x: f"{100 * x:.1f}")
-
-
-def scored(found, form, mark=""):
-    """A difference with its interval, and the smallest that such a run would find (MDD); "-" for None."""
-    if found is None:
-        return "-"
-    mdd = f", MDD {form(found['mdd'])}" if found.get("mdd") is not None else ""
-    return f"{mark}{form(found)}{mark}{mdd}"
-
-
-def bits(value):
-    """Bits, or a mean with its interval, as text; "-" for None."""
-    return _text(value, lambda x: f"{x:.2f}")
-
-
-def _text(value, form):
-    if value is None:
-        return "-"
-    if not isinstance(value, dict):
-        return form(value)
-    if None in (value["low"], value["high"]):
-        return f"{form(value['mean'])} [one conversation]"
-    return f"{form(value['mean'])} [{form(value['low'])}, {form(value['high'])}]"
+        shown = [c for c in ("right", wrong, "baseline") if c in conditions]
+        texts[name] = ", ".join(f"{c} {percent(conditions[c]['em']['mean'])}" for c in shown)
+    return texts

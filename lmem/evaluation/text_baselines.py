@@ -1,32 +1,50 @@
-"""Text memory: the bare backbone with turns of the conversation in its input, where a memory has a bank (chapter 16).
+"""Text memory: the bare backbone with turns of the conversation in its input (chapter 16).
 
-Turns are taken in an order of preference while they fit into a budget of tokens, and stand in the input in their own order:
-    oracle  the evidence, which nobody knows who was not told
+Turns are taken in an order of preference while they fit into a budget of tokens. In the input they are in their own order:
+    oracle  the evidence, which only the author of the question knows
     last_k  the newest turns first
-    bm25    first the turns that share rare words with the question (Okapi BM25, library bm25s, over Porter's stems)
+    bm25    first the turns that share rare words with the question (Okapi BM25, library bm25s, with Porter's stems)
 """
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import bm25s
 
+from lmem.backbone.backbone import Backbone
+from lmem.data.conversation import Question
 from lmem.data.reading import source_text
 from lmem.errors import InputError
 from lmem.metrics import answer_scores
 
 
-def sources(backbone, texts, questions, how, budget):
-    """What the encoder reads for each question of a conversation, in `budget` tokens at most.
+def sources(
+    backbone: Backbone, texts: Sequence[str], questions: Sequence[Question], how: str, budget: int
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Choose what the encoder reads for each question of a conversation.
 
-    texts    the conversation's turns, rendered
-    how      a name out of CHOICES
-    returns  list of (source, turns): the text, and the numbers of the turns in it, ascending
-    raises   InputError if a question alone is longer
+    Args:
+        backbone: Its tokenizer counts.
+        texts: The conversation's turns, rendered.
+        questions: The questions.
+        how: A name out of CHOICES.
+        budget: Tokens of the input at most, including the question.
+
+    Returns:
+        For each question (source, turns): the text, and the numbers of the turns in it, ascending.
+
+    Raises:
+        InputError: A question alone is longer than the budget.
     """
-    endless = float("inf")
+    unlimited = sys.maxsize
     # with the blank that joins them, without the end of text
-    costs = [len(ids) - 1 for ids in backbone.tokenize([f" {text}" for text in texts], endless)]
-    asked = backbone.tokenize([question.prompt for question in questions], endless)
-    found = []
-    for question, ids, order in zip(questions, asked, CHOICES[how](texts, questions), strict=True):
+    costs = [len(ids) - 1 for ids in backbone.tokenize([f" {text}" for text in texts], unlimited)]
+    prompts = backbone.tokenize([question.prompt for question in questions], unlimited)
+    chosen = []
+    for question, ids, order in zip(
+        questions, prompts, CHOICES[how](texts, questions), strict=True
+    ):
         left, taken = budget - len(ids), []
         if left < 0:
             raise InputError(
@@ -38,20 +56,20 @@ def sources(backbone, texts, questions, how, budget):
                 break
             taken.append(turn)
         taken.sort()
-        found.append((source_text(question, [texts[t] for t in taken]), tuple(taken)))
-    return found
+        chosen.append((source_text(question, [texts[t] for t in taken]), tuple(taken)))
+    return chosen
 
 
-def _oracle(texts, questions):
+def _oracle(texts: Sequence[str], questions: Sequence[Question]) -> Iterable[Iterable[int]]:
     return [question.evidence for question in questions]
 
 
-def _last_k(texts, questions):
+def _last_k(texts: Sequence[str], questions: Sequence[Question]) -> Iterable[Iterable[int]]:
     return [range(len(texts) - 1, -1, -1)] * len(questions)
 
 
-def _bm25(texts, questions):
-    """All turns by their score for each question; of equals the newer one first."""
+def _bm25(texts: Sequence[str], questions: Sequence[Question]) -> Iterable[Iterable[int]]:
+    """Order all turns by their score for each question; of equal turns the newer one comes first."""
     index = bm25s.BM25()
     index.index(_words([text.removeprefix("context: ") for text in texts]), show_progress=False)
     for words in _words([question.text for question in questions]):
@@ -59,9 +77,12 @@ def _bm25(texts, questions):
         yield sorted(range(len(texts)), key=lambda turn: (-scores[turn], -turn))
 
 
-def _words(texts):
-    """The stems of each text's words, without the most common ones."""
-    return bm25s.tokenize(texts, stemmer=answer_scores.stems, return_ids=False, show_progress=False)
+def _words(texts: list[str]) -> list[list[str]]:
+    """Return the stems of each text's words, without the most common ones."""
+    words = bm25s.tokenize(
+        texts, stemmer=answer_scores.stems, return_ids=False, show_progress=False
+    )
+    return cast("list[list[str]]", words)
 
 
 CHOICES = {"oracle": _oracle, "last_k": _last_k, "bm25": _bm25}

@@ -1,25 +1,27 @@
-"""The ladder: from the paper's methods to a memory that remembers, step by step (chapter 14).
+"""The ablation ladder: from the paper's methods to a memory that remembers, one change at a time (chapter 14).
 
-A rung is a method, what it changes against the rung before, and where its weights come from. All rungs are asked the same
-questions about held-out conversations of LoCoMo's length, six times as long as any that a rung was trained on. The top rung is
-also asked at random points of a conversation, and after 2,000 turns.
+A step is a method, what it changes compared with the step before, and where its weights come from. All steps are asked the
+same questions about held-out conversations of LoCoMo's length, six times as long as any that a step was trained on. The final
+step is also asked at random turns of a conversation, and after 2,000 turns.
 """
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 from pydantic import Field
 
 from lmem.backbone.backbone import load_backbone
 from lmem.data import splits
+from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.evaluation import results
-from lmem.evaluation.evaluate import EvalConfig, evaluate
-from lmem.evaluation.summary import difference
+from lmem.evaluation.evaluate import EvalConfig
+from lmem.experiments.aggregate import group_by_seed, mean_gain
+from lmem.experiments.runner import Experiment, Trained, run_cell
 from lmem.memory.model import MemoryModel
 from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
 from lmem.training.train import TrainConfig, train
@@ -28,16 +30,25 @@ from lmem.utils.settings import AtLeast1, AtLeast2, Settings, settings
 
 
 @settings
-class LadderConfig(Settings):
-    """What all rungs of the ladder share (chapter 14).
+class AblationConfig(Settings):
+    """What all steps of the ladder share (chapter 14).
 
-    n, test_seed         test conversations, the same for all rungs, and the seed that draws them
-    tests                the first is asked of every rung, the others of the top rung only: "600" and "2000" turns, "cut" at a
-                         random one of 600
-    conversations, turns, steps               training of the paper's methods
-    keyed_conversations, keyed_turns          training conversations of the keyed ones
-    rehearse, tell       steps of the rehearsal, and of the read through the decoder after it
-    budget               tokens of an input with turns as text
+    Attributes:
+        backbone: Name or folder of the backbone.
+        n: Test conversations, the same for all steps.
+        test_seed: Seed that draws them.
+        tests: The first is for every step, the others for the final step only: "600" and "2000" turns, "cut" at a random
+            one of 600.
+        conversations: Training conversations of the paper's methods.
+        turns: Turns of each of them.
+        steps: Training steps of the paper's methods.
+        keyed_conversations: Training conversations of the keyed methods.
+        keyed_turns: Turns of each of them.
+        rehearse: Steps of the supervision by evidence.
+        tell: Steps of the training through the decoder after it.
+        budget: Tokens of an input with turns as text.
+        test_turns: Turns of a test conversation.
+        long_turns: Turns of a test conversation of the test "2000".
     """
 
     backbone: str = "nano"
@@ -60,200 +71,235 @@ class LadderConfig(Settings):
             if test not in self.turns_of:
                 raise InputError(f"expected tests out of {', '.join(self.turns_of)}, not {test!r}")
 
-    def shared(self):
-        """What differs from the defaults, but for which tests are asked: {name: value}."""
+    def shared(self) -> dict[str, Any]:
+        """Return what differs from the defaults, except which tests are run: {name: value}."""
         return {name: value for name, value in self.difference().items() if name != "tests"}
 
     @property
-    def turns_of(self):
+    def turns_of(self) -> dict[str, int]:
         """Turns of the conversations of each test."""
         return {"600": self.test_turns, "cut": self.test_turns, "2000": self.long_turns}
 
 
-BRIEF = "right,twin,other,none"
-LAST = "right,twin,other,shuffled,noise,rough,last_20,none,null_rows,baseline,oracle,last_k,bm25"
+BRIEF_CONTROLS = "right,twin,other,none"
+FINAL_CONTROLS = "right,twin,other,shuffled,noise,rough,last_20,none,null_rows,baseline,oracle,last_k,bm25"  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Rung:
+class Step:
     """One step of the ladder.
 
-    change   what is new against the rung before, in words
-    weights  "trained" (Type 1), "untrained", "shipped" (the adapter of chapter 1), "rehearsed" (see `lmem.training.evidence`), "decoded"
-             (the keyed method through the decoder alone, without a rehearsal)
-    shape    options of the write that it is trained with; `write` are those that are only switched
-    seeds    only the first so many; None: all
+    Attributes:
+        name: Of its result files.
+        method: A name out of `lmem methods`.
+        change: What is new compared with the step before, in words.
+        weights: "trained" (paper, type 1), "untrained", "shipped" (the adapter of chapter 1), "rehearsed" (by evidence, see
+            `lmem.training.evidence`), "decoded" (the keyed method through the decoder alone, without that).
+        write: Options of the write that are switched after the training.
+        seeds: Use only so many seeds; None: all.
+        shape: Options of the write that it is trained with.
     """
 
     name: str
     method: str
     change: str
     weights: str = "trained"
-    write: dict = field(default_factory=dict)
+    write: dict[str, Any] = field(default_factory=dict)
     seeds: int | None = 1
-    shape: dict = field(default_factory=dict)
+    shape: dict[str, Any] = field(default_factory=dict)
 
 
-RUNGS = (
-    Rung("m2", "m2", "as printed: random writes that mix, decay 0.95"),
-    Rung("m3", "m3", "as printed, read by the frozen attention"),
-    Rung("m6", "m6", "as printed, a turn's mean in 8 slots"),
-    Rung("kept", "recent+extension", "nothing is mixed: the newest latents, as they are", "untrained"),
-    Rung("branch", "recent", "a read of its own at every layer, trained", "shipped"),
-    Rung(
-        "row", "keyed", "a row a turn, under a key learned by rehearsal; the oldest goes", "rehearsed",
-        {"select": False, "replace": False}, None,
+STEPS = (
+    Step("m2", "m2", "as printed: random writes that mix, decay 0.95"),
+    Step("m3", "m3", "as printed, read by the frozen attention"),
+    Step("m6", "m6", "as printed, a turn's mean in 8 slots"),
+    Step(
+        "kept", "recent+extension", "nothing is mixed: the newest latents, unchanged", "untrained"
     ),
-    Rung("select", "keyed", "what tells nothing is not written", "rehearsed", {"replace": False}, None),
-    Rung("keyed", "keyed", "a correction takes the row of what it corrects", "rehearsed", {}, None),
-    Rung(
-        "decoded", "keyed", "the same rows, learned through the decoder alone, without a rehearsal", "decoded",
+    Step("branch", "recent", "a separate read at every layer, trained", "shipped"),
+    Step(
+        "row",
+        "keyed",
+        "one row per turn, with a key learned from evidence; the oldest is dropped",
+        "rehearsed",
+        {"select": False, "replace": False},
+        None,
     ),
-    Rung("wide", "keyed", "half as many rows, twice as wide", "rehearsed", shape={"cells": 1}),
-)  # fmt: skip
-TOP = next(rung for rung in RUNGS if rung.name == "keyed")
+    Step(
+        "select",
+        "keyed",
+        "turns without information are not written",
+        "rehearsed",
+        {"replace": False},
+        None,
+    ),
+    Step(
+        "keyed", "keyed", "a correction replaces the row that it corrects", "rehearsed", seeds=None
+    ),
+    Step(
+        "decoded",
+        "keyed",
+        "the same rows, learned through the decoder alone, without evidence",
+        "decoded",
+    ),
+    Step("wide", "keyed", "half as many rows, twice as wide", "rehearsed", shape={"cells": 1}),
+)
+FINAL = next(step for step in STEPS if step.name == "keyed")
 
 
-def climb(out, scales=(1, 10), seeds=(0, 1, 2), rungs=(), config=None, progress=True):
-    """Train and ask every rung at every scale; what has its file in `out` is skipped, and a run that was cut off goes on.
+def run_ablation(
+    out: str | Path,
+    scales: Sequence[float] = (1, 10),
+    seeds: Sequence[int] = (0, 1, 2),
+    names: Sequence[str] = (),
+    config: AblationConfig | None = None,
+    progress: bool = True,
+) -> dict[str, list[str]]:
+    """Train and evaluate every step at every scale.
 
-    rungs    names of RUNGS; default: all
-    config   LadderConfig
-    returns  dict: done, skipped (names of files)
-    raises   InputError for a rung that does not exist, or if a file in `out` is of other settings
+    What has its file in `out` is skipped, and a run that was interrupted continues.
+
+    Args:
+        out: Folder of the result files.
+        scales: Sizes of the bank.
+        seeds: Seeds of maps, starts and training conversations.
+        names: Names of STEPS; default: all.
+        config: What all steps share.
+        progress: Show a progress bar.
+
+    Returns:
+        A dict: done, skipped (names of files).
+
+    Raises:
+        InputError: A step does not exist, or a file in `out` has other settings.
     """
-    config, out = config or LadderConfig(), Path(out)
-    known = {rung.name: rung for rung in RUNGS}
-    for name in rungs:
+    config, out = config or AblationConfig(), Path(out)
+    known = {step.name: step for step in STEPS}
+    for name in names:
         if name not in known:
             raise InputError(f"expected rungs out of {', '.join(known)}, not {name!r}")
     cells = [
-        (rung, scale, seed, test)
+        (step, scale, seed, test)
         for seed in seeds
-        for rung in (known[name] for name in rungs or known)
+        for step in (known[name] for name in names or known)
         for scale in scales
-        for test in (config.tests if rung is TOP else config.tests[:1])
-        if rung.seeds is None or seed in seeds[: rung.seeds]
+        for test in (config.tests if step is FINAL else config.tests[:1])
+        if step.seeds is None or seed in seeds[: step.seeds]
     ]
-    report, settings = {"done": [], "skipped": []}, config.shared()
-    for rung, scale, seed, test in track(cells, "ladder", progress):
-        mark = "" if test == LadderConfig.tests[0] else f"-{test}"
-        name = f"{rung.name}-{scale:g}x{mark}-s{seed}"
-        if results.there(out / f"{name}.json.gz", "ladder", settings):
-            report["skipped"].append(name)
-            continue
-        model, training = fitted(rung, scale, seed, out / "unfinished", config)
-        controls = LAST if rung is TOP else BRIEF
-        result = ask(model, test, config, controls)
-        result |= {
-            "name": name, "rung": rung.name, "change": rung.change, "weights": rung.weights, "test": test,
-            "ladder": settings, "training": training,
-        }  # fmt: skip
-        result["provenance"]["seed"] = seed
-        results.save(result, out / f"{name}.json.gz")
-        report["done"].append(name)
+    report: dict[str, list[str]] = {"done": [], "skipped": []}
+    for step, scale, seed, test in track(cells, "ladder", progress):
+        suffix = "" if test == AblationConfig.tests[0] else f"-{test}"
+        name = f"{step.name}-{scale:g}x{suffix}-s{seed}"
+        done = run_step(step, scale, seed, test, name, out, config)
+        report["done" if done else "skipped"].append(name)
     return report
 
 
-def fitted(rung, scale, seed, work, config):
-    """The rung's model at this scale, and what its training took: (MemoryModel, dict).
+def run_step(
+    step: Step, scale: float, seed: int, test: str, name: str, out: Path, config: AblationConfig
+) -> bool:
+    """Run one step at one scale under one test; see `lmem.experiments.runner.run_cell`."""
+    about = {"rung": step.name, "change": step.change, "weights": step.weights, "test": test}
+    about["data"] = splits.label("tinyworld", config.turns_of[test])
+    experiment = Experiment("ladder", config.shared(), out)
+    return run_cell(
+        experiment,
+        name,
+        seed,
+        lambda: prepare_step(step, scale, seed, experiment.unfinished("adapters"), config),
+        lambda: conversations_of(test, config),
+        EvalConfig(seed=config.test_seed, budget=config.budget),
+        FINAL_CONTROLS if step is FINAL else BRIEF_CONTROLS,
+        about,
+    )
 
-    A rehearsed adapter is trained once for each seed, at 1x, and opened at any scale.
+
+def conversations_of(test: str, config: AblationConfig) -> list[Conversation]:
+    """Draw the conversations of a test: "600" turns, "cut" at a random turn of them, "2000"."""
+    turns = config.turns_of[test]
+    return splits.for_testing("tinyworld", config.n, turns, config.test_seed, cut=test == "cut")
+
+
+def prepare_step(
+    step: Step, scale: float, seed: int, folder: Path, config: AblationConfig
+) -> Trained:
+    """Build a step's model at a scale, trained if it must be.
+
+    An adapter that is supervised by evidence is trained once for each seed, at 1x, and opened at any scale.
+
+    Args:
+        step: The step.
+        scale: Size of the bank.
+        seed: Seed of maps, start and training conversations.
+        folder: Where trained adapters are kept.
+        config: What all steps share.
+
+    Raises:
+        InputError: The folder has an adapter of other settings.
     """
     backbone = load_backbone(config.backbone)
-    if rung.weights == "shipped":
-        return MemoryModel.from_shipped("nano-recent", backbone).variant(scale), {}
-    if rung.weights == "untrained":
-        return MemoryModel(backbone, rung.method, scale, seed), {"parameters": 0, "seconds": 0.0}
-    shared = "-".join(["keyed", *(f"{k}={v}" for k, v in rung.shape.items()), f"s{seed}"])
-    folder = Path(work) / (
-        shared if rung.weights == "rehearsed" else f"{rung.name}-{scale:g}x-s{seed}"
-    )
-    if not results.there(folder / "training.json", "ladder", config.shared()):
-        begun = time.perf_counter()
-        model = MemoryModel(
-            backbone, rung.method, 1 if rung.weights == "rehearsed" else scale, seed, rung.shape
-        )
-        report = _taught(model, rung, seed, folder, config)
-        report = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
-        report |= {"seconds": round(time.perf_counter() - begun, 1), "ladder": config.shared()}
-        model.save_pretrained(folder)
-        results.save(report, folder / "training.json")
-        shutil.rmtree(f"{folder}-run", ignore_errors=True)
-    model = MemoryModel.from_pretrained(folder, backbone)
-    training = results.load(folder / "training.json")
+    if step.weights == "shipped":
+        return Trained(MemoryModel.from_shipped("nano-recent", backbone).variant(scale), {})
+    if step.weights == "untrained":
+        model = MemoryModel(backbone, step.method, scale, seed)
+        return Trained(model, {"parameters": 0, "seconds": 0.0})
+    name, trained_scale = f"{step.name}-{scale:g}x-s{seed}", scale
+    if step.weights == "rehearsed":
+        shape = [f"{key}={value}" for key, value in step.shape.items()]
+        name, trained_scale = "-".join(["keyed", *shape, f"s{seed}"]), 1
+    adapter = folder / name
+    if not results.exists(adapter / "training.json", "ladder", config.shared()):
+        start = time.perf_counter()
+        model = MemoryModel(backbone, step.method, trained_scale, seed, step.shape)
+        report = _train_step(model, step, seed, Path(f"{adapter}-run"), config)
+        report |= {"seconds": round(time.perf_counter() - start, 1), "ladder": config.shared()}
+        model.save_pretrained(adapter)
+        results.save(report, adapter / "training.json")
+        shutil.rmtree(f"{adapter}-run", ignore_errors=True)
+    training = results.load(adapter / "training.json")
     training.pop("ladder")
-    return model.variant(scale, rung.write), training
+    model = MemoryModel.from_pretrained(adapter, backbone)
+    return Trained(model.variant(scale, step.write), training)
 
 
-def _taught(model, rung, seed, folder, config):
-    keyed = rung.weights in ("rehearsed", "decoded")
-    n, turns = (
-        (config.keyed_conversations, config.keyed_turns)
-        if keyed
-        else (config.conversations, config.turns)
-    )
-    drawn, _ = splits.for_training("tinyworld", n, turns, seed, varied=keyed)
-    steps = {"trained": config.steps, "decoded": config.steps, "rehearsed": config.tell}
-    training, learned = TrainConfig(steps=steps[rung.weights], seed=seed), {}
-    if rung.weights == "rehearsed":
-        learned = train_with_evidence(
-            model, drawn, RehearsalConfig(steps=config.rehearse, seed=seed)
+def _train_step(
+    model: MemoryModel, step: Step, seed: int, folder: Path, config: AblationConfig
+) -> dict[str, Any]:
+    """Train a step's model in place: {loss, steps, questions, parameters}."""
+    keyed = step.weights in ("rehearsed", "decoded")
+    n, turns = config.conversations, config.turns
+    if keyed:
+        n, turns = config.keyed_conversations, config.keyed_turns
+    conversations, _ = splits.for_training("tinyworld", n, turns, seed, varied=keyed)
+    steps, rehearsed = config.steps, {}
+    if step.weights == "rehearsed":
+        steps = config.tell
+        rehearsed = train_with_evidence(
+            model, conversations, RehearsalConfig(steps=config.rehearse, seed=seed)
         )
         freeze_retrieval(model)
-        drawn = drawn[: config.conversations]  # telling needs few
-    report = train(model, drawn, training, progress=False, folder=Path(f"{folder}-run"))
-    report["parameters"] = learned.get("parameters", report["parameters"])
-    report["steps"] += learned.get("steps", 0)
-    return report
+        conversations = conversations[: config.conversations]  # the decoder needs few
+    training = TrainConfig(steps=steps, seed=seed)
+    report = train(model, conversations, training, progress=False, folder=folder)
+    return {
+        "loss": report["loss"],
+        "steps": report["steps"] + rehearsed.get("steps", 0),
+        "questions": report["questions"],
+        "parameters": rehearsed.get("parameters", report["parameters"]),
+    }
 
 
-def ask(model, test, config, controls):
-    """A model under a test: "600" turns, "cut" at a random turn of them, "2000"."""
-    turns = config.turns_of[test]
-    conversations = splits.for_testing(
-        "tinyworld", config.n, turns, config.test_seed, cut=test == "cut"
-    )
-    settings = EvalConfig(seed=config.test_seed, budget=config.budget)
-    result = evaluate(model, conversations, settings, controls, progress=False)
-    return result | {"data": splits.label("tinyworld", turns)}
-
-
-def gain(seeds, keep=lambda row: True, better="right", worse="twin"):
-    """Exact match of one condition over another, seeds averaged question by question.
-
-    seeds    results of the same questions
-    keep     which of the questions count: row -> bool
-    worse    None: the better condition alone
-    returns  dict: mean, low, high, p, mdd as `lmem.evaluation.summary.difference` gives them, n questions, seeds; None without a question
-    """
-    rows = [row for row in seeds[0]["questions"] if row["answerable"] and keep(row)]
-    if not rows:
-        return None
-    values = np.zeros(len(rows))
-    for seed in seeds:
-        own = {row["id"]: row for row in seed["questions"]}
-        values += [
-            own[row["id"]][better]["em"] - (own[row["id"]][worse]["em"] if worse else 0)
-            for row in rows
-        ]
-    return difference(rows, values / len(seeds)) | {"n": len(rows), "seeds": len(seeds)}
-
-
-def climbed():
-    """The shipped ladder: [(Rung, {scale: `gain` of all questions})], in the order of RUNGS."""
-    seeds = {}
-    for name in results.names():
-        cell, _, _ = name.removeprefix("beyond/").rpartition("-s")
-        if name.startswith("beyond/"):
-            seeds.setdefault(cell, []).append(name)
-    found = []
-    for rung in RUNGS:
-        scales = {
-            scale: gain([results.load(name) for name in seeds[f"{rung.name}-{scale}x"]])
-            for scale in (1, 10)
-            if f"{rung.name}-{scale}x" in seeds
-        }
-        if scales:
-            found.append((rung, scales))
-    return found
+def shipped_steps() -> list[tuple[Step, dict[int, dict[str, Any]]]]:
+    """Load the shipped ladder: [(Step, {scale: `mean_gain` of all questions})], in the order of STEPS."""
+    groups = group_by_seed(name for name in results.names() if name.startswith("beyond/"))
+    files = {group.name: list(seeds.values()) for group, seeds in groups.items()}
+    steps = []
+    for step in STEPS:
+        gains = {}
+        for scale in (1, 10):
+            names = files.get(f"{step.name}-{scale}x")
+            if names and (gain := mean_gain([results.load(name) for name in names])):
+                gains[scale] = gain
+        if gains:
+            steps.append((step, gains))
+    return steps

@@ -1,28 +1,29 @@
 """The whole published experiment: m1 to m6 and what was run instead of them, at 1x and 10x, one result file each (chapter 15).
 
-Each cell is trained with the paper's settings and evaluated under the control battery. What exists is skipped, and what was cut off
-goes on where it was. Cells share nothing but files: several processes, or the tasks of an array job, take a part each.
+Each cell is trained with the paper's settings and evaluated under the control battery. Cells share nothing but files, so several
+processes, or the tasks of an array job, can take a part each.
 """
 
-import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, Self
 
 import torch
 
-from lmem.backbone.backbone import load_backbone
+from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.backbone.latent_cache import cached
 from lmem.data import locomo_release, splits
+from lmem.data.conversation import Conversation
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
-from lmem.evaluation.conditions import allowed
-from lmem.evaluation.evaluate import EvalConfig, evaluate
-from lmem.experiments.beside_paper import tables, written
+from lmem.evaluation.conditions import allowed_conditions
+from lmem.evaluation.evaluate import EvalConfig
+from lmem.experiments.paper import comparison_page, comparison_tables
 from lmem.experiments.planning.machine import MachineProfile
-from lmem.experiments.sweep import Run
+from lmem.experiments.runner import Cell, Experiment, Trained, run_cell, train_cell
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, train
+from lmem.training.train import TrainConfig
 from lmem.utils.files import write_file
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast0, AtLeast1, Settings, settings
@@ -32,13 +33,18 @@ from lmem.utils.settings import AtLeast0, AtLeast1, Settings, settings
 class ReproduceConfig(Settings):
     """What all cells of the published experiment share.
 
-    data       "locomo" or a file in its form
-    profile    a name out of MACHINES
-    controls   conditions of `lmem.evaluation.evaluate`
-    constant   train the control "constant" beside each adapter too, which takes as long again
-    steps      instead of the paper's 10 epochs
-    turns, questions  of each conversation at most; 0 is no limit
-    max_new_tokens, budget  as in EvalConfig
+    Attributes:
+        backbone: An id on the hub, or a folder.
+        data: "locomo" or a file in its form.
+        profile: A name out of `lmem.experiments.planning.machine.MACHINES`.
+        controls: Conditions of `lmem.evaluation.evaluate.evaluate`.
+        constant: Train the control "constant" for each adapter too, which takes as long again.
+        steps: Training steps instead of the paper's 10 epochs.
+        turns: Turns of each conversation at most; 0 is no limit.
+        questions: Questions of each conversation at most; 0 is no limit.
+        max_new_tokens: As in EvalConfig.
+        budget: As in EvalConfig.
+        seed: Of everything.
     """
 
     backbone: str = "google/flan-t5-xl"
@@ -57,84 +63,104 @@ class ReproduceConfig(Settings):
         MachineProfile.of(self.profile)
 
     @classmethod
-    def short(cls, **changes):
-        """A check of the path: one step, few turns, one question each. Its figures mean nothing."""
+    def short(cls, **changes: Any) -> Self:
+        """Return settings for a check of the path: one step, few turns, one question each. Its figures mean nothing."""
         limits = {"steps": 1, "turns": 12, "questions": 1, "max_new_tokens": 4, "budget": 96}
-        limits["constant"] = False
-        return cls(**{**limits, **changes})
+        return cls(**{**limits, "constant": False, **changes})
 
-    def limits(self):
-        """What keeps it from being the whole experiment, in words; "" if nothing does."""
-        found = [f"{self.steps} steps"] if self.steps is not None else []
-        found += [f"the first {self.turns} turns"] if self.turns else []
-        found += [f"{self.questions} questions a conversation"] if self.questions else []
-        return ", ".join(found)
+    def limits(self) -> str:
+        """Say what keeps this from being the whole experiment; "" if nothing does."""
+        texts = [f"{self.steps} steps"] if self.steps is not None else []
+        texts += [f"the first {self.turns} turns"] if self.turns else []
+        texts += [f"{self.questions} questions a conversation"] if self.questions else []
+        return ", ".join(texts)
 
 
 METHODS = ("m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run")  # M.1 as run is M.3
 
 
-def cells(config):
-    """The runs of the experiment, the stateless one first."""
-    return [Run("m0", 1, config.seed)] + [
-        Run(method, scale, config.seed) for scale in (1, 10) for method in METHODS
+def make_cells(config: ReproduceConfig) -> list[Cell]:
+    """List the cells of the experiment, the stateless one first."""
+    return [Cell("m0", 1, config.seed)] + [
+        Cell(method, scale, config.seed) for scale in (1, 10) for method in METHODS
     ]
 
 
-def part_of(all_, text):
-    """The cells of part "I/N", I from 1: every N-th, so that cheap and dear ones are spread.
+def part_of(cells: list[Cell], part: str | None) -> list[Cell]:
+    """Choose the cells of part "I/N", I from 1: every N-th, so that each part has cheap and expensive ones.
 
-    raises  InputError for another form, or an I outside 1..N
+    Raises:
+        InputError: The part has another form, or I is not in 1..N.
     """
-    if text is None:
-        return all_
+    if part is None:
+        return cells
     try:
-        i, n = map(int, text.split("/"))
+        i, n = map(int, part.split("/"))
     except ValueError as error:
-        raise InputError(f"expected a part as I/N, such as 1/8, not {text!r}") from error
+        raise InputError(f"expected a part as I/N, such as 1/8, not {part!r}") from error
     if not 1 <= i <= n:
-        raise InputError(f"expected a part between 1/{n} and {n}/{n}, not {text!r}")
-    return all_[i - 1 :: n]
+        raise InputError(f"expected a part between 1/{n} and {n}/{n}, not {part!r}")
+    return cells[i - 1 :: n]
 
 
-def reproduce(config, out, part=None, progress=True):
-    """Run the cells that have no result file in `out` yet, then lay the paper's tables beside what is there.
+def reproduce(
+    config: ReproduceConfig, out: str | Path, part: str | None = None, progress: bool = True
+) -> dict[str, Any]:
+    """Run the cells that have no result file in `out` yet, then write the paper's tables next to ours.
 
-    config   ReproduceConfig
-    out      folder: NAME.json.gz, adapters/NAME, latents/, tables.md; unfinished cells keep checkpoints
-    part     "I/N": of all cells only this part
-    returns  dict: done, skipped (names), tables (see `lmem.experiments.beside_paper.tables`), seconds
-    raises   InputError if the backbone or the data cannot be had, in one sentence that says what to put where; or if a file in
-             `out` is of other settings
+    Args:
+        config: What all cells share.
+        out: Folder: NAME.json.gz, adapters/NAME, latents/, tables.md; unfinished cells keep checkpoints.
+        part: "I/N": of all cells only this part.
+        progress: Show a progress bar.
+
+    Returns:
+        A dict: done, skipped (names), tables (see `lmem.experiments.paper.comparison_tables`), seconds.
+
+    Raises:
+        InputError: The backbone or the data cannot be loaded (one sentence says which files to put where), or a file in `out` has
+            other settings.
     """
-    out, begun = Path(out), time.perf_counter()
-    mine = part_of(cells(config), part)
-    todo = [cell for cell in mine if not _there(out, cell, config)]
-    report = {"done": [], "skipped": [cell.name for cell in mine if cell not in todo]}
+    out, start = Path(out), time.perf_counter()
+    experiment = Experiment("reproduce", asdict(config), out)  # pyright: ignore[reportArgumentType]
+    cells = make_cells(config)
+    mine = part_of(cells, part)
+    skipped = experiment.finished(cell.name for cell in mine)
+    todo = [cell for cell in mine if cell.name not in skipped]
     if todo:
-        profile = MachineProfile.of(config.profile)
-        backbone, tests, drawn = obtained(config, profile)
+        backbone, tests, training = load_inputs(config)
         backbone = cached(backbone, out / "latents")
-        any_ = MemoryModel(backbone, "m3")
-        # what cannot be had is refused before an hour of training
-        allowed(any_, tests, config.controls, any_ if config.constant else None)
+        model = MemoryModel(backbone, "m3")
+        # an impossible condition is refused before an hour of training
+        allowed_conditions(model, tests, config.controls, model if config.constant else None)
         for cell in track(todo, "cells", progress):
-            perform(cell, out, config, profile, backbone, drawn, tests)
-            report["done"].append(cell.name)
-    found = tables(_present(out, config))
+            run_published_cell(cell, experiment, config, backbone, training, tests)
+    finished = experiment.finished(cell.name for cell in cells)
+    tables = comparison_tables(
+        {name.rpartition("-s")[0]: results.load(experiment.file(name)) for name in finished}
+    )
+    page = comparison_page(tables, config.backbone, config.seed, config.limits())
     with write_file(out / "tables.md") as temporary:
-        temporary.write_text(written(found, config), encoding="utf-8")
-    return report | {"tables": found, "seconds": time.perf_counter() - begun}
+        temporary.write_text(page, encoding="utf-8")
+    return {
+        "done": [cell.name for cell in todo],
+        "skipped": skipped,
+        "tables": tables,
+        "seconds": time.perf_counter() - start,
+    }
 
 
-def obtained(config, profile):
-    """Backbone, test and training conversations.
+def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], list[Conversation]]:
+    """Load the backbone, the test and the training conversations.
 
-    raises  InputError in one sentence, for all that is missing
+    Raises:
+        InputError: Something is missing; one sentence names all of it.
     """
-    missing = []
+    profile, missing, reason = MachineProfile.of(config.profile), [], None
+    training, tests, backbone = [], [], None
     try:
-        train_on, tests = (_limited(part, config) for part in _splits(config.data))
+        training, _ = splits.for_training(config.data, 0, 0, 0)
+        tests = splits.for_testing(config.data, 0, 0, 0)
     except DataError as error:
         if Path(config.data).exists() or locomo_release.find() is not None:
             raise
@@ -142,93 +168,76 @@ def obtained(config, profile):
             f"LoCoMo's locomo10.json at {locomo_release.cache_path()} (or named by {locomo_release.VARIABLE})"
         )
         reason = error
+    if profile.device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"expected a GPU for the profile {profile.name}, found none; --profile cpu runs without"
+        )
     try:
-        device = profile.device if profile.device != "cuda" or torch.cuda.is_available() else None
-        if device is None:
-            raise InputError(
-                f"expected a GPU for the profile {profile.name}, found none; --profile cpu runs without"
-            )
-        backbone = load_backbone(config.backbone, device, getattr(torch, profile.dtype))
+        backbone = load_backbone(config.backbone, profile.device, getattr(torch, profile.dtype))
     except InputError as error:
         if "cannot load" not in str(error):
             raise
-        name = str(config.backbone)
         missing.append(
-            f"the files of {name} in a folder that --backbone names (`hf download {name}` where there is a network)"
+            f"the files of {config.backbone} in a folder that --backbone names "
+            f"(`hf download {config.backbone}` where there is a network)"
         )
         reason = error
-    if missing:
+    if backbone is None or missing:
         raise InputError(
             f"cannot reach what is missing here; expected {', and '.join(missing)}"
         ) from reason
-    return backbone, tests, train_on
+    training, tests = (
+        [shortened(c, config.turns, config.questions) for c in part] for part in (training, tests)
+    )
+    return backbone, tests, training
 
 
-def perform(cell, out, config, profile, backbone, drawn, tests):
-    """Train one cell, evaluate it, write its file."""
-    work, adapter = out / "unfinished" / cell.name, out / "adapters" / cell.name
+def run_published_cell(
+    cell: Cell,
+    experiment: Experiment,
+    config: ReproduceConfig,
+    backbone: Backbone,
+    training: list[Conversation],
+    tests: list[Conversation],
+) -> bool:
+    """Train one cell with the paper's settings, evaluate it, write its adapter and its file."""
     model = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
-    report, constant = {}, None
-    if model.write_rule is not None:
-        training = _training(config, cell)
-        report = train(model, drawn, training, False, folder=work / "run")
-        model.save_pretrained(adapter)
-        if config.constant:
-            constant = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
-            train(
-                constant, drawn, replace(training, constant=True), False, folder=work / "constant"
-            )
-    evaluation = EvalConfig(
-        batch=profile.batch, max_new_tokens=config.max_new_tokens, budget=config.budget,
-        knowledge=cell.scale == 1, seed=config.seed,
-    )  # fmt: skip
-    controls = "all" if model.write_rule is None else config.controls  # those that need no bank
-    result = evaluate(model, tests, evaluation, controls, constant, progress=False)
-    taken = report.pop("seconds", {})
-    result |= {
-        "name": cell.name,
-        "data": splits.label(config.data, 0),
-        "reproduce": asdict(config),
-        "parameters": report.get("parameters", 0),
-        "training": {key: report[key] for key in ("loss", "steps", "questions") if key in report},
-    }
-    result["provenance"]["seconds"] |= {f"train {k}": round(v, 2) for k, v in taken.items()}
-    results.save(result, out / cell.file)
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def _training(config, cell):
-    given = {"seed": cell.seed}
+    stateless = model.write_rule is None
+    folder = experiment.unfinished(cell.name)
+    limits = {}
     if config.steps is not None:
-        given |= {"steps": config.steps, "epochs": None, "warmup": min(200, config.steps)}
-    return TrainConfig.paper(**given)
+        limits = {"steps": config.steps, "epochs": None, "warmup": min(200, config.steps)}
+    settings = TrainConfig.paper(seed=cell.seed, **limits)
+
+    def prepare() -> Trained:
+        trained = train_cell(model, training, settings, folder / "run")
+        if stateless:
+            return trained
+        model.save_pretrained(experiment.out / "adapters" / cell.name)
+        if not config.constant:
+            return trained
+        constant = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
+        train_cell(constant, training, replace(settings, constant=True), folder / "constant")
+        return trained._replace(constant=constant)
+
+    evaluation = EvalConfig(
+        batch=MachineProfile.of(config.profile).batch,
+        max_new_tokens=config.max_new_tokens,
+        budget=config.budget,
+        knowledge=cell.scale == 1,
+        seed=config.seed,
+    )
+    controls = "all" if stateless else config.controls  # those that need no bank
+    about = {"data": splits.label(config.data, 0)}
+    return run_cell(
+        experiment, cell.name, cell.seed, prepare, lambda: tests, evaluation, controls, about
+    )
 
 
-def _splits(data):
-    return splits.for_training(data, 0, 0, 0)[0], splits.for_testing(data, 0, 0, 0)
-
-
-def _limited(conversations, config):
-    """The same without what lies beyond the first `turns` turns, and at most so many questions each; 0 limits nothing."""
-    return [limited(c, config.turns, config.questions) for c in conversations]
-
-
-def limited(conversation, turns=0, questions=0):
-    """Its first turns, and the first questions whose evidence lies within them; lags are counted anew. 0 is no limit."""
+def shortened(conversation: Conversation, turns: int = 0, questions: int = 0) -> Conversation:
+    """Return a conversation's first turns, and the first questions about them; 0 is no limit."""
+    kept = conversation.questions
     if turns:
         conversation = conversation.until(min(turns, len(conversation.turns)))
-    asked = [q for q in conversation.questions if q.evidence or not turns]
-    return replace(conversation, questions=tuple(asked[: questions or None]), twin=None)
-
-
-def _there(out, cell, config):
-    return results.there(out / cell.file, "reproduce", asdict(config))
-
-
-def _present(out, config):
-    """{cell's name without its seed: result} of the files there are."""
-    return {
-        cell.name.rpartition("-s")[0]: results.load(out / cell.file)
-        for cell in cells(config)
-        if _there(out, cell, config)
-    }
+        kept = tuple(question for question in conversation.questions if question.evidence)
+    return replace(conversation, questions=kept[: questions or None], twin=None)

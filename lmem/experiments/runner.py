@@ -1,8 +1,17 @@
-"""Run one cell of an experiment: train an adapter, evaluate it, write one result file."""
+"""Run one cell of an experiment: build a model, train it, evaluate it, write one result file.
 
+The sweep (chapter 13), the ablation ladder (chapter 14) and the published experiment (chapter 15) are lists of cells. A cell
+whose file exists is skipped, a file of other settings is refused, and a cell that was interrupted continues from its checkpoint.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from lmem.backbone.backbone import load_backbone
+from lmem.backbone.backbone import Backbone, load_backbone
+from lmem.data.conversation import Conversation
 from lmem.data.splits import for_testing, for_training
 from lmem.errors import InputError
 from lmem.evaluation import results
@@ -11,10 +20,150 @@ from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig, train
 
 
-def trained_constant(folder, backbone):
-    """The adapter that `lmem train --constant` left in a folder, on this backbone.
+@dataclass(frozen=True)
+class Cell:
+    """One run of an experiment: a method at a scale, with a seed.
 
-    raises  InputError if it was trained on banks that were written
+    Attributes:
+        method: A name out of `lmem methods`.
+        scale: Size of the bank; 1 is 64 rows.
+        seed: Seed of the write maps, P_0, the read's start and the training conversations.
+        write: Options of the write over the method's own.
+        read: Options of the read, likewise.
+    """
+
+    method: str
+    scale: float = 1
+    seed: int = 0
+    write: dict[str, Any] = field(default_factory=dict)
+    read: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of its file: "m3-10x-gamma=0.99-s1"."""
+        options = [f"{key}={value}" for key, value in sorted({**self.write, **self.read}.items())]
+        return "-".join([self.method, f"{self.scale:g}x", *options, f"s{self.seed}"])
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all cells of an experiment share.
+
+    Attributes:
+        kind: The key under which result files have the settings: "sweep", "ladder" or "reproduce".
+        settings: What must be the same in all files.
+        out: Folder of the result files; unfinished cells keep their checkpoints below it.
+    """
+
+    kind: str
+    settings: dict[str, Any]
+    out: Path
+
+    def file(self, name: str) -> Path:
+        """Return the result file of a cell."""
+        return self.out / f"{name}.json.gz"
+
+    def unfinished(self, name: str) -> Path:
+        """Return the folder of a cell's checkpoints."""
+        return self.out / "unfinished" / name
+
+    def finished(self, names: Iterable[str]) -> list[str]:
+        """Return the names that have a result file.
+
+        Raises:
+            InputError: A file has other settings.
+        """
+        return [name for name in names if results.exists(self.file(name), self.kind, self.settings)]
+
+
+class Trained(NamedTuple):
+    """A model that is ready to be evaluated.
+
+    Attributes:
+        model: The memory.
+        training: What the result file says of its training.
+        parameters: How many weights were learned; None if the result file does not say.
+        seconds: {phase: seconds} of its training.
+        constant: The same method trained on one constant bank, for the condition of that name.
+    """
+
+    model: MemoryModel
+    training: dict[str, Any]
+    parameters: int | None = None
+    seconds: dict[str, float] = {}
+    constant: MemoryModel | None = None
+
+
+def run_cell(
+    experiment: Experiment,
+    name: str,
+    seed: int,
+    prepare: Callable[[], Trained],
+    tests: Callable[[], Sequence[Conversation]],
+    config: EvalConfig,
+    controls: str | None,
+    about: dict[str, Any],
+) -> bool:
+    """Train and evaluate one cell, and write its result file.
+
+    Args:
+        experiment: Where the file goes, and its settings.
+        name: Name of the file.
+        seed: Seed of the cell.
+        prepare: Builds and trains the model; called only if the file does not exist.
+        tests: Draws the test conversations, likewise.
+        config: How questions are asked.
+        controls: Conditions, as in `lmem.evaluation.evaluate.evaluate`.
+        about: Further entries of the result.
+
+    Returns:
+        False if the file exists already.
+
+    Raises:
+        InputError: The file exists and has other settings, or a condition is impossible.
+    """
+    if experiment.finished([name]):
+        return False
+    trained = prepare()
+    result = dict(
+        evaluate(trained.model, tests(), config, controls, trained.constant, progress=False)
+    )
+    result |= {"name": name, experiment.kind: experiment.settings, "training": trained.training}
+    result |= about
+    if trained.parameters is not None:
+        result["parameters"] = trained.parameters
+    seconds = {f"train {phase}": round(taken, 2) for phase, taken in trained.seconds.items()}
+    provenance: Any = result["provenance"]
+    provenance["seed"] = seed
+    provenance["seconds"] |= seconds
+    results.save(result, experiment.file(name))
+    shutil.rmtree(experiment.unfinished(name), ignore_errors=True)
+    return True
+
+
+def train_cell(
+    model: MemoryModel, conversations: Sequence[Conversation], config: TrainConfig, folder: Path
+) -> Trained:
+    """Train a model; a stateless one is returned unchanged.
+
+    Args:
+        model: The memory, new.
+        conversations: The training conversations.
+        config: How it is trained.
+        folder: Folder of its checkpoints.
+    """
+    if model.write_rule is None:
+        return Trained(model, {}, 0)
+    report = train(model, conversations, config, progress=False, folder=folder)
+    training = {key: report[key] for key in ("loss", "steps", "questions")}
+    return Trained(model, training, report["parameters"], report["seconds"])
+
+
+def load_constant(folder: str | Path, backbone: Backbone) -> MemoryModel:
+    """Load the adapter that `lmem train --constant` left in a folder, on this backbone.
+
+    Raises:
+        InputError: It was trained on banks that were written.
     """
     about = Path(folder) / "training.json"
     if not about.is_file() or not results.load(about).get("settings", {}).get("constant"):
@@ -22,19 +171,13 @@ def trained_constant(folder, backbone):
     return MemoryModel.from_pretrained(folder, backbone)
 
 
-def demo(out, steps=120):
-    """Train `recent` briefly on tinyworld, evaluate it beside its controls, write adapter and result into `out`."""
+def run_demo(out: str | Path, steps: int = 120) -> dict[str, Any]:
+    """Train `recent` briefly on tinyworld, evaluate it with its controls, write adapter and result into `out`."""
     out = Path(out)
     model = MemoryModel(load_backbone("nano"), "recent", scale=3, seed=42)
-    report = train(
-        model, for_training("tinyworld", 160, 12, 42)[0], TrainConfig(steps=steps, warmup=20)
-    )
+    conversations, _ = for_training("tinyworld", 160, 12, 42)
+    report = train(model, conversations, TrainConfig(steps=steps, warmup=20))
     result = evaluate(model, for_testing("tinyworld", 8, 24, 7), EvalConfig())
     model.save_pretrained(out / "adapter")
     results.save(result, out / "result.json")
-    return {
-        "out": str(out),
-        "steps": steps,
-        "loss": report["loss"],
-        "summary": result["summary"],
-    }
+    return {"out": str(out), "steps": steps, "loss": report["loss"], "summary": result["summary"]}

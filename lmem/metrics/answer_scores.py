@@ -1,26 +1,36 @@
-"""The score of one answer: exact match, SQuAD's F1, and LoCoMo's own scorer (chapter 11)."""
+"""The score of one answer: exact match, SQuAD's F1, and LoCoMo's own scorer (chapter 11).
+
+F1 = 2 |pred and gold| / (|pred| + |gold|)      over the words of both, as bags
+"""
 
 import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+
+from nltk.stem.porter import PorterStemmer
 
 from lmem.errors import InputError
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _OFFICIAL_ARTICLES = re.compile(r"\b(a|an|the|and)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
-
-
-# ---- one answer ----------------------------------------------------------------------------------
+_STEMMER = PorterStemmer()
 
 
 def normalise(text: str, as_run: bool = False) -> str:
-    """Lower case, without punctuation, articles and spare blanks (SQuAD).
+    """Lower the case; drop punctuation, articles and spare blanks, as SQuAD does.
 
-    as_run  articles before punctuation, as the released code does: "A-team" -> "team", not "ateam"
-    raises  InputError if this is no text
+    Args:
+        text: An answer.
+        as_run: Drop articles before punctuation, as the paper's released code does:
+            "A-team" becomes "team", not "ateam".
+
+    Returns:
+        The normalised answer.
+
+    Raises:
+        InputError: The answer is no text.
     """
     if not isinstance(text, str):
         raise InputError(f"expected an answer as text, got {type(text).__name__}")
@@ -33,84 +43,94 @@ def normalise(text: str, as_run: bool = False) -> str:
 
 
 def exact_match(pred: str, gold: str, as_run: bool = False) -> bool:
-    """Are the two the same after `normalise`?"""
+    """Say whether two answers are the same after `normalise`."""
     return normalise(pred, as_run) == normalise(gold, as_run)
 
 
 def f1(pred: str, gold: str, as_run: bool = False) -> float:
-    """SQuAD's token F1: harmonic mean of precision and recall over the words of both, as bags.
+    """Compute SQuAD's token F1: harmonic mean of precision and recall over bags of words.
 
-    If one side has no words left, it is 1 when both have none and 0 otherwise (SQuAD 2.0).
+    Args:
+        pred: The model's answer.
+        gold: The right answer.
+        as_run: See `normalise`.
+
+    Returns:
+        A score between 0 and 1. If one side has no words left, it is 1 when both have none and
+        0 otherwise (SQuAD 2.0).
     """
-    pred, gold = normalise(pred, as_run).split(), normalise(gold, as_run).split()
-    if not pred or not gold:
-        return float(pred == gold)
-    return _bags(pred, gold)
+    pred_words, gold_words = normalise(pred, as_run).split(), normalise(gold, as_run).split()
+    if not pred_words or not gold_words:
+        return float(pred_words == gold_words)
+    return _bag_f1(pred_words, gold_words)
 
 
-def _bags(pred, gold):
-    shared = (Counter(pred) & Counter(gold)).total()
-    return 2 * shared / (len(pred) + len(gold))
+def _bag_f1(pred_words: list[str], gold_words: list[str]) -> float:
+    shared = (Counter(pred_words) & Counter(gold_words)).total()
+    return 2 * shared / (len(pred_words) + len(gold_words))
 
 
 def declines(pred: str) -> bool:
-    """LoCoMo's own rule for category 5: right if it says that there is no information."""
+    """Say whether an answer declines: LoCoMo's own rule for category 5."""
     return any(text in pred.lower() for text in ("no information available", "not mentioned"))
 
 
 def locomo_official(pred: str, gold: str | None, category: int) -> float:
-    """LoCoMo's own score of an answer, by its question's category (Maharana et al., 2024; its task_eval/evaluation.py).
+    """Score an answer as LoCoMo does, by its question's category.
 
-    2, 4  token F1 of the words' stems, without articles and "and"; nothing shared is 0
-    1     both are split at commas: of each part of the gold answer its best F1 with any part of `pred`, averaged
-    3     the gold answer ends before its first ";"
-    5     1 if `pred` declines, whatever the gold answer
+    | category | score |
+    |---|---|
+    | 2, 4 | token F1 of the words' stems, without articles and "and"; nothing shared is 0 |
+    | 1 | both answers are split at commas; for each part of the gold answer the best F1 with any part of `pred`; the mean |
+    | 3 | as 2, and the gold answer ends before its first ";" |
+    | 5 | 1 if `pred` declines, whatever the gold answer is |
 
-    raises  InputError for another category
+    Source: Maharana et al., 2024; their task_eval/evaluation.py.
+
+    Args:
+        pred: The model's answer.
+        gold: The right answer; only category 5 may have none.
+        category: LoCoMo's category, 1 to 5.
+
+    Returns:
+        A score between 0 and 1.
+
+    Raises:
+        InputError: There is no such category, or an answer is missing.
     """
     if category not in (1, 2, 3, 4, 5):
         raise InputError(f"expected one of LoCoMo's categories 1 to 5, not {category!r}")
     if category == 5:
         return float(declines(pred))
+    if gold is None:
+        raise InputError(f"expected a right answer for category {category}, got none")
     if category == 3:
         gold = gold.split(";")[0]
     golds, preds = (gold.split(","), pred.split(",")) if category == 1 else ([gold], [pred])
-    parts = [_stemmed(part) for part in preds]
-    best = [max(_official_f1(part, wanted) for part in parts) for wanted in map(_stemmed, golds)]
+    pred_parts = [_official_stems(part) for part in preds]
+    gold_parts = [_official_stems(part) for part in golds]
+    best = [max(_official_f1(part, wanted) for part in pred_parts) for wanted in gold_parts]
     return sum(best) / len(best)
 
 
-def _official_f1(pred, gold):
-    return _bags(pred, gold) if pred and gold else 0.0
+def _official_f1(pred_words: list[str], gold_words: list[str]) -> float:
+    return _bag_f1(pred_words, gold_words) if pred_words and gold_words else 0.0
 
 
-def _stemmed(text):
+def _official_stems(text: str) -> list[str]:
     bare = text.lower().translate(_NO_PUNCTUATION)
     return stems(_OFFICIAL_ARTICLES.sub(" ", bare).split())
 
 
 def stems(words: Sequence[str]) -> list[str]:
-    """Porter's stems, in the extended form of NLTK that LoCoMo's scorer uses: "adopting" -> "adopt"."""
-    return [_stemmer().stem(word) for word in words]
+    """Reduce words to Porter's stems: "adopting" becomes "adopt".
 
-
-@cache
-def _stemmer():
-    from nltk.stem.porter import PorterStemmer  # takes seconds to import
-
-    return PorterStemmer()
+    The algorithm is NLTK's extended form, which LoCoMo's scorer uses.
+    """
+    return [_STEMMER.stem(word) for word in words]
 
 
 def repeats(pred: str) -> bool:
-    """Is a word said three times running? Then the decoder is stuck."""
+    """Say whether a word is repeated three times in a row, the sign of a decoder that is stuck."""
     words = pred.lower().split()
     return any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False))
-
-
-# ---- what memory adds ----------------------------------------------------------------------------
-
-
-# ---- by lag, by session --------------------------------------------------------------------------
-
-
-# ---- how sure ------------------------------------------------------------------------------------

@@ -1,50 +1,60 @@
 """How a score falls with time: the paper's recall rate, forgetting curves by lag, and knowledge curves by session.
 
     rho = max(0, F_mem - F_0) / max(1 - F_0, eps)      recall rate: paper, section 4.2; chapter 11
-    K_s = mean F1 after sessions 1..s, over the questions whose evidence lies within 1..s
+    K_s = mean F1 after sessions 1..s, over the questions whose evidence is in sessions 1..s
 
-F_mem is the F1 with the bank intact, F_0 the F1 of the same model with its bank forced to zero. Every score lies in [0, 1].
-Curves are plain values: floats, ints, and None where nothing can be averaged.
+F_mem is the F1 with the bank intact, F_0 the F1 of the same model with its bank forced to zero. Every score is
+between 0 and 1. Curves are plain values: floats, ints, and None where nothing can be averaged. Q is the number of
+questions, S the number of sessions.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from sklearn.isotonic import IsotonicRegression
 
 from lmem.errors import InputError
 from lmem.metrics.statistics import clustered_bootstrap, mean_or_none, score_array
 
 BUCKETS = ((0, 32), (32, 64), (64, 128), (128, 256), (256, math.inf))  # lag in turns, [low, high)
-
-
 BUCKET_NAMES = tuple(f"[{low},{high})" for low, high in BUCKETS)
 
 
-def recall_rate(f_mem: ArrayLike, f_0: ArrayLike, eps: float = 1e-6):
-    """The paper's rho, elementwise: of what was left to gain, the share that the bank gained.
+def recall_rate(f_mem: ArrayLike, f_0: ArrayLike, eps: float = 1e-6) -> NDArray:
+    """Compute the paper's rho, elementwise: the share of what was left to gain that the bank gained.
 
-    Clipped at 0 before any averaging, so noise alone makes its mean positive; see `signed_gain`.
+    It is clipped at 0 before any averaging, so noise alone makes its mean positive; see `signed_gain`.
+
+    Args:
+        f_mem: (Q,) F1 with the bank intact.
+        f_0: (Q,) F1 with the bank forced to zero.
+        eps: The least denominator.
+
+    Returns:
+        (Q,) recall rates.
     """
     f_mem, f_0 = np.asarray(f_mem, float), np.asarray(f_0, float)
     return np.maximum(0.0, f_mem - f_0) / np.maximum(1.0 - f_0, eps)
 
 
-def clipped_gain(f_mem: ArrayLike, f_0: ArrayLike):
-    """max(0, F_mem - F_0), elementwise: the recall rate of the paper's earlier draft, without the denominator."""
+def clipped_gain(f_mem: ArrayLike, f_0: ArrayLike) -> NDArray:
+    """Compute max(0, F_mem - F_0), elementwise: the recall rate of the paper's earlier draft."""
     return np.maximum(0.0, signed_gain(f_mem, f_0))
 
 
-def signed_gain(f_mem: ArrayLike, f_0: ArrayLike):
-    """F_mem - F_0, elementwise. Unlike rho it has mean 0 when the bank is only noise."""
+def signed_gain(f_mem: ArrayLike, f_0: ArrayLike) -> NDArray:
+    """Compute F_mem - F_0, elementwise. Unlike rho it has mean 0 when the bank is only noise."""
     return np.asarray(f_mem, float) - np.asarray(f_0, float)
 
 
 def bucket_of(lag: int | None) -> int | None:
-    """Which of BUCKETS a lag in turns falls into; None without a lag.
+    """Return the number of the bucket of a lag in turns; None without a lag.
 
-    raises  InputError if the lag is negative
+    Raises:
+        InputError: The lag is negative.
     """
     if lag is None:
         return None
@@ -56,96 +66,104 @@ def bucket_of(lag: int | None) -> int | None:
 
 def forgetting_curve(
     lags: Sequence[int | None], values: ArrayLike, clusters: Sequence | None = None
-) -> dict:
-    """How a score falls with the number of turns since the evidence.
+) -> dict[str, Any]:
+    """Compute how a score falls with the number of turns since the evidence.
 
-    lags      (Q,) turns; questions without a lag (None) are counted and lie outside every bucket
-    values    (Q,) scores of the questions
-    clusters  (Q,) the conversation of each question: then each bucket's interval is given too
-    returns   dict with one entry per bucket in `buckets`, `n`, `raw` (plain means) and `fit` (their
-              non-increasing isotonic fit, weighted by n), and with clusters `low` and `high` of the raw
-              means (`clustered_bootstrap`, 95%); `mean_of_buckets` (of the fit: the paper's "Mean"; an
-              empty bucket is left out), `raw_mean_of_buckets`, `mean_of_questions`; `without_lag`, a
-              count. Empty, or of one conversation only, means None.
-    raises    InputError if the lengths differ or a lag is negative
+    Args:
+        lags: (Q,) turns; questions without a lag (None) are counted and belong to no bucket.
+        values: (Q,) scores of the questions.
+        clusters: (Q,) the conversation of each question; if given, each bucket has an interval.
+
+    Returns:
+        A dict with one entry per bucket in `buckets`, `n`, `raw` (plain means) and `fit` (their non-increasing
+        isotonic fit, weighted by n), and with clusters `low` and `high`, the 95% interval of the raw means;
+        `mean_of_buckets` (of the fit, the paper's "Mean"; an empty bucket is left out), `raw_mean_of_buckets`,
+        `mean_of_questions`, and `without_lag`, a count. None means that a bucket is empty, or for intervals
+        that it has one conversation only.
+
+    Raises:
+        InputError: The lengths differ or a lag is negative.
     """
-    values = score_array(values, len(lags))
-    where = np.array([-1 if lag is None else bucket_of(lag) for lag in lags], dtype=int)
-    n = [int((where == i).sum()) for i in range(len(BUCKETS))]
+    scores = score_array(values, len(lags))
+    buckets = [bucket_of(lag) for lag in lags]
+    members = [np.array([bucket == i for bucket in buckets], bool) for i in range(len(BUCKETS))]
+    n = [int(member.sum()) for member in members]
+    raw = [mean_or_none(scores[member]) for member in members]
     full = [i for i in range(len(BUCKETS)) if n[i]]
-    raw, fit = [None] * len(BUCKETS), [None] * len(BUCKETS)
-    for i in full:
-        raw[i] = float(values[where == i].mean())
-    fitted = _non_increasing([raw[i] for i in full], [n[i] for i in full])
-    for i, value in zip(full, fitted, strict=True):
-        fit[i] = float(value)
+    fit: list[float | None] = [None] * len(BUCKETS)
+    if full:
+        regression = IsotonicRegression(increasing=False)
+        fitted = regression.fit_transform(
+            np.arange(len(full)), [raw[i] for i in full], sample_weight=[n[i] for i in full]
+        )
+        for i, value in zip(full, fitted, strict=True):
+            fit[i] = float(value)
     return {
         "buckets": list(BUCKET_NAMES),
         "n": n,
         "raw": raw,
         "fit": fit,
-        **({} if clusters is None else _ends(values, where, np.asarray(clusters, object))),
+        **({} if clusters is None else _intervals(scores, members, clusters)),
         "mean_of_buckets": mean_or_none([fit[i] for i in full]),
         "raw_mean_of_buckets": mean_or_none([raw[i] for i in full]),
-        "mean_of_questions": mean_or_none(values[where >= 0]),
-        "without_lag": int((where < 0).sum()),
+        "mean_of_questions": mean_or_none(scores[[bucket is not None for bucket in buckets]]),
+        "without_lag": buckets.count(None),
     }
 
 
-def _ends(values, where, clusters):
-    """Ends of each bucket's interval, None where there is none."""
+def _intervals(scores: NDArray, members: list[NDArray], clusters: Sequence) -> dict[str, list]:
+    """Return the ends of each bucket's interval, None where there is none."""
+    conversations = np.asarray(clusters, object)
     ends = [
-        clustered_bootstrap(values[where == i], clusters[where == i])
-        if (where == i).any()
+        clustered_bootstrap(scores[member], list(conversations[member]))
+        if member.any()
         else (math.nan, math.nan)
-        for i in range(len(BUCKETS))
+        for member in members
     ]
     low, high = ([None if math.isnan(x) else x for x in side] for side in zip(*ends, strict=True))
     return {"low": low, "high": high}
 
 
-def _non_increasing(means, weights):
-    if not means:
-        return []
-    from sklearn.isotonic import IsotonicRegression  # takes seconds to import
+def knowledge_curve(scores: ArrayLike, newest: Sequence[int | None]) -> dict[str, Any]:
+    """Compute the knowledge after each session: of the paper's growing set of questions, and of a fixed panel.
 
-    fitted = IsotonicRegression(increasing=False)
-    return fitted.fit_transform(np.arange(len(means)), means, sample_weight=weights)
+    Args:
+        scores: (S, Q) F1 of question q asked after sessions 1..s; NaN where it was not asked.
+        newest: (Q,) number of the session, from 1, with the question's newest evidence; None without
+            evidence, and then the question never counts.
 
+    Returns:
+        A dict: `k` (S) means over the questions whose evidence is in 1..s, `n` (S) how many,
+        `delta` = K_S - K_1; `panel` (S) means over the questions of K_1 that were asked after every session,
+        `panel_n` how many, `panel_delta`, the gain that is left when the questions stay the same. None means
+        that nothing can be averaged.
 
-def knowledge_curve(scores: ArrayLike, newest: Sequence[int | None]) -> dict:
-    """Knowledge after each session: the paper's growing set of questions, and a fixed panel.
-
-    scores   (S, Q) F1 of question q asked after sessions 1..s; NaN where it was not asked
-    newest   (Q,) number of the session, from 1, that holds the question's newest evidence; None
-             without evidence, and then it never counts
-    returns  dict: `k` (S) means over the questions whose evidence lies within 1..s, `n` (S) how
-             many, `delta` = K_S - K_1; `panel` (S) means over the questions of K_1 that were asked
-             after every session, `panel_n` how many, `panel_delta`: what remains of the gain when
-             the questions stay the same. Empty means None.
-    raises   InputError if the shapes do not fit
+    Raises:
+        InputError: The shapes do not fit.
     """
-    scores = np.asarray(scores, float)
-    if scores.ndim != 2 or scores.shape[1] != len(newest):
-        raise InputError(f"expected scores (S, {len(newest)}), got {scores.shape}")
+    table = np.asarray(scores, float)
+    if table.ndim != 2 or table.shape[1] != len(newest):
+        raise InputError(f"expected scores (S, {len(newest)}), got {table.shape}")
     known = np.array([math.inf if s is None else s for s in newest], float)
-    asked = ~np.isnan(scores)
-    fixed = asked.all(axis=0) & (known <= 1)  # (Q)
+    was_asked = ~np.isnan(table)
+    fixed = was_asked.all(axis=0) & (known <= 1)  # (Q)
     k, n = [], []
-    for s, (row, there) in enumerate(zip(scores, asked, strict=True), 1):
-        counted = there & (known <= s)
+    for s, row in enumerate(table, 1):
+        counted = was_asked[s - 1] & (known <= s)
         k.append(mean_or_none(row[counted]))
         n.append(int(counted.sum()))
-    panel = [mean_or_none(row[fixed]) for row in scores]
+    panel = [mean_or_none(row[fixed]) for row in table]
     return {
         "k": k,
         "n": n,
-        "delta": _difference(k),
+        "delta": _last_minus_first(k),
         "panel": panel,
         "panel_n": int(fixed.sum()),
-        "panel_delta": _difference(panel),
+        "panel_delta": _last_minus_first(panel),
     }
 
 
-def _difference(curve):
-    return None if not curve or None in (curve[0], curve[-1]) else curve[-1] - curve[0]
+def _last_minus_first(curve: list[float | None]) -> float | None:
+    if not curve or curve[0] is None or curve[-1] is None:
+        return None
+    return curve[-1] - curve[0]

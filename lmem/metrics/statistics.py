@@ -1,4 +1,10 @@
-"""Intervals and tests of a mean when the questions of one conversation belong together (chapter 12)."""
+"""Intervals and tests of a mean when the questions of one conversation belong together (chapter 12).
+
+    SE^2 = G / (G - 1) sum_g (sum_{q in g} (v_q - mean))^2 / Q^2      cluster-robust standard error
+
+Questions of one conversation share its bank and are no independent draws; conversations are. Q is the number of
+questions, G the number of conversations.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,7 +12,7 @@ from itertools import product
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lmem.errors import InputError
 
@@ -19,15 +25,21 @@ def clustered_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic, resampling whole conversations.
+    """Compute the percentile interval of a statistic, resampling whole conversations.
 
-    Questions of one conversation share its bank and are no independent draws; conversations are.
+    Args:
+        values: (Q,) scores.
+        clusters: (Q,) the conversation of each question.
+        statistic: Function of a (Q',) array; the mean is computed for all n resamples at once.
+        n: Number of resamples.
+        seed: Seed of the resampling.
+        level: Coverage of the interval.
 
-    values     (Q,) scores
-    clusters   (Q,) the conversation of each question
-    statistic  of a (Q',) array; the mean is computed for all n resamples at once
-    returns    (low, high); (nan, nan) if there is only one conversation: it says nothing of others
-    raises     InputError if there are no values or the lengths differ
+    Returns:
+        (low, high); (nan, nan) if there is only one conversation, which says nothing about others.
+
+    Raises:
+        InputError: There are no values, or the lengths differ.
     """
     values = score_array(values, len(clusters))
     if not len(values):
@@ -49,12 +61,17 @@ def clustered_bootstrap(
 
 
 def clustered_standard_error(values: ArrayLike, clusters: Sequence) -> float:
-    """Of the mean over all questions, when questions of one conversation go together.
+    """Compute the standard error of the mean over all questions, clustered by conversation.
 
-        SE^2 = G / (G - 1) sum_g (sum_{q in g} (v_q - mean))^2 / Q^2
+    Args:
+        values: (Q,) scores.
+        clusters: (Q,) the conversation of each question.
 
-    values    (Q,); clusters  (Q,) the conversation of each question, G of them
-    returns   nan if there is only one
+    Returns:
+        The standard error; nan if there is only one conversation.
+
+    Raises:
+        InputError: The lengths differ.
     """
     values, member = score_array(values, len(clusters)), _members(clusters)
     groups = member.max() + 1
@@ -67,10 +84,20 @@ def clustered_standard_error(values: ArrayLike, clusters: Sequence) -> float:
 def minimum_detectable_difference(
     values: ArrayLike, clusters: Sequence, power: float = 0.8, level: float = 0.95
 ) -> float:
-    """How large a true mean must be to be found at this level with this power: (z_.975 + z_.80) standard errors.
+    """Compute how large a true mean must be to be found: (z_.975 + z_.80) standard errors.
 
-    values   (Q,) differences of two conditions on the same questions
-    returns  nan with one conversation, and where conversations do not differ at all: no spread was seen, so none is known
+    Args:
+        values: (Q,) differences of two conditions on the same questions.
+        clusters: (Q,) the conversation of each question.
+        power: Probability of finding a mean of that size.
+        level: Coverage of the interval that must exclude 0.
+
+    Returns:
+        The difference; nan with one conversation, and where conversations do not differ at all, because then
+        the spread is not known.
+
+    Raises:
+        InputError: The lengths differ.
     """
     error = clustered_standard_error(values, clusters)
     if error < 1e-12:
@@ -82,13 +109,23 @@ def minimum_detectable_difference(
 def permutation_test(
     values: ArrayLike, clusters: Sequence, two_sided: bool = False, n: int = 10_000, seed: int = 0
 ) -> float:
-    """Is the mean positive? If it came by chance, any conversation's differences might have the other sign.
+    """Test whether the mean is positive, by flipping signs.
 
-    Signs are flipped by whole conversations: all 2^G ways if these are at most `n`, else n random ones.
+    If the mean came by chance, the differences of any conversation might have the opposite sign. Signs are flipped
+    by whole conversations: all 2^G ways if these are at most `n`, otherwise n random ones.
 
-    values     (Q,) differences of two conditions on the same questions
-    two_sided  is it different from 0?
-    returns    p: the share of all ways, the seen one among them, that lie as far out as the seen one
+    Args:
+        values: (Q,) differences of two conditions on the same questions.
+        clusters: (Q,) the conversation of each question.
+        two_sided: Test whether the mean differs from 0 instead.
+        n: Number of sign patterns.
+        seed: Seed of the random patterns.
+
+    Returns:
+        p: the share of all patterns, including the observed one, that are at least as extreme.
+
+    Raises:
+        InputError: The lengths differ.
     """
     values = score_array(values, len(clusters))
     sums = np.bincount(_members(clusters), values)  # (G)
@@ -105,14 +142,24 @@ def permutation_test(
     return float((found >= seen - rounding).mean())
 
 
-def _members(clusters):
+def _members(clusters: Sequence) -> NDArray:
+    """Number the conversations: (Q,) ints from 0."""
     return np.unique([str(c) for c in clusters], return_inverse=True)[1]
 
 
 def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval of a share, for independent questions.
+    """Compute Wilson's interval of a share, for independent questions.
 
-    raises  InputError unless 0 <= successes <= n and n > 0
+    Args:
+        successes: Number of successes.
+        n: Number of questions.
+        level: Coverage of the interval.
+
+    Returns:
+        (low, high), both between 0 and 1.
+
+    Raises:
+        InputError: Not 0 <= successes <= n and n > 0.
     """
     if not (n > 0 and 0 <= successes <= n):
         raise InputError(f"expected 0 to n successes out of n > 0, got {successes} of {n}")
@@ -124,12 +171,18 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     return (0.0 if successes == 0 else low), (1.0 if successes == n else high)
 
 
-def score_array(values, length):
+def score_array(values: ArrayLike, length: int) -> NDArray:
+    """Return one score per question as a float array, (Q,).
+
+    Raises:
+        InputError: There are not `length` values.
+    """
     values = np.asarray(values, float)
     if values.shape != (length,):
         raise InputError(f"expected {length} values, one per question, got {values.shape}")
     return values
 
 
-def mean_or_none(values):
+def mean_or_none(values) -> float | None:
+    """Return the mean, or None of nothing."""
     return float(np.mean(values)) if len(values) else None

@@ -1,4 +1,4 @@
-"""The ladder: every rung once, the same questions for all, what exists is skipped."""
+"""The ablation ladder: every step once, the same questions for all, what exists is skipped."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ import torch
 
 from lmem.errors import BankError, InputError, MethodError
 from lmem.evaluation import results
-from lmem.experiments.ablation import RUNGS, LadderConfig, ask, climb, fitted
+from lmem.experiments.ablation import STEPS, AblationConfig, prepare_step, run_ablation
 from lmem.memory.model import MemoryModel
 
-SMALL = LadderConfig(
+SMALL = AblationConfig(
     n=2, test_turns=24, long_turns=30, conversations=3, turns=12, steps=2, keyed_conversations=3, keyed_turns=12,
     rehearse=2, tell=2,
 )  # fmt: skip
@@ -21,12 +21,17 @@ def small(tiny):
     return replace(SMALL, backbone=tiny.name)
 
 
-def rung(name):
-    return next(one for one in RUNGS if one.name == name)
+def step(name):
+    return next(step for step in STEPS if step.name == name)
 
 
-def test_rungs_are_asked_the_same_questions(tmp_path, small):
-    report = climb(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
+def prepared(name, scale, folder, config):
+    trained = prepare_step(step(name), scale, 0, folder, config)
+    return trained.model, trained.training
+
+
+def test_steps_are_asked_the_same_questions(tmp_path, small):
+    report = run_ablation(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
     assert report["done"] == [
         "m3-0.5x-s0", "kept-0.5x-s0", "keyed-0.5x-s0", "keyed-0.5x-cut-s0", "keyed-0.5x-2000-s0",
     ]  # fmt: skip
@@ -37,30 +42,32 @@ def test_rungs_are_asked_the_same_questions(tmp_path, small):
     assert found["keyed-0.5x-s0"]["training"]["steps"] == 2 + 2
     assert "rough" in found["keyed-0.5x-s0"]["summary"]["conditions"]
     assert found["kept-0.5x-s0"]["training"] == {"parameters": 0, "seconds": 0.0}
-    again = climb(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
+    again = run_ablation(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
     assert again == {"done": [], "skipped": report["done"]}
-    one = climb(tmp_path, (0.5,), (0,), ("keyed",), replace(small, tests=("cut",)), progress=False)
+    one = run_ablation(
+        tmp_path, (0.5,), (0,), ("keyed",), replace(small, tests=("cut",)), progress=False
+    )
     assert one == {
         "done": [],
         "skipped": ["keyed-0.5x-cut-s0"],
     }  # which tests are asked is no setting
     with pytest.raises(InputError, match="m3-0.5x-s0.json.gz is of others"):
-        climb(tmp_path, (0.5,), (0,), ("m3",), replace(small, steps=3), progress=False)
+        run_ablation(tmp_path, (0.5,), (0,), ("m3",), replace(small, steps=3), progress=False)
     with pytest.raises(InputError, match=r"training.json is of others"):
-        fitted(rung("m3"), 0.5, 0, tmp_path / "unfinished", replace(small, steps=3))
+        prepared("m3", 0.5, tmp_path / "unfinished" / "adapters", replace(small, steps=3))
 
 
-def test_one_rehearsal_serves_all_its_rungs(tmp_path, small):
-    all_, training = fitted(rung("row"), 1, 0, tmp_path, small)
+def test_one_rehearsal_serves_all_its_steps(tmp_path, small):
+    all_, training = prepared("row", 1, tmp_path, small)
     begun = (tmp_path / "keyed-s0/adapter.safetensors").stat().st_mtime_ns
-    last, again = fitted(rung("keyed"), 2, 0, tmp_path, small)
+    last, again = prepared("keyed", 2, tmp_path, small)
     assert (tmp_path / "keyed-s0/adapter.safetensors").stat().st_mtime_ns == begun
     assert training == again
-    wide, _ = fitted(rung("wide"), 1, 0, tmp_path, small)  # of another shape: trained by itself
+    wide, _ = prepared("wide", 1, tmp_path, small)  # of another shape: trained by itself
     assert wide.write_rule.p0.shape[1] == 2 * last.write_rule.p0.shape[1]
     assert wide.options["write"] == {"cells": 1}
     with pytest.raises(BankError, match="trained on"):  # the shipped adapter is nano's
-        fitted(rung("branch"), 2, 0, tmp_path, small)
+        prepared("branch", 2, tmp_path, small)
     mine, other = all_.state_dict(), last.state_dict()
     assert all(torch.equal(mine[k], other[k]) for k in mine if k != "write_rule.p0")
     assert (all_.write_rule.select, all_.write_rule.replace, all_.write_rule.rows) == (
@@ -75,19 +82,18 @@ def test_one_rehearsal_serves_all_its_rungs(tmp_path, small):
     )
 
 
-def test_keep_all_keeps_the_newest_turns(tmp_path, small, nano):
+def test_keep_all_keeps_the_newest_turns(nano):
     model = MemoryModel(nano, "keyed", 0.5, 0, {"select": False, "replace": False})
-    found = ask(model, "600", small, "right,none")
-    assert found["rows"] == 32
+    assert model.rows == 32
     bank = model.write(model.new_bank(), [f"Ana: I like number {i}." for i in range(70)])
     assert sorted(bank.state.written[0].tolist()) == list(range(6, 70))  # 64 rows of half a width
 
 
-def test_a_rung_that_is_not_there(tmp_path, small):
+def test_an_unknown_step_is_refused(tmp_path, small):
     with pytest.raises(InputError, match="rungs out of m2"):
-        climb(tmp_path, rungs=("m7",), config=small)
+        run_ablation(tmp_path, names=("m7",), config=small)
     with pytest.raises(InputError, match="tests out of 600"):
-        LadderConfig(tests=("601",))
+        AblationConfig(tests=("601",))
 
 
 def test_a_variant_has_the_same_weights(nano):
