@@ -171,9 +171,7 @@ def test_seeds_are_averaged_by_question(tmp_path):
     assert line["spread"] == [0, 1]  # seed 1: (1 - 1) / 2
     assert line["bits"]["mean"] == pytest.approx(1.25)  # right -(1 + 1 + 1 + 0) / 4, twin -2
     assert line["empty"] == 0.25  # one of four
-    assert (
-        line["agreement"] == 0.25
-    )  # seed 1 gives Rex and nothing, nothing and Rex; seed 0 twice Rex and nothing
+    assert line["agreement"] == 0  # one bank says something exactly where the other does not
     assert line["bits_gained"] is None  # there was no condition none
 
 

@@ -40,7 +40,23 @@ from lmem.training.train import TrainConfig  # noqa: E402
 KINDS = ("file", "cell", "cells", "changes", "paper", "count", "default", "setting", "calc")
 TOOLS = {
     tool.__name__: tool
-    for tool in (abs, float, len, max, min, range, round, set, sorted, sum, tuple, zip, all, any)
+    for tool in (
+        abs,
+        float,
+        int,
+        len,
+        max,
+        min,
+        range,
+        round,
+        set,
+        sorted,
+        sum,
+        tuple,
+        zip,
+        all,
+        any,
+    )
 }
 TOOLS |= {"exp": math.exp, "forgetting": forgetting, "statistics": statistics}
 

@@ -239,7 +239,7 @@ def bench_gpu(
     label = splits.label(data, length)
     report({"data": label, "dry_run": dry_run, **found}, out, as_json, "gpu")
     if dry_run and not as_json:
-        Console().print(DRY, soft_wrap=True)
+        typer.echo(DRY)
 
 
 def load(backbone: str, shape: str | None, conversations: Sequence[Any], seed: int) -> Any:
