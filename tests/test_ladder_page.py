@@ -1,4 +1,4 @@
-"""The page of the ladder is what its files say, and says so by rules that can be seen to choose."""
+"""The page of the ladder is what its files say."""
 
 import importlib.util
 from pathlib import Path
@@ -49,6 +49,6 @@ def test_an_aim_is_reached_or_not(tool, right, reached):
 def test_what_did_not_work_is_said(tool):
     nothing = result(*[row(f"{c}{i}", 0, 0) for c in "ab" for i in range(4)])
     text = tool.failures({"m2-1x": [nothing], **cells(7)})
-    assert "- `m2` at 1x" in text
-    assert "No memory that this test can see" in text
-    assert "`keyed` at 10x" not in text
+    assert "| `m2` | 1x |" in text
+    assert "no memory is shown" in text
+    assert "| `keyed` |" not in text

@@ -1,7 +1,4 @@
-"""The page of results: equal to what the tool makes of the files, every finding in every wording, and no text of LoCoMo.
-
-A difference per conversation, one question in each of six, gives each of the five words; see `GAINS`.
-"""
+"""The page of results: equal to what the tool makes of the files, its sentences supported by their numbers, no text of LoCoMo."""
 
 import os
 import re
@@ -9,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lmem.bench.encode import bench_encode
 from lmem.bench.evaluate import bench_eval
@@ -17,13 +15,13 @@ from lmem.bench.write import bench_write
 from lmem.data import locomo
 from lmem.errors import InputError
 from lmem.evaluation import results
-from lmem.evaluation.summary import difference, summarise
+from lmem.evaluation.summary import summarise
 from lmem.viz import bank_cost, score_plots
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 
-import findings  # noqa: E402
+import page_numbers  # noqa: E402
 import result_files  # noqa: E402
 import results_page  # noqa: E402
 
@@ -97,291 +95,62 @@ def recent(root, em="shown", **conditions):
     save(root, "tinyworld/recent", result)
 
 
+def text_of(root):
+    """The page's tables, with plain blanks."""
+    return "\n\n".join(results_page.tables(root)).replace("\u00a0", " ")
+
+
 def save(root, name, result, suffix=".json"):
     path = root / f"{name}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     results.save(result, path)
 
 
-def said(root, finding, **options):
-    return finding(result_files.load(root), **options)
+# ---- the findings ----------------------------------------------------------------------------------------
+
+FINDINGS = yaml.safe_load((ROOT / "book/findings.yml").read_text(encoding="utf-8"))["findings"]
 
 
-# ---- the words of a difference -------------------------------------------------------------------------
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding["id"])
+def test_no_number_of_a_finding_is_typed(finding):
+    """What is left of a text without its braces, the names of cells and the paper's names has no digit."""
+    names = r"`[^`]+`|\b[MKF][._]?\d\b|\b10?x\b|\b([Tt]able|[Ss]ection) [\d.]+\d?|\bF1\b|BM25|Flan-T5|pads to 384"
+    for field in ("finding", "because", "paper", "comparison"):
+        left = re.sub(names, "", re.sub(r"\{\w+\}", "", finding[field]))
+        left = left.replace("clipped at 0", "")
+        assert not re.search(r"\d", left), left
 
 
-@pytest.mark.parametrize("word", GAINS)
-def test_the_word_of_a_difference_by_hand(word):
-    rows = rows_of(GAINS[word], GAINS["same"])
-    found = difference(rows, GAINS[word])
-    assert findings.status(found) == word
-    if word == "shown":
-        assert (found["mean"], found["low"]) == (0.8333, 0.5)
-    if word == "small":
-        assert (found["mean"], found["high"], found["mdd"]) == (0.0, 0.5, 0.7234)
-    if word == "open":
-        assert (found["low"], found["high"], found["mdd"]) == (0.0, 0.6667, 0.5906)
-    if word == "same":
-        assert found["mdd"] is None
+def test_a_finding_that_its_numbers_do_not_support_stops_the_build(tmp_path):
+    finding = {**FINDINGS[0], "stands_if": "evidence.high < guess"}
+    path = tmp_path / "findings.yml"
+    path.write_text(yaml.safe_dump({"findings": [finding]}))
+    with pytest.raises(page_numbers.NumberError, match="no longer support reading"):
+        results_page.findings(path)
+    path.write_text(yaml.safe_dump({"findings": [finding | {"stands_if": "evidence.low > guess"}]}))
+    assert "99.0 [98.2, 99.5] percent of 1000" in results_page.findings(path)
 
 
-def test_nothing_is_missing_and_one_conversation_is_open():
-    assert findings.status(None) == "missing"
-    [row, *_] = rows_of(GAINS["shown"], GAINS["shown"])
-    assert findings.status(difference([row], [1])) == "open"
-
-
-def test_differences_of_one_word_stand_together():
-    found = {
-        "m1": {"mean": 0.5, "low": 0.25, "high": 0.75, "mdd": 0.4},
-        "m2": {"mean": 0.0, "low": 0.0, "high": 0.0, "mdd": None},
-        "m3": {"mean": 0.25, "low": 0.125, "high": 0.5, "mdd": 0.2},
-    }
-    assert findings.grouped(found, findings.GAIN) == (
-        "In points of exact match: the right bank beats the wrong one: m1 50.0 [25.0, 75.0] (MDD 40.0), m3 25.0 [12.5, 50.0] "
-        "(MDD 20.0); right and wrong bank score the same in every conversation: m2."
-    )
-    zero = {"": found["m2"]}  # one difference that has no name of its own
-    assert findings.grouped(zero, findings.COST) == "In points of exact match: they change nothing."
-    assert findings.those(["a", "b", "c"]) == "a, b and c"
-
-
-def test_many_differences_that_show_nothing_are_counted():
-    small = {"mean": 0.0, "low": -0.1, "high": 0.1, "mdd": 0.2}
-    found = {f"m{i}": small | {"mean": i / 100, "mdd": 0.2 + i / 100} for i in range(9)}
-    assert findings.grouped(found, findings.GAIN, "bits") == (
-        "In bits: no gain as large as the MDD: 9 cells, from 0.00 to 0.08 (MDD up to 0.28)."
-    )
-    same = {name: each | {"mean": 0.0, "low": 0.0, "high": 0.0} for name, each in found.items()}
-    assert findings.grouped(same, findings.COST, "bits") == "In bits: they change nothing: 9 cells."
-    shown = {name: each | {"low": 0.05} for name, each in found.items()}
-    assert "m8 0.08 [0.05, 0.10] (MDD 0.28)" in findings.grouped(shown, findings.GAIN, "bits")
-
-
-# ---- the findings, each in every wording -----------------------------------------------------------------
-
-
-def test_every_finding_says_that_it_is_not_measured_yet(tmp_path):
-    files = result_files.load(tmp_path)
-    for finding in findings.FINDINGS:
-        one = finding(files)
-        assert one.lead.endswith(": not measured yet.")
-        assert one.verdict is None
-        assert one.paper
-
-
-def test_what_nano_reads(tmp_path):
-    share = {"n": 100, "em": 0.98, "low": 0.96, "high": 0.99, "best_guess": 0.09, "unknown": 0.0}
-    nothing = share | {"em": 0.0, "low": 0.0, "high": 0.04}
-    found = {"with_evidence": share, "without_evidence": nothing, "alike": share}
-    save(tmp_path, "nano/reading", found)
-    one = said(tmp_path, findings.reads)
-    assert "so a right answer comes from a memory" in one.lead
-    assert "98.0 [96.0, 99.0] percent of 100" in one.numbers
-    assert one.verdict.startswith("not comparable, because ")
-    save(tmp_path, "nano/reading", found | {"with_evidence": share | {"low": 0.94}})
-    assert "may not mean memory" in said(tmp_path, findings.reads).lead
-    guessing = nothing | {"high": 0.10}  # more than the best constant answers get
-    save(tmp_path, "nano/reading", found | {"without_evidence": guessing})
-    assert "may not mean memory" in said(tmp_path, findings.reads).lead
-
-
-def test_the_methods_as_printed(tmp_path):
-    cell(tmp_path, "m2-1x-s0", "shown", "same")
-    cell(tmp_path, "m3-1x-s0", "same", "small")
-    cell(tmp_path, "m4-1x-s0", "contradicted", "open")
-    one = said(tmp_path, findings.printed, scale=1)
-    assert one.lead == "At 1x, as printed, memory is shown for m2 of m2, m3 and m4."
-    # mean 5/6; SE = sqrt(6/5 (5 (1/6)^2 + (5/6)^2) / 36) = sqrt(6/5 * 5/6 / 36) = 1/6, MDD 2.80159 / 6 = 46.7 points
-    assert "the right bank beats the wrong one: m2 83.3 [50.0, 100.0] (MDD 46.7)" in one.numbers
-    assert "the wrong bank beats the right one: m4 -83.3 [-100.0, -50.0]" in one.numbers
-    assert "score the same in every conversation: m3." in one.numbers
-    assert "no gain as large as the MDD: m3 0.00 [-0.50, 0.50] (MDD 0.72)" in one.numbers
-    assert "undecided: m4 0.33 [0.00, 0.67] (MDD 0.59)." in one.numbers
-    assert one.numbers.endswith("Not run yet: m1, m5, m6.")
-    # table 3 at 1x: m2 11.91, m3 0, m4 9.34; here m2 yes, m3 no, m4 no
-    assert one.verdict.startswith("not comparable, because ")
-    assert one.verdict.endswith("the paper says as here for m2 and m3 and otherwise for m4")
-    assert said(tmp_path, findings.printed, scale=10).verdict is None
-
-
-def test_memory_in_bits_alone_is_memory(tmp_path):
-    cell(tmp_path, "m4-10x-s0", "same", "shown")
-    one = said(tmp_path, findings.printed, scale=10)
-    assert "shown for m4 of m4" in one.lead
-    assert one.verdict.endswith("the paper says as here for m4")
-    cell(tmp_path, "m4-10x-s0", "same", "same")
-    one = said(tmp_path, findings.printed, scale=10)
-    assert "shown for none of m4" in one.lead
-    assert one.verdict.endswith("the paper says otherwise for m4")
-
-
-def test_bits_over_no_bank(tmp_path):
-    cell(tmp_path, "m2-1x-s0", "shown", "shown")
-    one = said(tmp_path, findings.gained)
-    assert "came with memory wherever" in one.lead
-    assert "Of 1 cells 1 gain" in one.numbers
-    cell(tmp_path, "m3-1x-s0", "same", "small")
-    one = said(tmp_path, findings.gained)
-    assert one.lead == "Bits gained over no bank are no evidence of memory."
-    assert "In 1 of 2 cells" in one.numbers
-    # the right bank -12, none -20
-    assert "m3-1x, 8.00 [8.00, 8.00] bits over no bank, 0.00 [-0.50, 0.50] over" in one.numbers
-
-
-def test_bits_of_noise(tmp_path):
-    recent(tmp_path, noise="shown")
-    one = said(tmp_path, findings.gained)
-    assert one.lead == "Bits gained over no bank are no evidence of memory."
-    assert "Gaussian rows" in one.numbers
-    assert "4.00 [4.00, 4.00] bits" in one.numbers  # -16 beside -20
-
-
-def test_empty_answers(tmp_path):
-    cell(tmp_path, "m2-1x-s0")
-    one = said(tmp_path, findings.broken)
-    assert "no cell leaves half of its answers empty" in one.lead
-    assert "At most 0.0 percent" in one.numbers
-    cell(tmp_path, "m4-1x-s0", answer="")
-    one = said(tmp_path, findings.broken)
-    assert "m4-1x leaves most answers empty" in one.lead
-    assert "m4-1x 100.0 (1 of 2 cells)" in one.numbers
-    assert one.verdict.startswith("not comparable, because ")
-    cell(tmp_path, "m3-1x-s0", answer=" ")
-    one = said(tmp_path, findings.broken)
-    assert "m3-1x and m4-1x leave most" in one.lead
-    assert one.verdict.startswith("agrees")
-
-
-@pytest.mark.parametrize(
-    ("word", "lead"),
-    [
-        ("shown", "remembers."),
-        ("contradicted", "does worse with its right bank"),
-        ("small", "is not shown"),
-        ("same", "is not shown"),
-        ("open", "is not shown"),
-    ],
-)
-def test_whether_recent_remembers(tmp_path, word, lead):
-    recent(tmp_path, word, deleted="same")
-    one = said(tmp_path, findings.remembers)
-    assert lead in one.lead
-    assert findings.GAIN[word] in one.numbers
-    assert "(6 of 6 questions)" in one.numbers
-    assert "the evidence's turns" in one.numbers
-
-
-def test_a_bank_beside_text(tmp_path):
-    recent(tmp_path, last_k="shown", bm25="contradicted", oracle="small")
-    one = said(tmp_path, findings.beside_text)
-    assert one.lead == (
-        "A bank of 192 rows answers more than the newest turns, and less than the turns that BM25 finds as text."
-    )
-    assert "the bank answers more than: last_k 83.3 [50.0, 100.0]" in one.numbers
-    assert "it answers less than: bm25 -83.3" in one.numbers
-    assert "no gain as large as the MDD: oracle 0.0" in one.numbers
-    assert "within 128 tokens" in one.numbers
-    assert "of the bank for 100.0 percent" in one.numbers  # all six are kept
-    assert "of bm25 for 50.0" in one.numbers
-    recent(tmp_path, oracle="same")
-    one = said(tmp_path, findings.beside_text)
-    assert "neither more nor less" in one.lead
-    assert "it answers as much as: oracle. " in one.numbers
-    recent(tmp_path)
-    assert said(tmp_path, findings.beside_text).verdict is None
-
-
-def null_rows(root, evidence, alone="same", counts=(0, 64)):
-    def scored(word):
-        found = difference(rows_of(GAINS[word], GAINS["same"]), GAINS[word])
-        return {
-            "em": found,
-            "f1": found,
-            "bits": found,
-            "cost": dict.fromkeys(("em", "f1", "bits"), found),
+def test_numbers_of_many_cells():
+    """Two cells by their pattern, and their differences from 1x."""
+    known = page_numbers.read_numbers(
+        {
+            "id": "x",
+            "numbers": {
+                "sizes": {"cells": "m3-[14]x", "at": "rows"},
+                "changes": {"changes": "m3-[14]x", "at": "bits"},
+                "most": {"calc": "max(sizes.values())"},
+                "positive": {"calc": "[name for name in changes if changes[name].mean > 0]"},
+            },
         }
-
-    by_rows = {
-        str(n): {"evidence": scored(evidence if n else "same"), "question_only": scored(alone)}
-        for n in counts
-    }
-    save(
-        root,
-        "tinyworld/null-rows",
-        {"backbone": "nano", "data": "tinyworld, 60 turns", "n": 6, "by_rows": by_rows},
     )
+    assert known["sizes"] == {"m3-1x": 64, "m3-4x": 256}
+    assert known["most"] == 256
+    assert list(known["changes"]) == ["m3-4x"]  # 1x is not compared with itself
+    assert known["positive"] == ["m3-4x"]  # 0.01 on the page
 
 
-def test_zero_rows(tmp_path):
-    null_rows(tmp_path, "shown", "contradicted")
-    one = said(tmp_path, findings.zero_rows)
-    assert "such a tax is not the adapter's" in one.lead
-    assert "they cost: 64 rows 83.3 [50.0, 100.0]" in one.numbers
-    assert "they help: 64 rows -0.83" in one.numbers
-    assert "0 rows 0" not in one.numbers.replace("640 rows", "")
-    assert one.verdict.startswith("agrees")
-    for word, text in (
-        ("same", "they change nothing"),
-        ("small", "no gain as large"),
-        ("open", "undecided"),
-    ):
-        null_rows(tmp_path, word)
-        one = said(tmp_path, findings.zero_rows)
-        assert "nothing that could be found" in one.lead
-        assert text in one.numbers
-        assert one.verdict.startswith("not comparable, because ")
-
-
-CHANGED = {
-    findings.as_run: ("m2_as_run-1x-s0", "m2-1x-s0", {}),
-    findings.decay: ("m2-1x-gamma=0.99-s0", "m2-1x-s0", {"gamma": 0.99}),
-    findings.start: ("m2-1x-noise=0-s0", "m2-1x-s0", {"noise": 0}),
-    findings.capacity: ("m2-10x-s0", "m2-1x-s0", {}),
-    findings.normalised: ("m2-40x-normalise=True-s0", "m2-40x-s0", {"normalise": True}),
-}
-
-
-@pytest.mark.parametrize("finding", CHANGED, ids=lambda finding: finding.keywords["what"][:20])
-def test_what_is_changed_one_at_a_time(tmp_path, finding):
-    variant, base, write = CHANGED[finding]
-    name = variant.removesuffix("-s0")
-    cell(tmp_path, variant, "shown", "same", write=write)
-    one = said(tmp_path, finding)
-    assert one.verdict is None
-    assert f"{name} has nothing to be compared with" in one.lead
-    cell(tmp_path, base, "same", "same")
-    one = said(tmp_path, finding)
-    assert f"more memory is shown for {name}." in one.lead
-    assert f"more memory: {name} 83.3 [50.0, 100.0]" in one.numbers
-    assert f"the same memory score in every conversation: {name}." in one.numbers
-    assert one.verdict.startswith("not comparable, because ")
-    cell(tmp_path, variant, "same", "contradicted", write=write)
-    one = said(tmp_path, finding)
-    assert f"less memory is shown for {name}." in one.lead
-    assert f"less memory: {name} -0.83" in one.numbers
-    for word in ("same", "small", "open"):
-        cell(tmp_path, variant, word, word, write=write)
-        one = said(tmp_path, finding)
-        assert f"no change is shown for {name}." in one.lead
-        assert findings.MORE[word] in one.numbers
-
-
-def test_more_for_one_and_less_for_another(tmp_path):
-    for name, word in (("m1", "shown"), ("m3", "contradicted")):
-        cell(tmp_path, f"{name}-1x-s0")
-        cell(tmp_path, f"{name}-10x-s0", word)
-    one = said(tmp_path, findings.capacity)
-    assert one.lead.endswith("more memory is shown for m1-10x, less memory is shown for m3-10x.")
-    assert one.verdict == "contradicts, in direction"  # the paper: ten times the rows lift both
-    cell(tmp_path, "m3-10x-s0", "same")
-    assert said(tmp_path, findings.capacity).verdict.startswith("not comparable, because a lift")
-    cell(tmp_path, "m3-10x-s0", "shown")
-    assert said(tmp_path, findings.capacity).verdict == "agrees, in direction"
-    cell(tmp_path, "m3-10x-s0", "shown", "contradicted")
-    one = said(tmp_path, findings.capacity)
-    assert one.lead.endswith("more by one measure and less by the other for m3-10x.")
-    assert one.verdict.startswith("not comparable, because a lift")
+# ---- cells compared --------------------------------------------------------------------------------------
 
 
 def test_a_contrast_is_over_the_seeds_that_both_have(tmp_path):
@@ -392,20 +161,22 @@ def test_a_contrast_is_over_the_seeds_that_both_have(tmp_path):
     ):
         for seed, word in enumerate(words):
             cell(tmp_path, f"{name}-s{seed}", word)
-    cells = result_files.load(tmp_path)["cells"]
-    found = result_files.contrast(cells["m2-10x"], cells["m2-1x"], "em")
-    assert (found["mean"], found["low"], found["high"]) == (0.0, 0.0, 0.0)
-    assert cells["m2-10x"]["seeds"] == [0, 1, 2]
-    assert result_files.contrast(cells["m2-10x"], None, "em") is None
+    cells = result_files.load_cells(tmp_path / "tinyworld")
+    change = result_files.change(cells["m2-10x"], cells)
+    memory = change["memory"]
+    assert (memory["mean"], memory["low"], memory["high"]) == (0.0, 0.0, 0.0)
+    assert (change["seeds"], cells["m2-10x"]["seeds"]) == ([0, 1], [0, 1, 2])
+    assert result_files.change(cells["m2-1x"], cells) is None
 
 
 def test_other_settings_are_not_compared(tmp_path):
     cell(tmp_path, "m2-1x-s0")
     cell(tmp_path, "m2-10x-s0", "shown", sweep={"steps": 3000})
-    assert "nothing to be compared with" in said(tmp_path, findings.capacity).lead
+    cells = result_files.load_cells(tmp_path / "tinyworld")
+    assert result_files.change(cells["m2-10x"], cells) is None
     cell(tmp_path, "m2-10x-s1", "shown")
     with pytest.raises(InputError, match="m2-10x to be run with the same settings"):
-        result_files.load(tmp_path)
+        result_files.load_cells(tmp_path / "tinyworld")
 
 
 def on_locomo(root, em, backbone="nano"):
@@ -419,73 +190,11 @@ def on_locomo(root, em, backbone="nano"):
     save(root, "locomo/one", result)
 
 
-def test_locomo(tmp_path):
+def test_a_small_backbone_on_locomo_is_called_a_proof_of_the_path(tmp_path):
     on_locomo(tmp_path, "same")
-    one = said(tmp_path, findings.locomo)
-    assert "nothing is answered" in one.lead
-    assert "another conversation's" in one.numbers
-    assert "gains 8.00 [8.00, 8.00] bits over no bank, and 0.00 [0.00, 0.00] over" in one.numbers
-    assert one.verdict == "not comparable, because the backbone is nano, not Flan-T5-XL"
-    assert "**A proof of the path" in results_page.page(tmp_path)
+    assert "**A proof of the path" in text_of(tmp_path)
     on_locomo(tmp_path, "shown", "google/flan-t5-base")
-    one = said(tmp_path, findings.locomo)
-    assert "something is answered by one" in one.lead
-    assert "the right bank beats the wrong one: 83.3" in one.numbers
-    assert "google/flan-t5-base" in one.verdict
-    assert "A proof of the path" not in results_page.page(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("plain", "bare", "word", "share"),
-    [
-        (
-            (40.0, 50.0, 60.0),
-            (4.0, 5.0, 6.0),
-            "is faster",
-            "most of the ratio is padding: 10.0 times",
-        ),
-        ((6.0, 8.0, 9.0), (3.0, 4.0, 5.0), "is faster", "padding is the smaller part: 2.0 times"),
-        ((0.5, 0.8, 0.9), (0.4, 0.5, 0.6), "is slower", "most of the ratio is padding: 1.6 times"),
-        (
-            (0.9, 1.0, 1.1),
-            (0.9, 1.0, 1.1),
-            "no faster, within the spread",
-            "smaller part: 1.0 times",
-        ),
-    ],
-)
-def test_speed(tmp_path, plain, bare, word, share):
-    ratio = {
-        way: dict(zip(("min", "median", "max"), each, strict=True))
-        for way, each in (("plain", plain), ("unpadded", bare))
-    }
-    found = {
-        "what": "training",
-        "backbone": "nano",
-        "ratio": ratio,
-        "ratio_by_operations": {"plain": 7.0},
-    }
-    save(tmp_path, "bench/train-a", found)
-    one = said(tmp_path, findings.speed)
-    assert word in one.lead
-    assert share in one.numbers
-    assert (
-        f"{plain[1]:.1f} [{plain[0]:.1f}, {plain[2]:.1f}] times, 7.0 by operations" in one.numbers
-    )
-
-
-def test_the_cost_of_a_turn(tmp_path):
-    rows = [{"write": "slots", "turns": turns} for turns in (10, 2000)]
-    for times, lead, verdict in (
-        (1.05, "what it cost", "agrees"),
-        (1.5, "costs more", "contradicts"),
-    ):
-        flat = {"slots": {"turn_ms": times}, "delta": {"turn_ms": 1.0}}
-        save(tmp_path, "bench/write-a", {"backbone": "nano", "flat": flat, "by_turns": rows})
-        one = said(tmp_path, findings.flat)
-        assert lead in one.lead
-        assert f"{times:.2f} times at most (slots), after 2000 turns against 10" in one.numbers
-        assert one.verdict == verdict
+    assert "A proof of the path" not in text_of(tmp_path)
 
 
 # ---- the page --------------------------------------------------------------------------------------------
@@ -498,12 +207,11 @@ def test_the_page_is_what_the_files_say():
 
 
 def test_what_is_not_run_is_said(tmp_path):
-    text = results_page.page(tmp_path)
+    text = text_of(tmp_path)
     headings = re.findall(r"^## (.+)$", text, flags=re.M)
-    assert len(headings) == 11
-    for heading in headings[1:]:
+    assert len(headings) == 10
+    for heading in headings:
         assert f"## {heading}\n\nNot run yet." in text
-    assert text.count(": not measured yet.") == len(findings.FINDINGS)
     assert "| ---" not in text
 
 
@@ -513,7 +221,7 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
     cell(tmp_path, "m0-1x-s0")
     cell(tmp_path, "m4-10x-s0", method="hebbian+query")
     cell(tmp_path, "slots+branch-1x-s0", write={"k": 4})
-    text = results_page.page(tmp_path).replace("\u00a0", " ")
+    text = text_of(tmp_path)
     # the seeds' scores are 83.3 and 0.0, their mean 41.7; the right bank is right in 5 of 12
     # half of what one seed gives: 83.3 [50.0, 100.0], and 2.80159 / 12 = .2335
     score = "**41.7 [25.0, 50.0]**, MDD 23.4"
@@ -523,7 +231,7 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
     assert "6 questions in 6 conversations; 1000 training steps, seeds 0, 1;" in text
     assert "Not run yet: m1-1x, m3-1x," in text
     cell(tmp_path / "m0", "m0-1x-s0")
-    assert "conversations; nothing is trained, seeds 0;" in results_page.page(tmp_path / "m0")
+    assert "conversations; nothing is trained, seeds 0;" in text_of(tmp_path / "m0")
     others = text.split("## Other cells")[1].split("\n## ")[0]
     assert "`slots+branch-1x`" in others
     assert "--methods slots+branch --scales 1 --seeds 0 --write k=4" in others
@@ -532,10 +240,10 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
 def test_compressed_files_are_files_too(tmp_path):
     recent(tmp_path)
     found = results.load(tmp_path / "tinyworld/recent.json")
-    plain = results_page.page(tmp_path)
+    plain = text_of(tmp_path)
     (tmp_path / "tinyworld/recent.json").unlink()
     save(tmp_path, "tinyworld/recent", found, ".json.gz")
-    text = results_page.page(tmp_path)
+    text = text_of(tmp_path)
     assert "--out results/tinyworld/recent.json.gz" in text
     assert text.replace("recent.json.gz", "recent.json") == plain
 
@@ -543,7 +251,7 @@ def test_compressed_files_are_files_too(tmp_path):
 def test_the_command_that_wrote_a_cell(tmp_path):
     cell(tmp_path, "m3-40x-normalise=True-s0", write={"normalise": True}, sweep={"steps": 3000})
     cell(tmp_path, "m2-40x-normalise=True-s0", write={"normalise": True}, sweep={"steps": 3000})
-    text = results_page.page(tmp_path)
+    text = text_of(tmp_path)
     assert (
         "lmem sweep --out results/tinyworld --methods m2,m3 --scales 40 --seeds 0 --write normalise=true --set steps=3000\n"
         in text
@@ -553,12 +261,12 @@ def test_the_command_that_wrote_a_cell(tmp_path):
 def test_the_figure_of_capacity(tmp_path):
     pytest.importorskip("myst_nb", reason="the [book] extra is not installed")
     cell(tmp_path, "m3-1x-s0")
-    assert "lmem-plotly" not in results_page.page(tmp_path)
+    assert "lmem-plotly" not in text_of(tmp_path)
     cell(tmp_path, "m3-10x-s0", "shown", "small")
-    text = results_page.page(tmp_path)
+    text = text_of(tmp_path)
     assert text.count('class="lmem-plotly"') == 1
     assert "points: m3 0.0 at 1x, 83.3 at 10x." in text
-    cells = result_files.load(tmp_path)["cells"]
+    cells = result_files.load_cells(tmp_path / "tinyworld")
     figure = score_plots.capacity({"m3": [cells["m3-1x"], cells["m3-10x"]]}, "a title")
     points, bits = figure.data
     assert (list(points.x), list(points.y)) == ([1, 10], [0.0, 83.3])
@@ -586,14 +294,14 @@ def test_the_figure_of_rows():
 
 def test_the_battery_by_hand(tmp_path):
     recent(tmp_path, "shown", constant="same")
-    text = results_page.page(tmp_path).replace("\u00a0", " ")
+    text = text_of(tmp_path)
     assert "right bank minus the twin's, points: **83.3 [50.0, 100.0]**, MDD 46.7; bits:" in text
     assert "| constant | 83.3 [50.0, 100.0] | 0.0 [0.0, 0.0] |" in text
     assert "The trained constant: not run yet." not in text
     recent(
         tmp_path, "same", deleted="contradicted"
     )  # 0 with the right bank, 5/6 without the evidence
-    text = results_page.page(tmp_path).replace("\u00a0", " ")
+    text = text_of(tmp_path)
     assert "| deleted | 83.3 [50.0, 100.0] | -83.3 [-100.0, -50.0], MDD 46.7 |" in text
     assert "The trained constant: not run yet." in text
 
@@ -611,26 +319,29 @@ def test_files_of_the_bench_as_they_are_written(tmp_path, tiny, conversations):
     }
     for name, result in made.items():
         save(tmp_path, f"bench/{name}", result)
-    text = results_page.page(tmp_path).replace("\u00a0", " ")
+    text = text_of(tmp_path)
     for name in made:
         assert f"results/bench/{name}.json" in text
     ratio = made["train-nano"]["ratio"]["plain"]
-    assert f"| **{findings.spread(ratio)}** |" in text
-    assert f"| **{findings.spread(made['encode-nano']['ratio'])}** |" in text
+    assert f"| **{page_numbers.spread(ratio)}** |" in text
+    assert f"| **{page_numbers.spread(made['encode-nano']['ratio'])}** |" in text
     assert f"{made['write-nano']['flat']['slots']['turn_ms']:.2f} times" in text
     assert text.count("| plain |") == text.count("| engine |") == 2
     assert "| file | `eval-nano` | `train-nano` |" in text
 
 
-def test_the_tool_says_what_it_does(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(results_page, "ROOT", tmp_path)
-    monkeypatch.setattr(results_page, "PAGE", tmp_path / "results.md")
-    assert results_page.main("check") == 1
-    assert results_page.main("write") == 0
-    assert results_page.main("check") == 0
-    cell(tmp_path / "results", "m2-1x-s0")
-    assert results_page.main("check") == 1
-    assert results_page.main() == 2
+def test_the_tool_says_what_it_does(capsys, tmp_path):
+    root, path = [], tmp_path / "page.md"
+
+    def main(verb):
+        return page_numbers.write_or_check(verb, page, path, "usage")
+
+    def page(results):
+        root.append(results)
+        return f"version {len(root) // 4}"
+
+    assert [main(verb) for verb in ("check", "write", "check", "check", "")] == [1, 0, 0, 1, 2]
+    assert root[0] == ROOT / "results"
     assert "not as the files say" in capsys.readouterr().out
 
 
@@ -650,6 +361,5 @@ def test_the_page_holds_no_text_of_locomo():
 
 def test_a_number_and_its_interval_stay_on_one_line():
     for text in ("0.8 [-0.4, 1.2]", "**83.3 [50.0, 100.0]**", "**83.3** [50.0, 100.0]"):
-        assert " " not in results_page.whole(text)
-    assert results_page.whole("rows [1, 2], seeds 3") == "rows [1, 2], seeds 3"
-    assert results_page.whole(7) == "7"
+        assert f"| {text.replace(' ', chr(0xA0))} |" in results_page.table([{"a": text}])
+    assert "| rows [1, 2], seeds 3 |" in results_page.table([{"a": "rows [1, 2], seeds 3"}])
