@@ -144,18 +144,14 @@ def evaluate(
             title=f"asking: {condition}",
             progress=progress,
         )
-        for row, (_, question), (_, turns), (answer, bits) in zip(
-            rows, battery.items, sources, answers, strict=True
-        ):
-            row[condition] = _answer_scores(question, answer, bits)
+        for k, (_, question) in enumerate(battery.items):
+            (answer, bits), (_, turns) = answers[k], sources[k]
+            scores = rows[k][condition] = _answer_scores(question, answer, bits)
             if condition == "twin":
-                twin_answer = twin_answers.get(question.id)
-                row[condition]["follows"] = _is_right(answer, twin_answer)
+                scores["follows"] = _is_right(answer, twin_answers.get(question.id))
             if turns is not None:
-                row[condition] |= {
-                    "turns": len(turns),
-                    "in_text": _evidence_within(question, turns),
-                }
+                scores["turns"] = len(turns)
+                scores["in_text"] = _evidence_within(question, turns)
         seconds[condition] = time.perf_counter() - start
     summary = summarise(rows, conditions)
     if config.knowledge:
@@ -178,9 +174,7 @@ def evaluate(
     }
 
 
-def _question_row(
-    conversation: Conversation, question: Question, bank: Bank | None
-) -> dict[str, Any]:
+def _question_row(conversation, question, bank) -> dict[str, Any]:
     return {
         "id": question.id,
         "conversation": conversation.id,
@@ -224,13 +218,13 @@ def answer_questions(
     latents: dict[str, Tensor] | None = None,
     title: str = "",
     progress: bool = True,
-) -> list[tuple[str, float | None]]:
-    """Answer all sources in batches, and measure how likely the right answers are.
+) -> dict[int, tuple[str, float | None]]:
+    """Answer sources in batches, and measure how likely the right answers are.
 
     Args:
         backbone: It answers.
         sources: What the encoder reads.
-        order: Places of the sources in the order in which they are batched.
+        order: Places of the sources to answer, in the order in which they are batched.
         attached: Maps places to the context in which the sources at these places are answered.
         config: Size of a batch and length of an answer.
         golds: Right answers, or None where there is none.
@@ -239,7 +233,7 @@ def answer_questions(
         progress: Show it.
 
     Returns:
-        (answer, bits) for each source; bits, log2 of the right answer's likelihood, is None without one.
+        {place: (answer, bits)}; bits, log2 of the right answer's likelihood, is None without one.
     """
     answered: dict[int, tuple[str, float | None]] = {}
     chunks = [order[k : k + config.batch] for k in range(0, len(order), config.batch)]
@@ -254,7 +248,7 @@ def answer_questions(
                 bits = backbone.bits(inputs, labels).tolist()
         for k, answer, likelihood, gold in zip(chunk, answers, bits, chunk_golds, strict=True):
             answered[k] = answer, likelihood if gold else None
-    return [answered[k] for k in range(len(sources))]
+    return answered
 
 
 def _answer_scores(question: Question, answer: str, bits: float | None) -> dict[str, Any]:
@@ -304,21 +298,15 @@ def _knowledge(battery: Battery, progress: bool) -> tuple[dict[str, Any], dict[s
         def attached(chunk):
             return model.attached(bank, ablate, expand=1, of=[items[k][0] for k in chunk])
 
-        wanted = [prompts[k] for k in places]
+        latents = battery.question_latents
         answers = answer_questions(
-            model.backbone,
-            wanted,
-            range(len(wanted)),
-            lambda chunk: attached([places[k] for k in chunk]),
-            config,
-            latents=battery.question_latents,
-            progress=False,
+            model.backbone, prompts, places, attached, config, latents=latents, progress=False
         )
         return {
             k: float(answer_scores.declines(answer))
             if items[k][1].category == 5
             else answer_scores.f1(answer, items[k][1].answer or "")
-            for k, (answer, _) in zip(places, answers, strict=True)
+            for k, (answer, _) in answers.items()
         }
 
     without_bank = f1_of([k for k, session in enumerate(newest) if session], "masked")

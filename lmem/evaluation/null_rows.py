@@ -88,14 +88,7 @@ def null_rows(
     }
 
 
-def _scores(
-    backbone: Backbone,
-    sources: list[str],
-    golds: list[str],
-    count: int,
-    config: EvalConfig,
-    progress: bool,
-) -> dict[str, list[float]]:
+def _scores(backbone, sources, golds, count, config, progress) -> dict[str, list[float]]:
     """Score all questions with `count` zero rows attached: {measure: [value per question]}."""
     read = READS["extension"](backbone.width, backbone.layers, max(1, count)).to(backbone.device)
     zeros = torch.zeros(1, count, backbone.width, device=backbone.device)
@@ -110,9 +103,9 @@ def _scores(
         title=f"{count} rows",
         progress=progress,
     )
-    pairs = [(answer, gold) for (answer, _), gold in zip(answers, golds, strict=True)]
+    pairs = [(answers[k][0], gold) for k, gold in enumerate(golds)]
     return {
         "f1": [f1(answer, gold) for answer, gold in pairs],
         "em": [int(exact_match(answer, gold)) for answer, gold in pairs],
-        "bits": [0.0 if bits is None else bits for _, bits in answers],
+        "bits": [answers[k][1] or 0.0 for k in range(len(golds))],
     }

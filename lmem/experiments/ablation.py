@@ -262,9 +262,7 @@ def prepare_step(
     return Trained(model.variant(scale, step.write), training)
 
 
-def _train_step(
-    model: MemoryModel, step: Step, seed: int, folder: Path, config: AblationConfig
-) -> dict[str, Any]:
+def _train_step(model, step, seed, folder, config) -> dict[str, Any]:
     """Train a step's model in place: {loss, steps, questions, parameters}."""
     keyed = step.weights in ("rehearsed", "decoded")
     n, turns = config.conversations, config.turns
