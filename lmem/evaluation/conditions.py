@@ -131,7 +131,7 @@ class Battery:
         ]
         self.latents: list[list[Tensor]] = []
         self.banks: dict[str, Bank] = {}
-        self.question_latents = model.encode_questions(q.prompt for _, q in self.items)
+        self.question_latents = model.encode_questions([q.prompt for _, q in self.items])
         if model.write_rule is None or not (config.knowledge or set(BANKS) & set(controls)):
             return
         self.latents = self._encode(conversations, "encoding turns", progress)
@@ -227,7 +227,7 @@ def write_banks(
     for chunk in track(chunks, "writing banks", progress):
         bank = model.new_bank(len(chunk))
         for start in range(0, max(map(len, chunk)), WINDOW):
-            bank = model.write_latents(bank, [turns[start : start + WINDOW] for turns in chunk])
+            bank = model.write_latents(bank, [list(turns[start : start + WINDOW]) for turns in chunk])
         states.append(bank.state)
     return replace(model.new_bank(), state=joined(states))
 

@@ -45,7 +45,8 @@ def sources(
     for question, ids, order in zip(
         questions, prompts, CHOICES[how](texts, questions), strict=True
     ):
-        left, taken = budget - len(ids), []
+        left = budget - len(ids)
+        taken: list[int] = []
         if left < 0:
             raise InputError(
                 f"expected a budget of {len(ids)} tokens or more for question {question.id}, not {budget}"
