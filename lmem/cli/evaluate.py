@@ -62,9 +62,9 @@ def evaluate(
     config = EvalConfig(seed=seed, knowledge=knowledge, **given(budget=budget))
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
-    constant_model = runner.load_constant(constant, model.backbone) if constant else None
+    control = runner.load_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
-    result: dict[str, Any] = dict(measure(model, tests, config, controls, constant_model))
+    result: dict[str, Any] = {**measure(model, tests, config, controls, control)}
     result |= {"data": splits.label(data, turns), **reading.vocabulary(model.backbone, tests)}
     training = Path(adapter or "") / "training.json"
     if adapter and training.is_file():
@@ -99,9 +99,9 @@ def sweep(
     def variants(texts: list[str] | None) -> list[dict[str, Any]]:
         return [pairs(text.split(",")) for text in texts or ()] or [{}]
 
+    names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
     grid = (decimals(scales), integers(seeds), variants(write), variants(read))
-    cells = make_cells(methods.split(","), *grid)
-    report = run_sweep(cells, out, SweepConfig.from_dict(pairs(setting)), jobs)
+    report = run_sweep(make_cells(names, *grid), out, config, jobs)
     show(report, as_json, "lmem sweep")
     if report["failed"]:
         raise typer.Exit(1)
@@ -204,10 +204,8 @@ def table(
     rows = tables.result_rows(files)
     if as_json:
         return dump({"results": rows})
-    listing(
-        tables.result_texts(rows),
-        "exact match, percent; MDD, smallest detectable difference; bits over no bank",
-    )
+    units = "exact match, percent; MDD, smallest detectable difference; bits over no bank"
+    listing(tables.result_texts(rows), units)
 
 
 @verbs.command()

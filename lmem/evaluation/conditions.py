@@ -151,7 +151,7 @@ class Battery:
             self.banks["noise"] = noise_like(model, right, config.seed)
         if "rough" in controls:
             self.banks["rough"] = roughened(right, config.seed)
-        if "constant" in controls and constant is not None:
+        if constant is not None and "constant" in controls:
             self.banks["constant"] = constant_bank(constant)
 
     def _encode(self, conversations, title: str, progress: bool) -> list[list[Tensor]]:

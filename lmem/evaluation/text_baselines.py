@@ -41,12 +41,12 @@ def sources(
     # with the blank that joins them, without the end of text
     costs = [len(ids) - 1 for ids in backbone.tokenize([f" {text}" for text in texts], unlimited)]
     prompts = backbone.tokenize([question.prompt for question in questions], unlimited)
-    chosen: list[tuple[str, tuple[int, ...]]] = []
+    chosen = []
     for question, ids, order in zip(
         questions, prompts, CHOICES[how](texts, questions), strict=True
     ):
-        taken: list[int] = []
         left = budget - len(ids)
+        taken: list[int] = []
         if left < 0:
             raise InputError(
                 f"expected a budget of {len(ids)} tokens or more for question {question.id}, not {budget}"
