@@ -36,7 +36,7 @@ def test_rows_of_a_turn_are_put_together():
 
 
 def test_banks_stand_below_each_other():
-    records = {"right bank": looked(), "null rows": looked(said="x", turns=[-1] * 3)}
+    records = {"right bank": looked(), "null rows": looked(answer="x", turns=[-1] * 3)}
     figure = attention.attention_by_token(
         records, "a title", ["context: Ana: Hi.", "Ben: Oh.", "Ana: <b>."]
     )

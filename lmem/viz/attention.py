@@ -131,8 +131,8 @@ def row_contents(
     """Draw each row's similarity to every turn, next to the bits that this row alone adds to the right answer.
 
     Args:
-        likeness: (R, T) cosines, of `lmem.analysis.row_contents.likeness`.
-        answers: R texts that the model says with this row alone, of `lmem.analysis.row_contents.ask_rows`.
+        likeness: (R, T) cosines, of `lmem.analysis.row_contents.turn_similarity`.
+        answers: R texts that the model says with this row alone, of `lmem.analysis.row_contents.answers_by_row`.
         bits: (R,), of the same.
         written: R numbers of the turns that wrote the rows last; rows with -1 are left out.
         title: The heading.
