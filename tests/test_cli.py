@@ -165,7 +165,7 @@ def test_a_setting_of_a_sweep_is_a_whole_number(tmp_path, capsys, monkeypatch):
     configs = []
     report = {"done": [], "skipped": [], "failed": []}
     monkeypatch.setattr(
-        "lmem.experiments.sweep.sweep",
+        "lmem.experiments.sweep.run_sweep",
         lambda cells, out, config, jobs: configs.append(config) or report,
     )
     code, *_ = lmem(capsys, "sweep", "--out", tmp_path, "--set", "steps=1e3")
