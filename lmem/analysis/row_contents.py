@@ -17,6 +17,7 @@ from lmem.backbone.backbone import pad
 from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel, as_prompt
+from lmem.memory.read.recall import RecallRead
 
 BATCH = 64  # rows that are read at once, each alone
 
@@ -109,7 +110,7 @@ def recall_shares(model: MemoryModel, bank: Bank, question: str) -> list[tuple[T
         InputError: There is more than one bank.
     """
     bank = _single(model, bank)
-    if model.read is None or model.read.form != "keyed":
+    if not isinstance(model.read, RecallRead):
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
     rows = bank.state.rows
     states, seen = pad(model.backbone.encode([as_prompt(question)]))

@@ -4,14 +4,15 @@ A bank does not store its turns, and with most writes no turn can be subtracted 
 turns, never inside the bank's file. It is sensitive data: without it nothing can be handed out, and nothing unwritten.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 
-from lmem.backbone.backbone import pad
 from lmem.errors import BankError, InputError
 from lmem.memory.bank import Bank, State
+from lmem.memory.leave_out import write_without
 from lmem.memory.write.base import Write
 from lmem.utils.digest import digest
 
@@ -81,7 +82,7 @@ def leave_one_out(
 ) -> Iterator[State]:
     """Write banks that lack one turn each, in the order of the turns.
 
-    All banks of a batch are written at once. Where a turn is left out its mask is 0, so the bank does not change.
+    All banks of a batch are written at once; see `write_without`.
 
     Args:
         rule: The write rule.
@@ -93,11 +94,6 @@ def leave_one_out(
         State of up to `batch` banks.
     """
     for first in range(0, len(latents), batch):
-        left_out = range(first, min(first + batch, len(latents)))
-        state = State(*(t.expand(len(left_out), *t.shape[1:]) for t in start.state))
-        for t, turn in enumerate(latents):
-            padded, mask = pad([turn] * len(left_out))  # (B, N, D), (B, N)
-            if t in left_out:
-                mask[t - first] = False
-            state = rule(state, padded, mask)
-        yield state
+        missing = [{turn} for turn in range(first, min(first + batch, len(latents)))]
+        [(state, places)] = deque(write_without(rule, start.state, latents, missing), maxlen=1)
+        yield State(*(part[places] for part in state))

@@ -12,7 +12,7 @@ from lmem.memory.bank import Bank
 from lmem.viz.colours import LOOKS
 from lmem.viz.plots import FRAMES, add_slider, colour_bar, hide_ticks, line, style
 
-PANELS = (  # key of `bank_metrics.look`, name, factor to the unit, digits
+PANELS = (  # key of `bank_metrics.measure_bank`, name, factor to the unit, digits
     ("rank", "effective rank", 1, 2),
     ("distinct", "distinct rows", 1, 0),
     ("cosine", "mean cosine of two rows", 1, 3),
@@ -26,7 +26,7 @@ def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figur
     """Draw effective rank, distinct rows, mean cosine, row norms (median, smallest to largest) and use of rows by turn.
 
     Args:
-        looks: {name of a bank: list of `bank_metrics.look`, one for each turn}.
+        looks: {name of a bank: list of `bank_metrics.measure_bank`, one for each turn}.
         title: The heading.
 
     Raises:
