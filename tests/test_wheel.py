@@ -1,4 +1,4 @@
-"""Every chapter runs from the wheel alone: a clean virtual environment, an empty folder and one notebook file, as in Colab.
+"""Chapter 1, and with `make test-full` every chapter, runs from the wheel alone: a clean virtual environment, an empty folder and one notebook file, as in Colab.
 
 The large packages are lent by the environment that runs the tests; `lmem` comes out of the wheel and from nowhere else. The
 chapter's outputs are compared with the stored ones there.
@@ -86,7 +86,7 @@ def test_the_wheel_carries_the_package_and_its_results_and_nothing_else(wheel):
     assert wheel.stat().st_size < 40e6
 
 
-@some_notebooks(0, -1)
+@some_notebooks(0)
 def test_a_chapter_runs_from_the_wheel_alone(path, clean, tmp_path):
     pytest.importorskip("nbval", reason="the [dev] extra is not installed")
     shutil.copy(path, tmp_path)
