@@ -1,15 +1,15 @@
-"""Errors: every one that a user can cause is an LmemError, and its message is one clear sentence.
+"""Errors: every error that a user can cause is an LmemError, and its message is one clear sentence.
 
-The sentence says what was expected and what came. The command line prints it and exits with code 2.
+The sentence says what was expected and what was found. The command line prints it and exits with code 2.
 """
 
 
 class LmemError(Exception):
-    """The root of them all: `except LmemError` catches whatever this package raises on purpose."""
+    """The base class: `except LmemError` catches every error that this package raises on purpose."""
 
 
 class DataError(LmemError, ValueError):
-    """A file or a value of a conversation is missing, broken off, or of another form."""
+    """A file or a value of a conversation is missing, cut off, or has another form."""
 
 
 class ShapeError(LmemError, ValueError):

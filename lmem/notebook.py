@@ -1,28 +1,36 @@
-"""What every notebook does first: the same seeds, four digits, no chatter; and its profile, nano or Flan-T5.
+"""What every notebook does first: fix seeds and printing, and choose a profile (nano, or Flan-T5 on a GPU).
 
 from lmem import notebook
 notebook.setup()
 
-profile = notebook.profile("cpu")                         # on a GPU: "t4" or "a100", the same code on Flan-T5
+profile = notebook.profile("cpu")               # on a GPU "t4" or "a100": the same code on Flan-T5
 backbone = lmem.load_backbone(profile.backbone)
-model = profile.adapter("nano-recent", backbone)          # beside another backbone: the same method, untrained
+model = profile.adapter("nano-recent", backbone)  # with another backbone: the same method, untrained
 """
 
 import os
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import torch
+from huggingface_hub.utils import disable_progress_bars
+from transformers.utils import logging
+
+from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.errors import InputError
+from lmem.memory.model import MemoryModel
 
 
 @dataclass(frozen=True)
 class Profile:
     """What a notebook runs on.
 
-    name      of the profile
-    backbone  what `load_backbone` takes
-    data      what `lmem.data.splits` and the command line take: "tinyworld" or "locomo"
-    trained   the folder of an adapter of one's own, or None
+    Attributes:
+        name: Of the profile.
+        backbone: What `load_backbone` takes.
+        data: What `lmem.data.splits` and the command line take: "tinyworld" or "locomo".
+        trained: The folder of an adapter that you trained, or None.
     """
 
     name: str
@@ -30,20 +38,23 @@ class Profile:
     data: str
     trained: str | None = None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"profile {self.name}: {self.backbone} on {self.data}"
 
-    def adapter(self, name="nano-recent", backbone=None):
-        """The adapter that a chapter needs: the folder that the profile names, else the shipped one of this name.
+    def adapter(self, name: str = "nano-recent", backbone: Backbone | None = None) -> MemoryModel:
+        """Return the adapter that a chapter needs.
 
-        Shipped adapters are nano's. Beside another backbone the same method stands untrained, and a sentence says so.
+        It comes from the profile's own folder if there is one. Shipped adapters fit nano. With another backbone the
+        same method is returned untrained, and a printed sentence says how to train it.
 
-        backbone  a loaded one; default: the profile's is loaded
-        raises    InputError for a name that is not shipped, BankError if the folder's adapter has another backbone
+        Args:
+            name: Of a shipped adapter.
+            backbone: A loaded one; default: the profile's is loaded.
+
+        Raises:
+            InputError: No adapter of this name is shipped.
+            BankError: The folder's adapter belongs to another backbone.
         """
-        from lmem.backbone.backbone import load_backbone
-        from lmem.memory.model import MemoryModel
-
         if self.trained:
             return MemoryModel.from_pretrained(self.trained, backbone)
         if self.backbone == "nano":
@@ -56,18 +67,13 @@ class Profile:
             f"--data {self.data}{rehearse} --out mine\n"
             f'and then notebook.profile("{self.name}", adapter="mine").'
         )
-        return MemoryModel(
-            backbone or load_backbone(self.backbone),
-            like.method.name,
-            like.scale,
-            like.seed,
-            **like.options,
-        )
+        loaded = backbone or load_backbone(self.backbone)
+        return MemoryModel(loaded, like.method.name, like.scale, like.seed, **like.options)
 
 
 PROFILES = {
-    one.name: one
-    for one in (
+    profile.name: profile
+    for profile in (
         Profile("cpu", "nano", "tinyworld"),
         Profile("t4", "google/flan-t5-base", "locomo"),  # 16 GB, no bfloat16: in float32
         Profile("a100", "google/flan-t5-xl", "locomo"),  # the paper's
@@ -76,36 +82,36 @@ PROFILES = {
 }
 
 
-def profile(name="cpu", backbone=None, adapter=None):
-    """The profile of this name: what a chapter's one profile cell asks for, and what all below it goes by.
+def profile(
+    name: str = "cpu", backbone: str | Path | None = None, adapter: str | Path | None = None
+) -> Profile:
+    """Return the profile of this name; each chapter has one cell that calls this.
 
-    backbone  another one in its place, such as "google/flan-t5-small" or a folder
-    adapter   the folder of an adapter that `lmem train` wrote beside this backbone, in the place of the shipped one
-    raises    InputError for a name that is none of them
+    Without a GPU a profile that wants one is not refused. A printed sentence says what will happen.
 
-    Without a GPU a profile that wants one is not refused: a sentence says what will happen.
+    Args:
+        name: "cpu", "t4", "a100" or "h200".
+        backbone: Use this one instead, such as "google/flan-t5-small" or a folder.
+        adapter: A folder that `lmem train` wrote for this backbone, used instead of the shipped adapter.
+
+    Raises:
+        InputError: No profile has this name.
     """
     if name not in PROFILES:
         raise InputError(f"expected a profile, one of {', '.join(PROFILES)}, not {name!r}")
-    found = replace(PROFILES[name], trained=adapter and str(adapter))
+    chosen = replace(PROFILES[name], trained=str(adapter) if adapter else None)
     if backbone:
-        found = replace(found, backbone=str(backbone))
-    import torch
-
+        chosen = replace(chosen, backbone=str(backbone))
     if name != "cpu" and not torch.cuda.is_available():
-        print(f"There is no GPU here: {found.backbone} runs on the processor, which is slow.")
-    return found
+        print(f"There is no GPU here: {chosen.backbone} runs on the processor, which is slow.")
+    return chosen
 
 
-def setup(seed=0):
+def setup(seed: int = 0) -> None:
     """Make a notebook's output the same on every machine, as far as arithmetic allows."""
-    os.environ.update(
-        TQDM_DISABLE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false"
-    )
+    os.environ.update(TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
     warnings.filterwarnings("ignore", message=".*HF_TOKEN.*")  # public models need none
-    import torch
-    from transformers.utils import logging
-
+    disable_progress_bars()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.manual_seed(seed)

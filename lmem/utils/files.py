@@ -1,24 +1,27 @@
-"""Nothing half written: files and folders are made under a temporary name and renamed when they are whole."""
+"""Write files and folders completely or not at all: under a temporary name, renamed when they are complete."""
 
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lmem.errors import InputError
 
 
 @contextmanager
-def write_file(path):
-    """A temporary path beside `path`; renamed to it on success, removed on failure.
+def write_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path next to `path`, renamed to it on success and removed on failure.
 
-    raises  InputError if a folder stands there, or if nothing can be written there
+    Raises:
+        InputError: `path` is a folder, or nothing can be written there.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"expected a file to write, {path} is a folder")
-    handle, name = _beside(path, tempfile.mkstemp)
+    handle, name = _make_next_to(path, tempfile.mkstemp)
     os.close(handle)
     try:
         yield Path(name)
@@ -29,15 +32,17 @@ def write_file(path):
 
 
 @contextmanager
-def write_folder(path):
-    """A temporary folder beside `path`; becomes `path` on success, removed on failure.
+def write_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder next to `path`, renamed to it on success and removed on failure.
 
-    If `path` is there already, the new files take the places of the old ones one by one, and other files in it stay.
-    raises  InputError if a file stands there, or if nothing can be written there
+    If `path` exists, the new files replace the old ones one by one, and its other files stay.
+
+    Raises:
+        InputError: `path` is a file, or nothing can be written there.
     """
     path = Path(path)
     expect_folder(path)
-    fresh = Path(_beside(path, tempfile.mkdtemp))
+    fresh = Path(_make_next_to(path, tempfile.mkdtemp))
     try:
         yield fresh
         fresh.chmod(0o755)
@@ -53,21 +58,21 @@ def write_folder(path):
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def expect_folder(path):
-    """InputError if something else than a folder stands at `path`; worth asking before an hour of training."""
+def expect_folder(path: str | Path) -> None:
+    """Raise an InputError if `path` is not a folder; worth a check before an hour of training."""
     if Path(path).exists() and not Path(path).is_dir():
         raise InputError(f"expected a folder to write, {path} is a file")
 
 
-def expect_file(path):
-    """The path, for an option of the command line; InputError if it is a folder."""
+def expect_file(path: Path | None) -> Path | None:
+    """Return the path, for an option of the command line; raise an InputError if it is a folder."""
     if path is not None and Path(path).is_dir():
         raise InputError(f"expected a file to write, {path} is a folder")
     return path
 
 
-def _beside(path, make):
-    """A temporary file or folder beside `path`; the folder above is made if it is not there."""
+def _make_next_to(path: Path, make: Callable[..., Any]) -> Any:
+    """Make a temporary file or folder next to `path`, and the folder above it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return make(dir=path.parent, prefix=f".{path.name}.")

@@ -2,16 +2,27 @@
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track as rich_track
 
+T = TypeVar("T")
 
-def track(items, text, show=True, total=None):
-    """Iterate over items with a bar, if `show` and the error stream is a terminal (TQDM_DISABLE=1 silences it too).
 
-    total  how many, if the items themselves do not say
+def track(
+    items: Iterable[T], text: str, show: bool = True, total: float | None = None
+) -> Iterator[T]:
+    """Iterate over items with a progress bar, if the error stream is a terminal.
+
+    Args:
+        items: What to iterate over.
+        text: The bar's label.
+        show: Without it there is no bar; TQDM_DISABLE=1 has the same effect.
+        total: Number of items, if they have no length.
     """
     if not show or not sys.stderr.isatty() or os.environ.get("TQDM_DISABLE"):
         return iter(items)
-    return rich_track(items, text, total, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    return iter(rich_track(items, text, total, console=console, transient=True))

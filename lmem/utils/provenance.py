@@ -3,8 +3,12 @@
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+import torch
 
 try:
     import resource
@@ -12,10 +16,8 @@ except ImportError:  # Windows has none
     resource = None
 
 
-def machine():
-    """What kind of machine this is, without its name: system, processor type, cores, device."""
-    import torch
-
+def machine() -> dict[str, str | int]:
+    """Return what kind of machine this is, without its name: system, processor type, threads, device."""
     device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu"
     return {
         "system": platform.system(),
@@ -25,26 +27,28 @@ def machine():
     }
 
 
-def versions():
-    """The versions that a number depends on."""
-    names = ("lmem", "torch", "transformers", "datasets", "numpy")
-    found = {"python": platform.python_version()}
-    for name in names:
+def versions() -> dict[str, str]:
+    """Return the versions that a number depends on."""
+    numbers = {"python": platform.python_version()}
+    for name in ("lmem", "torch", "transformers", "datasets", "numpy"):
         try:
-            found[name] = metadata.version(name)
+            numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            numbers[name] = "not installed"
+    return numbers
 
 
-def commit():
-    """The commit of the checkout that the package runs from, "-dirty" if its code was changed since; None without one."""
+def commit() -> str | None:
+    """Return the commit of the checkout that the package runs from, with "-dirty" if its code was changed since.
 
-    def git(*arguments):
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
-        ).stdout  # fmt: skip
+    None if the package does not run from a checkout of its own.
+    """
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        output = {"capture_output": True, "text": True}
+        return subprocess.run(command, cwd=folder, timeout=5, check=True, **output).stdout
 
     try:
         # of the package, not of a repository that has a site-packages in it
@@ -55,11 +59,17 @@ def commit():
         return None
 
 
-def provenance(seed, seconds):
-    """What every result file says of its own making: seed, seconds by phase, peak memory in MiB (of the process, None where it
-    cannot be had, and of the GPU, if there is one), versions, commit, machine."""
-    import torch
+def provenance(seed: int, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Return what every result file says about its own making.
 
+    Args:
+        seed: Of the run.
+        seconds: By phase.
+
+    Returns:
+        seed, seconds, peak memory in MiB (of the process, None where it cannot be measured, and of the GPU if there is
+        one), versions, commit, machine.
+    """
     peak = None
     if resource is not None:
         unit = 1024 if sys.platform != "darwin" else 1024**2
