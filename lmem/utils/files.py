@@ -12,7 +12,7 @@ from lmem.errors import InputError
 
 
 @contextmanager
-def write_file(path: str | Path) -> Iterator[Path]:
+def write_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path next to `path`, renamed to it on success and removed on failure.
 
     Raises:
@@ -32,7 +32,7 @@ def write_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def write_folder(path: str | Path) -> Iterator[Path]:
+def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder next to `path`, renamed to it on success and removed on failure.
 
     If `path` exists, the new files replace the old ones one by one, and its other files stay.
@@ -58,7 +58,7 @@ def write_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def expect_folder(path: str | Path) -> None:
+def expect_folder(path: str | os.PathLike[str]) -> None:
     """Raise an InputError if `path` is not a folder; worth a check before an hour of training."""
     if Path(path).exists() and not Path(path).is_dir():
         raise InputError(f"expected a folder to write, {path} is a file")

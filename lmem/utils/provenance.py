@@ -47,8 +47,8 @@ def commit() -> str | None:
 
     def git(*arguments: str) -> str:
         command = ["git", *arguments]
-        output = {"capture_output": True, "text": True}
-        return subprocess.run(command, cwd=folder, timeout=5, check=True, **output).stdout
+        run = subprocess.run(command, cwd=folder, timeout=5, check=True, capture_output=True)
+        return run.stdout.decode()
 
     try:
         # of the package, not of a repository that has a site-packages in it
@@ -59,11 +59,11 @@ def commit() -> str | None:
         return None
 
 
-def provenance(seed: int, seconds: Mapping[str, float]) -> dict[str, Any]:
+def provenance(seed: int | None, seconds: Mapping[str, float]) -> dict[str, Any]:
     """Return what every result file says about its own making.
 
     Args:
-        seed: Of the run.
+        seed: Of the run, None where nothing is drawn.
         seconds: By phase.
 
     Returns:
