@@ -1,17 +1,20 @@
-"""Which conversations to train on and which to test on: tinyworld drawn by seed, LoCoMo by the paper's split, any other file by thirds.
+"""Which conversations to train on and which to test on (chapter 9).
 
-Tinyworld's training conversations contain no held-out name, relation or phrasing (chapter 9).
+Generated conversations are drawn by seed. LoCoMo is split as in the paper, any other file by thirds.
 """
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from lmem.data import locomo, tinyworld
+from lmem.data import locomo
 from lmem.data.conversation import Conversation
+from lmem.data.tinyworld import draw
 from lmem.errors import DataError, InputError
 
+# a generator is a module with `training_conversations` and `test_conversations`
+GENERATORS: dict[str, Any] = {"tinyworld": draw}
 PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
 
@@ -26,12 +29,12 @@ def for_training(
     """Choose conversations to train on, and others for validation; neither are test conversations.
 
     Args:
-        data: "tinyworld", "locomo", or a file in LoCoMo's form, of which only the training split is used.
-        n: Conversations to draw from tinyworld.
-        turns: Turns of each of tinyworld's.
-        seed: Seed of tinyworld's.
+        data: A name out of GENERATORS, "locomo", or a file in LoCoMo's form, of which only the training split is used.
+        n: Conversations to draw from a generator.
+        turns: Turns of each drawn one.
+        seed: Seed of the drawing.
         validation: Conversations for validation; of a file the last ones. None: a fifth as many as there are, at most 40.
-        varied: Draw tinyworld's with few facts or many, few people or many, and with many corrections and two hops.
+        varied: Draw conversations with few facts or many, few people or many, and with many corrections and two hops.
 
     Returns:
         (training, validation).
@@ -39,9 +42,9 @@ def for_training(
     Raises:
         InputError: A file leaves none to train on.
     """
-    if data == "tinyworld":
+    if generator := GENERATORS.get(str(data)):
         validation = min(40, n // 5) if validation is None else validation
-        conversations = _drawn_for_training(n, validation, turns, seed, varied)
+        conversations = generator.training_conversations(n, validation, turns, seed, varied)
         cut = n
     else:
         conversations, _ = _thirds(_load(data))
@@ -54,23 +57,6 @@ def for_training(
     return conversations[:cut], conversations[cut:]
 
 
-def _drawn_for_training(
-    n: int, validation: int, turns: int, seed: int, varied: bool
-) -> list[Conversation]:
-    """Draw `n` conversations of tinyworld to train on, then those for validation."""
-    rng = random.Random(f"worlds {seed}")
-    world = tinyworld.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
-    names = [("train", i) for i in range(n)] + [("validation", i) for i in range(validation)]
-    drawn = []
-    for name, i in names:
-        if varied:
-            facts, subjects = rng.choice([0.35, 0.5, 0.8]), rng.choice([6, 10, 20, 40])
-            mix = (0.45, 0.25, 0.25, 0.05)
-            world = replace(world, facts=facts, subjects=subjects, overwritten=0.3, mix=mix)
-        drawn.append(tinyworld.sample(f"{name} {seed}", i, world, twin=False))
-    return locomo.parse(drawn)
-
-
 def for_testing(
     data: str | Path,
     n: int,
@@ -79,19 +65,18 @@ def for_testing(
     everything: bool = False,
     cut: bool = False,
 ) -> list[Conversation]:
-    """Choose test conversations: n of tinyworld with their twins, or the test split of a file.
+    """Choose test conversations: n drawn ones with their counterfactual twins, or the test split of a file.
 
     Args:
-        data: "tinyworld", "locomo", or a file in LoCoMo's form.
-        n: Conversations to draw from tinyworld.
-        turns: Turns of each of tinyworld's.
-        seed: Seed of tinyworld's.
+        data: A name out of GENERATORS, "locomo", or a file in LoCoMo's form.
+        n: Conversations to draw from a generator.
+        turns: Turns of each drawn one.
+        seed: Seed of the drawing.
         everything: Take all conversations of a file.
-        cut: End each of tinyworld's at a random turn of its last three quarters; it is asked what was stated by then.
+        cut: End each drawn one at a random turn of its last three quarters; it is asked what was stated by then.
     """
-    if data == "tinyworld":
-        world = tinyworld.World(turns=turns)
-        conversations = locomo.parse(tinyworld.samples(n, f"test {seed}", world))
+    if generator := GENERATORS.get(str(data)):
+        conversations = generator.test_conversations(n, turns, seed)
         rng = random.Random(f"cut {seed}")
         return [c.until(rng.randint(turns // 4, turns)) if cut else c for c in conversations]
     conversations = _load(data)
@@ -100,7 +85,7 @@ def for_testing(
 
 def label(data: str | Path, turns: int) -> str:
     """Name the data of a result file, never by a path of this machine."""
-    return f"tinyworld, {turns} turns" if data == "tinyworld" else Path(data).stem
+    return f"{data}, {turns} turns" if str(data) in GENERATORS else Path(data).stem
 
 
 def _load(data: str | Path) -> list[Conversation]:
