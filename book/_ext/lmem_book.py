@@ -17,7 +17,7 @@ from pathlib import Path
 
 from docutils import nodes
 from myst_nb.core import render
-from sphinx.ext.autodoc import mock
+from sphinx.ext.autodoc.mock import _MockObject
 from sphinx.util import logging
 
 MIME = "application/vnd.plotly.v1+json"
@@ -126,11 +126,21 @@ def mock_missing(app, config):
     config.autodoc_mock_imports = [
         name for name in heavy.split() if importlib.util.find_spec(name) is None
     ]
-    mock._MockObject.__or__ = mock._MockObject.__ror__ = lambda self, other: self  # `Tensor | None`
+    _MockObject.__or__ = _MockObject.__ror__ = lambda self, other: self  # `Tensor | None`
+
+
+def set_equations(app, what, name, obj, options, lines):
+    """Show the indented paragraphs of a docstring as they are typed: they are equations or code."""
+    for at in range(len(lines) - 1, 0, -1):
+        starts = lines[at].startswith("    ") and not lines[at - 1].strip()
+        above = next((line for line in reversed(lines[:at]) if line.strip()), "")
+        if starts and not above.startswith((" ", ":", "..", "- ")):
+            lines[at:at] = ["::", ""]
 
 
 def setup(app):
     app.connect("config-inited", mock_missing)
+    app.connect("autodoc-process-docstring", set_equations, priority=900)
     render.load_mime_renders = known_renderers(render.load_mime_renders)
     app.connect("builder-inited", add_libraries)
     app.connect("doctree-read", set_formulas)

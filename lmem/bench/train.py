@@ -1,8 +1,10 @@
 """Type 1 training with the paper's settings, lmem's engine against the plain way (chapter 15).
 
-plain   every epoch: turns are encoded, turns are written, questions are learned from, one at a time
-engine  once: turns and questions are encoded (questions where the bank enters behind the encoder) and banks are written, all
-        conversations in parallel; every epoch: questions in batches
+    plain   every epoch: turns are encoded, turns are written, questions are learned from, one at a time
+    engine  once: turns and questions are encoded (questions where the bank enters behind the encoder) and banks are written,
+            all conversations in parallel; every epoch: questions in batches
+
+Both ways train the same weights on the same questions.
 """
 
 from collections.abc import Sequence

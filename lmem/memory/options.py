@@ -1,7 +1,9 @@
 """Options of writes and reads: what a class accepts is the signature of its constructor, checked against its annotations.
 
-class SlotWrite(Write):
-    def __init__(self, rows, width, k: int = 8, **options): ...      # option k, and those of Write
+    class SlotWrite(Write):
+        def __init__(self, rows, width, k: int = 8, **options): ...  ...      # option k, and those of Write
+
+An option that the constructor does not name is refused.
 """
 
 import inspect

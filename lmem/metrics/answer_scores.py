@@ -1,6 +1,8 @@
 """The score of one answer: exact match, SQuAD's F1, and LoCoMo's own scorer (chapter 11).
 
-F1 = 2 |pred and gold| / (|pred| + |gold|)      over the words of both, as bags
+    F1 = 2 |pred and gold| / (|pred| + |gold|)      over the words of both, as bags
+
+Every score lies in [0, 1].
 """
 
 import re
@@ -78,12 +80,11 @@ def declines(pred: str) -> bool:
 def locomo_official(pred: str, gold: str | None, category: int) -> float:
     """Score an answer as LoCoMo does, by its question's category.
 
-    | category | score |
-    |---|---|
-    | 2, 4 | token F1 of the words' stems, without articles and "and"; nothing shared is 0 |
-    | 1 | both answers are split at commas; for each part of the gold answer the best F1 with any part of `pred`; the mean |
-    | 3 | as 2, and the gold answer ends before its first ";" |
-    | 5 | 1 if `pred` declines, whatever the gold answer is |
+    - Categories 2 and 4: token F1 of the words' stems, without articles and "and"; nothing shared is 0.
+    - Category 1: both answers are split at commas; the mean, over the parts of the gold answer, of the best F1 with any
+      part of `pred`.
+    - Category 3: as 2, and the gold answer ends before its first ";".
+    - Category 5: 1 if `pred` declines, whatever the gold answer is.
 
     Source: Maharana et al., 2024; their task_eval/evaluation.py.
 

@@ -84,7 +84,7 @@ def clustered_standard_error(values: ArrayLike, clusters: Sequence) -> float:
 def minimum_detectable_difference(
     values: ArrayLike, clusters: Sequence, power: float = 0.8, level: float = 0.95
 ) -> float:
-    """Compute how large a true mean must be to be found: (z_.975 + z_.80) standard errors.
+    """Compute how large a true mean must be to be found: `z_.975 + z_.80` standard errors.
 
     Args:
         values: (Q,) differences of two conditions on the same questions.

@@ -11,5 +11,7 @@ def digest(tensors: Mapping[str, torch.Tensor]) -> str:
     digest_of_all = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest_of_all.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest_of_all.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest_of_all.update(
+            tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data
+        )
     return digest_of_all.hexdigest()

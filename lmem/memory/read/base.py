@@ -16,6 +16,7 @@ class Read(nn.Module):
 
     The signature of `forward` is that of its site. The first two return rows that join the others, and their mask; the last
     returns what is added to the sublayer's output:
+
         encoder_input:  (rows, mask) -> extra (B, X, D), extra mask (B, X)
         encoder_output: (rows, mask, states, seen, keys) -> extra (B, X, D), extra mask (B, X)
         decoder_layer:  (rows, mask, states, layer, keys) -> gain (B, N, D)

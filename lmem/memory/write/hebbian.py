@@ -65,6 +65,6 @@ class HebbianWrite(Write):
 
     @staticmethod
     def clamp(rows: Tensor) -> Tensor:
-        """Return X / max(|X|_F, 1), one Frobenius norm for each bank."""
+        """Return `X / max(|X|_F, 1)`, one Frobenius norm for each bank."""
         norm = rows.flatten(1).norm(dim=1)[:, None, None]  # (B, 1, 1)
         return rows / norm.clamp(min=1)
