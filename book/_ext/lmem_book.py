@@ -131,6 +131,8 @@ def mock_missing(app, config):
 
 def set_equations(app, what, name, obj, options, lines):
     """Show the indented paragraphs of a docstring as they are typed: they are equations or code."""
+    if lines and lines[0].startswith("Alias for field number"):
+        lines.clear()
     for at in range(len(lines) - 1, 0, -1):
         starts = lines[at].startswith("    ") and not lines[at - 1].strip()
         above = next((line for line in reversed(lines[:at]) if line.strip()), "")
