@@ -43,9 +43,9 @@ def attach(
         rows: (U, R, D), one bank for each text of the encoder's batch, or one bank for all (U = 1).
         mask: (U, R), True where a row may be read. If no row may be read, nothing at all is added.
         expand: Beams: how many entries of the decoder's batch belong to one text. Needed only if `encoder_outputs=` is passed in
-                and U > 1, since the block then sees no encoder call.
+            and U > 1, since the block then sees no encoder call.
         of: For each text of the encoder's batch the index of its bank in `rows`, if several texts read the same one. Default:
-                text i reads bank i.
+            text i reads bank i.
 
     Raises:
         InputError: A bank in `of` does not exist, or, inside the block, the batch does not fit the banks.
