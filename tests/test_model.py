@@ -46,9 +46,9 @@ def test_places_that_are_none_are_refused(tiny, talk, questions):
     model = away(MemoryModel(tiny, "m3"))
     banks = model.write(model.new_bank(2), [talk, talk[:2]])
     for of in ([0, 2, 1], [-1, 0, 1], []):
-        with pytest.raises(InputError, match="expected places of 2 banks, from 0"):
+        with pytest.raises(InputError, match="expected indices of 2 banks, from 0"):
             logits(model, banks, questions, of=of)
-    with pytest.raises(InputError, match="expected 4 rows, one for each place in of, not 3"):
+    with pytest.raises(InputError, match="expected 4 texts, one for each index in of, not 3"):
         logits(model, banks, questions, of=[0, 1, 1, 0])
     said = model.answer(banks, questions, of=[1, 0, 1])
     assert said == model.answer(banks.pick([1, 0, 1]), questions)

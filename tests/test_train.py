@@ -24,7 +24,7 @@ from lmem.memory.model import MemoryModel
 from lmem.training.banks import make_banks
 from lmem.training.dataset import Batches, Example, QuestionDataset
 from lmem.training.loss import group_by_length
-from lmem.training.train import TrainConfig, learning_rate, prepare_loss, train
+from lmem.training.train import TrainConfig, learning_rate_factor, prepare_loss, train
 
 TABLE = [m.name for m in METHODS if m.write is not None]
 SHORT = TrainConfig(steps=12, batch=8, warmup=2, lr=5e-3)
@@ -116,7 +116,7 @@ def test_nothing_to_learn_or_to_learn_from(tiny, conversations):
 
 def test_learning_rate_warms_up_and_falls_to_zero():
     config = TrainConfig(steps=100, warmup=10)
-    rates = [learning_rate(step, config) for step in range(101)]
+    rates = [learning_rate_factor(step, config) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
     assert rates[55] == pytest.approx(0.5, abs=0.01)  # half way between 10 and 100

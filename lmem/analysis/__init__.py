@@ -1,4 +1,10 @@
-"""Instruments that look inside a memory: the metrics of a bank, whether its rows collapse, where a read looks, and at which step an answer is lost.
+"""Instruments that look inside a memory.
 
 They return numbers. Figures of these numbers are in `viz`.
+
+    bank_metrics, collapse, mean_field   whether the rows of a bank become alike
+    row_contents, turn_trace             what a row contains, and what is left of a turn
+    attention                            where a read looks
+    retrieval_errors                     at which step an answer is lost
+    walkthrough                          one turn and one question, step by step
 """

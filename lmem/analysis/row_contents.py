@@ -128,4 +128,4 @@ def _single(model: MemoryModel, bank: Bank) -> Bank:
     model.check(bank)
     if len(bank) != 1:
         raise InputError(f"expected one bank, not {len(bank)}")
-    return model.placed(bank)
+    return model.on_device(bank)

@@ -1,12 +1,12 @@
 """Attaching: inside a `with` block, ordinary calls of the model read the bank (chapters 3 to 5).
 
 One context manager serves the three sites. It owns its hooks: when the block ends, also by an exception, it removes them and no
-others. Which bank a row reads is never guessed: the encoder call fixes the number of rows, and the decoder's batch divided by
-it is the number of beams.
+others. Which bank a text reads is never guessed: the encoder call gives the number of texts; decoder batch / texts = beams.
 
-What the read computes from a bank alone is computed once for all texts that read it and for all tokens that are decoded (as
-transformers keeps the keys of the encoder's output), and with gradients once for each pass. The same holds for the frozen keys
-and values of rows that join the encoder's output: a batch of questions about few conversations has few banks.
+A read's keys depend only on the bank, so they are computed once and kept while decoding (with gradients: once per pass). So are
+the frozen keys and values of rows appended to the encoder's output.
+
+In shapes, U counts the banks, X the rows appended to the encoder's output, and m the soft tokens before its input.
 """
 
 import inspect
@@ -40,24 +40,25 @@ def attach(
     Args:
         model: The frozen encoder-decoder.
         read: A `lmem.memory.read.base.Read`.
-        rows: (U, R, D), one bank for each row of the encoder's batch, or one bank for all (U = 1).
+        rows: (U, R, D), one bank for each text of the encoder's batch, or one bank for all (U = 1).
         mask: (U, R), True where a row may be read. If no row may be read, nothing at all is added.
-        expand: Decoder rows per encoder row, needed only if `encoder_outputs=` is passed in and U > 1.
-        of: For each row of the encoder's batch the place of its bank in `rows`, if several read the same one.
+        expand: Beams: how many entries of the decoder's batch belong to one text. Needed only if `encoder_outputs=` is passed in
+            and U > 1, since the block then sees no encoder call.
+        of: For each text of the encoder's batch the index of its bank in `rows`, if several texts read the same one. Default:
+            text i reads bank i.
 
     Raises:
-        InputError: A place does not exist, or, inside the block, the batch does not fit the banks.
+        InputError: A bank in `of` does not exist, or, inside the block, the batch does not fit the banks.
         MethodError: The attention kernel was not tried.
     """
     kernel = model.config._attn_implementation
-    if (
-        kernel not in KERNELS
-    ):  # others take masks of their own form, which would not include our rows
+    # other kernels take masks of their own form, which would not include our rows
+    if kernel not in KERNELS:
         raise MethodError(f"expected attention out of {', '.join(KERNELS)}, not {kernel!r}")
-    places = None
+    bank_index = None
     if of is not None:
-        rows, mask, places = _banks_in_use(rows, mask, of)
-    attachment = Attachment(model, read, rows, mask, expand, places)
+        rows, mask, bank_index = _banks_in_use(rows, mask, of)
+    attachment = Attachment(model, read, rows, mask, expand, bank_index)
     handles = attachment.register() if bool(mask.any()) else []
     try:
         yield attachment
@@ -69,7 +70,8 @@ def attach(
 def ablated(rows: Tensor, mask: Tensor, how: str | None) -> tuple[Tensor, Tensor]:
     """Return rows and mask of a bank under an ablation: "masked" is no bank, "null_rows" zero rows that are still read.
 
-    The paper's "bank forced to zero" is "null_rows": it leaves R keys with logit 0 and value 0 in the softmax (chapter 4).
+    The paper's "bank forced to zero" is "null_rows". With an extension read on T5 it leaves R keys with logit 0 and value 0
+    (chapter 4).
 
     Raises:
         MethodError: There is no such ablation.
@@ -101,7 +103,7 @@ class Attachment:
     ):
         self.model, self.read, self.rows, self.mask = model, read, rows, mask
         self.expand, self.of = expand, of
-        self.encoded: int | None = None  # rows of the last encoder call in this block
+        self.encoded: int | None = None  # texts of the last encoder call in this block
         self.bank_keys: dict = {}  # the read's keys by set of projections, (U, ...)
         self.batch_parts: dict = {}  # rows and mask, and keys, spread over a batch
         self.versions = None  # of the weights that the keys were made with
@@ -119,7 +121,7 @@ class Attachment:
         elif site.name == "encoder_output":
             [decoder] = modules
             handles.append(decoder.register_forward_pre_hook(self.extend, with_kwargs=True))
-            for maps in sites.maps(self.model) if self.read.alone else ():
+            for maps in sites.maps(self.model) if self.read.from_bank_only else ():
                 handles.append(maps.register_forward_pre_hook(self.without_rows, prepend=True))
                 handles.append(maps.register_forward_hook(self.with_rows))
         else:
@@ -129,7 +131,7 @@ class Attachment:
         return handles
 
     def places(self, batch: int, decoding: bool = True) -> Tensor | None:
-        """Return (batch,), the bank of each row; None if each reads the bank at its own place, or all read the only one.
+        """Return (batch,), the index of each text's bank; None if text i reads bank i, or all read the only one.
 
         Raises:
             InputError: The batch does not fit the banks.
@@ -143,16 +145,18 @@ class Attachment:
         elif decoding:
             if self.expand is None:
                 raise InputError(
-                    "encoder_outputs= was passed in: say expand=, the decoder rows per encoder row"
+                    "encoder_outputs= was passed in: say expand=, the decoder's batch entries per text"
                 )
             times = self.expand
         if count * times != batch:
-            each = "bank" if self.of is None else "place in of"
+            each = "bank" if self.of is None else "index in of"
             raise InputError(
-                f"expected {count} rows, one for each {each}, not {batch // max(times, 1)}"
+                f"expected {count} texts, one for each {each}, not {batch // max(times, 1)}"
             )
-        of = torch.arange(count) if self.of is None and times > 1 else self.of
-        return of if of is None or times == 1 else of.repeat_interleave(times)
+        if times == 1:
+            return self.of
+        of = torch.arange(count) if self.of is None else self.of
+        return of.repeat_interleave(times)
 
     def parts_for(self, states: Tensor, layer: int = 0) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return rows, mask and the read's keys for a batch of decoder states (batch, N, D)."""
@@ -160,19 +164,20 @@ class Attachment:
             now = [(weight.data_ptr(), weight._version) for weight in self.read.parameters()]
             if torch.is_grad_enabled() or now != self.versions:
                 self.batch_parts, self.bank_keys, self.versions = {}, {}, now
-        batch, place = len(states), layer % self.read.sets
+        batch, projection_set = len(states), layer % self.read.sets
         rows, mask = self.rows.to(states.device), self.mask.to(states.device)
-        if place not in self.bank_keys:
-            self.bank_keys[place] = self.read.keys(rows, place)
-        for name, parts in ((batch, (rows, mask)), ((batch, place), self.bank_keys[place])):
+        if projection_set not in self.bank_keys:
+            self.bank_keys[projection_set] = self.read.keys(rows, projection_set)
+        keys = self.bank_keys[projection_set]
+        for name, parts in ((batch, (rows, mask)), ((batch, projection_set), keys)):
             if name not in self.batch_parts:
-                places = self.places(batch)
-                self.batch_parts[name] = [spread(part, places, batch) for part in parts]
+                bank_index = self.places(batch)
+                self.batch_parts[name] = [spread(part, bank_index, batch) for part in parts]
         rows, mask = self.batch_parts[batch]
-        return rows, mask, self.batch_parts[batch, place]
+        return rows, mask, self.batch_parts[batch, projection_set]
 
     def count_rows(self, module: Any, args: tuple, kwargs: dict) -> None:
-        """Before the encoder: note the rows of its batch."""
+        """Before the encoder: note the number of texts in its batch."""
         first = _argument("input_ids", args, kwargs)
         self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
         self.batch_parts, self.bank_keys = {}, {}
@@ -183,9 +188,9 @@ class Attachment:
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
         tokens = kwargs.pop("input_ids", None)
         embeds = module.embed_tokens(tokens) if tokens is not None else kwargs["inputs_embeds"]
-        batch, places = len(embeds), self.places(len(embeds), decoding=False)
+        batch, bank_index = len(embeds), self.places(len(embeds), decoding=False)
         read = self.read(self.rows.to(embeds.device), self.mask.to(embeds.device))
-        soft, seen = (spread(part, places, batch) for part in read)  # (B, m, D), (B, m)
+        soft, seen = (spread(part, bank_index, batch) for part in read)  # (B, m, D), (B, m)
         self.length = soft.shape[1]
         kwargs["inputs_embeds"] = torch.cat([soft.to(embeds.dtype), embeds], 1)  # (B, m + N, D)
         kwargs["attention_mask"] = join_masks(seen, kwargs.get("attention_mask"), embeds)
@@ -212,7 +217,7 @@ class Attachment:
         states, seen = kwargs["encoder_hidden_states"], kwargs.get("encoder_attention_mask")
         rows, mask, keys = self.parts_for(states)
         extra, mask = self.read(rows, mask, states.to(rows.dtype), seen, keys)  # (B, X, D), (B, X)
-        if self.read.alone:
+        if self.read.from_bank_only:
             self.latents, [joined] = states, self.bank_keys[0]
             self.joined = joined.to(states.dtype)  # (U, X, D)
         kwargs = dict(kwargs)
@@ -223,37 +228,39 @@ class Attachment:
     def without_rows(self, module: Any, args: tuple) -> tuple[Tensor]:
         """Before a frozen key or value map: leave out the bank's rows, which `with_rows` adds."""
         end = self.latents.shape[1] + self.joined.shape[1]
-        # rows appended by a block inside this one, except those that it leaves out itself
+        # rows of an inner `attach`, unless it removes them itself
         behind = args[0][:, end:]
         return (torch.cat([self.latents, behind], 1) if behind.shape[1] else self.latents,)
 
     def with_rows(self, module: Any, args: tuple, output: Tensor) -> Tensor:
         """After a frozen key or value map: insert those of the bank's rows, computed once for each bank."""
         rows = module.forward(self.joined)  # (U, X, inner)
-        rows, place = spread(rows, self.places(len(output)), len(output)), self.latents.shape[1]
-        return torch.cat([output[:, :place], rows, output[:, place:]], 1)
+        rows = spread(rows, self.places(len(output)), len(output))
+        end = self.latents.shape[1]
+        return torch.cat([output[:, :end], rows, output[:, end:]], 1)
 
     def branch(self, layer: int, norm: str) -> Callable:
-        """Return the hook after decoder layer `layer`, which adds the read's gain to its output."""
+        """Return the hook after the cross-attention of decoder layer `layer`; it adds what the read returns."""
 
         def hook(module: Any, args: tuple, kwargs: dict, output: tuple) -> tuple:
-            raw = _argument("hidden_states", args, kwargs)  # (B, N, D)
-            rows, mask, keys = self.parts_for(raw, layer)
-            states = raw if self.read.raw or not norm else module.get_submodule(norm)(raw)
+            states = before_norm = _argument("hidden_states", args, kwargs)  # (B, N, D)
+            rows, mask, keys = self.parts_for(before_norm, layer)
+            if norm and not self.read.raw:
+                states = module.get_submodule(norm)(before_norm)
             gain = self.read(rows, mask, states.to(rows.dtype), layer=layer, keys=keys)
-            return (output[0] + gain.to(raw.dtype), *output[1:])
+            return (output[0] + gain.to(before_norm.dtype), *output[1:])
 
         return hook
 
 
-def spread(part: Tensor, places: Tensor | None, batch: int) -> Tensor:
-    """Return what each row of a batch reads from a tensor of U banks: (U, ...) -> (batch, ...).
+def spread(part: Tensor, bank_index: Tensor | None, batch: int) -> Tensor:
+    """Return what each text of a batch reads from a tensor of U banks: (U, ...) -> (batch, ...).
 
-    Without places each row reads the bank at its own place, or all read the only one.
+    Without `bank_index` text i reads bank i, or all read the only one.
     """
-    if places is None or len(part) == 1:
+    if bank_index is None or len(part) == 1:
         return part.expand(batch, *part.shape[1:])
-    return part.index_select(0, places.to(part.device))
+    return part.index_select(0, bank_index.to(part.device))
 
 
 def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> Tensor:
@@ -263,14 +270,14 @@ def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> T
 
 
 def _banks_in_use(rows: Tensor, mask: Tensor, of: Places) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the banks that are read, and for each row of the batch its place among them; None if each reads its own."""
+    """Return the banks that are read, and for each text the index of its bank among them; None if each reads its own."""
     of = torch.as_tensor(of, dtype=torch.long, device=mask.device)
     if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
-        raise InputError(f"expected places of {len(rows)} banks, from 0, not {of.tolist()}")
-    used, places = of.unique(return_inverse=True)
+        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
+    used, bank_index = of.unique(return_inverse=True)
     if len(used) == len(of):
-        used, places = of, None
-    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), places
+        used, bank_index = of, None
+    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), bank_index
 
 
 def _argument(name: str, args: tuple, kwargs: dict) -> Any:

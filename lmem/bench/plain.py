@@ -21,7 +21,7 @@ from lmem.backbone.backbone import MAX_TOKENS, Backbone
 from lmem.data.conversation import Conversation, Question
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, learning_rate
+from lmem.training.train import TrainConfig, learning_rate_factor
 
 Pair = tuple[Bank, Question]
 Length = int | None
@@ -122,7 +122,7 @@ def train(
 
     stream = pairs()
     while batch := list(islice(stream, config.batch)):
-        rate = config.lr * learning_rate(len(losses), config, steps)
+        rate = config.lr * learning_rate_factor(len(losses), config, steps)
         optimizer.param_groups[0]["lr"] = rate
         losses.append(learn(model, optimizer, batch, config.clip, length))
     return losses

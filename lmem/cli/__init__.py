@@ -1,6 +1,6 @@
 """The command line: one file per group of verbs.
 
-A verb reads options, calls one function of another folder and prints the result. No experiment or
+A verb reads options, calls other folders and prints. No experiment or
 model logic lives here.
 """
 

@@ -16,6 +16,7 @@ oracle, last_k, bm25   the bare backbone with turns in its input: `lmem.evaluati
 """
 
 import random
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -25,12 +26,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from lmem.backbone.backbone import pad
 from lmem.data.conversation import Conversation, Question
 from lmem.errors import InputError
 from lmem.evaluation import text_baselines
-from lmem.memory.bank import Bank, State, joined
-from lmem.memory.model import WINDOW, MemoryModel
+from lmem.memory.bank import Bank, joined
+from lmem.memory.leave_out import write_without
+from lmem.memory.model import ENCODE_TURNS, MemoryModel
 from lmem.training.banks import constant_bank
 from lmem.utils.progress import track
 
@@ -226,8 +227,10 @@ def write_banks(
     chunks = [latents[i : i + batch] for i in range(0, len(latents), batch)]
     for chunk in track(chunks, "writing banks", progress):
         bank = model.new_bank(len(chunk))
-        for start in range(0, max(map(len, chunk)), WINDOW):
-            bank = model.write_latents(bank, [turns[start : start + WINDOW] for turns in chunk])
+        for start in range(0, max(map(len, chunk)), ENCODE_TURNS):
+            bank = model.write_latents(
+                bank, [turns[start : start + ENCODE_TURNS] for turns in chunk]
+            )
         states.append(bank.state)
     return replace(model.new_bank(), state=joined(states))
 
@@ -241,27 +244,17 @@ def banks_without_turns(
     Args:
         model: The memory.
         latents: The conversation's turns, (N, D) each.
-        evidence: For each bank the numbers of the turns that it lacks, ascending.
+        evidence: For each bank the numbers of the turns that it lacks.
 
     Returns:
         One Bank of all; each is as if its turns had never been written.
     """
-    distinct = sorted(set(evidence), key=lambda turns: min(turns, default=len(latents)))
-    bank, rule = model.new_bank(), model.write_rule
-    assert rule is not None
-    # state[0] lacks nothing; state[1 + k] lacks distinct[k] and is split off at the first of its turns
-    state, split = bank.state, 0
-    for t, turn in enumerate(latents):
-        new = sum(bool(turns) and turns[0] == t for turns in distinct[split:])
-        split += new
-        state = joined([state, State(*(x[:1].expand(new, *x.shape[1:]) for x in state))])
-        padded, mask = pad([turn] * len(state.turns))
-        for k, turns in enumerate(distinct[:split], 1):
-            if t in turns:
-                mask[k] = False
-        state = rule(state, padded, mask)
-    places = {turns: k if turns else 0 for k, turns in enumerate(distinct, 1)}
-    return replace(bank, state=state).pick([places[turns] for turns in evidence])
+    distinct = list(set(evidence))  # questions with the same evidence share a bank
+    bank = model.new_bank()
+    steps = deque(write_without(model.write_rule, bank.state, latents, distinct), maxlen=1)
+    state, places = steps[0] if steps else (bank.state, [0] * len(distinct))
+    place_of = dict(zip(distinct, places, strict=True))
+    return replace(bank, state=state).pick([place_of[turns] for turns in evidence])
 
 
 def noise_like(model: MemoryModel, bank: Bank, seed: int) -> Bank:

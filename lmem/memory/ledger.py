@@ -62,7 +62,7 @@ class Ledger:
         return [z for t, z in enumerate(self.latents) if t not in removed]
 
 
-def start_of(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
+def ledger_and_start(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
     """Return the ledger and the bank it starts from.
 
     Raises:

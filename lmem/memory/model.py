@@ -24,7 +24,7 @@ from lmem.data.conversation import Conversation
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.bank import Bank
-from lmem.memory.ledger import Ledger, leave_one_out, start_of
+from lmem.memory.ledger import Ledger, leave_one_out, ledger_and_start
 from lmem.memory.options import Options
 from lmem.memory.read.base import Read
 from lmem.memory.write.base import Write
@@ -35,7 +35,8 @@ from lmem.utils.provenance import versions
 
 ADAPTERS = Path(__file__).parent / "assets" / "adapters"
 WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
-WINDOW = 64  # turns that are encoded together, so that memory does not grow with the conversation
+# turns that are encoded together, so that memory does not grow with the conversation
+ENCODE_TURNS = 64
 
 Places = Sequence[int] | Tensor | None
 Texts = TypeVar("Texts", str, list[str])
@@ -49,7 +50,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     backbone: Backbone
     write_rule: Write  # None for the method without memory
-    read: Read
+    read: Read  # None too
 
     def __init__(
         self,
@@ -120,11 +121,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
         write: Options | None = None,
         read: Options | None = None,
     ) -> Self:
-        """Return the same weights with a bank of another size or with other options; new weights come from the seed.
+        """Return a model with these weights, but another size or other options.
+
+        Weights that did not exist are drawn from the seed.
 
         Raises:
-            MethodError: A weight or a map has another shape there: a prefix mixes rows, the paper's square banks have maps of
-                their own size.
+            MethodError: A weight has another shape there. A prefix and a square bank have weights whose shape depends on the
+                number of rows.
         """
         options = {
             "write": {**self.options["write"], **(write or {})},
@@ -132,14 +135,15 @@ class MemoryModel(nn.Module, ModelHubMixin):
         }
         scale = self.scale if scale is None else scale
         changed = type(self)(self.backbone, self.method.name, scale, self.seed, **options)
-        mine, fresh = self.state_dict(), changed.state_dict()
-        kept = {k: v for k, v in mine.items() if k != "write_rule.p0" or v.shape == fresh[k].shape}
-        for name, weight in kept.items():
-            if name not in fresh or fresh[name].shape != weight.shape:
+        old_weights, new_weights = self.state_dict(), changed.state_dict()
+        if self.write_rule is not None and self.write_rule.p0.shape != changed.write_rule.p0.shape:
+            del old_weights["write_rule.p0"]  # P_0 of another size is drawn from the seed
+        for name, weight in old_weights.items():
+            if name not in new_weights or new_weights[name].shape != weight.shape:
                 raise MethodError(
                     f"expected weights of {self.method.name} that fit scale {scale} and these options, {name} does not"
                 )
-        changed.load_state_dict(fresh | kept)
+        changed.load_state_dict(new_weights | old_weights)
         return changed
 
     # ---- the bank ----------------------------------------------------------------------------------
@@ -166,15 +170,16 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if owner == self.owner:
             return True
         try:
-            method, sizes, *typed, maps = owner.split(" ")
-            options = {k: literal_eval(v) for k, v in (option.split("=") for option in typed)}
+            method, sizes, *written_options, maps = owner.split(" ")
+            pairs = (option.split("=") for option in written_options)
+            options = {name: literal_eval(value) for name, value in pairs}
             same = self._signature(sizes, options, maps) == self.owner
         except (MethodError, ValueError, SyntaxError):
             return False
         return same and method == self.method.name
 
     def new_bank(self, batch: int = 1) -> Bank:
-        """Return an empty bank, or a batch of them.
+        """Return an empty bank, or a batch of them: no turn written; rows are P_0.
 
         Raises:
             BankError: The method has no memory.
@@ -193,8 +198,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if not self._owns(bank.owner):
             raise BankError(f"expected a bank of {self.owner}, this one belongs to {bank.owner}")
 
-    def placed(self, bank: Bank) -> Bank:
-        """Return the bank on the device and in the type of the write's maps; a loaded one comes on the CPU."""
+    def on_device(self, bank: Bank) -> Bank:
+        """Return the bank on the device and in the type of P_0; a loaded one comes on the CPU."""
         p0, rows = self.write_rule.p0, bank.state.rows
         fits = (rows.device, rows.dtype) == (p0.device, p0.dtype)
         return bank if fits else bank.to(p0.device, p0.dtype)
@@ -228,8 +233,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if ledger is not None:
             ledger.check(bank)
         before, recorded = bank, []
-        for start in range(0, max(map(len, texts)), WINDOW):
-            part = [conversation[start : start + WINDOW] for conversation in texts]
+        for start in range(0, max(map(len, texts)), ENCODE_TURNS):
+            part = [conversation[start : start + ENCODE_TURNS] for conversation in texts]
             latents = self.encode_turns(part, truncate)
             bank = self.write_latents(bank, latents)
             if ledger is not None:
@@ -239,13 +244,24 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return bank
 
     def encode_turns(self, texts: list[list[str]], truncate: bool = True) -> list[list[Tensor]]:
-        """Return the latents (N, D) of each turn of each conversation."""
+        """Return the latents (N, D) of each turn of each conversation.
+
+        Args:
+            texts: For each conversation its turns, as `as_texts` returns them.
+            truncate: Cut turns that are too long instead of refusing them.
+
+        Raises:
+            InputError: A turn is too long and `truncate` is False.
+        """
         together = [text for conversation in texts for text in conversation]
         latents = iter(self.backbone.encode(together, truncate))
         return [[next(latents) for _ in conversation] for conversation in texts]
 
     def encode_questions(self, prompts: Sequence[str]) -> dict[str, Tensor]:
-        """Return the latents (N, D) of each different prompt; none for a read before the encoder, which cannot use them."""
+        """Return the latents (N, D) of each different prompt.
+
+        Empty if the read enters before the encoder (or there is none): latents then depend on the bank.
+        """
         if self.read is None or self.read.site == "encoder_input":
             return {}
         distinct = list(dict.fromkeys(prompts))
@@ -256,13 +272,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Args:
             bank: B banks.
-            latents: For each bank (N, D) for each turn. Conversations may differ in length.
+            latents: For each bank a list of turns, (N, D) each. Conversations may differ in length.
         """
-        bank = self.placed(bank)
+        bank = self.on_device(bank)
         device, turns = bank.state.rows.device, []
-        nothing = torch.zeros(0, self.backbone.width, device=device, dtype=self.backbone.dtype)
+        no_tokens = torch.zeros(0, self.backbone.width, device=device, dtype=self.backbone.dtype)
         for t in range(max(map(len, latents), default=0)):
-            turn, mask = pad([z[t] if t < len(z) else nothing for z in latents])  # (B, N, D)
+            turn, mask = pad([z[t] if t < len(z) else no_tokens for z in latents])  # (B, N, D)
             turns.append((turn.to(device), mask.to(device)))
         return Bank(self.write_rule.scan(bank.state, turns), bank.owner, bank.backbone)
 
@@ -274,7 +290,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Args:
             bank: One bank.
-            turns: Numbers of turns, from 0.
+            turns: Numbers of turns, counted from the first turn in the ledger.
             ledger: The Ledger that was kept while the bank was written.
 
         Raises:
@@ -282,7 +298,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             InputError: A turn was not written.
         """
         self.check(bank)
-        ledger, first = start_of(ledger, bank)
+        ledger, first = ledger_and_start(ledger, bank)
         latents = ledger.without([turns] if isinstance(turns, int) else turns)
         rewritten, shorter = self.write_latents(first, [latents]), Ledger()
         shorter.add(first, latents, rewritten)
@@ -301,14 +317,15 @@ class MemoryModel(nn.Module, ModelHubMixin):
             answer: The text to explain; default: what the model answers from this bank.
 
         Returns:
-            (T,) bits by turn: log2 p(answer | bank) - log2 p(answer | bank without the turn).
+            (T,) bits by turn, counted from the first turn in the ledger:
+            log2 p(answer | bank) - log2 p(answer | bank without the turn).
 
         Raises:
             BankError: There is no ledger, or it is that of another bank.
             InputError: The answer has no words.
         """
         self.check(bank)
-        ledger, first = start_of(ledger, bank)
+        ledger, first = ledger_and_start(ledger, bank)
         answer = self.answer(bank, question) if answer is None else answer
         if not answer.strip():
             raise InputError(
@@ -344,12 +361,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Args:
             bank: One bank for all texts, or one for each; not used by the method without memory.
             ablate: "masked" for no bank at all, "null_rows" for zero rows that are still read (chapter 4).
-            expand: Decoder rows per encoder row, needed if `encoder_outputs=` is passed in.
-            of: For each text the place of its bank, if several texts read the same one.
+            expand: Beams: entries of the decoder's batch per text, needed if `encoder_outputs=` is passed in.
+            of: For each text the index of its bank, if several texts read the same one. Default: text i reads bank i.
 
         Raises:
             BankError: The bank does not fit.
-            InputError: A place in `of` does not exist.
+            InputError: A bank in `of` does not exist.
         """
         if self.write_rule is None:
             yield
@@ -357,7 +374,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if bank is None:
             raise BankError(f"expected a bank of {self.owner}, got none")
         self.check(bank)
-        bank = self.placed(bank)
+        bank = self.on_device(bank)
         rows, mask = hooks.ablated(bank.state.rows, self.write_rule.readable(bank.state), ablate)
         with hooks.attach(self.backbone.model, self.read, rows, mask, expand, of):
             yield

@@ -1,10 +1,12 @@
-"""Type 1 training: only the adapter learns, from the answers, through a frozen decoder (paper, section 3.3; chapter 9).
+"""Type 1 (training by answers): only the adapter learns, through a frozen decoder (paper, section 3.3; chapter 9).
 
     theta <- AdamW(theta, clip(grad L)),   L = -log p(answer | question, Read_theta(P_T)) per token
 
-The backbone is frozen, so each turn and each question is encoded once, before the first step. A step then takes a batch of
-questions, each with the bank of its own conversation. The data are in `dataset`, the banks in `banks`, the loss in `loss`, what a
-killed run continues from in `checkpoint`; what several processes share is in `processes`.
+The backbone is frozen. Turns that are written are encoded once, before the first step; questions too, unless the bank enters
+before the encoder. Each question reads its conversation's bank at the turn where it is asked, or the constant one.
+
+The data are in `dataset`, the banks in `banks`, the loss in `loss`, what a killed run continues from in `checkpoint`; what
+several processes share is in `processes`.
 """
 
 import math
@@ -43,13 +45,13 @@ class TrainConfig(Settings):
         warmup: Steps of linear warm-up, followed by a cosine to zero.
         clip: Norm above which the gradient is scaled down.
         window: Turns at the end of a bank through which a learned write carries gradient.
-        cuts: Random points of each conversation at which questions are asked, in addition to its end.
+        cuts: Number of random points of each conversation at which questions are asked, in addition to its end.
         undated: Share of the conversations whose turns are written without the session's date.
-        constant: Give every question the same bank without content: the trained constant of the controls.
+        constant: Control: every question reads the same bank, in which no turn was written.
         check: Steps between two measurements of the validation loss.
         patience: Stop after this many measurements without a better one; 0 never stops.
         save_every: Steps between two checkpoints.
-        seed: Of the order of questions, the cuts and the dates.
+        seed: Of the order of questions, of the cuts, and of which conversations are undated.
     """
 
     steps: AtLeast1 = 1500
@@ -111,8 +113,8 @@ def train(
         seconds by phase.
 
     Raises:
-        InputError: There is nothing to learn or nothing to learn from, the folder has the checkpoint of another
-            run, or `accelerate` is set to a precision in which T5 overflows.
+        InputError: The method has no weights, or no question has an answer; the folder has the checkpoint of another
+            run; or `accelerate` is set to a precision in which T5 overflows.
     """
     config = config or TrainConfig()
     weights = trained_weights(model, config)
@@ -121,40 +123,40 @@ def train(
     processes = start_processes(model.backbone.device)
     progress = progress and processes.is_main_process
     started = time.perf_counter()
-    loss_of = prepare_loss(model, conversations, config, progress, processes)
+    answer_loss = prepare_loss(model, conversations, config, progress, processes)
     validation_loss = (
         prepare_loss(model, validation, config, progress, processes) if validation else None
     )
     prepared = time.perf_counter()
 
-    examples = loss_of.dataset.examples
+    examples = answer_loss.dataset.examples
     steps = config.total_steps(len(examples))
     batches = Batches(examples, config.batch, config.seed)
     optimizer = torch.optim.AdamW(weights.values(), config.lr, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate(step, config, steps)
+        optimizer, lambda step: learning_rate_factor(step, config, steps)
     )
-    datasets = [loss.dataset for loss in (loss_of, validation_loss) if loss is not None]
-    parts = {"optimizer": optimizer, "schedule": schedule, "batches": batches}
-    run = Checkpoint(folder, identity(model, config, datasets), weights, parts)
+    datasets = [loss.dataset for loss in (answer_loss, validation_loss) if loss is not None]
+    resumable = {"optimizer": optimizer, "schedule": schedule, "batches": batches}
+    run = Checkpoint(folder, identity(model, config, datasets), weights, resumable)
     run.load()
     for _ in track(range(run.step, steps), "training", progress):
         if run.stalled(config.patience):
             break
         # forward and backward: this process's share of the batch
         batch = next(batches)
-        share = batch[processes.process_index :: processes.num_processes]
+        mine = batch[processes.process_index :: processes.num_processes]
         loss = None
-        if share:
+        if mine:
             with processes.autocast():
-                loss = loss_of(share, tokens=sum(loss_of.answer_lengths(batch)))
+                loss = answer_loss(mine, tokens=sum(answer_loss.answer_lengths(batch)))
             loss.backward()
-        total = sum_over_processes(processes, weights.values(), loss)
+        batch_loss = sum_over_processes(processes, weights.values(), loss)
         # update
         clip_grad_norm_(weights.values(), config.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        run.record(total, float(schedule.get_last_lr()[0]))
+        run.record(batch_loss, float(schedule.get_last_lr()[0]))
         schedule.step()
         # validation and checkpoint
         last = run.step == steps
@@ -177,8 +179,8 @@ def train(
     }
 
 
-def learning_rate(step: int, config: TrainConfig, steps: int | None = None) -> float:
-    """Return the share of `lr` at a step: linear warm-up, then a cosine to zero.
+def learning_rate_factor(step: int, config: TrainConfig, steps: int | None = None) -> float:
+    """Return the factor of `lr` at a step, from 0 to 1: linear warm-up, then a cosine to zero.
 
     Args:
         step: From 0.
@@ -194,7 +196,7 @@ def learning_rate(step: int, config: TrainConfig, steps: int | None = None) -> f
 def trained_weights(model: MemoryModel, config: TrainConfig) -> dict[str, nn.Parameter]:
     """Return {name: weight} of everything that the answers' gradient reaches.
 
-    A write's hard choices get no gradient. With a constant bank nothing is written, so no weight of the write does.
+    Weights behind hard choices (a write's `choices`) get no gradient; with a constant bank no write weight does.
     """
     choices = () if model.write_rule is None else model.write_rule.choices
     fixed = ("write_rule.",) if config.constant else tuple(f"write_rule.{name}" for name in choices)
@@ -212,7 +214,7 @@ def prepare_loss(
     progress: bool = True,
     processes: Accelerator | None = None,
 ) -> AnswerLoss:
-    """Return the loss of these conversations' questions; everything that is made once is made now.
+    """Return the loss of these conversations' questions; encodes turns and questions, and writes fixed banks, now.
 
     Args:
         model: Encodes, writes and reads.

@@ -9,6 +9,7 @@ in the form of LoCoMo's release file, so one reader serves both. Filling the sam
     story.py      who says what about whom in which turn, with which values, and what is asked
     text.py       a story as sentences
     generate.py   stories as conversations in LoCoMo's form
+    draw.py       training and test conversations, drawn by seed
 """
 
 from lmem.data.tinyworld.generate import sample, samples

@@ -1,4 +1,5 @@
 """How long a run takes and how much memory it needs, predicted before it runs.
 
-The model's shape is enough: no weights are loaded. Measured times are in `bench`.
+The model's shape is enough: no weights are loaded and nothing is measured, except this CPU's speed, in `machine`. Measured times
+of whole runs are in `bench`.
 """

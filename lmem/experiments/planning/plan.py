@@ -18,7 +18,7 @@ from lmem.experiments.planning.meta_model import AnswerCost, MetaMethod, load_wi
 from lmem.experiments.planning.op_cost import Cost, MachineSpeed
 from lmem.experiments.planning.workload import Workload
 from lmem.memory import methods
-from lmem.memory.model import WINDOW
+from lmem.memory.model import ENCODE_TURNS
 from lmem.training.train import TrainConfig
 from lmem.utils.timing import MIB
 
@@ -180,7 +180,7 @@ def memory_of(
     trained = [p for module in modules for p in module.parameters() if p.requires_grad]
     bank = meta.write.p0.numel() * 4 + 8 * meta.write.rows
     tokens = max(  # of the latents that one phase needs at once
-        WINDOW * workload.train[0] * workload.turn,
+        ENCODE_TURNS * workload.train[0] * workload.turn,
         workload.train_questions * workload.question,
         workload.test[1] * workload.turn + workload.test_questions * workload.question,
     )

@@ -1,4 +1,4 @@
-"""Reads: which part of a bank reaches the backbone, and how. One file each, all with the same signature."""
+"""Reads: which part of a bank reaches the backbone, and how. One file each. One signature per site."""
 
 from lmem.memory.read.base import Read
 from lmem.memory.read.branch import BranchRead

@@ -33,7 +33,7 @@ class Read(nn.Module):
         site: Where the read enters, a name in `lmem.backbone.sites`.
         form: Kind of bank that it reads, as in `Write.form`.
         sets: Sets of projections: 1 for all layers together, or one for each.
-        alone: At encoder_output: the rows that join are `keys`, made from the bank alone.
+        from_bank_only: At encoder_output: the rows that join are `keys`, made from the bank only.
         raw: At decoder_layer: read with the states before the layer's own norm instead of after it.
         untrained: What an untrained read changes: "silent" for nothing, or why it changes the logits.
         shortcut: One of the paper's shortcuts, which the grid of methods leaves out.
@@ -42,7 +42,7 @@ class Read(nn.Module):
     site: str = ""
     form: str = "rows"
     sets: int = 1
-    alone: bool = False
+    from_bank_only: bool = False
     raw: bool = False
     untrained: str = "zero rows take softmax mass"
     shortcut: bool = False

@@ -17,7 +17,7 @@ class ExtensionRead(Read):
     """Read through extra positions of the encoder's output; `start` is W_mem's start."""
 
     site = "encoder_output"
-    alone = True
+    from_bank_only = True
 
     def __init__(
         self, width: int, layers: int, rows: int = 0, start: Literal["zero", "identity"] = "zero"

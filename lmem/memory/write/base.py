@@ -44,7 +44,7 @@ class Write(nn.Module):
             rows: R, the bank's rows; a square bank has R = A.
             width: D, the backbone's width.
             gamma: Decay in (0, 1]: the share of the bank that a turn leaves.
-            normalise: Keep the size of the bank constant; each rule says how.
+            normalise: Limit what the bank can grow to; each rule says how.
             trainable: Learn the maps. Otherwise they are random and fixed, as in the paper.
             noise: Standard deviation of P_0; 0 starts from zeros, as square banks always do.
 

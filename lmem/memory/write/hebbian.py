@@ -2,8 +2,8 @@
 
     M <- clamp(gamma M + (1/N) (Z W_KH)^T (Z W_VH)),   clamp(X) = X / max(|X|_F, 1)      paper, section 3; chapter 7
 
-M is square, (A, A), and starts at zero. W_KH, W_VH are random, N(0, 1/D). `normalise` is the clamp (on, as printed). Without it
-the rule is linear, and a whole conversation is one product.
+M is (A, A) and starts at zero; W_KH, W_VH are (D, A), random, N(0, 1/D); N is the turn's tokens. `normalise` applies the clamp,
+as the paper prints it. Without the clamp a conversation can be written as one matrix product.
 """
 
 from typing import Any
@@ -33,27 +33,31 @@ class HebbianWrite(Write):
         return self.clamp(rows) if self.normalise else rows, self.all_rows(state)
 
     def scan(self, state: State, turns: list[Turn]) -> State:
-        """Without the clamp M_T = gamma^T M_0 + sum_t gamma^(T-1-t) K_t^T V_t / N_t, one product over all tokens."""
+        """Without the clamp M_T = gamma^T M_0 + sum_t gamma^(T-1-t) K_t^T V_t / N_t, one product over all tokens.
+
+        K_t = Z_t W_KH, V_t = Z_t W_VH, turns t = 0..T-1.
+        """
         if self.normalise or not turns:
             return super().scan(state, turns)
         masks = [mask.bool() for _, mask in turns]
         mask = torch.cat(masks, 1)  # (B, all N)
         latents = torch.cat([latents for latents, _ in turns], 1)  # (B, all N, D)
         latents = latents.to(state.rows.dtype) * mask[:, :, None]
-        counted = torch.stack([m.any(1) for m in masks], 1).long()  # (B, T)
-        left = self.gamma ** (counted.sum(1, keepdim=True) - counted.cumsum(1)).to(latents.dtype)
+        has_tokens = torch.stack([m.any(1) for m in masks], 1).long()  # (B, T)
+        turns_after = has_tokens.sum(1, keepdim=True) - has_tokens.cumsum(1)  # (B, T)
+        decay_left = self.gamma ** turns_after.to(latents.dtype)
         tokens = torch.stack([m.sum(1).clamp(min=1) for m in masks], 1)  # (B, T)
         lengths = torch.tensor([m.shape[1] for m in masks], device=mask.device)
-        weight = (left / tokens).repeat_interleave(lengths, 1) * mask  # (B, all N)
+        weight = (decay_left / tokens).repeat_interleave(lengths, 1) * mask  # (B, all N)
         keys, values = latents @ self.w_k * weight[:, :, None], latents @ self.w_v
-        count = counted.sum(1)  # (B,)
-        faded = self.gamma ** count.to(latents.dtype)[:, None, None] * state.rows
-        last = (state.turns + count - 1)[:, None]
-        written = torch.where(count[:, None] > 0, last, state.written)
-        return State(faded + keys.transpose(1, 2) @ values, written, state.turns + count)
+        turns_written = has_tokens.sum(1)  # (B,)
+        faded = self.gamma ** turns_written.to(latents.dtype)[:, None, None] * state.rows
+        last = (state.turns + turns_written - 1)[:, None]
+        written = torch.where(turns_written[:, None] > 0, last, state.written)
+        return State(faded + keys.transpose(1, 2) @ values, written, state.turns + turns_written)
 
     def merge(self, first: State, second: State) -> State:
-        """Without the clamp: gamma^T M_1 + M_2, with T turns in the second bank, whose own decay is already in M_2."""
+        """Without the clamp: gamma^T M_1 + M_2, T = turns in the second bank (M_2 has already decayed)."""
         if self.normalise:
             raise MethodError(
                 "a clamped Hebbian bank depends on its order; only normalise=False merges"
