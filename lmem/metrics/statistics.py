@@ -6,6 +6,10 @@ Questions of one conversation share its bank and are no independent draws; conve
 questions, G the number of conversations.
 """
 
+from __future__ import (
+    annotations,
+)  # so that the reference shows `ArrayLike` and not all that it stands for
+
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
