@@ -14,10 +14,14 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from lmem.backbone import sites
 from lmem.backbone.pretrain import build_tokenizer
+from lmem.memory.read import READS
 
-FAMILIES = ("t5-1.0", "t5-1.1", "mt5", "byt5", "bart")
+# the models of the families, and their rows in `sites.SITES`
+FAMILIES = {"t5-1.0": "t5", "t5-1.1": "t5", "mt5": "mt5", "byt5": "t5", "bart": "bart"}
 UNTIED = ("t5-1.1", "mt5", "byt5")
+BIASED = ("bart",)  # their attention has biases, so a branch cannot borrow from it
 SIZES = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
 
 
@@ -56,6 +60,15 @@ def build(family):
     if family == "mt5":
         return MT5ForConditionalGeneration(MT5Config(**SIZES, **options)), tokenizer
     return T5ForConditionalGeneration(T5Config(**SIZES, **options)), tokenizer
+
+
+def carries(family, method):
+    """Return whether a family can carry a method; the table of sites and BIASED decide."""
+    if method.read is None:
+        return True
+    reason = isinstance(sites.SITES[FAMILIES[family]][READS[method.read].site], str)
+    borrows = method.read_options.get("start") == "borrowed"
+    return not reason and not (borrows and family in BIASED)
 
 
 def save(family, folder):

@@ -3,11 +3,14 @@
 The invariants (`test_invariants.py`) run on every family as well.
 """
 
+import json
+
 import pytest
 import torch
-from backbones import FAMILIES
+from backbones import BIASED, FAMILIES, UNTIED, carries
 from helpers import lmem
 
+from lmem.backbone import sites
 from lmem.errors import MethodError
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
@@ -21,9 +24,15 @@ def test_each_is_what_its_family_is(backbone_of, family):
         backbone.model.config,
         backbone.head.weight is backbone.model.get_input_embeddings().weight,
     )
-    assert tied == (family in ("t5-1.0", "bart"))
-    assert config.model_type == {"mt5": "mt5", "bart": "bart"}.get(family, "t5")
+    assert tied == (family not in UNTIED)
+    assert config.model_type == FAMILIES[family]
+    biased = any(linear.bias is not None for linear in sites.maps(backbone.model))
+    assert biased == (family in BIASED)
     assert backbone.layers == (1 if family == "byt5" else 2)
+
+
+def test_every_row_of_the_sites_has_a_family():
+    assert set(FAMILIES.values()) == set(sites.SITES)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -78,5 +87,17 @@ def test_every_method_is_carried_or_refused(backbone_of, family):
             MemoryModel(backbone_of(family), method.name, scale=0.5)
         except MethodError:
             refused.add(method.name)
-    expected = {"attention+prefix", "recent+branch"} if family == "bart" else set()
-    assert refused == expected
+    assert refused == {m.name for m in methods.METHODS if not carries(family, m)}
+
+
+def test_the_table_says_why_a_method_is_refused(family_folders, capsys):
+    arguments = ("methods", "--backbone", family_folders["bart"])
+    code, out, _ = lmem(capsys, *arguments, "--json")
+    rows = {row["method"]: row for row in json.loads(out)["methods"]}
+    assert code == 0
+    assert {n for n in rows if "refused" in rows[n]} == {"attention+prefix", "recent+branch"}
+    assert rows["attention+prefix"]["trainable"] is None
+    assert "absolute" in rows["attention+prefix"]["refused"]
+    code, out, _ = lmem(capsys, *arguments)
+    assert code == 0
+    assert "attention+prefix is refused: expected a site out of" in out

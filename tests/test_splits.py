@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lmem.data import splits, tinyworld
-from lmem.errors import InputError
+from lmem.errors import DataError, InputError
 
 NAMES = list(splits.GENERATORS)
 
@@ -61,3 +61,8 @@ def test_too_many_validation_conversations_are_refused(tmp_path):
     file.write_text(json.dumps(tinyworld.samples(3, 0, tinyworld.World(turns=10), twins=False)))
     with pytest.raises(InputError, match="expected fewer than 2 validation"):
         splits.for_training(file, 0, 0, 0, validation=2)
+
+
+def test_an_unknown_name_is_answered_with_the_names_there_are():
+    with pytest.raises(DataError, match=f"expected {', '.join(NAMES)}, .*there is no toyy"):
+        splits.for_testing("toyy", 1, 10, 0)

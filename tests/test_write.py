@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmem.errors import MethodError, ShapeError
-from lmem.memory.write import WRITES
+from lmem.memory.options import known_options
+from lmem.memory.write import WRITES, Write
 
 B, N, R, D = 3, 5, 7, 6
 OPTIONS = {"slots": {"k": 3}, "keyed": {"cells": 1, "key": 4, "hidden": 4}}
-PLAIN = sorted(
-    set(WRITES) - {"recent", "keyed"}
-)  # these have no maps of a turn's tokens, and no options of all writes
+ACCEPTS = {name: set(known_options(write)) for name, write in WRITES.items()}
+PLAIN = sorted(name for name in WRITES if ACCEPTS[name] >= {"gamma", "normalise", "trainable"})
 
 
 def rule(name, rows=R, **options):
@@ -291,7 +291,7 @@ def test_a_softmax_of_the_scores_would_make_ties():
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("options", [{}, {"normalise": False}], ids=str)
 def test_a_scan_is_the_same_as_step_by_step(name, options):
-    write = rule(name, **(options if name in PLAIN else {}))
+    write = rule(name, **(options if set(options) <= ACCEPTS[name] else {}))
     turns = [turn(t, tokens=2 + t) for t in range(5)]
     turns[2][1][1] = False  # one conversation has no such turn
     state = step = write(write.start(B), *turn(9))
@@ -307,13 +307,14 @@ def test_a_scan_is_the_same_as_step_by_step(name, options):
 @pytest.mark.parametrize("name", WRITES)
 def test_merged_is_written_on(name):
     """Where the rule makes sense of it; the others say why not."""
-    write = rule(name, **({"normalise": False} if name == "hebbian" else {}))
+    merges = WRITES[name].merge is not Write.merge
+    write = rule(name, **({"normalise": False} if merges and "normalise" in ACCEPTS[name] else {}))
     first, second = write.start(B), write.start(B)
     for t in range(2):
         first = write(first, *turn(t))
     for t in range(2, 5):
         second = write(second, *turn(t))
-    if name not in ("recent", "hebbian"):
+    if not merges:
         with pytest.raises(MethodError, match="merged"):
             write.merge(first, second)
         return

@@ -305,7 +305,7 @@ def _load(source: str, dtype: torch.dtype, name: str | Path) -> tuple[Any, Any]:
     kind = AutoConfig.from_pretrained(source).model_type
     if kind not in sites.SITES:
         raise InputError(
-            f"expected an encoder-decoder of the family of T5, mT5 or BART at {name}, found {kind!r}"
+            f"expected an encoder-decoder out of {', '.join(sites.SITES)} at {name}, found {kind!r}"
         )
     tokenizer = AutoTokenizer.from_pretrained(source)
     if tokenizer.unk_token_id in tokenizer("hello").input_ids:

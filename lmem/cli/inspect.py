@@ -73,12 +73,15 @@ def methods(
             "method": row["method"],
             "also": (row["aliases"] or ["-"])[0],
             "site": row["site"] or "-",
-            "trainable": f"{row['trainable']:,}",
-            "bank": f"{row['bank']:,}",
+            "trainable": "-" if "refused" in row else f"{row['trainable']:,}",
+            "bank": "-" if "refused" in row else f"{row['bank']:,}",
         }
         for row in rows
     ]
     listing(shown, f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
+    for row in rows:
+        if "refused" in row:
+            typer.echo(f"{row['method']} is refused: {row['refused']}")
 
 
 @verbs.command()

@@ -89,6 +89,10 @@ def label(data: str | Path, turns: int) -> str:
 
 
 def _load(data: str | Path) -> list[Conversation]:
+    if data != "locomo" and not Path(data).expanduser().exists():
+        raise DataError(
+            f'expected {", ".join(GENERATORS)}, "locomo" or a LoCoMo file, there is no {data}'
+        )
     return locomo.load(None if data == "locomo" else data)
 
 

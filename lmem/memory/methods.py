@@ -229,27 +229,36 @@ def table(
 
     Returns:
         One dict per method: method, aliases, site, rows, trainable and stored numbers (weights and frozen maps), bank
-        (numbers of one bank), frozen (the backbone's weights, the same in all), start, source.
+        (numbers of one bank), frozen (the backbone's weights, the same in all), start, source. If the model cannot carry
+        the method, the counts are None and `refused` is the reason.
     """
     frozen = sum(p.numel() for p in model.parameters())
     table_rows = []
     for method in chosen:
-        counts = {"site": None, "rows": 0, "trainable": 0, "stored": 0, "bank": 0}
-        if method.write is not None:
-            rows = rows_of(scale, method)
-            with torch.device("meta"):
-                write, read = build(method, model, rows, seed=0)
-            adapter = nn.ModuleList([write, read])
-            counts = {
-                "site": read.site,
-                "rows": rows,
-                "trainable": sum(p.numel() for p in adapter.parameters()),
-                "stored": sum(tensor.numel() for tensor in adapter.state_dict().values()),
-                "bank": write.p0.numel(),
-            }
         table_rows.append(
             {"method": method.name, "aliases": list(method.aliases)}
-            | counts
+            | _counts(model, method, scale)
             | {"frozen": frozen, "start": method.start, "source": method.source}
         )
     return table_rows
+
+
+def _counts(model: PreTrainedModel, method: Method, scale: float) -> dict[str, Any]:
+    """Count the numbers of one method on this model; None, and the reason, if the model cannot carry it."""
+    if method.write is None:
+        return {"site": None, "rows": 0, "trainable": 0, "stored": 0, "bank": 0}
+    rows = rows_of(scale, method)
+    try:
+        with torch.device("meta"):
+            write, read = build(method, model, rows, seed=0)
+    except MethodError as error:
+        nothing = dict.fromkeys(("site", "rows", "trainable", "stored", "bank"))
+        return nothing | {"refused": str(error)}
+    adapter = nn.ModuleList([write, read])
+    return {
+        "site": read.site,
+        "rows": rows,
+        "trainable": sum(p.numel() for p in adapter.parameters()),
+        "stored": sum(tensor.numel() for tensor in adapter.state_dict().values()),
+        "bank": write.p0.numel(),
+    }
