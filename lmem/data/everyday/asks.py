@@ -228,7 +228,7 @@ def _only(story, owner, subject, relation):
     other = story.cast.speakers[owner == story.cast.speakers[0]]
     one = story.cast.entities[subject]
     rival = role_id(other, one.role) if one.role else other
-    said = (rival, relation) in story.told or rival != other and rival in story.cast.entities
+    said = (rival, relation) in story.told or (rival != other and rival in story.cast.entities)
     return not said and (subject, relation) in story.told
 
 

@@ -88,7 +88,7 @@ class Namer:
         return name, held
 
     def _once(self, kind, gender):
-        share = self.world.invented * (0.7 if kind in ("person", "pet_name") else 1)
+        share = self.world.invented * (0.6 if kind in ("person", "pet_name") else 1)
         if kind == "person":
             found = self.language.names[gender if gender != "any" else "female"]
         else:

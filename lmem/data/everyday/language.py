@@ -70,7 +70,6 @@ class Kind:
     items: tuple[str, ...]
     article: bool
     train: int  # training uses only the first so many
-    known: bool = True  # from words/values.toml; False: of one area
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,7 @@ class Language:
         frames: words/frames.toml as it is.
         same: {role: roles that a person cannot have besides it}.
         rivals: {relation: roles of which it speaks itself}, as father_job speaks of "dad".
+        common: Words that some statement has in lower case, so that they are no names.
     """
 
     relations: dict
@@ -98,6 +98,7 @@ class Language:
     frames: dict
     same: dict
     rivals: dict
+    common: frozenset
 
     def tense(self, relation):
         """ "past" or "future" if the answer is a time, else None."""
@@ -127,14 +128,14 @@ def load(folder=FOLDER):
     for path in sorted((folder / "areas").glob("*.toml")):
         for name, row in _read(path).items():
             if name == "values":
-                kinds |= {kind: _kind(value, False) for kind, value in row.items()}
+                kinds |= {kind: _kind(value) for kind, value in row.items()}
             else:
                 if name in relations:  # of two areas: the later one's has the area before it
                     name = f"{path.stem}_{name}"
                 relations[name] = _relation(name, row, path)
     words = {path.stem: _read(path) for path in sorted((folder / "words").glob("*.toml"))}
     for kind, row in words["values"].items():
-        kinds[kind] = _kind(row, True)
+        kinds[kind] = _kind(row)
     rows = words["roles"]
     roles = {}
     for kind, table in (("person", rows["roles"]), ("pet", rows["pets"])):
@@ -143,6 +144,13 @@ def load(folder=FOLDER):
             if role.replace(" ", "_").replace("-", "_") in relations:
                 continue  # an area speaks of it in its own way
             roles[role] = _role(role, kind, rows[kind], more)
+    common = {
+        word
+        for row in [*relations.values(), *roles.values()]
+        for text in (*row.statements, *row.first, *row.updates)
+        for word in text.split()
+        if word.isalpha() and word.islower()
+    }
     same = {role: set(group) for group in rows["same"]["groups"] for role in group}
     return Language(
         relations=relations,
@@ -153,6 +161,7 @@ def load(folder=FOLDER):
         talk=words["talk"],
         frames=words["frames"],
         same=same,
+        common=frozenset(common),
         rivals={name: found for name in relations if (found := _rivals(name, roles, same))},
     )
 
@@ -164,11 +173,11 @@ def _read(path):
         raise DataError(f"expected TOML in {path}: {error}") from error
 
 
-def _kind(row, known):
+def _kind(row):
     items = row["items"] if isinstance(row, dict) else row
     article = row.get("article", False) if isinstance(row, dict) else False
     items = tuple(dict.fromkeys(map(str, items)))
-    return Kind(items, article, kept(len(items)), known)
+    return Kind(items, article, kept(len(items)))
 
 
 def _relation(name, row, path):

@@ -30,6 +30,7 @@ _SHORT = {  # mark: for "I", for "you" and "they", for a name or "she"
     "S'll": ("I'll", "'ll", "'ll"), "S'd": ("I'd", "'d", "'d"),
 }  # fmt: skip
 _THEY = {"they": 0, "their": 1, "them": 2, "themself": 3}
+_AFTER = re.compile(r"\b(?:for|of|with|to|from|at|by|about|behind|around|without|near|against) $")
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
 _SOUNDS_LIKE_YOU = ("uni", "use", "usu", "eu", "ukulele", "ute", "one", "once", "u-")
 
@@ -90,6 +91,8 @@ def fill(template, form, values=(), old="", when="", articles=True, tag=""):
         if mark in _VERBS:
             one, many = _VERBS[mark]
             return one if form.how == "I" else many if plural else mark
+        if mark == "S" and _AFTER.search(text, 0, match.start()):
+            mark = "O"  # "the check-up for {S}"
         said = _subject(mark, form, mentioned)
         mentioned = True
         return said

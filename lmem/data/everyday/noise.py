@@ -30,7 +30,7 @@ def type_out(text, style, rng, typos=0.0):
     Returns:
         (text, values): the message, and {tag: how the value stands in it}.
     """
-    text = _ended(text, style)
+    text = re.sub(rf"([.!?…]{END})\.", r"\1", _ended(text, style))  # "D.C." ends a sentence alone
     text = _lowered(text) if style == "lower" else _capitals(text)
     done, values = [], {}
     for i, part in enumerate(re.split(f"{KEEP}([^{END}]*){END}", text)):

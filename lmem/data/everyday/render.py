@@ -20,7 +20,7 @@ def texts(story, values, rng):
     """
     turns, shown = [], {}
     for event in story.events:
-        text = " ".join(_sentence(story, values, i, one) for i, one in enumerate(event.sentences))
+        text = _joined(story, values, event.sentences)
         said, tags = type_out(text, story.styles[event.speaker], rng, story.typos)
         turns.append(said)
         for i, one in enumerate(event.sentences):
@@ -28,6 +28,19 @@ def texts(story, values, rng):
                 spelled = [tags.get(f"{i}.{j}", text) for j, text in enumerate(values[one.slot].texts)]
                 shown[one.slot] = tuple(spelled)
     return turns, shown
+
+
+def _joined(story, values, sentences):
+    """The sentences of a turn; what follows an opener goes on in lower case if it is no name."""
+    text, opened = "", False
+    for i, one in enumerate(sentences):
+        said = _sentence(story, values, i, one)
+        first = said.split(" ", 1)[0]
+        if opened and first.lower() in story.language.common:
+            said = said[:1].lower() + said[1:]
+        text += (" " if text else "") + said
+        opened = one.opens
+    return text
 
 
 def _sentence(story, values, i, one):
@@ -45,7 +58,7 @@ def _sentence(story, values, i, one):
 
 
 def _stop(text):
-    return text if text[-1:] in ".!?…" else text + "."
+    return text if text[-1:] and text[-1] in ".!?…" else text + "."
 
 
 def written(story, values, asks, rng):

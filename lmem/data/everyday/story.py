@@ -172,6 +172,8 @@ class Teller:
         return self.rng.choice(self.cast.speakers)
 
     def _say(self, speaker, sentences):
+        if sum(len(one.template.split()) for one in sentences) < 3:
+            sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
         self.story.events.append(Event(speaker, tuple(sentences)))
 
     def _chat(self, t, speaker):
@@ -220,7 +222,7 @@ class Teller:
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
         if not own and form.how != "you" and rng.random() < 0.15:
             self._second(t, speaker, subject, sentences)
-        elif rng.random() < 0.22:
+        elif rng.random() < 0.22 and len(template.split()) < 20:
             sentences.append(Sentence(self.talk.closer(speaker)))
         self._say(speaker, sentences)
 

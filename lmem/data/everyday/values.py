@@ -90,10 +90,9 @@ def _once(kind, slot, story, namer, rng, world):
     if rng.random() < world.invented:
         if kind in invent.INVENT:
             return invent.INVENT[kind](rng), False
-        if found.article or not found.known:
-            made = invent.recombine(rng, found.items[:limit])
-            if made and made not in found.items:
-                return made, False
+        made = invent.recombine(rng, found.items[:limit])
+        if made and made not in found.items:
+            return made, False
     i = rng.randrange(limit)
     return found.items[i], i >= found.train
 

@@ -45,7 +45,7 @@ class World:
     subjects: int | None = None
     relations: int | None = None
     alone: float = 0.1
-    invented: float = 0.45
+    invented: float = 0.65
     typos: float = 0.4
     pool: str = "all"
 
