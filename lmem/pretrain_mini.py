@@ -226,6 +226,7 @@ def _log(out, config, model, tokenizer, rows, step, spent, losses, counts):
     line = {
         "step": step,
         "seconds": round(spent),
+        "processor_seconds": round(time.process_time()),
         "loss": round(sum(recent) / len(recent), 4),
         "questions": counts[0],
         "pieces": counts[1],
