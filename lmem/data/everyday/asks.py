@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lmem.data.everyday.cast import role_id
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.noise import type_out
+from lmem.data.everyday.story import rivals_there
 from lmem.data.everyday.world import KINDS
 
 
@@ -151,7 +152,8 @@ def _kind(story, values, subject, relation):
     if row.tense:
         return "temporal"
     several = sum(story.slots[one.slot].count for one in found.tellings) > 1
-    if found.links or (row.many and several):
+    apart = not set(found.links) <= set(found.tellings[-1].turns)
+    if apart or (row.many and several):
         return "multi-hop"
     return "update" if len(found.tellings) > 1 else "extraction"
 
@@ -174,8 +176,7 @@ def _never_told(story, values, twin, rng):
         if row.role or not fits:
             continue
         subject = rng.choice(fits)
-        rivals = story.language.rivals.get(relation, ())
-        if any(role_id(subject, role) in story.cast.entities for role in rivals):
+        if rivals_there(story, subject, relation):
             continue
         if not any(resolve(story, side, subject, relation).tellings for side in (values, twin)):
             found[subject, relation] = None

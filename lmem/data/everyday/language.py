@@ -35,6 +35,7 @@ class Relation:
         tense: "past" or "future" if the answer is a time, else None.
         role: "person" or "pet" if the value is the name of somebody's sister or dog, else None.
         names: The kind of names that a place or an organisation has, None if any will do.
+        rivals: Relations and roles that the same subject cannot have besides it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Relation:
     tense: str | None = None
     role: str | None = None
     names: str | None = None
+    rivals: tuple[str, ...] = ()
 
     @property
     def held_out(self):
@@ -85,7 +87,8 @@ class Language:
         talk: words/talk.toml as it is.
         frames: words/frames.toml as it is.
         same: {role: roles that a person cannot have besides it}.
-        rivals: {relation: roles of which it speaks itself}, as father_job speaks of "dad".
+        rivals: {relation or role: others that the same subject cannot have besides it}: father_job and the role
+            "dad", a list of pets and the role "dog".
         common: Words that some statement has in lower case, so that they are no names.
     """
 
@@ -162,7 +165,7 @@ def load(folder=FOLDER):
         frames=words["frames"],
         same=same,
         common=frozenset(common),
-        rivals={name: found for name in relations if (found := _rivals(name, roles, same))},
+        rivals=_rivals(relations, roles, same),
     )
 
 
@@ -209,7 +212,7 @@ def _relation(name, row, path):
     tense = row.get("tense", "past") if temporal else None
     return Relation(
         name, row["subject"], value, **parts, many=bool(row.get("many")), tense=tense,
-        names=row.get("names"),
+        names=row.get("names"), rivals=tuple(row.get("rivals", ())),
     )  # fmt: skip
 
 
@@ -230,13 +233,21 @@ def _named(role, relations):
     return found
 
 
-def _rivals(name, roles, same):
-    """The roles that a relation's name begins with, and those of the same line."""
-    found = set()
-    for role in roles:
-        slug = role.replace(" ", "_").replace("-", "_")
-        if name.startswith(slug + "_"):
-            found |= same.get(role, {role})
+def _rivals(relations, roles, same):
+    """Relations and roles that speak of the same thing: by their files, and by a role that begins a name."""
+    found = {}
+
+    def add(one, other):
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+
+    for name, row in relations.items():
+        for other in row.rivals:
+            add(name, other)
+        for role in roles:
+            if name.startswith(role.replace(" ", "_").replace("-", "_") + "_"):
+                for other in same.get(role, {role}):
+                    add(name, other)
     return found
 
 

@@ -1,5 +1,7 @@
 """From the story to LoCoMo's JSON form, so that one reader serves all conversations."""
 
+from dataclasses import replace
+
 from lmem.data.everyday import dates
 from lmem.data.everyday.asks import answer, question_text
 from lmem.data.everyday.marks import fill
@@ -27,6 +29,8 @@ def texts(story, values, rng):
             if one.slot is not None:
                 spelled = [tags.get(f"{i}.{j}", text) for j, text in enumerate(values[one.slot].texts)]
                 shown[one.slot] = tuple(spelled)
+            if one.link is not None:
+                shown.setdefault(one.link, values[one.link].texts)
     return turns, shown
 
 
@@ -49,8 +53,11 @@ def _sentence(story, values, i, one):
         return one.template if one.opens else _stop(one.template)
     old = values[one.old] if one.old is not None else None
     value = values[one.slot] if one.slot is not None else old
+    form = one.form
+    if one.link is not None:
+        form = replace(form, name=f"{form.name} {values[one.link].texts[0]}")
     said = fill(
-        one.template, one.form, value.texts if value else (),
+        one.template, form, value.texts if value else (),
         old=(old.texts[0] if old.texts else old.when) if old else "", when=value.when if value else "",
         articles=one.article, tag=f"{i}.",
     )  # fmt: skip

@@ -40,6 +40,7 @@ class Sentence:
         slot: The slot that fills {V} and {WHEN}.
         old: The slot that fills {OLD}.
         frame: What is put around it; {ST} is the sentence.
+        link: The slot whose name goes after the role: "my sister" becomes "my sister Lena".
         opens: Whether it is an opener, which the next sentence goes on from.
         article: Whether {a V} writes an article.
         held_out: Whether training never uses this phrasing.
@@ -50,6 +51,7 @@ class Sentence:
     slot: int | None = None
     old: int | None = None
     frame: str = ""
+    link: int | None = None
     opens: bool = False
     article: bool = True
     held_out: bool = False
@@ -113,6 +115,16 @@ def usable(world, language, rng):
             n = world.relations if kind == "person" else -(-world.relations // 4)
             found[kind] = rng.sample(rows, min(len(rows), n))
     return found
+
+
+def rivals_there(story, subject, relation):
+    """Whether something is told, or can be told, of the subject that the relation would contradict."""
+    ids = {subject, *story.cast.aliases(subject)}
+    return any(
+        (one, other) in story.told or role_id(one, other) in story.cast.entities
+        for other in story.language.rivals.get(relation, ())
+        for one in ids
+    )
 
 
 class Teller:
@@ -215,16 +227,27 @@ class Teller:
         elif not own and rng.random() < 0.25:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
         frame = self.talk.frame_you() if own else ""
-        article = self._article(row)
-        sentences.append(
-            Sentence(template, form, slot, frame=frame, article=article, held_out=held)
-        )
+        link = self._named_link(t, speaker, subject) if form.how == "name" else None
+        sentences.append(Sentence(
+            template, form, slot, frame=frame, link=link, article=self._article(row), held_out=held
+        ))  # fmt: skip
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
         if not own and form.how != "you" and rng.random() < 0.15:
             self._second(t, speaker, subject, sentences)
         elif rng.random() < 0.22 and len(template.split()) < 20:
             sentences.append(Sentence(self.talk.closer(speaker)))
         self._say(speaker, sentences)
+
+    def _named_link(self, t, speaker, subject):
+        """The slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
+        one = self.cast.entities[subject]
+        key = one.owner, one.role
+        if key not in self.cast.links or self.rng.random() < 0.5:
+            return None
+        if key not in self.story.told:
+            slot = self._slot(key, t, "", single=True)
+            self._register(key, Telling(slot, (t,), speaker=speaker))
+        return self.story.told[key][-1].slot
 
     def _second(self, t, speaker, subject, sentences):
         """Another fact about the same subject, said with a pronoun."""
@@ -330,12 +353,18 @@ class Teller:
             one = self.cast.entities[who]
             names = [row.name for row in self.relations[one.kind]]
             links = [role for owner, role in self.cast.links if owner == who]
+            more = [
+                name for subject_, name in told
+                if subject_ == who and name in names and self.story.relation(name).many
+            ]  # fmt: skip
             if one.role and one.owner in self.cast.speakers and one.owner != speaker:
                 continue  # "my sister" is said by her owner
             if who in self.cast.speakers and who != speaker and rng.random() < 0.85:
                 continue
             if links and rng.random() < 0.35:
                 key = who, rng.choice(links)
+            elif more and rng.random() < 0.3:
+                key = who, rng.choice(more)  # a list grows
             elif names:
                 key = who, rng.choice(names)
                 if told and rng.random() < 0.5:
@@ -348,7 +377,10 @@ class Teller:
 
     def _near(self, who, names):
         """A relation that was told already of somebody else, if this subject can have it."""
-        near = [name for _, name in self.story.told if name in names]
+        twins = {one for pair in self.cast.links.values() if who in pair for one in pair} - {who}
+        near = [name for one, name in self.story.told if one in twins and name in names]
+        if not near or self.rng.random() < 0.5:  # else what is told of the one who has the role in the twin
+            near = [name for _, name in self.story.told if name in names]
         return who, self.rng.choice(near or names)
 
     def _free(self, key):
@@ -363,8 +395,7 @@ class Teller:
         one = self.cast.entities[subject]
         if one.names and row.names and one.names != row.names:
             return False
-        rivals = self.language.rivals.get(name, ())
-        return not any(role_id(subject, role) in self.cast.entities for role in rivals)
+        return not rivals_there(self.story, subject, name)
 
     def _changeable(self, key, rows):
         row = self.story.relation(key[1])
