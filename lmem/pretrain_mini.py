@@ -55,12 +55,12 @@ class MiniConfig:
     table_lr: float = 6e-3
     warmup: int = 100
     decay: float = 0.5
-    batch: int = 64
-    tokens: int = 12000
+    batch: int = 40
+    tokens: int = 9000
     later: float = 0.15
     listings: float = 0.15
     missing: float = 0.06
-    undated: float = 0.7
+    undated: float = 0.55
     near: float = 0.5
     vocabulary: int = 6144
     width: int = 192
@@ -386,7 +386,7 @@ def _dense_world(rng):
         relations=rng.choice([2, 4, 8, 16, None]),
         alone=0.15,
         questions=16,
-        mix=(0.38, 0.22, 0.13, 0.14, 0.13),
+        mix=(0.34, 0.22, 0.18, 0.14, 0.12),
         pool="train",
     )
 

@@ -5,6 +5,7 @@ A story is a list of events, one per turn. Each event is a list of sentences; a 
 counterfactual twin.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from lmem.data.everyday import dates, noise, talk
@@ -117,6 +118,9 @@ def usable(world, language, rng):
     return found
 
 
+_INNER = re.compile(r"[.!?]\s")
+
+
 def rivals_there(story, subject, relation):
     """Whether something is told, or can be told, of the subject that the relation would contradict."""
     ids = {subject, *story.cast.aliases(subject)}
@@ -213,6 +217,9 @@ class Teller:
         own = subject in self.cast.speakers and subject != speaker
         form = self.cast.refer(subject, speaker)
         texts = row.train("statements") if self.train else row.statements
+        if own:  # a frame goes around one sentence that begins with its subject
+            fits = [text for text in texts if text.startswith("{S") and not _INNER.search(text)]
+            texts = fits or texts
         template = rng.choice(texts)
         if form.how == "I" and row.first and rng.random() < 0.25:
             template = rng.choice(row.first)
@@ -226,7 +233,8 @@ class Teller:
             form = Form("pronoun", form.name, entity.gender)
         elif not own and rng.random() < 0.25:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
-        frame = self.talk.frame_you() if own else ""
+        plain = template.startswith("{S") and not _INNER.search(template)
+        frame = self.talk.frame_you() if own and plain else ""
         link = self._named_link(t, speaker, subject) if form.how == "name" else None
         sentences.append(Sentence(
             template, form, slot, frame=frame, link=link, article=self._article(row), held_out=held
