@@ -358,10 +358,13 @@ class _Batches:
 
 
 def _padded(batch):
-    """Rows as tensors: ({name: (B, N)}, weights (B, N))."""
+    """Rows as tensors: ({name: (B, N)}, weights (B, N)); few different N, since each new shape costs time."""
+
     def pad(part, filler, kind=torch.long):
-        rows = [torch.tensor(row[part], dtype=kind) for row in batch]
-        return torch.nn.utils.rnn.pad_sequence(rows, True, filler)
+        longest = max(len(row[part]) for row in batch)
+        size = -(-longest // 16) * 16 if part == 0 or longest > 16 else -(-longest // 4) * 4
+        rows = [row[part] + [filler] * (size - len(row[part])) for row in batch]
+        return torch.tensor(rows, dtype=kind)
 
     sources = pad(0, 0)
     inputs = {
