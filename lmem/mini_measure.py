@@ -35,7 +35,9 @@ def answers(model, tokenizer, rows, batch=64, length=24):
         inputs = tokenizer([rows[i].source for i in chunk], return_tensors="pt", padding=True)
         inputs = inputs.to(model.device)
         out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
-        for i, text in zip(chunk, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True):
+        for i, text in zip(
+            chunk, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True
+        ):
             found[i] = text.strip()
     model.train(was)
     return found

@@ -86,5 +86,3 @@ def _texts(n, seed):
     for one in islice(listings(seed, 2, lambda rng: world), n // 8):
         for key, value in one.facts:
             yield f"{key} {value}"
-
-

@@ -159,7 +159,9 @@ def pretrain(out, config=None, start=None, progress=print):
         if step % config.save_every == 0:
             _save(out, model, optimizers, step, time.perf_counter() - begun - measured)
     _save(out, model, optimizers, step, 60 * config.minutes)
-    line = _log(out, config, model, tokenizer, rows, step, 60 * config.minutes, losses or [0.0], counts)
+    line = _log(
+        out, config, model, tokenizer, rows, step, 60 * config.minutes, losses or [0.0], counts
+    )
     progress(json.dumps({k: v for k, v in line.items() if k != "wrong"}))
     _publish(out, model, tokenizer, config, line)
     return line
@@ -347,7 +349,9 @@ class _Batches:
             batches, batch = [], []
             for row in drawn:
                 longest = len(row[0])
-                if batch and (len(batch) >= size or (len(batch) + 1) * longest > self.config.tokens):
+                if batch and (
+                    len(batch) >= size or (len(batch) + 1) * longest > self.config.tokens
+                ):
                     batches.append(batch)
                     batch = []
                 batch.append(row)

@@ -326,7 +326,11 @@ def test_times_count_from_the_session():
 
 
 def test_typing_mistakes_spare_names_and_values():
-    text = fill("{S} really {has} a wonderful dog called {V} now", Form("name", "Alexandra", "female"), ("Bartholomew",))
+    text = fill(
+        "{S} really {has} a wonderful dog called {V} now",
+        Form("name", "Alexandra", "female"),
+        ("Bartholomew",),
+    )
     for i in range(200):
         said, values = noise.type_out(text, "plain", random.Random(i), 0.5)
         assert "Alexandra" in said

@@ -95,7 +95,11 @@ class Namer:
             found = self.language.kinds.get(kind)
         maker = invent.INVENT.get(kind)
         if found is None or (maker is not None and self.rng.random() < share):
-            made = invent.name(self.rng, gender) if kind == "person" else (maker or invent.word)(self.rng)
+            made = (
+                invent.name(self.rng, gender)
+                if kind == "person"
+                else (maker or invent.word)(self.rng)
+            )
             return made, False
         i = self.rng.randrange(found.train if self.world.pool == "train" else len(found.items))
         return found.items[i], i >= found.train

@@ -1,7 +1,7 @@
 """When something happened: how people say it, and the answer that follows from the session's date.
 
-    "last Friday" said on 22 October 2023  ->  "the Friday before 22 October 2023"      as LoCoMo answers
-    "yesterday" said on 8 May 2023         ->  "7 May 2023"
+"last Friday" said on 22 October 2023  ->  "the Friday before 22 October 2023"      as LoCoMo answers
+"yesterday" said on 8 May 2023         ->  "7 May 2023"
 """
 
 from datetime import datetime, timedelta
@@ -149,4 +149,3 @@ _FUTURE = (
     _months_away(("next month",), 1),
     _named_month(1), _named_day(1), _named_day(1), _next_year,
 )  # fmt: skip
-

@@ -5,54 +5,56 @@ titles and dishes from parts, numbers from digits. For kinds without a maker, `r
 listed values ("salmon kibble" and "turkey mince" give "salmon mince").
 """
 
+# fmt: off
 _ON = ("b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kr", "l", "m", "n", "p",
-       "pl", "qu", "r", "s", "sh", "sk", "st", "t", "th", "tr", "v", "w", "y", "z", "zh", "")  # fmt: skip
+       "pl", "qu", "r", "s", "sh", "sk", "st", "t", "th", "tr", "v", "w", "y", "z", "zh", "")
 _VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "ai", "ee", "ia", "oo", "ou", "y")
 _OFF = ("", "", "", "", "l", "n", "r", "s", "th", "m", "ck", "nd", "lt", "x", "sk", "rn", "v")
 _TOWN = ("ford", "ton", "bury", "by", "wick", "mouth", "ville", "berg", "stad", "haven", "field", "ham",
-         "stead", "port", "dale", "ow", "ina", "os", "aro", "pur", "minster", "grad", "ly")  # fmt: skip
+         "stead", "port", "dale", "ow", "ina", "os", "aro", "pur", "minster", "grad", "ly")
 _TOWN_FRONT = ("Port", "San", "New", "Upper", "Lake", "Saint", "North", "Little", "Bad", "Fort", "Cape")
 _FIRM = ("Labs", "Group", "& Sons", "Foods", "Logistics", "Media", "Works", "Partners", "Robotics", "Tea",
-         "Bank", "Textiles", "Energy", "Studio", "Dental", "Freight", "Optics", "Records")  # fmt: skip
+         "Bank", "Textiles", "Energy", "Studio", "Dental", "Freight", "Optics", "Records")
 _FIRM_END = ("ly", "ify", "ora", "ix", "eon", "io", "ade", "ster", "core", "soft", "nest", "hub", "cart")
 _ADJECTIVES = (
     "silver", "quiet", "crooked", "hidden", "burning", "velvet", "hollow", "golden", "lonely", "electric",
     "broken", "distant", "wild", "paper", "glass", "midnight", "frozen", "scarlet", "wandering", "lazy",
     "copper", "salty", "restless", "ninth", "last", "second", "blue", "northern", "iron", "secret",
     "crimson", "tiny", "foggy", "clever", "dusty", "green", "gentle", "rusty", "sleepy", "wooden",
-)  # fmt: skip
+)
 _NOUNS = (
     "orchard", "lantern", "harbour", "winter", "compass", "river", "sparrow", "kingdom", "garden", "mirror",
     "thunder", "island", "staircase", "moth", "bridge", "cathedral", "fox", "engine", "meadow", "letter",
     "forest", "carousel", "anchor", "tide", "lighthouse", "beetle", "clock", "valley", "comet", "raven",
     "kettle", "pepper", "otter", "cellar", "willow", "barrel", "marble", "acorn", "badger", "cinder",
     "violin", "pillow", "magnet", "feather", "saddle", "window", "turnip", "ladder", "mitten", "heron",
-)  # fmt: skip
+)
 _FOODS = (
     "pumpkin", "lentil", "mushroom", "salmon", "chickpea", "spinach", "beetroot", "coconut", "aubergine",
     "lamb", "prawn", "halloumi", "sweet potato", "leek", "walnut", "apricot", "cauliflower", "goat cheese",
     "black bean", "tofu", "fennel", "duck", "courgette", "barley", "plum", "pear", "kale", "tuna",
-)  # fmt: skip
+)
 _STYLES = ("spicy", "smoky", "roasted", "creamy", "crispy", "pickled", "braised", "grilled", "sticky", "baked")
 _FORMS = ("pie", "curry", "stew", "soup", "tart", "risotto", "dumplings", "salad", "lasagne", "casserole",
-          "fritters", "tacos", "noodles", "gratin", "skewers", "pancakes", "burger", "chowder")  # fmt: skip
+          "fritters", "tacos", "noodles", "gratin", "skewers", "pancakes", "burger", "chowder")
 _STREETS = ("Lane", "Street", "Road", "Avenue", "Close", "Drive", "Court", "Terrace", "Hill", "Square")
 _COLOURS = ("red", "teal", "yellow", "black", "striped", "purple", "beige", "navy", "orange", "pale green")
 _THINGS = (
     "umbrella", "backpack", "lamp", "teapot", "wallet", "suitcase", "blanket", "jacket", "bicycle", "clock",
     "scarf", "mug", "notebook", "tent", "guitar case", "armchair", "toolbox", "camera", "lunchbox", "rug",
-)  # fmt: skip
+)
 _CRAFTS = ("carving", "painting", "collecting", "repair", "racing", "spotting", "making", "restoration")
 _CRAFT_OF = ("kite", "spoon", "clock", "stamp", "moth", "canoe", "puppet", "candle", "drone", "radio", "bottle",
-             "model train", "lantern", "fossil", "basket", "sled", "bonsai", "mask")  # fmt: skip
+             "model train", "lantern", "fossil", "basket", "sled", "bonsai", "mask")
 _JOBS = ("inspector", "designer", "technician", "restorer", "trainer", "buyer", "engineer", "tester", "broker",
-         "analyst", "planner", "fitter", "teacher", "dealer", "writer")  # fmt: skip
+         "analyst", "planner", "fitter", "teacher", "dealer", "writer")
 _JOB_OF = ("kite", "lift", "violin", "bridge", "tea", "drone", "map", "puppet", "tyre", "mattress", "sewage",
-           "perfume", "satellite", "pension", "signage", "carpet", "insurance", "toy", "traffic")  # fmt: skip
+           "perfume", "satellite", "pension", "signage", "carpet", "insurance", "toy", "traffic")
 _EVENTS = ("festival", "fair", "parade", "regatta", "marathon", "exhibition", "contest", "market", "gala")
 _SCHOOLS = ("Primary", "High School", "Academy", "Grammar School", "Middle School")
 _PLACES = ("Café", "Kitchen", "Grill", "Diner", "Bistro", "Tavern", "House", "Table", "Noodle Bar", "Pizzeria")
 _TEAMS = ("Rovers", "United", "Hawks", "Otters", "Wolves", "Comets", "Pirates", "Bees", "Rangers", "Giants")
+# fmt: on
 
 
 def word(rng, low=2, high=3):
@@ -65,7 +67,10 @@ def word(rng, low=2, high=3):
 
 def name(rng, gender="any"):
     """A first name."""
-    end = {"female": ("a", "ia", "e", "elle", "ina", "y"), "male": ("o", "an", "us", "ek", "in", "")}
+    end = {
+        "female": ("a", "ia", "e", "elle", "ina", "y"),
+        "male": ("o", "an", "us", "ek", "in", ""),
+    }
     return (word(rng, 1, 2) + rng.choice(end.get(gender, ("", "", "o", "i", "a")))).capitalize()
 
 

@@ -19,7 +19,9 @@ from lmem.errors import DataError
 
 FOLDER = Path(__file__).parent
 HELD_STATEMENTS, HELD_QUESTIONS, HELD_VALUES = 3, 2, 0.12
-_SHORT = re.compile(r"\b(What|Who|Where|How|When|Which|what|who|where|how)'s \{S\}( (?:got|been|had|done)\b)?")
+_SHORT = re.compile(
+    r"\b(What|Who|Where|How|When|Which|what|who|where|how)'s \{S\}( (?:got|been|had|done)\b)?"
+)
 SUBJECTS = ("person", "pet", "place", "org")
 
 
@@ -192,7 +194,15 @@ def _relation(name, row, path):
         raise DataError(f"expected a value for {name} in {path}")
     parts = {
         part: tuple(row.get(part, ()))
-        for part in ("statements", "questions", "first", "updates", "withdrawals", "asked", "replies")
+        for part in (
+            "statements",
+            "questions",
+            "first",
+            "updates",
+            "withdrawals",
+            "asked",
+            "replies",
+        )
     }
     for part, texts in parts.items():
         for text in texts:
@@ -276,5 +286,7 @@ def _names(table):
         held = [one[kept(len(one)) :] for one in lists]
         out = {name for rows in held for name in rows}
         first = [name for one in lists for name in one[: kept(len(one))] if name not in out]
-        found[gender] = Kind(tuple(first + [name for rows in held for name in rows]), False, len(first))
+        found[gender] = Kind(
+            tuple(first + [name for rows in held for name in rows]), False, len(first)
+        )
     return found

@@ -60,7 +60,9 @@ def _capitals(text):
         inner = any(letter.isupper() for letter in word[1:])
         return start + opened + (word if inner else word[:1].upper() + word[1:])
 
-    pattern = rf"(^|[.!?…]{END}?\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
+    pattern = (
+        rf"(^|[.!?…]{END}?\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
+    )
     return re.sub(pattern, raise_, text)
 
 

@@ -56,7 +56,9 @@ class _Book:
     def turns_of(self, subject, relation):
         """The turns that tell this fact, or took it back."""
         return {
-            t for t, facts in enumerate(self.facts) if any(f[:2] == (subject, relation) for f in facts)
+            t
+            for t, facts in enumerate(self.facts)
+            if any(f[:2] == (subject, relation) for f in facts)
         }
 
 

@@ -27,7 +27,9 @@ def texts(story, values, rng):
         turns.append(said)
         for i, one in enumerate(event.sentences):
             if one.slot is not None:
-                spelled = [tags.get(f"{i}.{j}", text) for j, text in enumerate(values[one.slot].texts)]
+                spelled = [
+                    tags.get(f"{i}.{j}", text) for j, text in enumerate(values[one.slot].texts)
+                ]
                 shown[one.slot] = tuple(spelled)
             if one.link is not None:
                 shown.setdefault(one.link, values[one.link].texts)
@@ -79,7 +81,9 @@ def written(story, values, asks, rng):
     facts = {}
     for (subject, relation), tellings in story.told.items():
         for telling in tellings:
-            told = None if telling.slot is None else _said(values[telling.slot], shown[telling.slot])
+            told = (
+                None if telling.slot is None else _said(values[telling.slot], shown[telling.slot])
+            )
             facts.setdefault(telling.turns[-1], []).append([subject, relation, told])
     ids = []
     for s, moment in enumerate(story.moments):
@@ -116,7 +120,10 @@ def _held_out(story, values, ask, evidence):
     """Which parts of the question no adapter has met in training: name, relation, phrasing, value."""
     row, one = story.relation(ask.relation), story.cast.entities[ask.subject]
     told = [
-        telling for rows in story.told.values() for telling in rows if set(telling.turns) & set(evidence)
+        telling
+        for rows in story.told.values()
+        for telling in rows
+        if set(telling.turns) & set(evidence)
     ]
     owner = story.cast.entities.get(one.owner)
     parts = []

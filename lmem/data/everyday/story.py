@@ -268,12 +268,12 @@ class Teller:
         entity = self.cast.entities[subject]
         form = Form("I") if subject == speaker else Form("pronoun", subject, entity.gender)
         texts = row.train("statements") if self.train else row.statements
-        template = self.rng.choice([x for x in texts if marks_of(x) & {"S", "S's", "S'm", "S've"}] or texts)
+        template = self.rng.choice(
+            [x for x in texts if marks_of(x) & {"S", "S's", "S'm", "S've"}] or texts
+        )
         slot = self._slot(key, t, template)
         held = template not in row.train("statements")
-        sentences.append(
-            Sentence(template, form, slot, article=self._article(row), held_out=held)
-        )
+        sentences.append(Sentence(template, form, slot, article=self._article(row), held_out=held))
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
 
     def _asked(self, t, speaker):
@@ -387,7 +387,7 @@ class Teller:
         """A relation that was told already of somebody else, if this subject can have it."""
         twins = {one for pair in self.cast.links.values() if who in pair for one in pair} - {who}
         near = [name for one, name in self.story.told if one in twins and name in names]
-        if not near or self.rng.random() < 0.5:  # else what is told of the one who has the role in the twin
+        if not near or self.rng.random() < 0.5:  # else near to whoever has the role in the twin
             near = [name for _, name in self.story.told if name in names]
         return who, self.rng.choice(near or names)
 
@@ -413,7 +413,9 @@ class Teller:
     def _slot(self, key, t, template, before=None, single=False):
         """A new slot; of lists sometimes with two values at once."""
         row = self.story.relation(key[1])
-        two = row.many and not single and template.rstrip().endswith("{V}") and "{V}" in template[3:]
+        two = (
+            row.many and not single and template.rstrip().endswith("{V}") and "{V}" in template[3:]
+        )
         count = 2 if two and template.count("{V}") == 1 and self.rng.random() < 0.3 else 1
         self.story.slots.append(Slot(key, count, t // self.world.session_turns, before))
         return len(self.story.slots) - 1
