@@ -4,7 +4,8 @@ The same contract as `lmem.data.tinyworld`, with an open vocabulary: LoCoMo's JS
 determined by a seed, counterfactual twins. The cut of the package:
 
     world      size, shares, mix               language   relations and words, read from TOML
-    cast       who is spoken of                story      who says what, when
+    cast       who is spoken of                story      events, slots, tellings
+    keys       which fact comes next           teller     who says what, when
     values     what fills a story's slots      invent     invented names and values
     marks      one statement, any subject      noise      typing: capitals, full stops, mistakes
     dates      "last Friday" and its answer    talk       small talk, openers, distractors
@@ -18,7 +19,7 @@ import random
 from lmem.data.everyday import render
 from lmem.data.everyday.asks import draw_asks
 from lmem.data.everyday.language import load
-from lmem.data.everyday.story import write_story
+from lmem.data.everyday.teller import write_story
 from lmem.data.everyday.values import draw_values
 from lmem.data.everyday.world import CATEGORY, KINDS, POOLS, World
 from lmem.errors import InputError

@@ -12,9 +12,9 @@ Without a name before it, "my" means the only speaker who speaks of such a thing
 from dataclasses import dataclass
 
 from lmem.data.everyday.cast import role_id
+from lmem.data.everyday.keys import rivals_there
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.noise import type_out
-from lmem.data.everyday.story import rivals_there
 from lmem.data.everyday.world import KINDS
 
 
