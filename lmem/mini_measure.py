@@ -1,0 +1,105 @@
+"""How well mini reads everyday conversations, by ability, and which way its errors go.
+
+A wrong answer is a *subject error* if it is right for the same relation of somebody else in the input, a *relation
+error* if it is right for another relation of the same subject, *old* if it was right before an update.
+"""
+
+from collections import defaultdict
+from itertools import islice
+
+import torch
+
+from lmem import score
+from lmem.data import everyday
+from lmem.data.everyday.reading import readings
+
+VALIDATION = "validation"  # training streams are named otherwise
+TURNS = 6
+
+
+def validation(n, turns=TURNS, seed=VALIDATION, pool="all"):
+    """The first n readings of the validation stream."""
+    world = everyday.World(turns=40, facts=0.5, questions=12, pool=pool)
+    return list(islice(readings(seed, turns, world, near=0.5), n))
+
+
+@torch.no_grad()
+def answers(model, tokenizer, rows, batch=64, length=24):
+    """Greedy answers to readings: list of texts, in their order."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
+    found = [""] * len(rows)
+    was = model.training
+    model.eval()
+    for start in range(0, len(order), batch):
+        chunk = order[start : start + batch]
+        inputs = tokenizer([rows[i].source for i in chunk], return_tensors="pt", padding=True)
+        inputs = inputs.to(model.device)
+        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
+        for i, text in zip(
+            chunk, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True
+        ):
+            found[i] = text.strip()
+    model.train(was)
+    return found
+
+
+def measure(model, tokenizer, rows, keep=0):
+    """Exact match by ability and by what is held out, and where errors go.
+
+    Args:
+        model: T5ForConditionalGeneration.
+        tokenizer: Its tokenizer.
+        rows: Readings.
+        keep: How many wrong answers to return as samples.
+
+    Returns:
+        dict: n, em; by_kind, by_held_out ({name: [share, n]}); subject_errors, relation_errors, old,
+        false_unknown and other (shares of the questions that have an answer); guessed (share of the
+        questions without an answer that got one); wrong (samples).
+    """
+    said = answers(model, tokenizer, rows)
+    kinds, held, errors = defaultdict(list), defaultdict(list), defaultdict(int)
+    hits, wrong, with_answer, without, guessed = [], [], 0, 0, 0
+    for row, text in zip(rows, said, strict=True):
+        hit = score.exact_match(text, row.target)
+        hits.append(hit)
+        kinds[row.kind].append(hit)
+        seen = [part for part in ("relation", "phrasing") if part in row.held_out]
+        held[seen[0] if seen else "seen"].append(hit)
+        where = None
+        if row.target == everyday.UNKNOWN:
+            without += 1
+            guessed += not hit
+            where = "guessed"
+        else:
+            with_answer += 1
+            if not hit:
+                where = _error(text, row)
+                errors[where] += 1
+        if not hit and len(wrong) < keep:
+            wrong.append({"source": row.source, "target": row.target, "said": text, "kind": row.kind,
+                          "relation": row.relation, "error": where})  # fmt: skip
+
+    def share(rows):
+        return [round(sum(rows) / len(rows), 4), len(rows)]
+
+    names = ("subject_errors", "relation_errors", "old", "false_unknown", "other")
+    found = {name: round(errors[name] / max(1, with_answer), 4) for name in names}
+    return {
+        "n": len(rows),
+        "em": round(sum(hits) / len(hits), 4),
+        "by_kind": {kind: share(rows) for kind, rows in sorted(kinds.items())},
+        "by_held_out": {name: share(rows) for name, rows in sorted(held.items())},
+        **found,
+        "guessed": round(guessed / max(1, without), 4),
+        "wrong": wrong,
+    }
+
+
+def _error(text, row):
+    if text == everyday.UNKNOWN:
+        return "false_unknown"
+    for name in ("subject_errors", "relation_errors", "old"):
+        if any(score.exact_match(text, value) for value in getattr(row, name)):
+            return name
+    return "other"
