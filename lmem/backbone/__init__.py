@@ -1,4 +1,4 @@
 """The frozen encoder-decoder model: loading it, encoding turns, generating answers, and the hooks at its three injection sites.
 
-The shipped backbone and its pre-training are here as well. Nothing here knows what a bank or a method is.
+The shipped backbone nano and the pre-training of nano and mini are here as well. Nothing here knows what a bank or a method is.
 """

@@ -5,7 +5,7 @@ the turns do not say. Values are combinations of words, drawn again for every co
 remains to be learned is reading. Nothing here uses a bank: the memory's backbone has never seen a memory.
 
 Two things make it read the subject of a turn, and not only its relation. Its attention starts as copying by likeness
-(`_copy_alike`), and it first learns to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
+(`start_as_copying`), and it first learns to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
 """
 
 import json
@@ -149,7 +149,12 @@ def build_model(
     )
     # eager: for short inputs on a CPU its backward pass is faster than the fused kernel's
     model = T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
-    near = config.heads // 2
+    start_as_copying(model, config.heads // 2)
+    return model
+
+
+def start_as_copying(model: T5ForConditionalGeneration, near: int) -> None:
+    """Start the attention of a T5 as copying by likeness; the first `near` heads of the encoder prefer near tokens."""
     encoder: Any = model.encoder.block
     decoder: Any = model.decoder.block
     _look_near(encoder[0].layer[0].SelfAttention, near)
@@ -157,7 +162,6 @@ def build_model(
         _copy_alike(block.layer[0].SelfAttention, near)
     for block in decoder:
         _copy_alike(block.layer[1].EncDecAttention, 0)
-    return model
 
 
 @torch.no_grad()
@@ -217,7 +221,7 @@ def pretrain(
     tokenizer = build_tokenizer()
     model = build_model(config, tokenizer)
     model.train()
-    optimizers = _optimizers(model, config)
+    optimizers = make_optimizers(model, config.muon_lr, config.lr, config.table_lr)
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_rate, config=config))
         for optimizer in optimizers
@@ -290,8 +294,17 @@ def write_card(folder: str | Path) -> dict[str, dict]:
     return {"with_evidence": reads, "without_evidence": knows, "alike": alike}
 
 
-def _optimizers(model: nn.Module, config: PretrainConfig) -> list[torch.optim.Optimizer]:
-    """Make Muon for the layers' matrices, and AdamW for embeddings, norms and position biases."""
+def make_optimizers(
+    model: nn.Module, muon_lr: float, lr: float, table_lr: float
+) -> list[torch.optim.Optimizer]:
+    """Make Muon for the layers' matrices, and AdamW for embeddings, norms and position biases.
+
+    Args:
+        model: A T5.
+        muon_lr: Learning rate of the matrices.
+        lr: Learning rate of the norms.
+        table_lr: Learning rate of embeddings and position biases.
+    """
     matrices, norms, tables = [], [], []
     for name, weight in model.named_parameters():
         if name == "shared.weight" or "relative_attention_bias" in name:
@@ -300,12 +313,10 @@ def _optimizers(model: nn.Module, config: PretrainConfig) -> list[torch.optim.Op
             matrices.append(weight)
         else:
             norms.append(weight)
-    groups = [{"params": norms}, {"params": tables, "lr": config.table_lr}]
+    groups = [{"params": norms}, {"params": tables, "lr": table_lr}]
     return [
-        torch.optim.Muon(
-            matrices, lr=config.muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-        ),
-        torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
 

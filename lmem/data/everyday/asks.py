@@ -9,13 +9,17 @@ A question that says "my" or "your" names its asker first, since a frozen encode
 Without a name before it, "my" means the only speaker who speaks of such a thing.
 """
 
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmem.data.everyday.cast import role_id
 from lmem.data.everyday.keys import rivals_there
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.noise import type_out
-from lmem.data.everyday.world import KINDS
+from lmem.data.everyday.story import Key, Story, Telling
+from lmem.data.everyday.values import Value
+from lmem.data.everyday.world import KINDS, World
 
 
 @dataclass(frozen=True)
@@ -37,57 +41,68 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a story says about a subject and a relation.
+class Tellings:
+    """The turns in which a story states a fact.
 
     Attributes:
-        tellings: Of the fact, oldest first; empty if it was never told.
-        links: Turns that say whose name the fact was told under.
+        tellings: Of the fact, oldest first; empty if it was never stated.
+        links: Turns that say whose name the fact was stated under.
     """
 
-    tellings: tuple = ()
+    tellings: tuple[Telling, ...] = ()
     links: tuple[int, ...] = ()
 
 
-def resolve(story, values, subject, relation):
+def resolve(story: Story, values: Sequence[Value], subject: str, relation: str) -> Tellings:
     """Find the tellings of a fact, under the subject's name or through its role.
 
     Args:
-        story: Story.
+        story: What is said in which turn.
         values: Its values, of the conversation or of the twin.
-        subject, relation: Whom and what.
-
-    Returns:
-        Found.
+        subject: Whom it is about.
+        relation: What it is about.
     """
     direct = story.told.get((subject, relation))
     if direct:
-        return Found(tuple(direct))
+        return Tellings(tuple(direct))
     one = story.cast.entities.get(subject)
-    if one is not None and one.role:
+    if one is not None and one.owner and one.role:
         link = story.told.get((one.owner, one.role))
         if link:
-            name = values[link[-1].slot].texts[0]
+            name = name_of(link, values)
             rows = story.told.get((name, relation), ())
-            return Found(tuple(rows), link[-1].turns if rows else ())
-        return Found()
+            return Tellings(tuple(rows), link[-1].turns if rows else ())
+        return Tellings()
     for owner, role in story.cast.links:
         link = story.told.get((owner, role))
-        if link and values[link[-1].slot].texts[0] == subject:
+        if link and name_of(link, values) == subject:
             rows = story.told.get((role_id(owner, role), relation), ())
             if rows:
-                return Found(tuple(rows), link[-1].turns)
-    return Found()
+                return Tellings(tuple(rows), link[-1].turns)
+    return Tellings()
 
 
-def answer(story, values, shown, subject, relation):
-    """The right answer and its evidence.
+def name_of(link: Sequence[Telling], values: Sequence[Value]) -> str:
+    """Give the name that belongs to a role, by the turns that say so."""
+    slot = link[-1].slot
+    return values[slot].texts[0] if slot is not None else ""
+
+
+def answer(
+    story: Story,
+    values: Sequence[Value],
+    shown: Mapping[int, tuple[str, ...]],
+    subject: str,
+    relation: str,
+) -> tuple[str | None, tuple[int, ...]]:
+    """Find the right answer and its evidence.
 
     Args:
-        story: Story.
+        story: What is said in which turn.
         values: Its values.
         shown: {slot: texts of its values as they are spelled in the turn}.
-        subject, relation: Whom and what.
+        subject: Whom it is about.
+        relation: What it is about.
 
     Returns:
         (answer or None, evidence turns ascending). A fact taken back has no answer, and the turn
@@ -97,19 +112,22 @@ def answer(story, values, shown, subject, relation):
     if not found.tellings:
         return None, ()
     row, last = story.relation(relation), found.tellings[-1]
-    if last.withdrawn:
+    if last.slot is None:
         return None, tuple(sorted({*last.turns, *found.links}))
     if row.many:
-        texts = [text for one in found.tellings for text in shown[one.slot]]
+        slots = [telling.slot for telling in found.tellings if telling.slot is not None]
+        texts = [text for slot in slots for text in shown[slot]]
         turns = {turn for one in found.tellings for turn in one.turns}
         return ", ".join(dict.fromkeys(texts)), tuple(sorted(turns | set(found.links)))
     text = values[last.slot].answer if row.tense else shown[last.slot][0]
     return text, tuple(sorted({*last.turns, *found.links}))
 
 
-def draw_asks(story, values, twin, rng, world):
-    """Questions of every kind, none twice, in the shares of the mix."""
-    pools = {kind: [] for kind in KINDS}
+def draw_asks(
+    story: Story, values: Sequence[Value], twin: Sequence[Value], rng: random.Random, world: World
+) -> list[Ask]:
+    """Draw questions of every kind, none twice, in the shares of the mix."""
+    pools: dict[str, list[Key]] = {kind: [] for kind in KINDS}
     for key in _keys(story, values):
         kind = _kind(story, values, *key)
         if kind:
@@ -120,18 +138,18 @@ def draw_asks(story, values, twin, rng, world):
     for kind, share in zip(KINDS, world.mix, strict=True):
         pool = pools[kind]
         take = min(len(pool), max(1, round(limit * share / sum(world.mix))) if share else 0)
-        asks += [_ask(story, values, kind, *key, rng, world) for key in rng.sample(pool, take)]
+        asks += [_ask(story, values, kind, key, rng, world) for key in rng.sample(pool, take)]
     rng.shuffle(asks)
     return asks[:limit]
 
 
-def _keys(story, values):
-    """Everything that can be asked: what was told, and what follows through a role."""
+def _keys(story: Story, values: Sequence[Value]) -> list[Key]:
+    """List everything that can be asked: what was told, and what follows through a role."""
     keys = dict.fromkeys(story.told)
     for owner, role in story.cast.links:
         link = story.told.get((owner, role))
         if link:
-            name, one = values[link[-1].slot].texts[0], role_id(owner, role)
+            name, one = name_of(link, values), role_id(owner, role)
             for subject, relation in list(story.told):
                 if subject == name:
                     keys[one, relation] = None
@@ -140,7 +158,8 @@ def _keys(story, values):
     return list(keys)
 
 
-def _kind(story, values, subject, relation):
+def _kind(story: Story, values: Sequence[Value], subject: str, relation: str) -> str | None:
+    """Name the ability that a question tests; None for a question that cannot be asked."""
     if subject not in story.cast.entities:
         return None
     found = resolve(story, values, subject, relation)
@@ -151,19 +170,22 @@ def _kind(story, values, subject, relation):
     row = story.relation(relation)
     if row.tense:
         return "temporal"
-    several = sum(story.slots[one.slot].count for one in found.tellings) > 1
+    slots = [telling.slot for telling in found.tellings if telling.slot is not None]
+    several = sum(story.slots[slot].count for slot in slots) > 1
     apart = not set(found.links) <= set(found.tellings[-1].turns)
     if apart or (row.many and several):
         return "multi-hop"
     return "update" if len(found.tellings) > 1 else "extraction"
 
 
-def _never_told(story, values, twin, rng):
-    """Questions without an answer: somebody else's fact is there, or another fact of the same subject."""
+def _never_told(
+    story: Story, values: Sequence[Value], twin: Sequence[Value], rng: random.Random
+) -> list[Key]:
+    """Draw questions without an answer: somebody else's fact is there, or another fact of the same subject."""
     told = list(story.told)
     if not told:
         return []
-    found = {}
+    found: dict[Key, None] = {}
     for _ in range(4 * len(told) + 8):
         relation = rng.choice(told)[1]
         row = story.relation(relation)
@@ -183,13 +205,21 @@ def _never_told(story, values, twin, rng):
     return list(found)
 
 
-def _ask(story, values, kind, subject, relation, rng, world):
+def _ask(
+    story: Story,
+    values: Sequence[Value],
+    kind: str,
+    key: Key,
+    rng: random.Random,
+    world: World,
+) -> Ask:
     """Word one question."""
+    subject, relation = key
     row, cast = story.relation(relation), story.cast
     questions = row.train("questions") if world.pool == "train" else row.questions
     template = rng.choice(questions)
     one = cast.entities[subject]
-    owner = one.owner if one.role else subject
+    owner = one.owner or subject
     asker = None
     if owner in cast.speakers:
         drawn = rng.random()
@@ -214,16 +244,16 @@ def _ask(story, values, kind, subject, relation, rng, world):
     )  # fmt: skip
 
 
-def _named(story, values, subject, relation):
-    """The value that a question about a time names; of somebody else's if the subject has none."""
-    tellings = resolve(story, values, subject, relation).tellings
+def _named(story: Story, values: Sequence[Value], subject: str, relation: str) -> tuple[str, ...]:
+    """Find the value that a question about a time names; of somebody else's if the subject has none."""
+    tellings: Iterable[Telling] = resolve(story, values, subject, relation).tellings
     if not tellings:
         tellings = next(rows for (_, name), rows in story.told.items() if name == relation)
     return values[next(one.slot for one in tellings if one.slot is not None)].texts
 
 
-def _only(story, owner, subject, relation):
-    """Whether no other speaker tells the same of himself, so that "my" needs no name before it."""
+def _only(story: Story, owner: str, subject: str, relation: str) -> bool:
+    """Check that no other speaker tells the same of himself, so that "my" needs no name before it."""
     if story.cast.alone:
         return True
     other = story.cast.speakers[owner == story.cast.speakers[0]]
@@ -233,9 +263,9 @@ def _only(story, owner, subject, relation):
     return not said and (subject, relation) in story.told
 
 
-def question_text(story, ask):
-    """The question as it is asked, with its asker's name before it if it needs one."""
-    kind = story.language.kinds.get(story.relation(ask.relation).value)
+def question_text(story: Story, ask: Ask) -> str:
+    """Write the question as it is asked, with its asker's name before it if it needs one."""
+    kind = story.language.kinds.get(story.relation(ask.relation).value or "")
     text = fill(ask.template, ask.form, ask.named, articles=bool(kind and kind.article))
     said, _ = type_out(text, "lower" if ask.style == "lower" else "plain", None)
     if ask.style == "bare":

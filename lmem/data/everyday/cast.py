@@ -4,10 +4,14 @@ A person or a pet can be known by a name ("Lena"), by a role ("Maya's sister"), 
 *link* says which name belongs to the role, and the counterfactual twin gives the role to another name.
 """
 
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lmem.data.everyday import invent
+from lmem.data.everyday.language import Language, Relation
 from lmem.data.everyday.marks import Form
+from lmem.data.everyday.world import World
 
 NOBODY = ("User", "Me", "You", "Guest")  # a speaker alone may have no name
 _PLACES = ("restaurant", "shop", "venue")
@@ -43,15 +47,15 @@ class Cast:
     entities: dict[str, Entity] = field(default_factory=dict)
     links: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
-    def aliases(self, subject):
-        """Other ids that may mean the same as this one, in the conversation or in its twin."""
+    def aliases(self, subject: str) -> set[str]:
+        """List other ids that may mean the same as this one, in the conversation or in its twin."""
         one = self.entities.get(subject)
-        if one is not None and one.role:
+        if one is not None and one.owner and one.role:
             return set(self.links.get((one.owner, one.role), ()))
         return {role_id(*key) for key, names in self.links.items() if subject in names}
 
-    def refer(self, subject, speaker):
-        """The Form in which `speaker` (None: an outsider) speaks of a subject."""
+    def refer(self, subject: str, speaker: str | None) -> Form:
+        """Give the Form in which `speaker` (None: an outsider) speaks of a subject."""
         one = self.entities[subject]
         if subject == speaker:
             return Form("I")
@@ -67,27 +71,37 @@ class Cast:
         return Form("name", subject, one.gender)
 
 
-def role_id(owner, role):
-    """The id of somebody known by a role."""
+def role_id(owner: str, role: str) -> str:
+    """Make the id of somebody known by a role."""
     return f"{owner}'s {role}"
 
 
 class Namer:
     """Draws names that were not drawn before in this conversation."""
 
-    def __init__(self, rng, world, language):
-        self.rng, self.world, self.language, self.used = rng, world, language, set()
+    def __init__(self, rng: random.Random, world: World, language: Language) -> None:
+        self.rng, self.world, self.language = rng, world, language
+        self.used: set[str] = set()
 
-    def draw(self, kind, gender="any"):
-        """(name, held out): a new name of a kind ("person", "pet_name", "restaurant", ...)."""
-        for _ in range(100):
-            name, held = self._once(kind, gender)
-            if name not in self.used and not any(name in one or one in name for one in self.used):
+    def draw(self, kind: str, gender: str = "any") -> tuple[str, bool]:
+        """Draw a new name.
+
+        Args:
+            kind: "person", "pet_name", "restaurant", ...
+            gender: Of a person: "female", "male" or "any".
+
+        Returns:
+            (name, whether it is held out of training).
+        """
+        name, held = self._once(kind, gender)
+        for _ in range(99):
+            if not any(name in used or used in name for used in self.used):
                 break
+            name, held = self._once(kind, gender)
         self.used.add(name)
         return name, held
 
-    def _once(self, kind, gender):
+    def _once(self, kind: str, gender: str) -> tuple[str, bool]:
         share = self.world.invented * (0.6 if kind in ("person", "pet_name") else 1)
         if kind == "person":
             found = self.language.names[gender if gender != "any" else "female"]
@@ -105,25 +119,30 @@ class Namer:
         return found.items[i], i >= found.train
 
 
-def draw_cast(rng, world, language, relations):
-    """The cast of one conversation.
+def draw_cast(
+    rng: random.Random,
+    world: World,
+    language: Language,
+    relations: Mapping[str, Sequence[Relation]],
+) -> tuple[Cast, Namer]:
+    """Draw the cast of one conversation.
 
     Args:
-        rng: random.Random.
-        world: World.
-        language: Language.
+        rng: Source of chance.
+        world: How many are mentioned.
+        language: Names and roles.
         relations: {kind of subject: relations that may be spoken of}.
 
     Returns:
-        (Cast, Namer).
+        (cast, the Namer that goes on to draw names).
     """
     namer = Namer(rng, world, language)
     alone = rng.random() < world.alone
-    names = []
-    entities = {}
+    speakers: list[str] = []
+    entities: dict[str, Entity] = {}
 
-    def add(name, kind, gender, held, **more):
-        entities[name] = Entity(name, kind, gender, held_out=held, **more)
+    def add(name: str, kind: str, gender: str, held: bool, names: str | None = None) -> None:
+        entities[name] = Entity(name, kind, gender, held_out=held, names=names)
 
     for i in range(2):
         gender = rng.choice(["female", "male"])
@@ -131,16 +150,16 @@ def draw_cast(rng, world, language, relations):
         if alone and i == 0 and rng.random() < 0.5:
             name, held = rng.choice(NOBODY), False
         add(name, "person", gender, held)
-        names.append(name)
-    cast = Cast((names[0], names[1]), alone, entities)
+        speakers.append(name)
+    cast = Cast((speakers[0], speakers[1]), alone, entities)
     n = world.subjects if world.subjects is not None else min(40, max(4, world.turns // 8))
-    people = []
+    people: list[str] = []
     for _ in range((n + 1) // 2):
         gender = rng.choice(["female", "male"])
         name, held = namer.draw("person", gender)
         add(name, "person", gender, held)
         people.append(name)
-    pets = []
+    pets: list[str] = []
     if relations["pet"]:
         for _ in range((n + 5) // 6):
             name, held = namer.draw("pet_name")
@@ -155,7 +174,15 @@ def draw_cast(rng, world, language, relations):
     return cast, namer
 
 
-def _draw_roles(rng, world, language, cast, namer, people, pets):
+def _draw_roles(
+    rng: random.Random,
+    world: World,
+    language: Language,
+    cast: Cast,
+    namer: Namer,
+    people: list[str],
+    pets: list[str],
+) -> None:
     """Give roles to some of the people and pets, and invent others who have a role and no name."""
     train = world.pool == "train"
     roles = [row for row in language.roles.values() if not (train and row.held_out)]
@@ -167,32 +194,33 @@ def _draw_roles(rng, world, language, cast, namer, people, pets):
         owner = rng.choice(owners) if rng.random() < 0.8 or not people else rng.choice(people)
         row = rng.choice(common if rng.random() < 0.4 else roles)
         role, gender = row.name, language.role_gender[row.name]
+        kind = row.role or "person"
         if any((owner, other) in _roles(cast) for other in language.same.get(role, {role})):
             continue
-        if owner not in cast.speakers and row.role == "pet":
+        if owner not in cast.speakers and kind == "pet":
             continue
         fits = [
-            one for one in free[row.role]
+            one for one in free[kind]
             if one != owner and gender in ("any", cast.entities[one].gender)
         ]  # fmt: skip
         if fits and rng.random() < 0.6:
             name = rng.choice(fits)
-            free[row.role].remove(name)
+            free[kind].remove(name)
             gender = cast.entities[name].gender
             twin = [
-                one for one in (people if row.role == "person" else pets)
+                one for one in (people if kind == "person" else pets)
                 if one not in (owner, name) and gender == cast.entities[one].gender
             ]  # fmt: skip
-            kind = "person" if row.role == "person" else "pet_name"
             other = rng.choice(twin) if twin and rng.random() < 0.8 else None
             if other is None:
-                other, _ = namer.draw(kind, gender)
+                other, _ = namer.draw("person" if kind == "person" else "pet_name", gender)
             cast.links[owner, role] = (name, other)
         elif gender == "any":
             gender = rng.choice(["female", "male"])
         one = role_id(owner, role)
-        cast.entities[one] = Entity(one, row.role, gender, owner, role)
+        cast.entities[one] = Entity(one, kind, gender, owner, role)
 
 
-def _roles(cast):
+def _roles(cast: Cast) -> set[tuple[str | None, str]]:
+    """List the roles that are taken: (owner, role)."""
     return {(one.owner, one.role) for one in cast.entities.values() if one.role}

@@ -4,7 +4,12 @@
 "yesterday" said on 8 May 2023         ->  "7 May 2023"
 """
 
-from datetime import datetime, timedelta
+import random
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import TypeAlias
+
+Time: TypeAlias = Callable[[random.Random, date], tuple[str, str]]
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -14,8 +19,8 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 _FEW = ("two", "three", "four", "five", "six")
 
 
-def sessions(rng, n):
-    """n moments, oldest first, 1 to 24 days apart: list of datetime."""
+def sessions(rng: random.Random, n: int) -> list[datetime]:
+    """Draw n moments, oldest first, 1 to 24 days apart."""
     now = datetime(rng.randint(2021, 2025), 1, 1, 8) + timedelta(days=rng.randrange(365))
     found = []
     for _ in range(n):
@@ -25,26 +30,26 @@ def sessions(rng, n):
     return found
 
 
-def header(moment):
-    """A session's date as LoCoMo writes it: "1:56 pm on 8 May, 2023"."""
+def header(moment: datetime) -> str:
+    """Write a session's date as LoCoMo writes it: "1:56 pm on 8 May, 2023"."""
     hour = moment.hour % 12 or 12
     half = "am" if moment.hour < 12 else "pm"
     month = MONTHS[moment.month - 1]
     return f"{hour}:{moment.minute:02d} {half} on {moment.day} {month}, {moment.year}"
 
 
-def plain(day):
-    """ "8 May 2023"."""
+def plain(day: date) -> str:
+    """Write a day as "8 May 2023"."""
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
-def when(rng, tense, moment):
-    """A time in words, and the answer to "when" that it gives on that day.
+def when(rng: random.Random, tense: str, moment: datetime) -> tuple[str, str]:
+    """Draw a time in words, and the answer to "when" that it gives on that day.
 
     Args:
-        rng: random.Random.
+        rng: Source of chance.
         tense: "past" or "future".
-        moment: datetime of the session.
+        moment: Of the session.
 
     Returns:
         (text, answer): "last Friday", "the Friday before 22 October 2023".
@@ -53,42 +58,42 @@ def when(rng, tense, moment):
     return rng.choice(_PAST if tense == "past" else _FUTURE)(rng, today)
 
 
-def _month(day, shift):
-    """The month `shift` months away: "June 2023"."""
+def _month(day: date, shift: int) -> str:
+    """Name the month `shift` months away: "June 2023"."""
     number = day.year * 12 + day.month - 1 + shift
     return f"{MONTHS[number % 12]} {number // 12}"
 
 
-def _weekday(words, side):
-    def say(rng, day):
+def _weekday(words: Sequence[str], side: str) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
         name = rng.choice(WEEKDAYS)
         return rng.choice(words).replace("{D}", name), f"the {name} {side} {plain(day)}"
 
     return say
 
 
-def _fixed(words, days):
+def _fixed(words: Sequence[str], days: int) -> Time:
     return lambda rng, day: (rng.choice(words), plain(day + timedelta(days=days)))
 
 
-def _relative(words, answer):
+def _relative(words: Sequence[str], answer: str) -> Time:
     return lambda rng, day: (rng.choice(words), answer + plain(day))
 
 
-def _count(unit, words, side, numbers=_FEW):
-    def say(rng, day):
+def _count(unit: str, words: str, side: str, numbers: Sequence[str] = _FEW) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
         n = rng.choice(numbers)
         return words.replace("{N}", n), f"{n} {unit} {side} {plain(day)}"
 
     return say
 
 
-def _months_away(words, shift):
+def _months_away(words: Sequence[str], shift: int) -> Time:
     return lambda rng, day: (rng.choice(words), _month(day, shift))
 
 
-def _named_month(sign):
-    def say(rng, day):
+def _named_month(sign: int) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
         shift = sign * rng.randint(2, 9)
         name = _month(day, shift)
         bare = name.split()[0]
@@ -97,8 +102,8 @@ def _named_month(sign):
     return say
 
 
-def _named_day(sign):
-    def say(rng, day):
+def _named_day(sign: int) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
         then = day + timedelta(days=sign * rng.randint(3, 150))
         month = MONTHS[then.month - 1]
         text = rng.choice([f"on {then.day} {month}", f"on {month} {then.day}"])
@@ -107,16 +112,16 @@ def _named_day(sign):
     return say
 
 
-def _named_year(rng, day):
+def _named_year(rng: random.Random, day: date) -> tuple[str, str]:
     year = str(rng.randint(day.year - 15, day.year - 2))
     return f"in {year}", year
 
 
-def _last_year(rng, day):
+def _last_year(rng: random.Random, day: date) -> tuple[str, str]:
     return "last year", str(day.year - 1)
 
 
-def _next_year(rng, day):
+def _next_year(rng: random.Random, day: date) -> tuple[str, str]:
     return "next year", str(day.year + 1)
 
 

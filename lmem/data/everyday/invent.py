@@ -5,6 +5,9 @@ titles and dishes from parts, numbers from digits. For kinds without a maker, `r
 listed values ("salmon kibble" and "turkey mince" give "salmon mince").
 """
 
+import random
+from collections.abc import Callable, Sequence
+
 # fmt: off
 _ON = ("b", "br", "c", "ch", "d", "dr", "f", "fl", "g", "gr", "h", "j", "k", "kr", "l", "m", "n", "p",
        "pl", "qu", "r", "s", "sh", "sk", "st", "t", "th", "tr", "v", "w", "y", "z", "zh", "")
@@ -57,16 +60,16 @@ _TEAMS = ("Rovers", "United", "Hawks", "Otters", "Wolves", "Comets", "Pirates", 
 # fmt: on
 
 
-def word(rng, low=2, high=3):
-    """A word of `low` to `high` invented syllables, in lower case."""
+def word(rng: random.Random, low: int = 2, high: int = 3) -> str:
+    """Invent a word of `low` to `high` invented syllables, in lower case."""
     text = ""
     for _ in range(rng.randint(low, high)):
         text += rng.choice(_ON) + rng.choice(_VOWELS) + rng.choice(_OFF)
     return text[: rng.randint(6, 10)]
 
 
-def name(rng, gender="any"):
-    """A first name."""
+def name(rng: random.Random, gender: str = "any") -> str:
+    """Invent a first name; its end suits the gender."""
     end = {
         "female": ("a", "ia", "e", "elle", "ina", "y"),
         "male": ("o", "an", "us", "ek", "in", ""),
@@ -74,12 +77,14 @@ def name(rng, gender="any"):
     return (word(rng, 1, 2) + rng.choice(end.get(gender, ("", "", "o", "i", "a")))).capitalize()
 
 
-def town(rng):
+def town(rng: random.Random) -> str:
+    """Invent the name of a town."""
     plain = word(rng, 1, 2).capitalize() + rng.choice(_TOWN)
     return f"{rng.choice(_TOWN_FRONT)} {plain}" if rng.random() < 0.15 else plain
 
 
-def company(rng):
+def company(rng: random.Random) -> str:
+    """Invent the name of a company."""
     how = rng.randrange(5)
     if how == 0:
         return f"{word(rng, 1, 2).capitalize()} {rng.choice(_FIRM)}"
@@ -92,7 +97,8 @@ def company(rng):
     return f"{name(rng)} & {name(rng)}"
 
 
-def title(rng):
+def title(rng: random.Random) -> str:
+    """Invent the title of a book, a film or a song."""
     one, two = rng.choice(_ADJECTIVES).capitalize(), rng.choice(_NOUNS).capitalize()
     how = rng.randrange(7)
     return (
@@ -101,7 +107,8 @@ def title(rng):
     )[how]  # fmt: skip
 
 
-def dish(rng):
+def dish(rng: random.Random) -> str:
+    """Invent a dish."""
     how = rng.randrange(3)
     if how == 0:
         return f"{rng.choice(_STYLES)} {rng.choice(_FOODS)} {rng.choice(_FORMS)}"
@@ -110,7 +117,8 @@ def dish(rng):
     return f"{rng.choice(_FOODS)} and {rng.choice(_FOODS)} {rng.choice(_FORMS)}"
 
 
-def code(rng):
+def code(rng: random.Random) -> str:
+    """Invent a number or a password."""
     how = rng.randrange(3)
     if how == 0:
         return str(rng.randint(1000, 99999))
@@ -119,23 +127,25 @@ def code(rng):
     return f"{rng.choice('ABCDEFGHJKLMNPRSTVWXYZ')}{rng.randint(10, 999)}"
 
 
-def price(rng):
+def price(rng: random.Random) -> str:
+    """Invent a price."""
     amount = rng.choice([rng.randint(3, 99), rng.randint(100, 999), rng.randint(2, 40) * 50])
     cents = rng.choice(["", "", ".50", ".99"]) if amount < 100 else ""
     return f"{rng.choice('$$£€')}{amount}{cents}"
 
 
-def clock(rng):
+def clock(rng: random.Random) -> str:
+    """Invent a time of day."""
     hour, minute = rng.randint(1, 12), rng.choice(["00", "15", "30", "45", "10", "20", "40", "05"])
     half = rng.choice([" am", " pm", "am", "pm"])
     return f"{hour}{'' if minute == '00' else ':' + minute}{half}"
 
 
-def _two(rng, first, second, sep=" "):
-    return rng.choice(first) + sep + rng.choice(second)
+def _two(rng: random.Random, first: Sequence[str], second: Sequence[str]) -> str:
+    return f"{rng.choice(first)} {rng.choice(second)}"
 
 
-INVENT = {
+INVENT: dict[str, Callable[[random.Random], str]] = {
     "person": name,
     "full_name": lambda rng: f"{name(rng)} {town(rng) if rng.random() < 0.3 else name(rng)}",
     "pet_name": lambda rng: rng.choice([name(rng), rng.choice(_NOUNS).capitalize(), name(rng)]),
@@ -188,11 +198,11 @@ INVENT = {
 }  # fmt: skip
 
 
-def recombine(rng, items):
-    """The first half of one listed value and the second half of another, None if they have no halves.
+def recombine(rng: random.Random, items: Sequence[str]) -> str | None:
+    """Join the first half of one listed value and the second half of another.
 
     Args:
-        rng: random.Random.
+        rng: Source of chance.
         items: Listed values of one kind.
 
     Returns:

@@ -1,11 +1,16 @@
-"""Which fact comes next: a (subject, relation) that nobody has told, alike to what was told, and in contradiction to nothing."""
+"""Which fact comes next: a (subject, relation) that is new, often similar to an older one, and contradicts nothing."""
+
+import random
 
 from lmem.data.everyday.cast import role_id
+from lmem.data.everyday.language import Language, Relation
+from lmem.data.everyday.story import Key, Story
+from lmem.data.everyday.world import World
 
 
-def usable(world, language, rng):
-    """{kind of subject: relations} that a conversation of this world may speak of."""
-    found = {"person": [], "pet": [], "place": [], "org": []}
+def usable(world: World, language: Language, rng: random.Random) -> dict[str, list[Relation]]:
+    """List the relations that a conversation of this world may speak of, by the kind of their subject."""
+    found: dict[str, list[Relation]] = {"person": [], "pet": [], "place": [], "org": []}
     for row in language.relations.values():
         if not (world.pool == "train" and row.held_out):
             found[row.subject].append(row)
@@ -16,8 +21,8 @@ def usable(world, language, rng):
     return found
 
 
-def rivals_there(story, subject, relation):
-    """Whether something is told, or can be told, of the subject that the relation would contradict."""
+def rivals_there(story: Story, subject: str, relation: str) -> bool:
+    """Check whether something is told, or can be told, of the subject that the relation would contradict."""
     ids = {subject, *story.cast.aliases(subject)}
     return any(
         (one, other) in story.told or role_id(one, other) in story.cast.entities
@@ -34,12 +39,14 @@ class Keys:
         subjects: Ids, the more frequent ones several times.
     """
 
-    def __init__(self, rng, story, relations):
+    def __init__(
+        self, rng: random.Random, story: Story, relations: dict[str, list[Relation]]
+    ) -> None:
         self.rng, self.story, self.relations = rng, story, relations
         self.subjects = self._weighted()
 
-    def _weighted(self):
-        """Subjects, the more frequent ones several times; the silent speaker is none."""
+    def _weighted(self) -> list[str]:
+        """List the subjects, the more frequent ones several times; the silent speaker is none."""
         cast = self.story.cast
         found = []
         for one in cast.entities.values():
@@ -51,8 +58,8 @@ class Keys:
             found += [one.id] * weight
         return found
 
-    def new(self, speaker, subject=None):
-        """A (subject, relation) not told yet, half of the time near an older fact; None if there is none."""
+    def new(self, speaker: str, subject: str | None = None) -> Key | None:
+        """Draw a (subject, relation) not told yet, half of the time near an older fact; None if there is none."""
         rng, told = self.rng, self.story.told
         for _ in range(40):
             who = subject or rng.choice(self.subjects)
@@ -81,8 +88,8 @@ class Keys:
                 return key
         return None
 
-    def _near(self, who, names):
-        """A relation that was told already of somebody else, if this subject can have it."""
+    def _near(self, who: str, names: list[str]) -> Key:
+        """Draw a relation that was told already of somebody else, if this subject can have it."""
         twins = {one for pair in self.story.cast.links.values() if who in pair for one in pair} - {
             who
         }
@@ -91,8 +98,8 @@ class Keys:
             near = [name for _, name in self.story.told if name in names]
         return who, self.rng.choice(near or names)
 
-    def _free(self, key):
-        """Whether a fact may be told: not yet told, also not under another name, and no rival relation."""
+    def _free(self, key: Key) -> bool:
+        """Check whether a fact may be told: not yet told, also not under another name, and no rival relation."""
         subject, name = key
         row = self.story.relation(name)
         if key in self.story.told:
@@ -105,8 +112,8 @@ class Keys:
             return False
         return not rivals_there(self.story, subject, name)
 
-    def changeable(self, key):
-        """Whether what was told can change, or be taken back."""
+    def changeable(self, key: Key) -> bool:
+        """Check whether what was told can change, or be taken back."""
         rows = self.story.told[key]
         row = self.story.relation(key[1])
         fits = not (row.many or row.role or rows[-1].withdrawn) and len(rows) < 3

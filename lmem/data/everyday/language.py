@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lmem.data.everyday import marks
 from lmem.errors import DataError
@@ -57,12 +58,12 @@ class Relation:
     rivals: tuple[str, ...] = ()
 
     @property
-    def held_out(self):
+    def held_out(self) -> bool:
         """Whether no training conversation speaks of it."""
         return zlib.crc32(self.name.encode()) % 7 == 2
 
-    def train(self, part):
-        """The phrasings of "statements" or "questions" that training may use."""
+    def train(self, part: str) -> tuple[str, ...]:
+        """Give the phrasings of "statements" or "questions" that training may use."""
         rows = getattr(self, part)
         return rows[: -HELD_STATEMENTS if part == "statements" else -HELD_QUESTIONS]
 
@@ -94,42 +95,40 @@ class Language:
         common: Words that some statement has in lower case, so that they are no names.
     """
 
-    relations: dict
-    roles: dict
-    role_gender: dict
-    kinds: dict
-    names: dict
-    talk: dict
-    frames: dict
-    same: dict
-    rivals: dict
-    common: frozenset
+    relations: dict[str, Relation]
+    roles: dict[str, Relation]
+    role_gender: dict[str, str]
+    kinds: dict[str, Kind]
+    names: dict[str, Kind]
+    talk: dict[str, Any]
+    frames: dict[str, Any]
+    same: dict[str, set[str]]
+    rivals: dict[str, set[str]]
+    common: frozenset[str]
 
-    def tense(self, relation):
-        """ "past" or "future" if the answer is a time, else None."""
-        row = self.relations.get(relation)
+    def tense(self, relation: str | None) -> str | None:
+        """Give "past" or "future" if the answer is a time, else None."""
+        row = self.relations.get(relation or "")
         return row.tense if row else None
 
 
-def kept(n):
-    """How many of n listed things training may use."""
+def kept(n: int) -> int:
+    """Count how many of n listed things training may use."""
     return n - max(1, round(n * HELD_VALUES)) if n > 1 else n
 
 
 @cache
-def load(folder=FOLDER):
+def load(folder: Path = FOLDER) -> Language:
     """Read the language.
 
     Args:
         folder: Where areas/ and words/ are.
 
-    Returns:
-        Language.
-
     Raises:
         DataError: A file breaks the format; the message names the file and the line's text.
     """
-    kinds, relations = {}, {}
+    kinds: dict[str, Kind] = {}
+    relations: dict[str, Relation] = {}
     for path in sorted((folder / "areas").glob("*.toml")):
         for name, row in _read(path).items():
             if name == "values":
@@ -171,28 +170,29 @@ def load(folder=FOLDER):
     )
 
 
-def _read(path):
+def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"expected TOML in {path}: {error}") from error
 
 
-def _kind(row):
+def _kind(row: Any) -> Kind:
+    """Make a kind of a list of values, or of a table with `items` and `article`."""
     items = row["items"] if isinstance(row, dict) else row
     article = row.get("article", False) if isinstance(row, dict) else False
     items = tuple(dict.fromkeys(map(str, items)))
     return Kind(items, article, kept(len(items)))
 
 
-def _relation(name, row, path):
-    """One table of an area's file, checked."""
+def _relation(name: str, row: dict[str, Any], path: Path) -> Relation:
+    """Check one table of an area's file."""
     temporal, value = row.get("temporal", False), row.get("value")
     if row.get("subject") not in SUBJECTS:
         raise DataError(f"expected a subject out of {', '.join(SUBJECTS)} for {name} in {path}")
     if not temporal and not value:
         raise DataError(f"expected a value for {name} in {path}")
-    parts = {
+    parts: dict[str, Any] = {
         part: tuple(row.get(part, ()))
         for part in (
             "statements",
@@ -226,13 +226,13 @@ def _relation(name, row, path):
     )  # fmt: skip
 
 
-def _spell(match):
-    """ "What's {S} reading" holds for Maya, not for you: "What {is} {S} reading"."""
+def _spell(match: re.Match) -> str:
+    """Turn "What's {S} reading", which is right for Maya and not for you, into "What {is} {S} reading"."""
     return f"{match[1]} {{{'has' if match[2] else 'is'}}} {{S}}{match[2] or ''}"
 
 
-def _named(role, relations):
-    """The areas' relations that tell the name of this role: dog_name of "dog", work_boss of "boss"."""
+def _named(role: str, relations: dict[str, Relation]) -> list[str]:
+    """Find the areas' relations that tell the name of this role: dog_name of "dog", work_boss of "boss"."""
     slug = role.replace(" ", "_").replace("-", "_")
     found = []
     for name, row in relations.items():
@@ -243,11 +243,13 @@ def _named(role, relations):
     return found
 
 
-def _rivals(relations, roles, same):
-    """Relations and roles that speak of the same thing: by their files, and by a role that begins a name."""
-    found = {}
+def _rivals(
+    relations: dict[str, Relation], roles: dict[str, Relation], same: dict[str, set[str]]
+) -> dict[str, set[str]]:
+    """Find relations and roles that speak of the same thing: by their files, and by a role that begins a name."""
+    found: dict[str, set[str]] = {}
 
-    def add(one, other):
+    def add(one: str, other: str) -> None:
         found.setdefault(one, set()).add(other)
         found.setdefault(other, set()).add(one)
 
@@ -261,9 +263,9 @@ def _rivals(relations, roles, same):
     return found
 
 
-def _role(role, kind, row, more):
-    """The relation of a role: the general phrasings, and between them the areas' own ones."""
-    parts = {
+def _role(role: str, kind: str, row: dict[str, Any], more: list[Relation]) -> Relation:
+    """Make the relation of a role: the general phrasings, and between them the areas' own ones."""
+    parts: dict[str, Any] = {
         part: tuple(text.replace("{R}", role) for text in row[part])
         for part in ("statements", "questions", "asked", "replies")
     }
@@ -278,8 +280,8 @@ def _role(role, kind, row, more):
     return Relation(role, "person", value, **parts, first=first, role=kind)
 
 
-def _names(table):
-    """First names by gender, each list with its held-out names last; those of either gender are in both."""
+def _names(table: dict[str, Any]) -> dict[str, Kind]:
+    """Read first names by gender, each list with its held-out names last; those of either gender are in both."""
     found = {}
     for gender in ("female", "male"):
         lists = [tuple(dict.fromkeys(table[key]["items"])) for key in (gender, "either")]

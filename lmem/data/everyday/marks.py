@@ -6,6 +6,7 @@ between the characters KEEP and END, which `noise` removes.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 KEEP, END = "\x01", "\x02"  # around names, values and dates
@@ -52,7 +53,15 @@ class Form:
     gender: str = "none"
 
 
-def fill(template, form, values=(), old="", when="", articles=True, tag=""):
+def fill(
+    template: str,
+    form: Form,
+    values: Sequence[str] = (),
+    old: str = "",
+    when: str = "",
+    articles: bool = True,
+    tag: str = "",
+) -> str:
     """Put the words of a subject and its values into a statement or a question.
 
     Args:
@@ -81,7 +90,7 @@ def fill(template, form, values=(), old="", when="", articles=True, tag=""):
     }  # fmt: skip
     mentioned = False
 
-    def say(match):
+    def say(match: re.Match) -> str:
         nonlocal mentioned
         mark = match.group(1)
         if mark in spoken:
@@ -100,15 +109,15 @@ def fill(template, form, values=(), old="", when="", articles=True, tag=""):
     return _MARK.sub(say, text)
 
 
-def _verb(match, bare):
+def _verb(match: re.Match, bare: bool) -> str:
     stem, first, second = match.groups()
     if second is None:
         return stem if bare else stem + first
     return stem + (first if bare else second)
 
 
-def _subject(mark, form, mentioned):
-    """A mark of the subject in words."""
+def _subject(mark: str, form: Form, mentioned: bool) -> str:
+    """Say a mark of the subject in words."""
     if form.how == "I":
         return {"S": "I", "S's": "my", "O": "me"}.get(mark) or _SHORT[mark][0]
     if form.how == "you":
@@ -124,7 +133,7 @@ def _subject(mark, form, mentioned):
     return name + {"S": "", "O": "", "S's": "'s"}.get(mark, "'s")
 
 
-def _pronoun(form, case):
+def _pronoun(form: Form, case: int) -> str:
     if form.how == "I":
         return ("I", "my", "me", "myself")[case]
     if form.how == "you":
@@ -132,12 +141,12 @@ def _pronoun(form, case):
     return _PRONOUNS[form.gender][case]
 
 
-def _keep(text, tag):
+def _keep(text: str, tag: str) -> str:
     return KEEP + VALUE + tag + VALUE + text + END
 
 
-def article(text):
-    """ "a " or "an ", by the sound of the first letters as far as spelling tells it."""
+def article(text: str) -> str:
+    """Choose "a " or "an " by the sound of the first letters as far as spelling tells it."""
     low = text.lower()
     if low.startswith(_SILENT_H) or (low[:1] in "aeiou" and not low.startswith(_SOUNDS_LIKE_YOU)):
         return "an "
@@ -146,6 +155,6 @@ def article(text):
     return "a "
 
 
-def marks_of(template):
-    """The set of marks in a template, without braces."""
+def marks_of(template: str) -> set[str]:
+    """List the marks in a template, without braces."""
     return set(_MARK.findall(template))

@@ -4,6 +4,7 @@
 the marks away, and says how each value stands in the finished text.
 """
 
+import random
 import re
 
 from lmem.data.everyday.marks import END, KEEP, VALUE
@@ -17,14 +18,16 @@ _NEAR = {
 }  # fmt: skip
 
 
-def type_out(text, style, rng, typos=0.0):
+def type_out(
+    text: str, style: str, rng: random.Random | None = None, typos: float = 0.0
+) -> tuple[str, dict[str, str]]:
     """Finish a message.
 
     Args:
         text: Filled sentences, with KEEP, END and VALUE.
         style: A name out of STYLES: "bare" leaves the last full stop out, "lower" has no capitals
             of its own, "lively" likes exclamation marks.
-        rng: random.Random, for the mistakes.
+        rng: Source of the mistakes; None: there are none.
         typos: Share of the words of four letters or more that are mistyped.
 
     Returns:
@@ -32,10 +35,11 @@ def type_out(text, style, rng, typos=0.0):
     """
     text = re.sub(rf"([.!?…]{END})\.", r"\1", _ended(text, style))  # "D.C." ends a sentence alone
     text = _lowered(text) if style == "lower" else _capitals(text)
-    done, values = [], {}
+    done: list[str] = []
+    values: dict[str, str] = {}
     for i, part in enumerate(re.split(f"{KEEP}([^{END}]*){END}", text)):
         if i % 2 == 0:
-            done.append(_mistype(part, rng, typos) if typos else part)
+            done.append(_mistype(part, rng, typos) if rng and typos else part)
         else:
             _, tag, kept = part.split(VALUE) if part.startswith(VALUE) else ("", None, part)
             done.append(kept)
@@ -44,18 +48,18 @@ def type_out(text, style, rng, typos=0.0):
     return "".join(done), values
 
 
-def _ended(text, style):
-    """One mark of punctuation at the end, as the style likes it."""
+def _ended(text: str, style: str) -> str:
+    """Put one mark of punctuation at the end, as the style likes it."""
     last = text.replace(END, "")[-1:]
     if last in ".!?…":
         return text[:-1] if style in ("bare", "lower") and last == "." else text
     return text + {"bare": "", "lower": "", "lively": "!"}.get(style, ".")
 
 
-def _capitals(text):
-    """A capital at each start of a sentence, unless a value is spelled with capitals inside."""
+def _capitals(text: str) -> str:
+    """Put a capital at each start of a sentence, unless a value is spelled with capitals inside."""
 
-    def raise_(match):
+    def raise_(match: re.Match) -> str:
         start, opened, word = match.groups()
         inner = any(letter.isupper() for letter in word[1:])
         return start + opened + (word if inner else word[:1].upper() + word[1:])
@@ -66,14 +70,14 @@ def _capitals(text):
     return re.sub(pattern, raise_, text)
 
 
-def _lowered(text):
-    """No capitals outside of names and values."""
+def _lowered(text: str) -> str:
+    """Leave no capitals outside of names and values."""
     parts = re.split(f"({KEEP}[^{END}]*{END})", text)
     return "".join(part if i % 2 else part.lower() for i, part in enumerate(parts))
 
 
-def _mistype(text, rng, share):
-    def slip(match):
+def _mistype(text: str, rng: random.Random, share: float) -> str:
+    def slip(match: re.Match) -> str:
         word = match.group()
         if rng.random() >= share:
             return word

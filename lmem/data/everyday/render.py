@@ -1,26 +1,34 @@
 """From the story to LoCoMo's JSON form, so that one reader serves all conversations."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from lmem.data.everyday import dates
-from lmem.data.everyday.asks import answer, question_text
+from lmem.data.everyday.asks import Ask, answer, question_text
 from lmem.data.everyday.marks import fill
 from lmem.data.everyday.noise import type_out
+from lmem.data.everyday.story import Sentence, Story
+from lmem.data.everyday.values import Value
 from lmem.data.everyday.world import CATEGORY
 
+Shown: TypeAlias = dict[int, tuple[str, ...]]  # {slot: its values as they are spelled in the turn}
 
-def texts(story, values, rng):
-    """Every turn in words.
+
+def texts(story: Story, values: Sequence[Value], rng: random.Random) -> tuple[list[str], Shown]:
+    """Write every turn in words.
 
     Args:
-        story: Story.
-        values: One Value per slot.
-        rng: random.Random for the typing mistakes; the same seed mistypes the same words.
+        story: What is said in which turn.
+        values: One per slot.
+        rng: Source of the typing mistakes; the same seed mistypes the same words.
 
     Returns:
         (turns, shown): T strings, and {slot: its values as they are spelled there}.
     """
-    turns, shown = [], {}
+    turns: list[str] = []
+    shown: Shown = {}
     for event in story.events:
         text = _joined(story, values, event.sentences)
         said, tags = type_out(text, story.styles[event.speaker], rng, story.typos)
@@ -36,11 +44,11 @@ def texts(story, values, rng):
     return turns, shown
 
 
-def _joined(story, values, sentences):
-    """The sentences of a turn; what follows an opener goes on in lower case if it is no name."""
+def _joined(story: Story, values: Sequence[Value], sentences: Sequence[Sentence]) -> str:
+    """Join the sentences of a turn; what follows an opener goes on in lower case if it is no name."""
     text, opened = "", False
     for i, one in enumerate(sentences):
-        said = _sentence(story, values, i, one)
+        said = _sentence(values, i, one)
         first = said.split(" ", 1)[0]
         if opened and first.lower() in story.language.common:
             said = said[:1].lower() + said[1:]
@@ -49,8 +57,8 @@ def _joined(story, values, sentences):
     return text
 
 
-def _sentence(story, values, i, one):
-    """A sentence with KEEP and END around what may not be mistyped, ended by a full stop unless it is the last."""
+def _sentence(values: Sequence[Value], i: int, one: Sentence) -> str:
+    """Write a sentence with KEEP and END around what may not be mistyped, ended by a full stop unless it is the last."""
     if one.form is None:
         return one.template if one.opens else _stop(one.template)
     old = values[one.old] if one.old is not None else None
@@ -66,24 +74,23 @@ def _sentence(story, values, i, one):
     return _stop(one.frame.replace("{ST}", said) if one.frame else said)
 
 
-def _stop(text):
+def _stop(text: str) -> str:
     return text if text[-1:] and text[-1] in ".!?…" else text + "."
 
 
-def written(story, values, asks, rng):
-    """The story with these values: {"conversation": ..., "qa": [...]}.
+def written(story: Story, values: Sequence[Value], asks: Sequence[Ask], rng: random.Random) -> dict:
+    """Write the story with these values: {"conversation": ..., "qa": [...]}.
 
     Each turn also has `facts`, [subject, relation, answer] of everything that it tells; answer None takes it back.
     """
     cast = story.cast
     turns, shown = texts(story, values, rng)
-    said = {"speaker_a": cast.speakers[0], "speaker_b": cast.speakers[1]}
-    facts = {}
+    said: dict = {"speaker_a": cast.speakers[0], "speaker_b": cast.speakers[1]}
+    facts: dict[int, list] = {}
     for (subject, relation), tellings in story.told.items():
         for telling in tellings:
-            told = (
-                None if telling.slot is None else _said(values[telling.slot], shown[telling.slot])
-            )
+            slot = telling.slot
+            told = None if slot is None else _said(values[slot], shown[slot])
             facts.setdefault(telling.turns[-1], []).append([subject, relation, told])
     ids = []
     for s, moment in enumerate(story.moments):
@@ -116,8 +123,10 @@ def written(story, values, asks, rng):
     return {"conversation": said, "qa": qa}
 
 
-def _held_out(story, values, ask, evidence):
-    """Which parts of the question no adapter has met in training: name, relation, phrasing, value."""
+def _held_out(
+    story: Story, values: Sequence[Value], ask: Ask, evidence: Sequence[int]
+) -> list[str]:
+    """List the parts of the question that no adapter has met in training: name, relation, phrasing, value."""
     row, one = story.relation(ask.relation), story.cast.entities[ask.subject]
     told = [
         telling
@@ -125,7 +134,7 @@ def _held_out(story, values, ask, evidence):
         for telling in rows
         if set(telling.turns) & set(evidence)
     ]
-    owner = story.cast.entities.get(one.owner)
+    owner = story.cast.entities.get(one.owner or "")
     parts = []
     if one.held_out or (owner and owner.held_out):
         parts.append("name")
@@ -138,8 +147,8 @@ def _held_out(story, values, ask, evidence):
     return parts
 
 
-def _tempting(story, values, shown, ask):
-    """A wrong answer that is near: what was taken back, or the same relation of somebody else."""
+def _tempting(story: Story, values: Sequence[Value], shown: Shown, ask: Ask) -> str:
+    """Find a wrong answer that is near: what was taken back, or the same relation of somebody else."""
     own = story.told.get((ask.subject, ask.relation), ())
     others = [rows for (_, name), rows in story.told.items() if name == ask.relation]
     for telling in (*reversed(own), *(one for rows in others for one in reversed(rows))):
@@ -148,6 +157,6 @@ def _tempting(story, values, shown, ask):
     return "no information"
 
 
-def _said(value, shown):
-    """A slot's value as an answer."""
+def _said(value: Value, shown: tuple[str, ...]) -> str:
+    """Give a slot's value as an answer."""
     return value.answer or ", ".join(shown)

@@ -6,10 +6,14 @@ counterfactual twin.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
 
 from lmem.data.everyday.cast import Cast
-from lmem.data.everyday.language import Language
+from lmem.data.everyday.language import Language, Relation
 from lmem.data.everyday.marks import Form
+
+Key: TypeAlias = tuple[str, str]  # (subject, relation)
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Slot:
         before: The slot whose value this one replaces.
     """
 
-    key: tuple[str, str]
+    key: Key
     count: int = 1
     session: int = 0
     before: int | None = None
@@ -92,12 +96,12 @@ class Story:
     language: Language
     events: list[Event] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
-    told: dict[tuple[str, str], list[Telling]] = field(default_factory=dict)
-    moments: list = field(default_factory=list)
+    told: dict[Key, list[Telling]] = field(default_factory=dict)
+    moments: list[datetime] = field(default_factory=list)
     session_turns: int = 20
     styles: dict[str, str] = field(default_factory=dict)
     typos: float = 0.0
 
-    def relation(self, name):
-        """The Relation of a name or a role."""
+    def relation(self, name: str) -> Relation:
+        """Give the Relation of a name or a role."""
         return self.language.roles.get(name) or self.language.relations[name]

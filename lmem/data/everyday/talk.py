@@ -1,9 +1,12 @@
 """Everything that states no fact: small talk, greetings, reactions, openers and closers, distractors."""
 
+import random
 import re
 
-from lmem.data.everyday.language import kept
+from lmem.data.everyday.cast import Cast, Namer
+from lmem.data.everyday.language import Language, kept
 from lmem.data.everyday.marks import END, KEEP, article
+from lmem.data.everyday.world import World
 
 _KIND = re.compile(r"\{(a )?(\w+)\}")
 
@@ -12,15 +15,17 @@ class Talk:
     """Draws lines from words/talk.toml and words/frames.toml.
 
     Attributes:
-        rng: random.Random, shared with the story.
+        rng: Source of chance, shared with the story.
         namer: Draws the names and values of distractors.
     """
 
-    def __init__(self, rng, world, language, cast, namer):
+    def __init__(
+        self, rng: random.Random, world: World, language: Language, cast: Cast, namer: Namer
+    ) -> None:
         self.rng, self.language, self.cast, self.namer = rng, language, cast, namer
         self.frames = language.frames
         train = world.pool == "train"
-        self.lists = {
+        self.lists: dict[str, list[str]] = {
             name: row["items"][: kept(len(row["items"]))] if train else row["items"]
             for name, row in language.talk.items()
         }
@@ -30,36 +35,38 @@ class Talk:
                 for name, texts in self.lists.items()
             }
 
-    def line(self, name, speaker):
-        """A line of one of talk.toml's lists, the other speaker's name filled in."""
+    def line(self, name: str, speaker: str) -> str:
+        """Draw a line of one of talk.toml's lists, the other speaker's name filled in."""
         text = self.rng.choice(self.lists[name])
         other = self.cast.speakers[speaker == self.cast.speakers[0]]
         return text.replace("{P}", KEEP + other + END)
 
-    def distractor(self):
-        """A mention of things of which nothing is stated about anybody, with values filled in."""
+    def distractor(self) -> str:
+        """Draw a mention of things of which nothing is stated about anybody, with values filled in."""
 
-        def say(match):
+        def say(match: re.Match) -> str:
             kind = match[2]
             value, _ = self.namer.draw(kind, "female" if kind == "person" else "any")
             return (article(value) if match[1] else "") + KEEP + value + END
 
         return _KIND.sub(say, self.rng.choice(self.lists["distractors"]))
 
-    def mention(self):
-        """A mention of {N}, somebody of the cast, that states nothing."""
+    def mention(self) -> str:
+        """Draw a mention of {N}, somebody of the cast, that states nothing."""
         return self.rng.choice(self.frames["distractor"]["person"])
 
-    def intro(self, kind):
-        """A sentence that names {N}, so that the next one can use a pronoun."""
+    def intro(self, kind: str) -> str:
+        """Draw a sentence that names {N}, so that the next one can use a pronoun."""
         return self.rng.choice(self.frames["intro"][kind])
 
-    def opener(self, speaker):
+    def opener(self, speaker: str) -> str:
+        """Draw how a turn begins."""
         if self.rng.random() < 0.3:
             return self.rng.choice(self.frames["opener"]["items"])
         return self.line("openers", speaker)
 
-    def closer(self, speaker):
+    def closer(self, speaker: str) -> str:
+        """Draw how a turn ends."""
         drawn = self.rng.random()
         if drawn < 0.5:
             return self.line("closers", speaker)
@@ -67,14 +74,16 @@ class Talk:
             return self.rng.choice(self.frames["closer"]["items"])
         return self.line("small_talk" if drawn < 0.9 else "chat_questions", speaker)
 
-    def correction(self):
+    def correction(self) -> str:
+        """Draw how a correction begins."""
         return self.rng.choice(self.frames["correction"]["openers"])
 
-    def frame_you(self):
+    def frame_you(self) -> str:
+        """Draw a frame for a statement about the listener: "didn't you say that {ST}?"."""
         return self.rng.choice(self.frames["you"]["frames"])
 
-    def chat(self, speaker, greet, part, react):
-        """One to three lines of small talk.
+    def chat(self, speaker: str, greet: bool, part: bool, react: bool) -> list[str]:
+        """Draw one to three lines of small talk.
 
         Args:
             speaker: Who says it.

@@ -1,14 +1,16 @@
 """The teller: writes a story turn by turn, in small talk, statements, questions with their replies, updates and withdrawals."""
 
+import random
 import re
 
 from lmem.data.everyday import dates, noise
-from lmem.data.everyday.cast import draw_cast
+from lmem.data.everyday.cast import Namer, draw_cast
 from lmem.data.everyday.keys import Keys, usable
-from lmem.data.everyday.language import Relation
+from lmem.data.everyday.language import Language, Relation
 from lmem.data.everyday.marks import Form, marks_of
-from lmem.data.everyday.story import Event, Sentence, Slot, Story, Telling
+from lmem.data.everyday.story import Event, Key, Sentence, Slot, Story, Telling
 from lmem.data.everyday.talk import Talk
+from lmem.data.everyday.world import World
 
 _INNER = re.compile(r"[.!?]\s")
 
@@ -16,7 +18,7 @@ _INNER = re.compile(r"[.!?]\s")
 class Teller:
     """Writes one story, turn by turn."""
 
-    def __init__(self, name, rng, world, language):
+    def __init__(self, name: str, rng: random.Random, world: World, language: Language) -> None:
         self.rng, self.world, self.language = rng, world, language
         self.train = world.pool == "train"
         self.relations = usable(world, language, rng)
@@ -25,8 +27,12 @@ class Teller:
         self.talk = Talk(rng, world, language, self.cast, self.namer)
         self.keys = Keys(rng, self.story, self.relations)
 
-    def write(self):
-        """Returns (Story, Namer)."""
+    def write(self) -> tuple[Story, Namer]:
+        """Write all turns.
+
+        Returns:
+            (story, the Namer that goes on to draw names which the story does not have).
+        """
         rng, world, story = self.rng, self.world, self.story
         sessions = -(-world.turns // world.session_turns)
         story.moments = dates.sessions(rng, sessions)
@@ -38,7 +44,7 @@ class Teller:
             self._turn(len(story.events))
         return story, self.namer
 
-    def _turn(self, t):
+    def _turn(self, t: int) -> None:
         rng = self.rng
         speaker = self._speaker(t)
         if t not in self.fact_turns:
@@ -61,7 +67,7 @@ class Teller:
             return
         self._tell(t, speaker, key)
 
-    def _speaker(self, t):
+    def _speaker(self, t: int) -> str:
         if self.cast.alone:
             return self.cast.speakers[0]
         if self.story.events and t % self.world.session_turns and self.rng.random() < 0.88:
@@ -69,13 +75,13 @@ class Teller:
             return self.cast.speakers[last == self.cast.speakers[0]]
         return self.rng.choice(self.cast.speakers)
 
-    def _say(self, speaker, sentences):
+    def _say(self, speaker: str, sentences: list[Sentence]) -> None:
         if sum(len(one.template.split()) for one in sentences) < 3:
             sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
         self.story.events.append(Event(speaker, tuple(sentences)))
 
-    def _chat(self, t, speaker):
-        """A turn without a fact: a distractor, a reaction, small talk."""
+    def _chat(self, t: int, speaker: str) -> list[Sentence]:
+        """Draw a turn without a fact: a distractor, a reaction, small talk."""
         rng, events = self.rng, self.story.events
         start = t - t % self.world.session_turns
         end = min(start + self.world.session_turns, self.world.turns)
@@ -92,7 +98,7 @@ class Teller:
 
     # ---- facts -----------------------------------------------------------------------------------
 
-    def _tell(self, t, speaker, key):
+    def _tell(self, t: int, speaker: str, key: Key) -> None:
         """State a new fact, now and then a second one about the same subject in the same turn."""
         rng, (subject, name) = self.rng, key
         row = self.story.relation(name)
@@ -128,10 +134,10 @@ class Teller:
             sentences.append(Sentence(self.talk.closer(speaker)))
         self._say(speaker, sentences)
 
-    def _named_link(self, t, speaker, subject):
-        """The slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
+    def _named_link(self, t: int, speaker: str, subject: str) -> int | None:
+        """Find the slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
         one = self.cast.entities[subject]
-        key = one.owner, one.role
+        key = one.owner or "", one.role or ""
         if key not in self.cast.links or self.rng.random() < 0.5:
             return None
         if key not in self.story.told:
@@ -139,8 +145,8 @@ class Teller:
             self._register(key, Telling(slot, (t,), speaker=speaker))
         return self.story.told[key][-1].slot
 
-    def _second(self, t, speaker, subject, sentences):
-        """Another fact about the same subject, said with a pronoun."""
+    def _second(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+        """Add another fact about the same subject, said with a pronoun."""
         key = self.keys.new(speaker, subject)
         if key is None:
             return
@@ -158,8 +164,8 @@ class Teller:
         sentences.append(Sentence(template, form, slot, article=self._article(row), held_out=held))
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
 
-    def _asked(self, t, speaker):
-        """The other one asks, and the next turn answers; False if there is nothing to ask."""
+    def _asked(self, t: int, speaker: str) -> bool:
+        """Let the other speaker ask, and the next turn answers; False if there is nothing to ask."""
         other = self.cast.speakers[speaker == self.cast.speakers[0]]
         key = self.keys.new(other, other)
         if key is None:
@@ -177,7 +183,7 @@ class Teller:
         self._register(key, Telling(slot, (t, t + 1), speaker=other))
         return True
 
-    def _update(self, t, speaker, keys):
+    def _update(self, t: int, speaker: str, keys: list[Key]) -> None:
         """Say that a value has changed: with an update phrase, or with a plain new statement."""
         rng = self.rng
         key, speaker = self._by(speaker, rng.choice(keys))
@@ -198,7 +204,7 @@ class Teller:
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
         self._say(speaker, sentences)
 
-    def _withdraw(self, t, speaker, keys):
+    def _withdraw(self, t: int, speaker: str, keys: list[Key]) -> bool:
         """Take a fact back; False if no phrase does it."""
         keys = [key for key in keys if self.story.relation(key[1]).withdrawals]
         if not keys:
@@ -212,16 +218,18 @@ class Teller:
         self._register(key, Telling(None, (t,), withdrawn=True, speaker=speaker))
         return True
 
-    def _by(self, speaker, key):
-        """The key, and the speaker who may speak of it in these words: of oneself only oneself."""
+    def _by(self, speaker: str, key: Key) -> tuple[Key, str]:
+        """Give the key, and the speaker who may speak of it in these words: of oneself only oneself."""
         one = self.cast.entities[key[0]]
         for name in self.cast.speakers:
             if name in (key[0], one.owner):
                 return key, name
         return key, speaker
 
-    def _slot(self, key, t, template, before=None, single=False):
-        """A new slot; of lists sometimes with two values at once."""
+    def _slot(
+        self, key: Key, t: int, template: str, before: int | None = None, single: bool = False
+    ) -> int:
+        """Make a new slot; of lists sometimes with two values at once."""
         row = self.story.relation(key[1])
         two = (
             row.many and not single and template.rstrip().endswith("{V}") and "{V}" in template[3:]
@@ -230,18 +238,9 @@ class Teller:
         self.story.slots.append(Slot(key, count, t // self.world.session_turns, before))
         return len(self.story.slots) - 1
 
-    def _register(self, key, telling):
+    def _register(self, key: Key, telling: Telling) -> None:
         self.story.told.setdefault(key, []).append(telling)
 
-    def _article(self, row: Relation):
-        kind = self.language.kinds.get(row.value)
+    def _article(self, row: Relation) -> bool:
+        kind = self.language.kinds.get(row.value or "")
         return bool(kind and kind.article)
-
-
-def write_story(name, rng, world, language):
-    """One story.
-
-    Returns:
-        (Story, Namer): the Namer goes on to draw names that the story does not have.
-    """
-    return Teller(name, rng, world, language).write()

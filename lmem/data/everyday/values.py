@@ -1,8 +1,13 @@
 """Values: what fills the slots of a story, once for the conversation and once for its twin."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmem.data.everyday import dates, invent
+from lmem.data.everyday.cast import Namer
+from lmem.data.everyday.story import Slot, Story
+from lmem.data.everyday.world import World
 
 _OLD = 0.4  # share of "person" values that are somebody else of the cast
 
@@ -24,20 +29,27 @@ class Value:
     held_out: bool = False
 
 
-def draw_values(story, namer, rng, world, other_than=None):
-    """One Value per slot of the story.
+def draw_values(
+    story: Story,
+    namer: Namer,
+    rng: random.Random,
+    world: World,
+    other_than: Sequence[Value] | None = None,
+) -> list[Value]:
+    """Draw one Value per slot of the story.
 
     Args:
-        story: Story.
-        namer: The story's Namer.
-        rng: random.Random.
-        world: World.
+        story: What is said in which turn.
+        namer: The story's own.
+        rng: Source of chance.
+        world: Share of invented values, pool.
         other_than: The conversation's values, if these are the twin's: every answer then differs.
 
     Returns:
-        List of Value, in the order of `story.slots`.
+        Values in the order of `story.slots`.
     """
-    values, used = [], {}
+    values: list[Value] = []
+    used: dict[str | None, set[str]] = {}
     for i, slot in enumerate(story.slots):
         row = story.relation(slot.key[1])
         if row.role:
@@ -46,14 +58,15 @@ def draw_values(story, namer, rng, world, other_than=None):
             continue
         theirs = other_than[i] if other_than else None
         banned = used.setdefault(row.value, set())
-        texts, held = (), False
+        texts: tuple[str, ...] = ()
+        held = False
         if row.value and row.tense and slot.before is not None:
             texts, held = values[slot.before].texts, values[slot.before].held_out
         elif row.value and row.tense and theirs:
             texts, held = theirs.texts, theirs.held_out  # the question may name it
         elif row.value:
             for _ in range(slot.count):
-                text, out = _draw(row, slot, story, namer, rng, world, banned, theirs)
+                text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
                 texts, held = (*texts, text), held or out
         when = answer = ""
         if row.tense:
@@ -64,10 +77,20 @@ def draw_values(story, namer, rng, world, other_than=None):
     return values
 
 
-def _draw(row, slot, story, namer, rng, world, banned, theirs):
-    """(text, held out): a value that nobody has in this conversation yet, as far as the kind allows."""
+def _draw(
+    kind: str,
+    slot: Slot,
+    story: Story,
+    namer: Namer,
+    rng: random.Random,
+    world: World,
+    banned: set[str],
+    theirs: Value | None,
+) -> tuple[str, bool]:
+    """Draw (text, held out): a value that nobody has in this conversation yet, as far as the kind allows."""
+    text, held = "", False
     for attempt in range(40):
-        text, held = _once(row.value, slot, story, namer, rng, world)
+        text, held = _once(kind, slot, story, namer, rng, world)
         same = theirs and text in theirs.texts
         if not same and (text not in banned or attempt > 20):
             break
@@ -75,7 +98,9 @@ def _draw(row, slot, story, namer, rng, world, banned, theirs):
     return text, held
 
 
-def _once(kind, slot, story, namer, rng, world):
+def _once(
+    kind: str, slot: Slot, story: Story, namer: Namer, rng: random.Random, world: World
+) -> tuple[str, bool]:
     if kind in ("person", "pet_name"):
         people = [
             one for one in story.cast.entities.values()
@@ -97,6 +122,6 @@ def _once(kind, slot, story, namer, rng, world):
     return found.items[i], i >= found.train
 
 
-def _held_name(story, name):
+def _held_name(story: Story, name: str) -> bool:
     one = story.cast.entities.get(name)
     return bool(one and one.held_out)

@@ -49,7 +49,7 @@ class World:
     typos: float = 0.4
     pool: str = "all"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 4 <= self.turns <= 2000:
             raise InputError(f"expected 4 to 2000 turns in a conversation, not {self.turns}")
         if self.session_turns < 1:

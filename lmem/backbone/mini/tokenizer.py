@@ -5,6 +5,7 @@ generated text has them. Whatever has no piece is spelled in UTF-8 bytes.
 """
 
 import json
+from collections.abc import Iterator
 from itertools import islice
 
 from tokenizers import (
@@ -27,7 +28,9 @@ _ALONE = r"▁?[0-9]{1,2}|n't|'(?:s|re|m|ve|ll|d)|▁?[.,:;!?()\"'\-/$£€&]"
 _QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."}
 
 
-def train_tokenizer(size=4096, texts=24000, seed="tokenizer"):
+def train_tokenizer(
+    size: int = 4096, texts: int = 24000, seed: int | str = "tokenizer"
+) -> PreTrainedTokenizerFast:
     """Train the tokenizer.
 
     Args:
@@ -36,7 +39,7 @@ def train_tokenizer(size=4096, texts=24000, seed="tokenizer"):
         seed: Names the stream of text.
 
     Returns:
-        PreTrainedTokenizerFast; end of text is added to every text.
+        A BPE model of the library tokenizers; end of text is added to every text.
     """
     core = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=False))
     core.normalizer = normalizers.Sequence(
@@ -77,8 +80,8 @@ def train_tokenizer(size=4096, texts=24000, seed="tokenizer"):
     )  # fmt: skip
 
 
-def _texts(n, seed):
-    """Sources and targets of the training pool."""
+def _texts(n: int, seed: int | str) -> Iterator[str]:
+    """Draw sources and targets of the training pool."""
     world = everyday.World(turns=24, facts=0.6, pool="train")
     for one in islice(readings(seed, 3, world, undated=0.6), n):
         yield one.source

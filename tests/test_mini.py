@@ -6,10 +6,9 @@ import pytest
 import torch
 from transformers import T5ForConditionalGeneration
 
-from lmem import pretrain_mini
-from lmem.mini_measure import measure, validation
-from lmem.mini_tokenizer import train_tokenizer
-from lmem.pretrain_mini import MiniConfig, pretrain
+from lmem.backbone.mini.measure import measure, validation
+from lmem.backbone.mini.pretrain import MiniConfig, build_model, pretrain, weighted_loss
+from lmem.backbone.mini.tokenizer import train_tokenizer
 
 SMALL = {
     "width": 32, "heads": 2, "feed_forward": 32, "encoder_layers": 1, "decoder_layers": 1, "batch": 8,
@@ -26,9 +25,8 @@ def tokenizer():
 def leg(tokenizer, tmp_path_factory):
     """A leg of some steps, and its last line."""
     out = tmp_path_factory.mktemp("leg")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretrain_mini, "train_tokenizer", lambda size: tokenizer)
-        line = pretrain(out, MiniConfig(minutes=0.02, **SMALL), progress=lambda line: None)
+    config = MiniConfig(minutes=0.02, **SMALL)
+    line = pretrain(out, config, progress=lambda line: None, tokenizer=tokenizer)
     return out, line
 
 
@@ -76,14 +74,14 @@ def test_first_pieces_weigh_more():
     logits = torch.zeros(1, 3, 5)
     logits[0, 0, 1] = 5.0
     labels = torch.tensor([[1, 2, -100]])
-    right = pretrain_mini._loss(logits, labels, torch.tensor([[1.0, 0.0, 0.0]]))
-    both = pretrain_mini._loss(logits, labels, torch.tensor([[1.0, 1.0, 0.0]]))
+    right = weighted_loss(logits, labels, torch.tensor([[1.0, 0.0, 0.0]]))
+    both = weighted_loss(logits, labels, torch.tensor([[1.0, 1.0, 0.0]]))
     assert right < both
 
 
 def test_measuring_names_every_error(tokenizer):
     config = MiniConfig(**SMALL)
-    model = pretrain_mini.build_model(config, len(tokenizer))
+    model = build_model(config, len(tokenizer))
     found = measure(model, tokenizer, validation(30), keep=3)
     assert found["n"] == 30
     assert set(found["by_held_out"]) <= {"seen", "relation", "phrasing"}

@@ -5,27 +5,49 @@ error* if it is right for another relation of the same subject, *old* if it was 
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
-from lmem import score
 from lmem.data import everyday
-from lmem.data.everyday.reading import readings
+from lmem.data.everyday.reading import Reading, readings
+from lmem.metrics.answer_scores import exact_match
 
 VALIDATION = "validation"  # training streams are named otherwise
 TURNS = 6
 
 
-def validation(n, turns=TURNS, seed=VALIDATION, pool="all"):
-    """The first n readings of the validation stream."""
+def validation(
+    n: int, turns: int = TURNS, seed: int | str = VALIDATION, pool: str = "all"
+) -> list[Reading]:
+    """Give the first n readings of the validation stream."""
     world = everyday.World(turns=40, facts=0.5, questions=12, pool=pool)
     return list(islice(readings(seed, turns, world, near=0.5), n))
 
 
 @torch.no_grad()
-def answers(model, tokenizer, rows, batch=64, length=24):
-    """Greedy answers to readings: list of texts, in their order."""
+def answers(
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    rows: Sequence[Reading],
+    batch: int = 64,
+    length: int = 24,
+) -> list[str]:
+    """Answer readings greedily.
+
+    Args:
+        model: T5ForConditionalGeneration.
+        tokenizer: Of the model.
+        rows: Readings.
+        batch: Readings that are answered together.
+        length: Most pieces of an answer.
+
+    Returns:
+        One text per reading, in their order.
+    """
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
     found = [""] * len(rows)
     was = model.training
@@ -43,25 +65,29 @@ def answers(model, tokenizer, rows, batch=64, length=24):
     return found
 
 
-def measure(model, tokenizer, rows, keep=0):
-    """Exact match by ability and by what is held out, and where errors go.
+def measure(
+    model: Any, tokenizer: PreTrainedTokenizerFast, rows: Sequence[Reading], keep: int = 0
+) -> dict[str, Any]:
+    """Measure exact match by ability and by what is held out, and what the errors are.
 
     Args:
         model: T5ForConditionalGeneration.
-        tokenizer: Its tokenizer.
+        tokenizer: Of the model.
         rows: Readings.
         keep: How many wrong answers to return as samples.
 
     Returns:
-        dict: n, em; by_kind, by_held_out ({name: [share, n]}); subject_errors, relation_errors, old,
+        n, em; by_kind, by_held_out ({name: [share, n]}); subject_errors, relation_errors, old,
         false_unknown and other (shares of the questions that have an answer); guessed (share of the
         questions without an answer that got one); wrong (samples).
     """
-    said = answers(model, tokenizer, rows)
-    kinds, held, errors = defaultdict(list), defaultdict(list), defaultdict(int)
+    texts = answers(model, tokenizer, rows)
+    kinds: defaultdict[str, list[float]] = defaultdict(list)
+    held: defaultdict[str, list[float]] = defaultdict(list)
+    errors: defaultdict[str, int] = defaultdict(int)
     hits, wrong, with_answer, without, guessed = [], [], 0, 0, 0
-    for row, text in zip(rows, said, strict=True):
-        hit = score.exact_match(text, row.target)
+    for row, text in zip(rows, texts, strict=True):
+        hit = exact_match(text, row.target)
         hits.append(hit)
         kinds[row.kind].append(hit)
         seen = [part for part in ("relation", "phrasing") if part in row.held_out]
@@ -80,8 +106,8 @@ def measure(model, tokenizer, rows, keep=0):
             wrong.append({"source": row.source, "target": row.target, "said": text, "kind": row.kind,
                           "relation": row.relation, "error": where})  # fmt: skip
 
-    def share(rows):
-        return [round(sum(rows) / len(rows), 4), len(rows)]
+    def share(scores: list[float]) -> list[float]:
+        return [round(sum(scores) / len(scores), 4), len(scores)]
 
     names = ("subject_errors", "relation_errors", "old", "false_unknown", "other")
     found = {name: round(errors[name] / max(1, with_answer), 4) for name in names}
@@ -96,10 +122,10 @@ def measure(model, tokenizer, rows, keep=0):
     }
 
 
-def _error(text, row):
+def _error(text: str, row: Reading) -> str:
     if text == everyday.UNKNOWN:
         return "false_unknown"
     for name in ("subject_errors", "relation_errors", "old"):
-        if any(score.exact_match(text, value) for value in getattr(row, name)):
+        if any(exact_match(text, value) for value in getattr(row, name)):
             return name
     return "other"
