@@ -4,10 +4,11 @@ import random
 import re
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from lmem.data import everyday, locomo
+from lmem.data import everyday, locomo, tinyworld
 from lmem.data.everyday import dates, invent, marks, noise
 from lmem.data.everyday.language import kept, load
 from lmem.data.everyday.marks import Form, fill
@@ -380,3 +381,17 @@ def test_a_speaker_alone_says_everything():
     world = everyday.World(alone=1.0, turns=30)
     for one in everyday.samples(10, "alone", world):
         assert len({speaker for _, speaker, _, _ in turns_of(one)}) == 1
+
+
+# ---- the book's page ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("module", "more"), [(everyday, {"subjects": 4}), (tinyworld, {})])
+def test_the_page_shows_what_the_generators_draw(module, more):
+    page = (Path(__file__).parents[1] / "book/everyday.md").read_text(encoding="utf-8")
+    world = module.World(turns=12, facts=0.6, questions=6, **more)
+    for sample in module.samples(2, "book", world):
+        for name, speaker, text, _ in turns_of(sample):
+            assert f"| {name} | {speaker} | {text} |" in page
+        for qa in sample["qa"]:
+            assert f"| {qa['kind']} | {qa['question']} | {qa.get('answer', '*unknown*')} |" in page

@@ -89,7 +89,7 @@ def measure(
     for row, text in zip(rows, texts, strict=True):
         hit = exact_match(text, row.target)
         hits.append(hit)
-        kinds[row.kind].append(hit)
+        kinds[row.kind or ""].append(hit)
         seen = [part for part in ("relation", "phrasing") if part in row.held_out]
         held[seen[0] if seen else "seen"].append(hit)
         where = None

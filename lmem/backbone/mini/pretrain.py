@@ -36,6 +36,7 @@ from lmem.backbone.mini.tokenizer import train_tokenizer
 from lmem.backbone.pretrain import make_optimizers, start_as_copying
 from lmem.data.everyday.reading import Reading
 from lmem.errors import InputError
+from lmem.utils.device import device_of
 from lmem.utils.files import expect_folder, write_file, write_folder
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
@@ -154,12 +155,13 @@ def pretrain(
         The last line of the log.
 
     Raises:
-        InputError: `out` is a file, or `start` is no checkpoint.
+        InputError: `out` is a file, `start` is no checkpoint, or the machine has no such device.
     """
     config, out = config or MiniConfig(), Path(out)
     if start and not (Path(start) / "config.json").is_file():
         raise InputError(f"expected a folder with a checkpoint of mini, {start} has no config.json")
     expect_folder(out)
+    device_of(config.device)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     tokenizer = _load_tokenizer(out, config, start, tokenizer)

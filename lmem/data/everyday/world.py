@@ -7,6 +7,7 @@ from lmem.errors import InputError
 KINDS = ("extraction", "multi-hop", "temporal", "update", "abstention")  # LongMemEval's abilities
 CATEGORY = {"extraction": 4, "multi-hop": 1, "temporal": 2, "update": 4, "abstention": 5}  # LoCoMo
 POOLS = ("train", "all")
+UNKNOWN = "unknown"  # the right answer where nothing was stated, or it was taken back
 
 
 @dataclass(frozen=True)
