@@ -5,7 +5,7 @@ the turns do not say. Values are combinations of words, drawn again for every co
 remains to be learned is reading. Nothing here uses a bank: the memory's backbone has never seen a memory.
 
 Two things make it read the subject of a turn, and not only its relation. Its attention starts as copying by likeness
-(`start_as_copying`), and it first learns to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
+(`copying_t5`), and it first learns to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
 """
 
 import json
@@ -132,15 +132,37 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def build_model(
     config: PretrainConfig, tokenizer: PreTrainedTokenizerFast
 ) -> T5ForConditionalGeneration:
-    """Make a T5 with random weights: as many layers in the decoder as in the encoder, embeddings tied."""
+    """Make nano with random weights: as many layers in the decoder as in the encoder."""
+    sizes = (config.width, config.heads, config.feed_forward)
+    return copying_t5(len(tokenizer), *sizes, config.layers, config.layers)
+
+
+def copying_t5(
+    pieces: int,
+    width: int,
+    heads: int,
+    feed_forward: int,
+    encoder_layers: int,
+    decoder_layers: int,
+) -> T5ForConditionalGeneration:
+    """Make a T5 with random weights whose attention starts as copying by likeness; embeddings tied.
+
+    Args:
+        pieces: Pieces of the tokenizer.
+        width: Model width D.
+        heads: Attention heads H; the first half of the encoder's prefer near tokens.
+        feed_forward: Width of the feed-forward layers.
+        encoder_layers: Layers of the encoder.
+        decoder_layers: Layers of the decoder.
+    """
     shape = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=config.width,
-        d_kv=config.width // config.heads,
-        d_ff=config.feed_forward,
-        num_layers=config.layers,
-        num_decoder_layers=config.layers,
-        num_heads=config.heads,
+        vocab_size=pieces,
+        d_model=width,
+        d_kv=width // heads,
+        d_ff=feed_forward,
+        num_layers=encoder_layers,
+        num_decoder_layers=decoder_layers,
+        num_heads=heads,
         dropout_rate=0.0,
         feed_forward_proj="gated-gelu",
         pad_token_id=0,
@@ -149,12 +171,7 @@ def build_model(
     )
     # eager: for short inputs on a CPU its backward pass is faster than the fused kernel's
     model = T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
-    start_as_copying(model, config.heads // 2)
-    return model
-
-
-def start_as_copying(model: T5ForConditionalGeneration, near: int) -> None:
-    """Start the attention of a T5 as copying by likeness; the first `near` heads of the encoder prefer near tokens."""
+    near = heads // 2
     encoder: Any = model.encoder.block
     decoder: Any = model.decoder.block
     _look_near(encoder[0].layer[0].SelfAttention, near)
@@ -162,6 +179,7 @@ def start_as_copying(model: T5ForConditionalGeneration, near: int) -> None:
         _copy_alike(block.layer[0].SelfAttention, near)
     for block in decoder:
         _copy_alike(block.layer[1].EncDecAttention, 0)
+    return model
 
 
 @torch.no_grad()

@@ -23,17 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from transformers import (
-    AutoTokenizer,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5ForConditionalGeneration,
-)
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from lmem.backbone.mini.batches import Batches
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.tokenizer import train_tokenizer
-from lmem.backbone.pretrain import make_optimizers, start_as_copying
+from lmem.backbone.pretrain import copying_t5, make_optimizers
 from lmem.data.everyday.reading import Reading
 from lmem.errors import InputError
 from lmem.utils.device import device_of
@@ -109,30 +104,9 @@ class MiniConfig(Settings):
 
 
 def build_model(config: MiniConfig, pieces: int) -> T5ForConditionalGeneration:
-    """Make a T5 with random weights that copies by likeness from the start; embeddings tied.
-
-    Args:
-        config: Sizes.
-        pieces: Pieces of the tokenizer.
-    """
-    shape = T5Config(
-        vocab_size=pieces,
-        d_model=config.width,
-        d_kv=config.width // config.heads,
-        d_ff=config.feed_forward,
-        num_layers=config.encoder_layers,
-        num_decoder_layers=config.decoder_layers,
-        num_heads=config.heads,
-        dropout_rate=0.0,
-        feed_forward_proj="gated-gelu",
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,  # pyright: ignore[reportCallIssue]
-        relative_attention_max_distance=128,
-    )
-    model = T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
-    start_as_copying(model, config.heads // 2)
-    return model
+    """Make mini with random weights, for a tokenizer of so many pieces."""
+    sizes = (config.width, config.heads, config.feed_forward)
+    return copying_t5(pieces, *sizes, config.encoder_layers, config.decoder_layers)
 
 
 def pretrain(

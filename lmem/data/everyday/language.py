@@ -2,6 +2,7 @@
 
     areas/AREA.toml    relations of one area: statements, questions, updates, withdrawals
     words/*.toml       values by kind, first names, small talk, roles ("my sister")
+    FORMAT.md          how such a file is written
 
 What is held out from training is decided here, once: the last 12% of each list of values and names,
 the last 3 statements and last 2 questions of each relation, and one relation in seven.
