@@ -29,7 +29,7 @@ class Profile:
     Attributes:
         name: Of the profile.
         backbone: What `load_backbone` takes.
-        data: What `lmem.data.splits` and the command line take: "tinyworld" or "locomo".
+        data: What `lmem.data.splits` and the command line take: "tinyworld", "everyday" or "locomo".
         trained: The folder of an adapter that you trained, or None.
     """
 

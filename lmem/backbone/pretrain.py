@@ -5,7 +5,7 @@ the turns do not say. Values are combinations of words, drawn again for every co
 remains to be learned is reading. Nothing here uses a bank: the memory's backbone has never seen a memory.
 
 Two things make it read the subject of a turn, and not only its relation. Its attention starts as copying by likeness
-(`_copy_alike`), and it first learns to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
+(`copying_t5`), and it first learns to list many facts of the same turns (`lmem.data.reading.listings`), then to answer.
 """
 
 import json
@@ -132,15 +132,37 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def build_model(
     config: PretrainConfig, tokenizer: PreTrainedTokenizerFast
 ) -> T5ForConditionalGeneration:
-    """Make a T5 with random weights: as many layers in the decoder as in the encoder, embeddings tied."""
+    """Make nano with random weights: as many layers in the decoder as in the encoder."""
+    sizes = (config.width, config.heads, config.feed_forward)
+    return copying_t5(len(tokenizer), *sizes, config.layers, config.layers)
+
+
+def copying_t5(
+    pieces: int,
+    width: int,
+    heads: int,
+    feed_forward: int,
+    encoder_layers: int,
+    decoder_layers: int,
+) -> T5ForConditionalGeneration:
+    """Make a T5 with random weights whose attention starts as copying by likeness; embeddings tied.
+
+    Args:
+        pieces: Pieces of the tokenizer.
+        width: Model width D.
+        heads: Attention heads H; the first half of the encoder's prefer near tokens.
+        feed_forward: Width of the feed-forward layers.
+        encoder_layers: Layers of the encoder.
+        decoder_layers: Layers of the decoder.
+    """
     shape = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=config.width,
-        d_kv=config.width // config.heads,
-        d_ff=config.feed_forward,
-        num_layers=config.layers,
-        num_decoder_layers=config.layers,
-        num_heads=config.heads,
+        vocab_size=pieces,
+        d_model=width,
+        d_kv=width // heads,
+        d_ff=feed_forward,
+        num_layers=encoder_layers,
+        num_decoder_layers=decoder_layers,
+        num_heads=heads,
         dropout_rate=0.0,
         feed_forward_proj="gated-gelu",
         pad_token_id=0,
@@ -149,7 +171,7 @@ def build_model(
     )
     # eager: for short inputs on a CPU its backward pass is faster than the fused kernel's
     model = T5ForConditionalGeneration._from_config(shape, attn_implementation="eager")
-    near = config.heads // 2
+    near = heads // 2
     encoder: Any = model.encoder.block
     decoder: Any = model.decoder.block
     _look_near(encoder[0].layer[0].SelfAttention, near)
@@ -217,7 +239,7 @@ def pretrain(
     tokenizer = build_tokenizer()
     model = build_model(config, tokenizer)
     model.train()
-    optimizers = _optimizers(model, config)
+    optimizers = make_optimizers(model, config.muon_lr, config.lr, config.table_lr)
     schedules = [
         torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_rate, config=config))
         for optimizer in optimizers
@@ -290,8 +312,17 @@ def write_card(folder: str | Path) -> dict[str, dict]:
     return {"with_evidence": reads, "without_evidence": knows, "alike": alike}
 
 
-def _optimizers(model: nn.Module, config: PretrainConfig) -> list[torch.optim.Optimizer]:
-    """Make Muon for the layers' matrices, and AdamW for embeddings, norms and position biases."""
+def make_optimizers(
+    model: nn.Module, muon_lr: float, lr: float, table_lr: float
+) -> list[torch.optim.Optimizer]:
+    """Make Muon for the layers' matrices, and AdamW for embeddings, norms and position biases.
+
+    Args:
+        model: A T5.
+        muon_lr: Learning rate of the matrices.
+        lr: Learning rate of the norms.
+        table_lr: Learning rate of embeddings and position biases.
+    """
     matrices, norms, tables = [], [], []
     for name, weight in model.named_parameters():
         if name == "shared.weight" or "relative_attention_bias" in name:
@@ -300,12 +331,10 @@ def _optimizers(model: nn.Module, config: PretrainConfig) -> list[torch.optim.Op
             matrices.append(weight)
         else:
             norms.append(weight)
-    groups = [{"params": norms}, {"params": tables, "lr": config.table_lr}]
+    groups = [{"params": norms}, {"params": tables, "lr": table_lr}]
     return [
-        torch.optim.Muon(
-            matrices, lr=config.muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-        ),
-        torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
 
 

@@ -20,7 +20,9 @@ DRY = (
     "and on a GPU this has not been run."
 )
 Shape = Annotated[str | None, opt("Instead: a published size with random weights, flan-t5-small.")]
-BenchData = Annotated[str, opt('"tinyworld" at LoCoMo\'s length, "locomo", or a file in its form.')]
+BenchData = Annotated[
+    str, opt('"tinyworld" or "everyday" at LoCoMo\'s length, "locomo", or a file in its form.')
+]
 Conversations = Annotated[int, opt("Conversations, if generated.")]
 Length = Annotated[int, opt("Turns of a conversation, if generated.")]
 Turns = Annotated[int, opt("Sample: turns of each conversation, in parallel.")]
@@ -73,7 +75,7 @@ def bench_train(
     from lmem.bench.train import bench_train as measure
     from lmem.data import splits
 
-    if data == "tinyworld":
+    if data in splits.GENERATORS:
         drawn = splits.for_testing(data, conversations, length, seed)
     else:
         drawn = splits.for_training(data, conversations, length, seed)[0]

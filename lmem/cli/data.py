@@ -9,7 +9,8 @@ from lmem.cli.options import Json, OutFile, Seed, opt
 from lmem.cli.printing import show
 
 verbs = typer.Typer(
-    no_args_is_help=True, help="Conversations: LoCoMo's release, or tinyworld's generator."
+    no_args_is_help=True,
+    help="Conversations: LoCoMo's release, or the generators tinyworld and everyday.",
 )
 
 
@@ -61,3 +62,39 @@ def data_tinyworld(
     samples = tinyworld.samples(conversations, seed, world)
     results.save(samples, out)
     show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, "tinyworld")
+
+
+@verbs.command("everyday")
+def data_everyday(
+    out: OutFile,
+    conversations: int = 10,
+    turns: int = 60,
+    facts: Annotated[float, opt("Share of turns that state a fact.")] = 0.4,
+    overwritten: float = 0.12,
+    withdrawn: Annotated[float, opt("Share of facts that are taken back.")] = 0.04,
+    distractors: Annotated[
+        float, opt("Share of the other turns that mention a name or a value without a fact.")
+    ] = 0.25,
+    invented: Annotated[float, opt("Share of names and values that are invented.")] = 0.65,
+    typos: Annotated[float, opt("Share of conversations with typing mistakes.")] = 0.4,
+    pool: Annotated[str, opt('"train": nothing held out; "all": everything.')] = "all",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Generate conversations in plain English, with exact evidence and counterfactual twins."""
+    from lmem.data import everyday, locomo
+    from lmem.evaluation import results
+
+    world = everyday.World(
+        turns=turns,
+        facts=facts,
+        overwritten=overwritten,
+        withdrawn=withdrawn,
+        distractors=distractors,
+        invented=invented,
+        typos=typos,
+        pool=pool,
+    )
+    samples = everyday.samples(conversations, seed, world)
+    results.save(samples, out)
+    show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, "everyday")

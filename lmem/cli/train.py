@@ -1,4 +1,4 @@
-"""Verbs that train: the nano backbone, an adapter."""
+"""Verbs that train: the backbones nano and mini, an adapter."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,16 +15,39 @@ verbs = typer.Typer()
 
 @verbs.command()
 def pretrain(
-    out: Annotated[Path, opt("Folder to write: weights, tokenizer, configuration, card.")],
-    steps: Annotated[int | None, opt("Default: those of the shipped model.")] = None,
+    out: Annotated[Path, opt("Folder to write: weights, tokenizer, configuration, card or log.")],
+    model: Annotated[str, typer.Argument(help='"nano" or "mini".')] = "nano",
+    steps: Annotated[int | None, opt("Of nano. Default: those of the shipped model.")] = None,
+    minutes: Annotated[float | None, opt("Of mini: length of this leg. Default: 150.")] = None,
+    start: Annotated[Path | None, opt("Of mini: checkpoint of the leg before this one.")] = None,
+    device: Annotated[str | None, opt('Of mini: "cpu" or "cuda". Default: "cpu".')] = None,
     seed: Seed = 0,
     fuse: Annotated[bool, opt("Twice as fast; needs a C++ compiler.", "--compile")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make the nano backbone from nothing: half an hour on 2 cores with --compile, else an hour."""
+    """Make a backbone from nothing: nano takes half an hour on 2 cores with --compile, else an hour; mini takes hours.
+
+    Mini is trained in legs. The same command continues a leg that was interrupted. The folder OUT/model is the
+    checkpoint that the next leg starts from.
+    """
+    if model not in ("nano", "mini"):
+        raise InputError(f'expected "nano" or "mini", not {model!r}')
+    expect_folder(out)
+    mini = given(minutes=minutes, device=device)
+    if model == "mini":
+        if steps is not None:
+            raise InputError(
+                "--steps is an option of nano; the length of a leg of mini is --minutes"
+            )
+        from lmem.backbone.mini import pretrain as legs
+
+        config = legs.MiniConfig(seed=seed, compile=fuse, **mini)
+        line = legs.pretrain(out, config, start, lambda text: typer.echo(text, err=True))
+        return show({name: v for name, v in line.items() if name != "wrong"}, as_json, "mini")
+    if mini or start:
+        raise InputError("--minutes, --start and --device are options of mini: lmem pretrain mini")
     from lmem.backbone import pretrain as making
 
-    expect_folder(out)
     config = making.PretrainConfig(seed=seed, compile=fuse, **given(steps=steps))
     show(making.pretrain(out, config), as_json, "nano")
 

@@ -1,4 +1,4 @@
-"""Conversations as plain values, and their sources: LoCoMo's release, generated tinyworld, splits for training and testing.
+"""Conversations as plain values, and their sources: LoCoMo's release, the generators tinyworld and everyday, splits for training and testing.
 
 Nothing here loads a model. Scores of answers are in `metrics`.
 """

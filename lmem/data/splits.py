@@ -10,11 +10,12 @@ from typing import Any
 
 from lmem.data import locomo
 from lmem.data.conversation import Conversation
-from lmem.data.tinyworld import draw
+from lmem.data.everyday import draw as everyday
+from lmem.data.tinyworld import draw as tinyworld
 from lmem.errors import DataError, InputError
 
 # a generator is a module with `training_conversations` and `test_conversations`
-GENERATORS: dict[str, Any] = {"tinyworld": draw}
+GENERATORS: dict[str, Any] = {"tinyworld": tinyworld, "everyday": everyday}
 PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
 

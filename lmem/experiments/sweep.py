@@ -34,14 +34,14 @@ class SweepConfig(Settings):
 
     Attributes:
         backbone: Name or folder of the backbone.
-        data: "tinyworld", "locomo" or a file.
-        conversations: Training conversations of tinyworld; each seed draws its own.
+        data: "tinyworld", "everyday", "locomo" or a file.
+        conversations: Training conversations, if generated; each seed draws its own.
         turns: Turns of each of them.
         steps: Training steps.
         batch: Questions of a training step.
         lr: Learning rate.
         cuts: See `lmem.training.train.TrainConfig`.
-        tests: Test conversations of tinyworld, the same for all cells.
+        tests: Test conversations, if generated, the same for all cells.
         test_turns: Turns of each of them.
         test_seed: Seed that draws them.
         controls: Conditions of `lmem.evaluation.evaluate.evaluate`; None: the light ones.

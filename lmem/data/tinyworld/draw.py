@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from lmem.data import locomo
 from lmem.data.conversation import Conversation
+from lmem.data.drawing import draw
 from lmem.data.tinyworld.generate import sample, samples
 from lmem.data.tinyworld.world import World
 
@@ -15,26 +16,17 @@ from lmem.data.tinyworld.world import World
 def training_conversations(
     n: int, validation: int, turns: int, seed: int, varied: bool
 ) -> list[Conversation]:
-    """Draw `n` conversations to train on, then those for validation.
-
-    Args:
-        n: Conversations to train on.
-        validation: Conversations for validation.
-        turns: Turns of each.
-        seed: Other seeds draw other conversations.
-        varied: Few facts or many, few people or many, and many corrections and two hops.
-    """
+    """Draw `n` conversations to train on, then those for validation; see `lmem.data.splits.for_training`."""
     rng = random.Random(f"worlds {seed}")
     world = World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
-    names = [("train", i) for i in range(n)] + [("validation", i) for i in range(validation)]
-    drawn = []
-    for name, i in names:
-        if varied:
-            facts, subjects = rng.choice([0.35, 0.5, 0.8]), rng.choice([6, 10, 20, 40])
-            mix = (0.45, 0.25, 0.25, 0.05)
-            world = replace(world, facts=facts, subjects=subjects, overwritten=0.3, mix=mix)
-        drawn.append(sample(f"{name} {seed}", i, world, twin=False))
-    return locomo.parse(drawn)
+
+    def vary(world: World) -> World:
+        facts, subjects = rng.choice([0.35, 0.5, 0.8]), rng.choice([6, 10, 20, 40])
+        mix = (0.45, 0.25, 0.25, 0.05)
+        return replace(world, facts=facts, subjects=subjects, overwritten=0.3, mix=mix)
+
+    counts = {"train": n, "validation": validation}
+    return draw(sample, counts, seed, world, vary if varied else None)
 
 
 def test_conversations(n: int, turns: int, seed: int) -> list[Conversation]:

@@ -1,0 +1,173 @@
+"""Training batches of mini, generated for every step: listings, and readings of dense little worlds.
+
+A reading is one question with some turns. A listing asks many facts of the same turns: the keys are given to the decoder and
+the values are to be predicted. Each piece of an answer has its weight in the loss; the first piece of a value, which must find its
+owner, weighs most.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from lmem.data import everyday
+from lmem.data.everyday.reading import Listing, Reading, listings, readings
+
+if TYPE_CHECKING:
+    from lmem.backbone.mini.pretrain import MiniConfig
+
+# encoder input, decoder input, labels, weights
+Example: TypeAlias = tuple[list[int], list[int], list[int], list[float]]
+Batch: TypeAlias = tuple[dict[str, Tensor], Tensor]
+
+_TURNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
+_TURN_SHARES = (14, 20, 20, 15, 10, 8, 5, 4, 2, 1)  # short inputs cost little and teach the same
+
+
+class Batches:
+    """Training batches without an end.
+
+    Args:
+        config: Sizes and shares.
+        tokenizer: Of the model.
+        seed: Names the streams of conversations.
+    """
+
+    ahead = 12  # batches drawn together and sorted by length, so little of a batch is padding
+
+    def __init__(
+        self, config: "MiniConfig", tokenizer: PreTrainedTokenizerFast, seed: int | str
+    ) -> None:
+        self.config = config
+        self.core: Any = tokenizer.backend_tokenizer
+        self.random = random.Random(f"mini {seed}")
+        name = f"mini train {seed}"
+        near = config.near
+        self.readings = self._sorted(
+            self._readings(readings(
+                name, self._turns, _dense_world, near, config.missing, config.undated
+            )), config.batch
+        )  # fmt: skip
+        self.listings = self._sorted(
+            self._listings(listings(name, 8, _few_relations)), max(1, config.batch // 2)
+        )
+
+    def next(self, step: int, done: float) -> Batch:
+        """Give one batch.
+
+        Args:
+            step: Number of the step; every eighth is a batch of listings, and 3 of 4 at the start of a leg.
+            done: Share of the leg that is over.
+
+        Returns:
+            (inputs, weights): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M).
+        """
+        first = done < self.config.listings
+        return next(self.listings if (step % 4 if first else step % 8 == 0) else self.readings)
+
+    def _turns(self) -> int:
+        return self.random.choices(_TURNS, _TURN_SHARES)[0]
+
+    def _readings(self, drawn: Iterator[Reading]) -> Iterator[Example]:
+        """Make examples of questions and their answers."""
+        while True:
+            rows = list(islice(drawn, 256))
+            sources = self.core.encode_batch([row.source for row in rows])
+            for row, source in zip(rows, sources, strict=True):
+                answer, weights = self._answer(row.target, row.kind == "temporal")
+                answer, weights = [*answer, 1], [*weights, 0.3]
+                yield source.ids, [0, *answer[:-1]], answer, weights
+
+    def _listings(self, drawn: Iterator[Listing]) -> Iterator[Example]:
+        """Make examples of facts one after the other: the keys are given, the values are to be predicted."""
+        for listing in drawn:
+            targets, labels, weights = [], [], []
+            for key, value in listing.facts:
+                key_ids = self._ids(key)
+                value_ids, value_weights = self._answer(value, False)
+                targets += key_ids + value_ids
+                labels += [-100] * len(key_ids) + value_ids
+                weights += [0.0] * len(key_ids) + value_weights
+            yield self.core.encode(listing.source).ids, [0, *targets[:-1]], labels, weights
+
+    def _answer(self, text: str, even: bool) -> tuple[list[int], list[float]]:
+        """Split an answer into pieces with weights: 1 for the first piece of each of its items."""
+        ids, weights = [], []
+        for i, item in enumerate([text] if even else text.split(", ")):
+            pieces = self._ids(("," if i else "") + (f" {item}" if i else item))
+            first = 1 if i else 0  # the comma is no binding
+            ids += pieces
+            later = 0.5 if even else self.config.later
+            weights += [1.0 if n == first else later for n in range(len(pieces))]
+        return ids, weights
+
+    def _ids(self, text: str) -> list[int]:
+        return self.core.encode(text).ids[:-1]
+
+    def _sorted(self, rows: Iterator[Example], size: int) -> Iterator[Batch]:
+        """Batch examples of similar length."""
+        while True:
+            drawn = sorted(islice(rows, size * self.ahead), key=lambda row: len(row[0]))
+            batches: list[list[Example]] = []
+            batch: list[Example] = []
+            for row in drawn:
+                longest = len(row[0])
+                if batch and (
+                    len(batch) >= size or (len(batch) + 1) * longest > self.config.tokens
+                ):
+                    batches.append(batch)
+                    batch = []
+                batch.append(row)
+            batches.append(batch)
+            self.random.shuffle(batches)
+            for batch in batches:
+                yield _padded(batch)
+
+
+def _padded(batch: Sequence[Example]) -> Batch:
+    """Pad examples to ({name: (B, N)}, weights (B, N)); few different N, since each new shape costs time."""
+
+    def pad(part: int, filler: float, kind: torch.dtype = torch.long) -> Tensor:
+        longest = max(len(row[part]) for row in batch)
+        size = -(-longest // 16) * 16 if part == 0 or longest > 16 else -(-longest // 4) * 4
+        rows = [[*row[part], *[filler] * (size - len(row[part]))] for row in batch]
+        return torch.tensor(rows, dtype=kind)
+
+    sources = pad(0, 0)
+    inputs = {
+        "input_ids": sources,
+        "attention_mask": (sources != 0).long(),
+        "decoder_input_ids": pad(1, 0),
+        "labels": pad(2, -100),
+    }
+    return inputs, pad(3, 0.0, torch.float)
+
+
+def _dense_world(rng: random.Random) -> everyday.World:
+    """A small world in which facts are many and alike, so that a shortcut does not read them."""
+    return everyday.World(
+        turns=rng.choice([16, 24, 40]),
+        session_turns=rng.choice([8, 12, 20]),
+        facts=rng.choice([0.4, 0.6, 0.8]),
+        overwritten=0.15,
+        withdrawn=0.06,
+        subjects=rng.choice([3, 4, 6, 8, 12]),
+        invented=rng.choice([0.5, 0.65, 0.9]),
+        relations=rng.choice([2, 4, 8, 16, None]),
+        alone=0.15,
+        questions=16,
+        mix=(0.34, 0.22, 0.18, 0.14, 0.12),
+        pool="train",
+    )
+
+
+def _few_relations(rng: random.Random) -> everyday.World:
+    """A small world of few relations, in which only the subject tells facts apart."""
+    return everyday.World(
+        turns=16, facts=0.9, overwritten=0.05, withdrawn=0.02, subjects=rng.choice([4, 8, 12]),
+        relations=rng.choice([1, 2, 3, 6]), questions=0, alone=0.1, pool="train",
+    )  # fmt: skip

@@ -1,0 +1,316 @@
+"""The making of mini: a small T5 that reads everyday English and answers by copying (chapter 1).
+
+A question and 1 to 8 turns go into the encoder (sometimes 12 or 16), and the answer comes out of the decoder, "unknown" where the
+turns do not say. What worked for nano is kept: attention starts as copying by likeness, listings of many facts come before
+questions, and Muon trains the matrices. Values have several pieces here, and only the first of them needs to find its owner, so it
+weighs 1 in the loss and each of the others 0.15:
+
+    loss = sum_i w_i CE_i / sum_i w_i,   w_i = 1 for the first piece of a value, `later` for the others
+
+Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
+checkpoint, from which the next leg starts with new optimisers and a short warm-up.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5ForConditionalGeneration
+
+from lmem.backbone.mini.batches import Batches
+from lmem.backbone.mini.measure import measure, validation
+from lmem.backbone.mini.tokenizer import train_tokenizer
+from lmem.backbone.pretrain import copying_t5, make_optimizers
+from lmem.data.everyday.reading import Reading
+from lmem.errors import InputError
+from lmem.utils.device import device_of
+from lmem.utils.files import expect_folder, write_file, write_folder
+from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
+
+
+@settings
+class MiniConfig(Settings):
+    """Settings of the making of mini.
+
+    Attributes:
+        minutes: Length of this leg; the learning rate falls over its last part.
+        peak: Factor of all learning rates; less than 1 for later legs.
+        muon_lr: Learning rate of Muon, for the layers' matrices.
+        lr: AdamW's learning rate for norms.
+        table_lr: AdamW's learning rate for embeddings and position biases.
+        warmup: Steps of linear warm-up.
+        decay: Share of the leg, at its end, in which the rates fall to a twentieth.
+        batch: Most questions of a batch.
+        tokens: Most pieces of a batch's sources.
+        later: Weight of a value's pieces after the first.
+        listings: Share of the leg, at its start, in which 3 of 4 batches are listings; afterwards it is 1 of 8.
+        missing: Share of the questions whose evidence is left out, so that "unknown" is right.
+        undated: Share of the conversations without dates.
+        near: Share of the other turns that are chosen for being similar.
+        vocabulary: Pieces of the tokenizer.
+        width: Model width D.
+        heads: Attention heads H.
+        feed_forward: Width of the feed-forward layers.
+        encoder_layers: Layers of the encoder.
+        decoder_layers: Layers of the decoder.
+        bf16: Train under bfloat16 autocast.
+        compile: Use torch.compile. It needs a C++ compiler, and some minutes at first.
+        device: "cpu" or "cuda".
+        seed: Seed of weights and batches.
+        save_every: Steps between two saved states.
+        log_every: Steps between two measurements.
+        questions: Questions of a measurement.
+    """
+
+    minutes: Positive = 150.0
+    peak: NotNegative = 1.0
+    muon_lr: Positive = 3e-3
+    lr: Positive = 1.5e-3
+    table_lr: Positive = 6e-3
+    warmup: AtLeast1 = 100
+    decay: Share = 0.5
+    batch: AtLeast1 = 40
+    tokens: AtLeast1 = 9000
+    later: Share = 0.15
+    listings: Share = 0.15
+    missing: Share = 0.06
+    undated: Share = 0.55
+    near: Share = 0.5
+    vocabulary: AtLeast1 = 6144
+    width: AtLeast1 = 192
+    heads: AtLeast1 = 4
+    feed_forward: AtLeast1 = 384
+    encoder_layers: AtLeast1 = 4
+    decoder_layers: AtLeast1 = 2
+    bf16: bool = True
+    compile: bool = False
+    device: str = "cpu"
+    seed: int = 0
+    save_every: AtLeast1 = 250
+    log_every: AtLeast1 = 500
+    questions: AtLeast1 = 300
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise InputError(f"width {self.width} cannot be split over {self.heads} heads")
+
+
+def build_model(config: MiniConfig, pieces: int) -> T5ForConditionalGeneration:
+    """Make mini with random weights, for a tokenizer of so many pieces."""
+    sizes = (config.width, config.heads, config.feed_forward)
+    return copying_t5(pieces, *sizes, config.encoder_layers, config.decoder_layers)
+
+
+def pretrain(
+    out: str | Path,
+    config: MiniConfig | None = None,
+    start: str | Path | None = None,
+    progress: Callable[[str], object] = print,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+) -> dict[str, Any]:
+    """Train one leg, or continue one that was interrupted.
+
+    Args:
+        out: Folder to write: state.pt (to resume), log.jsonl, model/ (16 bits: weights, tokenizer).
+        config: Length, sizes, seed.
+        start: Folder of a 16-bit checkpoint to start from; None for random weights.
+        progress: Called with each line of the log.
+        tokenizer: Of a model with random weights; None: the one in `out`, else it is trained.
+
+    Returns:
+        The last line of the log.
+
+    Raises:
+        InputError: `out` is a file, `start` is no checkpoint, or the machine has no such device.
+    """
+    config, out = config or MiniConfig(), Path(out)
+    if start and not (Path(start) / "config.json").is_file():
+        raise InputError(f"expected a folder with a checkpoint of mini, {start} has no config.json")
+    expect_folder(out)
+    device_of(config.device)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    tokenizer = _load_tokenizer(out, config, start, tokenizer)
+    if start:
+        model = T5ForConditionalGeneration.from_pretrained(
+            start, dtype=torch.float32, attn_implementation="eager"
+        )
+    else:
+        model = build_model(config, len(tokenizer))
+    return _Leg(out, config, model, tokenizer, progress).run()
+
+
+def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Average the cross entropy over all pieces, each with its weight.
+
+    Args:
+        logits: (B, N, vocabulary).
+        labels: (B, N), -100 where there is no label.
+        weights: (B, N), 0 where there is no label.
+
+    Returns:
+        A scalar.
+    """
+    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")  # (B N)
+    return (each * weights.flatten()).sum() / weights.sum()
+
+
+class _Leg:
+    """One leg of training: its model, optimisers, clock and log."""
+
+    def __init__(
+        self,
+        out: Path,
+        config: MiniConfig,
+        model: T5ForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerFast,
+        progress: Callable[[str], object],
+    ) -> None:
+        self.out, self.config, self.tokenizer, self.progress = out, config, tokenizer, progress
+        self.model: Any = model
+        _fuse(model)
+        self.model.to(config.device).train()
+        self.optimizers = make_optimizers(model, config.muon_lr, config.lr, config.table_lr)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["base"] = group["lr"]
+        self.step, self.spent = self._resume()
+        self.rows: list[Reading] = validation(config.questions)
+        self.losses: list[float] = []
+        self.questions, self.pieces = 0, 0
+
+    def run(self) -> dict[str, Any]:
+        """Train until the minutes are over; measuring and saving do not count."""
+        config, limit = self.config, 60 * self.config.minutes
+        batches = Batches(config, self.tokenizer, f"{config.seed} {self.step}")
+        forward: Any = torch.compile(self.model, dynamic=True) if config.compile else self.model
+        while self.spent < limit:
+            begun = time.perf_counter()
+            done = self.spent / limit
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = group["base"] * _rate(self.step, done, config)
+            self._train_step(forward, *batches.next(self.step, done))
+            self.spent += time.perf_counter() - begun
+            if self.step % config.log_every == 0:
+                self._log()
+            if self.step % config.save_every == 0:
+                self._save()
+        self._save()
+        line = self._log()
+        self._publish(line)
+        return line
+
+    def _train_step(self, forward: Any, inputs: dict[str, Tensor], weights: Tensor) -> None:
+        device = torch.device(self.config.device)
+        inputs = {name: value.to(device) for name, value in inputs.items()}
+        labels = inputs.pop("labels")
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
+            logits = forward(**inputs, use_cache=False).logits
+        loss = weighted_loss(logits.float(), labels, weights.to(device))
+        loss.backward()
+        clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.model.zero_grad(set_to_none=True)
+        self.losses.append(loss.item())
+        self.questions += inputs["input_ids"].shape[0]
+        self.pieces += inputs["input_ids"].numel()
+        self.step += 1
+
+    def _log(self) -> dict[str, Any]:
+        """Measure, and add a line to log.jsonl."""
+        line = {
+            "step": self.step,
+            "seconds": round(self.spent),
+            "processor_seconds": round(time.process_time()),
+            "loss": round(sum(self.losses) / max(1, len(self.losses)), 4),
+            "questions": self.questions,
+            "pieces": self.pieces,
+            **measure(self.model, self.tokenizer, self.rows, keep=12),
+        }
+        with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self.progress(json.dumps(_without_samples(line)))
+        self.losses, self.questions, self.pieces = [], 0, 0
+        return line
+
+    def _save(self) -> None:
+        """Write everything that resuming needs, completely or not at all."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+            "spent": self.spent,
+        }
+        with write_file(self.out / "state.pt") as temporary:
+            torch.save(state, temporary)
+
+    def _resume(self) -> tuple[int, float]:
+        """Load the state of an interrupted leg, and give its (steps, seconds)."""
+        path = self.out / "state.pt"
+        if not path.exists():
+            return 0, 0.0
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        return state["step"], state["spent"]
+
+    def _publish(self, line: dict[str, Any]) -> None:
+        """Write the leg's 16-bit checkpoint."""
+        weights = self.model.state_dict()
+        half: Any = T5ForConditionalGeneration(self.model.config)
+        half.to(torch.bfloat16).load_state_dict(
+            {name: value.to(torch.bfloat16) for name, value in weights.items()}
+        )
+        facts = {
+            "config": asdict(self.config),  # pyright: ignore[reportArgumentType]
+            "parameters": self.model.num_parameters(),
+            **_without_samples(line),
+        }
+        with write_folder(self.out / "model") as folder:
+            half.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+            (folder / "pretrain.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def _fuse(model: Any) -> None:
+    """Compute the same activation in one operation; T5's own takes eight, which is slow on a CPU."""
+    for block in [*model.encoder.block, *model.decoder.block]:
+        block.layer[-1].DenseReluDense.act = nn.GELU(approximate="tanh")
+
+
+def _load_tokenizer(
+    out: Path,
+    config: MiniConfig,
+    start: str | Path | None,
+    given: PreTrainedTokenizerFast | None,
+) -> PreTrainedTokenizerFast:
+    folder = out / "tokenizer"
+    if start:
+        return AutoTokenizer.from_pretrained(start)
+    if not folder.exists():
+        made = given or train_tokenizer(config.vocabulary)
+        with write_folder(folder) as temporary:
+            made.save_pretrained(temporary)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _rate(step: int, done: float, config: MiniConfig) -> float:
+    """Warm up linearly, then stay constant, then follow a cosine to a twentieth at the end of the leg."""
+    warm = min(1.0, (step + 1) / config.warmup)
+    late = max(0.0, done - (1 - config.decay)) / config.decay if config.decay else 0.0
+    return config.peak * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, late))))
+
+
+def _without_samples(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in line.items() if name != "wrong"}

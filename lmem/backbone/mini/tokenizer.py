@@ -1,0 +1,91 @@
+"""The tokenizer of mini: BPE with byte fallback, trained on everyday's generated text (training pool).
+
+Whitespace is normalised: any run of blanks is one space, none at the ends. Curly quotes become straight, as the
+generated text has them. Whatever has no piece is spelled in UTF-8 bytes.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from transformers import PreTrainedTokenizerFast
+
+from lmem.data import everyday
+from lmem.data.everyday.reading import listings, readings
+
+SPECIALS = ("<pad>", "</s>", "<unk>")
+_ALONE = r"▁?[0-9]{1,2}|n't|'(?:s|re|m|ve|ll|d)|▁?[.,:;!?()\"'\-/$£€&]"
+_QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."}
+
+
+def train_tokenizer(
+    size: int = 4096, texts: int = 24000, seed: int | str = "tokenizer"
+) -> PreTrainedTokenizerFast:
+    """Train the tokenizer.
+
+    Args:
+        size: Pieces, the 256 bytes among them.
+        texts: Sources and answers to learn the pieces from.
+        seed: Names the stream of text.
+
+    Returns:
+        A BPE model of the library tokenizers; end of text is added to every text.
+    """
+    core = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=False))
+    core.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            *(normalizers.Replace(curly, straight) for curly, straight in _QUOTES.items()),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always"),
+            pre_tokenizers.Split(Regex(_ALONE), "isolated"),
+        ]
+    )
+    core.decoder = decoders.Sequence(
+        [
+            decoders.ByteFallback(),
+            decoders.Metaspace(replacement="▁", prepend_scheme="always"),
+        ]
+    )
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, special_tokens=[*SPECIALS, *bytes_], show_progress=False,
+        limit_alphabet=160, min_frequency=4,
+    )  # fmt: skip
+    core.train_from_iterator(_texts(texts, seed), trainer)
+    made = json.loads(core.to_str())  # bytes are ordinary pieces: they must not vanish from answers
+    made["added_tokens"] = [one for one in made["added_tokens"] if one["content"] in SPECIALS]
+    core = Tokenizer.from_str(json.dumps(made))
+    core.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
+        model_input_names=["input_ids", "attention_mask"], clean_up_tokenization_spaces=False,
+    )  # fmt: skip
+
+
+def _texts(n: int, seed: int | str) -> Iterator[str]:
+    """Draw sources and targets of the training pool."""
+    world = everyday.World(turns=24, facts=0.6, pool="train")
+    for one in islice(readings(seed, 3, world, undated=0.6), n):
+        yield one.source
+        yield one.target
+    for one in islice(listings(seed, 2, lambda rng: world), n // 8):
+        for key, value in one.facts:
+            yield f"{key} {value}"

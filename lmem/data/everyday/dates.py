@@ -1,0 +1,156 @@
+"""When something happened: how people say it, and the answer that follows from the session's date.
+
+"last Friday" said on 22 October 2023  ->  "the Friday before 22 October 2023"      as LoCoMo answers
+"yesterday" said on 8 May 2023         ->  "7 May 2023"
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import TypeAlias
+
+Time: TypeAlias = Callable[[random.Random, date], tuple[str, str]]
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_FEW = ("two", "three", "four", "five", "six")
+
+
+def sessions(rng: random.Random, n: int) -> list[datetime]:
+    """Draw n moments, oldest first, 1 to 24 days apart."""
+    now = datetime(rng.randint(2021, 2025), 1, 1, 8) + timedelta(days=rng.randrange(365))
+    found = []
+    for _ in range(n):
+        clock = rng.randrange(14 * 60)
+        found.append(now + timedelta(minutes=clock))
+        now += timedelta(days=rng.randint(1, 24))
+    return found
+
+
+def header(moment: datetime) -> str:
+    """Write a session's date as LoCoMo writes it: "1:56 pm on 8 May, 2023"."""
+    hour = moment.hour % 12 or 12
+    half = "am" if moment.hour < 12 else "pm"
+    month = MONTHS[moment.month - 1]
+    return f"{hour}:{moment.minute:02d} {half} on {moment.day} {month}, {moment.year}"
+
+
+def plain(day: date) -> str:
+    """Write a day as "8 May 2023"."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+
+def when(rng: random.Random, tense: str, moment: datetime) -> tuple[str, str]:
+    """Draw a time in words, and the answer to "when" that it gives on that day.
+
+    Args:
+        rng: Source of chance.
+        tense: "past" or "future".
+        moment: Of the session.
+
+    Returns:
+        (text, answer): "last Friday", "the Friday before 22 October 2023".
+    """
+    today = moment.date()
+    return rng.choice(_PAST if tense == "past" else _FUTURE)(rng, today)
+
+
+def _month(day: date, shift: int) -> str:
+    """Name the month `shift` months away: "June 2023"."""
+    number = day.year * 12 + day.month - 1 + shift
+    return f"{MONTHS[number % 12]} {number // 12}"
+
+
+def _weekday(words: Sequence[str], side: str) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
+        name = rng.choice(WEEKDAYS)
+        return rng.choice(words).replace("{D}", name), f"the {name} {side} {plain(day)}"
+
+    return say
+
+
+def _fixed(words: Sequence[str], days: int) -> Time:
+    return lambda rng, day: (rng.choice(words), plain(day + timedelta(days=days)))
+
+
+def _relative(words: Sequence[str], answer: str) -> Time:
+    return lambda rng, day: (rng.choice(words), answer + plain(day))
+
+
+def _count(unit: str, words: str, side: str, numbers: Sequence[str] = _FEW) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
+        n = rng.choice(numbers)
+        return words.replace("{N}", n), f"{n} {unit} {side} {plain(day)}"
+
+    return say
+
+
+def _months_away(words: Sequence[str], shift: int) -> Time:
+    return lambda rng, day: (rng.choice(words), _month(day, shift))
+
+
+def _named_month(sign: int) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
+        shift = sign * rng.randint(2, 9)
+        name = _month(day, shift)
+        bare = name.split()[0]
+        return f"in {name}" if rng.random() < 0.3 else f"in {bare}", name
+
+    return say
+
+
+def _named_day(sign: int) -> Time:
+    def say(rng: random.Random, day: date) -> tuple[str, str]:
+        then = day + timedelta(days=sign * rng.randint(3, 150))
+        month = MONTHS[then.month - 1]
+        text = rng.choice([f"on {then.day} {month}", f"on {month} {then.day}"])
+        return text, plain(then)
+
+    return say
+
+
+def _named_year(rng: random.Random, day: date) -> tuple[str, str]:
+    year = str(rng.randint(day.year - 15, day.year - 2))
+    return f"in {year}", year
+
+
+def _last_year(rng: random.Random, day: date) -> tuple[str, str]:
+    return "last year", str(day.year - 1)
+
+
+def _next_year(rng: random.Random, day: date) -> tuple[str, str]:
+    return "next year", str(day.year + 1)
+
+
+_PAST = (
+    _fixed(("yesterday", "yesterday", "last night", "yesterday afternoon"), -1),
+    _fixed(("this morning", "today", "earlier today"), 0),
+    _fixed(("the day before yesterday", "two days ago"), -2),
+    _weekday(("last {D}", "last {D}", "on {D}"), "before"),
+    _weekday(("last {D}", "last {D}", "on {D}"), "before"),
+    _relative(("last week",), "the week before "),
+    _relative(("last weekend", "over the weekend", "at the weekend"), "the weekend before "),
+    _relative(("a few days ago",), "a few days before "),
+    _count("weeks", "{N} weeks ago", "before"),
+    _count("months", "{N} months ago", "before"),
+    _count("years", "{N} years ago", "before"),
+    _months_away(("last month",), -1),
+    _named_month(-1), _named_day(-1), _named_day(-1), _named_year, _last_year,
+)  # fmt: skip
+_FUTURE = (
+    _fixed(("tomorrow", "tomorrow", "tomorrow morning"), 1),
+    _fixed(("tonight", "later today"), 0),
+    _fixed(("the day after tomorrow", "in two days"), 2),
+    _weekday(("next {D}", "this {D}", "on {D}"), "after"),
+    _weekday(("next {D}", "this {D}", "on {D}"), "after"),
+    _relative(("next week",), "the week after "),
+    _relative(("next weekend", "this weekend"), "the weekend after "),
+    _relative(("in a few days",), "a few days after "),
+    _count("weeks", "in {N} weeks", "after"),
+    _count("months", "in {N} months", "after"),
+    _months_away(("next month",), 1),
+    _named_month(1), _named_day(1), _named_day(1), _next_year,
+)  # fmt: skip

@@ -1,0 +1,295 @@
+"""The language: relations, values, names and talk, read from the TOML files next to this module.
+
+    areas/AREA.toml    relations of one area: statements, questions, updates, withdrawals
+    words/*.toml       values by kind, first names, small talk, roles ("my sister")
+    FORMAT.md          how such a file is written
+
+What is held out from training is decided here, once: the last 12% of each list of values and names,
+the last 3 statements and last 2 questions of each relation, and one relation in seven.
+"""
+
+import re
+import tomllib
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lmem.data.everyday import marks
+from lmem.errors import DataError
+
+FOLDER = Path(__file__).parent
+HELD_STATEMENTS, HELD_QUESTIONS, HELD_VALUES = 3, 2, 0.12
+_SHORT = re.compile(
+    r"\b(What|Who|Where|How|When|Which|what|who|where|how)'s \{S\}( (?:got|been|had|done)\b)?"
+)
+SUBJECTS = ("person", "pet", "place", "org")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One thing that can be said about a subject, and the ways to say and to ask it.
+
+    Attributes:
+        name: As in the area's file; of a role the role itself ("sister").
+        subject: What it is said of: person, pet, place or org.
+        value: The kind of the value, None where only a time is told.
+        many: Whether several values hold at the same time.
+        tense: "past" or "future" if the answer is a time, else None.
+        role: "person" or "pet" if the value is the name of somebody's sister or dog, else None.
+        names: The kind of names that a place or an organisation has, None if any will do.
+        rivals: Relations and roles that the same subject cannot have besides it.
+    """
+
+    name: str
+    subject: str
+    value: str | None
+    statements: tuple[str, ...]
+    questions: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    updates: tuple[str, ...] = ()
+    withdrawals: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+    many: bool = False
+    tense: str | None = None
+    role: str | None = None
+    names: str | None = None
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def held_out(self) -> bool:
+        """Whether no training conversation speaks of it."""
+        return zlib.crc32(self.name.encode()) % 7 == 2
+
+    def train(self, part: str) -> tuple[str, ...]:
+        """Give the phrasings of "statements" or "questions" that training may use."""
+        rows = getattr(self, part)
+        return rows[: -HELD_STATEMENTS if part == "statements" else -HELD_QUESTIONS]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value: its list, and whether "a" may stand before it."""
+
+    items: tuple[str, ...]
+    article: bool
+    train: int  # training uses only the first so many
+
+
+@dataclass(frozen=True)
+class Language:
+    """Everything that a conversation is made of.
+
+    Attributes:
+        relations: {name: Relation}, without the roles.
+        roles: {role: Relation} that tells the name of somebody's sister or dog.
+        role_gender: {role: "female", "male" or "any"}.
+        kinds: {kind: Kind}.
+        names: {"female": Kind, "male": Kind} of first names.
+        talk: words/talk.toml as it is.
+        frames: words/frames.toml as it is.
+        same: {role: roles that a person cannot have besides it}.
+        rivals: {relation or role: others that the same subject cannot have besides it}: father_job and the role
+            "dad", a list of pets and the role "dog".
+        common: Words that some statement has in lower case, so that they are no names.
+    """
+
+    relations: dict[str, Relation]
+    roles: dict[str, Relation]
+    role_gender: dict[str, str]
+    kinds: dict[str, Kind]
+    names: dict[str, Kind]
+    talk: dict[str, Any]
+    frames: dict[str, Any]
+    same: dict[str, set[str]]
+    rivals: dict[str, set[str]]
+    common: frozenset[str]
+
+    def tense(self, relation: str | None) -> str | None:
+        """Give "past" or "future" if the answer is a time, else None."""
+        row = self.relations.get(relation or "")
+        return row.tense if row else None
+
+
+def kept(n: int) -> int:
+    """Count how many of n listed things training may use."""
+    return n - max(1, round(n * HELD_VALUES)) if n > 1 else n
+
+
+@cache
+def load(folder: Path = FOLDER) -> Language:
+    """Read the language.
+
+    Args:
+        folder: Where areas/ and words/ are.
+
+    Raises:
+        DataError: A file breaks the format; the message names the file and the line's text.
+    """
+    kinds: dict[str, Kind] = {}
+    relations: dict[str, Relation] = {}
+    for path in sorted((folder / "areas").glob("*.toml")):
+        for name, row in _read(path).items():
+            if name == "values":
+                kinds |= {kind: _kind(value) for kind, value in row.items()}
+            else:
+                if name in relations:  # of two areas: the later one's has the area before it
+                    name = f"{path.stem}_{name}"
+                relations[name] = _relation(name, row, path)
+    words = {path.stem: _read(path) for path in sorted((folder / "words").glob("*.toml"))}
+    for kind, row in words["values"].items():
+        kinds[kind] = _kind(row)
+    rows = words["roles"]
+    roles = {}
+    for kind, table in (("person", rows["roles"]), ("pet", rows["pets"])):
+        for role in table:
+            more = [relations.pop(name) for name in _named(role, relations)]
+            if role.replace(" ", "_").replace("-", "_") in relations:
+                continue  # an area speaks of it in its own way
+            roles[role] = _role(role, kind, rows[kind], more)
+    common = {
+        word
+        for row in [*relations.values(), *roles.values()]
+        for text in (*row.statements, *row.first, *row.updates)
+        for word in text.split()
+        if word.isalpha() and word.islower()
+    }
+    same = {role: set(group) for group in rows["same"]["groups"] for role in group}
+    return Language(
+        relations=relations,
+        roles=roles,
+        role_gender=rows["roles"] | rows["pets"],
+        kinds=kinds,
+        names=_names(words["names"]),
+        talk=words["talk"],
+        frames=words["frames"],
+        same=same,
+        common=frozenset(common),
+        rivals=_rivals(relations, roles, same),
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"expected TOML in {path}: {error}") from error
+
+
+def _kind(row: Any) -> Kind:
+    """Make a kind of a list of values, or of a table with `items` and `article`."""
+    items = row["items"] if isinstance(row, dict) else row
+    article = row.get("article", False) if isinstance(row, dict) else False
+    items = tuple(dict.fromkeys(map(str, items)))
+    return Kind(items, article, kept(len(items)))
+
+
+def _relation(name: str, row: dict[str, Any], path: Path) -> Relation:
+    """Check one table of an area's file."""
+    temporal, value = row.get("temporal", False), row.get("value")
+    if row.get("subject") not in SUBJECTS:
+        raise DataError(f"expected a subject out of {', '.join(SUBJECTS)} for {name} in {path}")
+    if not temporal and not value:
+        raise DataError(f"expected a value for {name} in {path}")
+    parts: dict[str, Any] = {
+        part: tuple(row.get(part, ()))
+        for part in (
+            "statements",
+            "questions",
+            "first",
+            "updates",
+            "withdrawals",
+            "asked",
+            "replies",
+        )
+    }
+    for part, texts in parts.items():
+        for text in texts:
+            unknown = marks.marks_of(text) - marks.ALL
+            if unknown:
+                raise DataError(
+                    f"expected marks of the format in {path.name}, {name}, {part}: {text!r} "
+                    f"has {', '.join(sorted(unknown))}"
+                )
+    for part in ("statements", "questions"):
+        for text in parts[part]:
+            if not marks.marks_of(text) & marks.SUBJECT:
+                raise DataError(
+                    f"expected a subject in {path.name}, {name}, {part}: {text!r} (use `first`)"
+                )
+    parts["questions"] = tuple(_SHORT.sub(_spell, text) for text in parts["questions"])
+    tense = row.get("tense", "past") if temporal else None
+    return Relation(
+        name, row["subject"], value, **parts, many=bool(row.get("many")), tense=tense,
+        names=row.get("names"), rivals=tuple(row.get("rivals", ())),
+    )  # fmt: skip
+
+
+def _spell(match: re.Match) -> str:
+    """Turn "What's {S} reading", which is right for Maya and not for you, into "What {is} {S} reading"."""
+    return f"{match[1]} {{{'has' if match[2] else 'is'}}} {{S}}{match[2] or ''}"
+
+
+def _named(role: str, relations: dict[str, Relation]) -> list[str]:
+    """Find the areas' relations that tell the name of this role: dog_name of "dog", work_boss of "boss"."""
+    slug = role.replace(" ", "_").replace("-", "_")
+    found = []
+    for name, row in relations.items():
+        ends = name.removesuffix("_name")
+        fits = row.value in ("person", "pet_name") and row.subject == "person" and not row.many
+        if fits and not row.tense and (ends == slug or ends.endswith("_" + slug)):
+            found.append(name)
+    return found
+
+
+def _rivals(
+    relations: dict[str, Relation], roles: dict[str, Relation], same: dict[str, set[str]]
+) -> dict[str, set[str]]:
+    """Find relations and roles that speak of the same thing: by their files, and by a role that begins a name."""
+    found: dict[str, set[str]] = {}
+
+    def add(one: str, other: str) -> None:
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+
+    for name, row in relations.items():
+        for other in row.rivals:
+            add(name, other)
+        for role in roles:
+            if name.startswith(role.replace(" ", "_").replace("-", "_") + "_"):
+                for other in same.get(role, {role}):
+                    add(name, other)
+    return found
+
+
+def _role(role: str, kind: str, row: dict[str, Any], more: list[Relation]) -> Relation:
+    """Make the relation of a role: the general phrasings, and between them the areas' own ones."""
+    parts: dict[str, Any] = {
+        part: tuple(text.replace("{R}", role) for text in row[part])
+        for part in ("statements", "questions", "asked", "replies")
+    }
+    for one in more:
+        for part, held in (("statements", HELD_STATEMENTS), ("questions", HELD_QUESTIONS)):
+            own = getattr(one, part)  # what is held out of both lists comes last
+            parts[part] = own[:-held] + parts[part][:-held] + own[-held:]
+        parts["asked"] += one.asked
+        parts["replies"] += one.replies
+    first = tuple(text for one in more for text in one.first)
+    value = "person" if kind == "person" else "pet_name"
+    return Relation(role, "person", value, **parts, first=first, role=kind)
+
+
+def _names(table: dict[str, Any]) -> dict[str, Kind]:
+    """Read first names by gender, each list with its held-out names last; those of either gender are in both."""
+    found = {}
+    for gender in ("female", "male"):
+        lists = [tuple(dict.fromkeys(table[key]["items"])) for key in (gender, "either")]
+        held = [one[kept(len(one)) :] for one in lists]
+        out = {name for rows in held for name in rows}
+        first = [name for one in lists for name in one[: kept(len(one))] if name not in out]
+        found[gender] = Kind(
+            tuple(first + [name for rows in held for name in rows]), False, len(first)
+        )
+    return found

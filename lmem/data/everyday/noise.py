@@ -1,0 +1,92 @@
+"""How a message is typed: capitals, full stops, typing mistakes; names and values are never touched.
+
+`marks.fill` puts what must stay as it is between KEEP and END. `type_out` works on the rest, takes
+the marks away, and says how each value stands in the finished text.
+"""
+
+import random
+import re
+
+from lmem.data.everyday.marks import END, KEEP, VALUE
+
+STYLES = ("plain", "plain", "plain", "plain", "plain", "bare", "bare", "lower", "lively")
+_WORD = re.compile(r"[A-Za-z]{4,}")
+_NEAR = {
+    "a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "g", "g": "h", "h": "j", "i": "o",
+    "j": "k", "k": "l", "l": "k", "m": "n", "n": "m", "o": "p", "p": "o", "q": "w", "r": "t",
+    "s": "d", "t": "y", "u": "i", "v": "b", "w": "e", "x": "c", "y": "u", "z": "x",
+}  # fmt: skip
+
+
+def type_out(
+    text: str, style: str, rng: random.Random | None = None, typos: float = 0.0
+) -> tuple[str, dict[str, str]]:
+    """Finish a message.
+
+    Args:
+        text: Filled sentences, with KEEP, END and VALUE.
+        style: A name out of STYLES: "bare" leaves the last full stop out, "lower" has no capitals
+            of its own, "lively" likes exclamation marks.
+        rng: Source of the mistakes; None: there are none.
+        typos: Share of the words of four letters or more that are mistyped.
+
+    Returns:
+        (text, values): the message, and {tag: how the value stands in it}.
+    """
+    text = re.sub(rf"([.!?…]{END})\.", r"\1", _ended(text, style))  # "D.C." ends a sentence alone
+    text = _lowered(text) if style == "lower" else _capitals(text)
+    done: list[str] = []
+    values: dict[str, str] = {}
+    for i, part in enumerate(re.split(f"{KEEP}([^{END}]*){END}", text)):
+        if i % 2 == 0:
+            done.append(_mistype(part, rng, typos) if rng and typos else part)
+        else:
+            _, tag, kept = part.split(VALUE) if part.startswith(VALUE) else ("", None, part)
+            done.append(kept)
+            if tag is not None:
+                values.setdefault(tag, kept)
+    return "".join(done), values
+
+
+def _ended(text: str, style: str) -> str:
+    """Put one mark of punctuation at the end, as the style likes it."""
+    last = text.replace(END, "")[-1:]
+    if last in ".!?…":
+        return text[:-1] if style in ("bare", "lower") and last == "." else text
+    return text + {"bare": "", "lower": "", "lively": "!"}.get(style, ".")
+
+
+def _capitals(text: str) -> str:
+    """Put a capital at each start of a sentence, unless a value is spelled with capitals inside."""
+
+    def raise_(match: re.Match) -> str:
+        start, opened, word = match.groups()
+        inner = any(letter.isupper() for letter in word[1:])
+        return start + opened + (word if inner else word[:1].upper() + word[1:])
+
+    pattern = (
+        rf"(^|[.!?…]{END}?\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
+    )
+    return re.sub(pattern, raise_, text)
+
+
+def _lowered(text: str) -> str:
+    """Leave no capitals outside of names and values."""
+    parts = re.split(f"({KEEP}[^{END}]*{END})", text)
+    return "".join(part if i % 2 else part.lower() for i, part in enumerate(parts))
+
+
+def _mistype(text: str, rng: random.Random, share: float) -> str:
+    def slip(match: re.Match) -> str:
+        word = match.group()
+        if rng.random() >= share:
+            return word
+        i = rng.randrange(1, len(word) - 1)
+        return rng.choice((
+            word[:i] + word[i + 1] + word[i] + word[i + 2 :],  # swapped
+            word[:i] + word[i + 1 :],  # left out
+            word[:i] + word[i] + word[i:],  # twice
+            word[:i] + _NEAR.get(word[i], word[i]) + word[i + 1 :],  # the key next to it
+        ))  # fmt: skip
+
+    return _WORD.sub(slip, text)

@@ -1,0 +1,210 @@
+"""Reading everyday conversations: a question with some turns as plain text, and the answer that they hold.
+
+As `lmem.data.reading` does for tinyworld, with harder company for the evidence: turns that tell the same relation of
+somebody else, another relation of the same subject, or an older value; and questions whose evidence is left out.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from lmem.data import everyday, locomo
+from lmem.data.conversation import Question
+from lmem.data.everyday.world import World
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One example.
+
+    Attributes:
+        source: What the encoder sees: the question, then turns in their order.
+        target: The answer, or "unknown".
+        kind: Of the question.
+        relation: Of the question.
+        subject: Of the question.
+        held_out: Of the question.
+        subject_errors: Answers that are right for the same relation of another subject in the input.
+        relation_errors: Answers that are right for another relation of the same subject.
+        old: Values of the same fact that no longer hold.
+    """
+
+    source: str
+    target: str
+    kind: str | None
+    relation: str | None
+    subject: str | None
+    held_out: tuple[str, ...]
+    subject_errors: frozenset[str]
+    relation_errors: frozenset[str]
+    old: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Turns, and the facts ("relation subject", value) that they state, to be listed one after the other."""
+
+    source: str
+    facts: tuple[tuple[str, str], ...]
+
+
+class Source:
+    """One generated conversation, its turns as text, and the facts of each turn.
+
+    Args:
+        sample: What `everyday.sample` returns.
+        dates: Write the session's date in front of each turn.
+    """
+
+    def __init__(self, sample: dict, dates: bool) -> None:
+        [self.conversation] = locomo.parse([sample])
+        self.texts = self.conversation.texts(dates=dates)
+        written = sample["conversation"]
+        rows = [row for s in self.conversation.sessions for row in written[f"session_{s.number}"]]
+        self.facts = [[tuple(fact) for fact in row.get("facts", ())] for row in rows]
+        self.dates = dates
+
+    def turns_of(self, subject: str | None, relation: str | None) -> set[int]:
+        """Find the turns that state this fact, or take it back."""
+        return {
+            t
+            for t, facts in enumerate(self.facts)
+            if any(f[:2] == (subject, relation) for f in facts)
+        }
+
+
+def reading(
+    source: Source,
+    question: Question,
+    turns: int,
+    rng: random.Random,
+    near: float = 0.5,
+    missing: bool = False,
+) -> Reading:
+    """Make one question with `turns` turns: its evidence and others, in their order.
+
+    Args:
+        source: A conversation.
+        question: One of its questions.
+        turns: Turns in the input (more if the evidence alone is more).
+        rng: Source of chance.
+        near: Share of the other turns that are chosen for being similar.
+        missing: Leave the evidence out, wholly or in part, so that the answer is "unknown".
+    """
+    own = source.turns_of(question.subject, question.relation)
+    kept = set(question.evidence)
+    banned = set()
+    if missing:
+        links = kept - own if own else kept
+        if question.kind == "multi-hop" and links and rng.random() < 0.7:
+            banned = {rng.choice(sorted(kept))}
+            kept -= banned
+        else:
+            kept, banned = set(), kept | own
+    elif rng.random() < 0.85:
+        kept |= {t for t in own if t <= max(question.evidence, default=0)}  # older values
+    alike, same = [], []
+    for t, facts in enumerate(source.facts):
+        if t in kept or t in banned:
+            continue
+        if any(f[1] == question.relation for f in facts):
+            alike.append(t)
+        elif any(f[0] == question.subject for f in facts):
+            same.append(t)
+    rng.shuffle(alike)
+    rng.shuffle(same)
+    others = [t for t in range(len(source.texts)) if t not in kept and t not in banned]
+    wanted = min(len(others), max(0, turns - len(kept)))
+    close = alike[: max(1, wanted - 1)] + same
+    n = min(len(close), sum(rng.random() < near for _ in range(wanted)))
+    drawn = set(close[:n])
+    rest = [t for t in others if t not in drawn]
+    drawn |= set(rng.sample(rest, min(len(rest), wanted - n)))
+    picked = sorted(kept | drawn)
+    answer = None if missing else question.answer
+    shown = [fact for t in picked for fact in source.facts[t] if fact[2] is not None]
+    right = {answer} if answer else set()
+    subjects = {v for s, r, v in shown if r == question.relation and s != question.subject}
+    relations = {v for s, r, v in shown if s == question.subject and r != question.relation}
+    old = {v for s, r, v in shown if (s, r) == (question.subject, question.relation)}
+    return Reading(
+        " ".join([question.prompt, *(source.texts[t] for t in picked)]),
+        answer or everyday.UNKNOWN,
+        "abstention" if missing else question.kind,
+        question.relation,
+        question.subject,
+        question.held_out,
+        frozenset(subjects - right),
+        frozenset(relations - right),
+        frozenset(old - right),
+    )
+
+
+def readings(
+    seed: int | str,
+    turns: int | Callable[[], int],
+    world: World | Callable[[random.Random], World] | None = None,
+    near: float = 0.5,
+    missing: float = 0.0,
+    undated: float = 0.0,
+) -> Iterator[Reading]:
+    """Draw readings without an end.
+
+    Args:
+        seed: Names the stream.
+        turns: A number, or a function without arguments that gives one for each question.
+        world: What the conversations are drawn from, or a function that draws one per conversation.
+        near: As for `reading`.
+        missing: Share of the questions whose evidence is left out.
+        undated: Share of the conversations whose turns have no date; nobody asks "when" there.
+    """
+    index = 0
+    while True:
+        rng = random.Random(f"everyday reading {seed} {index}")
+        where = world(rng) if callable(world) else world or everyday.World()
+        sample = everyday.sample(seed, index, where, twin=False)
+        source = Source(sample, rng.random() >= undated)
+        for question in source.conversation.questions:
+            if not source.dates and everyday.load().tense(question.relation):
+                continue
+            n = turns() if callable(turns) else turns
+            out = missing > 0 and question.answer is not None and rng.random() < missing
+            yield reading(source, question, n, rng, near, out)
+        index += 1
+
+
+def listings(
+    seed: int | str, turns: int, world: Callable[[random.Random], World], facts: int = 10
+) -> Iterator[Listing]:
+    """Draw listings without an end: consecutive turns, and up to `facts` facts of them in random order.
+
+    A reading asks one question, and where turns differ in what they speak of, the relation alone often finds
+    the answer. Here many facts of few relations are asked of the same turns, so the subject must be read.
+
+    Args:
+        seed: Names the stream.
+        turns: Turns of an input, at most.
+        world: Draws a World of few relations.
+        facts: Facts of a listing, at most.
+    """
+    index = 0
+    while True:
+        rng = random.Random(f"everyday listing {seed} {index}")
+        sample = everyday.sample(f"{seed} listing", index, world(rng), twin=False)
+        source = Source(sample, dates=False)
+        for _ in range(2):
+            shown = rng.randint(2, min(turns, len(source.texts)))
+            first = rng.randrange(len(source.texts) - shown + 1)
+            told = {}
+            for t in range(first, first + shown):
+                for subject, relation, value in source.facts[t]:
+                    told[subject, relation] = value
+            rows = [
+                (f"{relation.replace('_', ' ')} {subject}", value or everyday.UNKNOWN)
+                for (subject, relation), value in told.items()
+                if not everyday.load().tense(relation)
+            ]
+            if rows:
+                rng.shuffle(rows)
+                yield Listing(" ".join(source.texts[first : first + shown]), tuple(rows[:facts]))
+        index += 1

@@ -1,0 +1,246 @@
+"""The teller: writes a story turn by turn, in small talk, statements, questions with their replies, updates and withdrawals."""
+
+import random
+import re
+
+from lmem.data.everyday import dates, noise
+from lmem.data.everyday.cast import Namer, draw_cast
+from lmem.data.everyday.keys import Keys, usable
+from lmem.data.everyday.language import Language, Relation
+from lmem.data.everyday.marks import Form, marks_of
+from lmem.data.everyday.story import Event, Key, Sentence, Slot, Story, Telling
+from lmem.data.everyday.talk import Talk
+from lmem.data.everyday.world import World
+
+_INNER = re.compile(r"[.!?]\s")
+
+
+class Teller:
+    """Writes one story, turn by turn."""
+
+    def __init__(self, name: str, rng: random.Random, world: World, language: Language) -> None:
+        self.rng, self.world, self.language = rng, world, language
+        self.train = world.pool == "train"
+        self.relations = usable(world, language, rng)
+        self.cast, self.namer = draw_cast(rng, world, language, self.relations)
+        self.story = Story(name, self.cast, language, session_turns=world.session_turns)
+        self.talk = Talk(rng, world, language, self.cast, self.namer)
+        self.keys = Keys(rng, self.story, self.relations)
+
+    def write(self) -> tuple[Story, Namer]:
+        """Write all turns.
+
+        Returns:
+            (story, the Namer that goes on to draw names which the story does not have).
+        """
+        rng, world, story = self.rng, self.world, self.story
+        sessions = -(-world.turns // world.session_turns)
+        story.moments = dates.sessions(rng, sessions)
+        story.styles = {name: rng.choice(noise.STYLES) for name in self.cast.speakers}
+        story.typos = rng.choice([0.01, 0.03, 0.06]) if rng.random() < world.typos else 0.0
+        n_facts = max(1, round(world.facts * world.turns))
+        self.fact_turns = set(rng.sample(range(world.turns), min(n_facts, world.turns)))
+        while len(story.events) < world.turns:
+            self._turn(len(story.events))
+        return story, self.namer
+
+    def _turn(self, t: int) -> None:
+        rng = self.rng
+        speaker = self._speaker(t)
+        if t not in self.fact_turns:
+            room = t + 1 < self.world.turns and (t + 1) % self.world.session_turns
+            dialogue = room and not self.cast.alone and t + 1 in self.fact_turns
+            if dialogue and rng.random() < 0.3 and self._asked(t, speaker):
+                return
+            self._say(speaker, self._chat(t, speaker))
+            return
+        once = [key for key in self.story.told if self.keys.changeable(key)]
+        drawn = rng.random()
+        if once and drawn < self.world.withdrawn and self._withdraw(t, speaker, once):
+            return
+        if once and drawn < self.world.withdrawn + self.world.overwritten:
+            self._update(t, speaker, once)
+            return
+        key = self.keys.new(speaker)
+        if key is None:
+            self._say(speaker, self._chat(t, speaker))
+            return
+        self._tell(t, speaker, key)
+
+    def _speaker(self, t: int) -> str:
+        if self.cast.alone:
+            return self.cast.speakers[0]
+        if self.story.events and t % self.world.session_turns and self.rng.random() < 0.88:
+            last = self.story.events[-1].speaker
+            return self.cast.speakers[last == self.cast.speakers[0]]
+        return self.rng.choice(self.cast.speakers)
+
+    def _say(self, speaker: str, sentences: list[Sentence]) -> None:
+        if sum(len(one.template.split()) for one in sentences) < 3:
+            sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
+        self.story.events.append(Event(speaker, tuple(sentences)))
+
+    def _chat(self, t: int, speaker: str) -> list[Sentence]:
+        """Draw a turn without a fact: a distractor, a reaction, small talk."""
+        rng, events = self.rng, self.story.events
+        start = t - t % self.world.session_turns
+        end = min(start + self.world.session_turns, self.world.turns)
+        greet = t - start < 3 and all(one.speaker != speaker for one in events[start:t])
+        react = t > start and t - 1 in self.fact_turns and events[-1].speaker != speaker
+        if not greet and rng.random() < self.world.distractors:
+            others = [s for s in self.keys.subjects if s not in self.cast.speakers]
+            others = [s for s in others if self.cast.entities[s].kind == "person"]
+            if others and rng.random() < 0.35:
+                form = self.cast.refer(rng.choice(others), speaker)
+                return [Sentence(self.talk.mention().replace("{N}", "{S}"), form)]
+            return [Sentence(self.talk.distractor())]
+        return [Sentence(text) for text in self.talk.chat(speaker, greet, t >= end - 2, react)]
+
+    # ---- facts -----------------------------------------------------------------------------------
+
+    def _tell(self, t: int, speaker: str, key: Key) -> None:
+        """State a new fact, now and then a second one about the same subject in the same turn."""
+        rng, (subject, name) = self.rng, key
+        row = self.story.relation(name)
+        own = subject in self.cast.speakers and subject != speaker
+        form = self.cast.refer(subject, speaker)
+        texts = row.train("statements") if self.train else row.statements
+        if own:  # a frame goes around one sentence that begins with its subject
+            fits = [text for text in texts if text.startswith("{S") and not _INNER.search(text)]
+            texts = fits or texts
+        template = rng.choice(texts)
+        if form.how == "I" and row.first and rng.random() < 0.25:
+            template = rng.choice(row.first)
+        slot = self._slot(key, t, template)
+        held = template in row.statements and template not in row.train("statements")
+        sentences = []
+        if not own and form.how == "name" and not row.role and rng.random() < 0.2:
+            entity = self.cast.entities[subject]
+            intro = self.talk.intro(entity.kind).replace("{N}", "{S}")
+            sentences.append(Sentence(intro, form))
+            form = Form("pronoun", form.name, entity.gender)
+        elif not own and rng.random() < 0.25:
+            sentences.append(Sentence(self.talk.opener(speaker), opens=True))
+        plain = template.startswith("{S") and not _INNER.search(template)
+        frame = self.talk.frame_you() if own and plain else ""
+        link = self._named_link(t, speaker, subject) if form.how == "name" else None
+        sentences.append(Sentence(
+            template, form, slot, frame=frame, link=link, article=self._article(row), held_out=held
+        ))  # fmt: skip
+        self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+        if not own and form.how != "you" and rng.random() < 0.15:
+            self._second(t, speaker, subject, sentences)
+        elif rng.random() < 0.22 and len(template.split()) < 20:
+            sentences.append(Sentence(self.talk.closer(speaker)))
+        self._say(speaker, sentences)
+
+    def _named_link(self, t: int, speaker: str, subject: str) -> int | None:
+        """Find the slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
+        one = self.cast.entities[subject]
+        key = one.owner or "", one.role or ""
+        if key not in self.cast.links or self.rng.random() < 0.5:
+            return None
+        if key not in self.story.told:
+            slot = self._slot(key, t, "", single=True)
+            self._register(key, Telling(slot, (t,), speaker=speaker))
+        return self.story.told[key][-1].slot
+
+    def _second(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+        """Add another fact about the same subject, said with a pronoun."""
+        key = self.keys.new(speaker, subject)
+        if key is None:
+            return
+        row = self.story.relation(key[1])
+        if row.role:
+            return
+        entity = self.cast.entities[subject]
+        form = Form("I") if subject == speaker else Form("pronoun", subject, entity.gender)
+        texts = row.train("statements") if self.train else row.statements
+        template = self.rng.choice(
+            [x for x in texts if marks_of(x) & {"S", "S's", "S'm", "S've"}] or texts
+        )
+        slot = self._slot(key, t, template)
+        held = template not in row.train("statements")
+        sentences.append(Sentence(template, form, slot, article=self._article(row), held_out=held))
+        self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+
+    def _asked(self, t: int, speaker: str) -> bool:
+        """Let the other speaker ask, and the next turn answers; False if there is nothing to ask."""
+        other = self.cast.speakers[speaker == self.cast.speakers[0]]
+        key = self.keys.new(other, other)
+        if key is None:
+            return False
+        row = self.story.relation(key[1])
+        if not (row.asked and row.replies):
+            return False
+        template = self.rng.choice(row.replies)
+        slot = self._slot(key, t + 1, template, single=True)
+        self._say(speaker, [Sentence(self.rng.choice(row.asked), Form("you"))])
+        reply = [Sentence(template, Form("I"), slot, article=self._article(row))]
+        if self.rng.random() < 0.2:
+            reply.append(Sentence(self.talk.closer(other)))
+        self._say(other, reply)
+        self._register(key, Telling(slot, (t, t + 1), speaker=other))
+        return True
+
+    def _update(self, t: int, speaker: str, keys: list[Key]) -> None:
+        """Say that a value has changed: with an update phrase, or with a plain new statement."""
+        rng = self.rng
+        key, speaker = self._by(speaker, rng.choice(keys))
+        row = self.story.relation(key[1])
+        form = self.cast.refer(key[0], speaker)
+        before = self.story.told[key][-1].slot
+        sentences = []
+        if row.updates and rng.random() < 0.7:
+            template, held = rng.choice(row.updates), False
+        else:
+            template = rng.choice(row.train("statements") if self.train else row.statements)
+            held = template not in row.train("statements")
+            sentences.append(Sentence(self.talk.correction(), opens=True))
+        slot = self._slot(key, t, template, before, single=True)
+        sentences.append(
+            Sentence(template, form, slot, before, article=self._article(row), held_out=held)
+        )
+        self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+        self._say(speaker, sentences)
+
+    def _withdraw(self, t: int, speaker: str, keys: list[Key]) -> bool:
+        """Take a fact back; False if no phrase does it."""
+        keys = [key for key in keys if self.story.relation(key[1]).withdrawals]
+        if not keys:
+            return False
+        key, speaker = self._by(speaker, self.rng.choice(keys))
+        row = self.story.relation(key[1])
+        form = self.cast.refer(key[0], speaker)
+        before = self.story.told[key][-1].slot
+        template = self.rng.choice(row.withdrawals)
+        self._say(speaker, [Sentence(template, form, None, before, article=self._article(row))])
+        self._register(key, Telling(None, (t,), withdrawn=True, speaker=speaker))
+        return True
+
+    def _by(self, speaker: str, key: Key) -> tuple[Key, str]:
+        """Give the key, and the speaker who may speak of it in these words: of oneself only oneself."""
+        one = self.cast.entities[key[0]]
+        for name in self.cast.speakers:
+            if name in (key[0], one.owner):
+                return key, name
+        return key, speaker
+
+    def _slot(
+        self, key: Key, t: int, template: str, before: int | None = None, single: bool = False
+    ) -> int:
+        """Make a new slot; of lists sometimes with two values at once."""
+        row = self.story.relation(key[1])
+        two = (
+            row.many and not single and template.rstrip().endswith("{V}") and "{V}" in template[3:]
+        )
+        count = 2 if two and template.count("{V}") == 1 and self.rng.random() < 0.3 else 1
+        self.story.slots.append(Slot(key, count, t // self.world.session_turns, before))
+        return len(self.story.slots) - 1
+
+    def _register(self, key: Key, telling: Telling) -> None:
+        self.story.told.setdefault(key, []).append(telling)
+
+    def _article(self, row: Relation) -> bool:
+        kind = self.language.kinds.get(row.value or "")
+        return bool(kind and kind.article)

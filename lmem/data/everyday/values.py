@@ -1,0 +1,127 @@
+"""Values: what fills the slots of a story, once for the conversation and once for its twin."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmem.data.everyday import dates, invent
+from lmem.data.everyday.cast import Namer
+from lmem.data.everyday.story import Slot, Story
+from lmem.data.everyday.world import World
+
+_OLD = 0.4  # share of "person" values that are somebody else of the cast
+
+
+@dataclass(frozen=True)
+class Value:
+    """What fills one slot.
+
+    Attributes:
+        texts: The values told, usually one; () where only a time is told.
+        when: The time in words, "" if none is told.
+        answer: The time as an answer, "" if none is told.
+        held_out: Whether training never uses one of the texts.
+    """
+
+    texts: tuple[str, ...] = ()
+    when: str = ""
+    answer: str = ""
+    held_out: bool = False
+
+
+def draw_values(
+    story: Story,
+    namer: Namer,
+    rng: random.Random,
+    world: World,
+    other_than: Sequence[Value] | None = None,
+) -> list[Value]:
+    """Draw one Value per slot of the story.
+
+    Args:
+        story: What is said in which turn.
+        namer: The story's own.
+        rng: Source of chance.
+        world: Share of invented values, pool.
+        other_than: The conversation's values, if these are the twin's: every answer then differs.
+
+    Returns:
+        Values in the order of `story.slots`.
+    """
+    values: list[Value] = []
+    used: dict[str | None, set[str]] = {}
+    for i, slot in enumerate(story.slots):
+        row = story.relation(slot.key[1])
+        if row.role:
+            name = story.cast.links[slot.key][other_than is not None]
+            values.append(Value((name,), held_out=_held_name(story, name)))
+            continue
+        theirs = other_than[i] if other_than else None
+        banned = used.setdefault(row.value, set())
+        texts: tuple[str, ...] = ()
+        held = False
+        if row.value and row.tense and slot.before is not None:
+            texts, held = values[slot.before].texts, values[slot.before].held_out
+        elif row.value and row.tense and theirs:
+            texts, held = theirs.texts, theirs.held_out  # the question may name it
+        elif row.value:
+            for _ in range(slot.count):
+                text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
+                texts, held = (*texts, text), held or out
+        when = answer = ""
+        if row.tense:
+            last = values[slot.before].answer if slot.before is not None else ""
+            while answer in ("", last, theirs and theirs.answer):
+                when, answer = dates.when(rng, row.tense, story.moments[slot.session])
+        values.append(Value(texts, when, answer, held))
+    return values
+
+
+def _draw(
+    kind: str,
+    slot: Slot,
+    story: Story,
+    namer: Namer,
+    rng: random.Random,
+    world: World,
+    banned: set[str],
+    theirs: Value | None,
+) -> tuple[str, bool]:
+    """Draw (text, held out): a value that nobody has in this conversation yet, as far as the kind allows."""
+    text, held = "", False
+    for attempt in range(40):
+        text, held = _once(kind, slot, story, namer, rng, world)
+        same = theirs and text in theirs.texts
+        if not same and (text not in banned or attempt > 20):
+            break
+    banned.add(text)
+    return text, held
+
+
+def _once(
+    kind: str, slot: Slot, story: Story, namer: Namer, rng: random.Random, world: World
+) -> tuple[str, bool]:
+    if kind in ("person", "pet_name"):
+        people = [
+            one for one in story.cast.entities.values()
+            if one.kind == "person" and not one.role and one.id not in (slot.key[0], *story.cast.speakers)
+        ]  # fmt: skip
+        if kind == "person" and people and rng.random() < _OLD:
+            one = rng.choice(people)
+            return one.id, one.held_out
+        return namer.draw(kind, rng.choice(["female", "male"]))
+    found = story.language.kinds[kind]
+    limit = found.train if world.pool == "train" else len(found.items)
+    if rng.random() < world.invented:
+        if kind in invent.INVENT:
+            return invent.INVENT[kind](rng), False
+        made = invent.recombine(rng, found.items[:limit])
+        if made and made not in found.items:
+            return made, False
+    i = rng.randrange(limit)
+    return found.items[i], i >= found.train
+
+
+def _held_name(story: Story, name: str) -> bool:
+    one = story.cast.entities.get(name)
+    return bool(one and one.held_out)

@@ -1,0 +1,90 @@
+"""The making of mini, in small: a leg runs, is logged, goes on after a break, and the next leg starts from its checkpoint."""
+
+import json
+
+import pytest
+import torch
+from transformers import T5ForConditionalGeneration
+
+from lmem.backbone.mini.measure import measure, validation
+from lmem.backbone.mini.pretrain import MiniConfig, build_model, pretrain, weighted_loss
+from lmem.backbone.mini.tokenizer import train_tokenizer
+
+SMALL = {
+    "width": 32, "heads": 2, "feed_forward": 32, "encoder_layers": 1, "decoder_layers": 1, "batch": 8,
+    "tokens": 1500, "log_every": 2, "save_every": 2, "questions": 6, "bf16": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(1200, texts=400)
+
+
+@pytest.fixture(scope="module")
+def leg(tokenizer, tmp_path_factory):
+    """A leg of some steps, and its last line."""
+    out = tmp_path_factory.mktemp("leg")
+    config = MiniConfig(minutes=0.02, **SMALL)
+    line = pretrain(out, config, progress=lambda line: None, tokenizer=tokenizer)
+    return out, line
+
+
+def test_text_comes_back_and_blanks_are_one(tokenizer):
+    for text in ("Maya's dog, Rex!", "10:30 pm on 8 May, 2023", "naïve café 東京 😀", "unknown"):
+        ids = tokenizer(f"  {text}  ".replace(" ", "   ")).input_ids
+        assert tokenizer.decode(ids, skip_special_tokens=True).strip() == text
+        assert 2 not in ids
+    assert len(tokenizer("unknown").input_ids) == 2
+
+
+def test_a_leg_is_logged_with_errors_apart(leg):
+    out, line = leg
+    lines = [json.loads(row) for row in (out / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["step"] == line["step"] > 0
+    for name in ("em", "by_kind", "subject_errors", "relation_errors", "false_unknown", "guessed"):
+        assert name in line
+
+
+def test_a_leg_ends_in_sixteen_bits(leg):
+    out, _ = leg
+    model = T5ForConditionalGeneration.from_pretrained(out / "model")
+    assert {weight.dtype for weight in model.state_dict().values()} == {torch.bfloat16}
+    assert (out / "model" / "pretrain.json").exists()
+
+
+def test_it_goes_on_where_it_stopped(leg, tokenizer):
+    out, line = leg
+    config = MiniConfig(minutes=0.04, **SMALL)
+    again = pretrain(out, config, progress=lambda line: None)
+    assert again["step"] > line["step"]
+
+
+def test_the_next_leg_starts_from_the_checkpoint(leg, tmp_path):
+    out, _ = leg
+    config = MiniConfig(minutes=0.001, peak=0.0, **SMALL)
+    pretrain(tmp_path, config, start=out / "model", progress=lambda line: None)
+    before = T5ForConditionalGeneration.from_pretrained(out / "model").state_dict()
+    after = T5ForConditionalGeneration.from_pretrained(tmp_path / "model").state_dict()
+    for name, value in before.items():
+        assert torch.equal(value, after[name]), name  # at a rate of nothing, nothing changes
+
+
+def test_first_pieces_weigh_more():
+    logits = torch.zeros(1, 3, 5)
+    logits[0, 0, 1] = 5.0
+    labels = torch.tensor([[1, 2, -100]])
+    right = weighted_loss(logits, labels, torch.tensor([[1.0, 0.0, 0.0]]))
+    both = weighted_loss(logits, labels, torch.tensor([[1.0, 1.0, 0.0]]))
+    assert right < both
+
+
+def test_measuring_names_every_error(tokenizer):
+    config = MiniConfig(**SMALL)
+    model = build_model(config, len(tokenizer))
+    found = measure(model, tokenizer, validation(30), keep=3)
+    assert found["n"] == 30
+    assert set(found["by_held_out"]) <= {"seen", "relation", "phrasing"}
+    shares = ("subject_errors", "relation_errors", "old", "false_unknown", "other")
+    assert sum(found[name] for name in shares) <= 1.001
+    assert len(found["wrong"]) <= 3
