@@ -135,7 +135,7 @@ def test_a_mapped_bank_is_the_bank(tiny, talk, questions, tmp_path):
     model = make(tiny, "recent")
     bank = model.write(model.new_bank(), talk)
     bank.save(tmp_path / "b")
-    mapped = Bank.load(tmp_path / "b")
+    mapped = Bank.load(tmp_path / "b", map=True)
     if sys.platform == "linux":  # its rows lie in the file
         lines = Path("/proc/self/maps").read_text().splitlines()
         [ends] = [line.split()[0] for line in lines if line.endswith(str(tmp_path / "b"))]

@@ -362,7 +362,7 @@ def test_turns_may_come_one_by_one(tiny, talk):
 def test_a_question_needs_words(tiny, talk):
     model = MemoryModel(tiny, "m3")
     for empty in ("", "  ", "question: "):
-        with pytest.raises(InputError, match="words in a question"):
+        with pytest.raises(InputError, match="words in question 1"):
             model.answer(model.new_bank(), ["Who?", empty])
 
 

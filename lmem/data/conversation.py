@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 from lmem.errors import DataError
+from lmem.utils.text import has_words
 
 CATEGORIES = {  # LoCoMo's official numbers
     1: "multi-hop",
@@ -23,10 +24,10 @@ CATEGORIES = {  # LoCoMo's official numbers
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker says at once; `caption` describes a picture sent with it.
+    """What one speaker says at once; `caption` describes a picture sent with it, which may be all there is.
 
     Raises:
-        DataError: The text is empty.
+        DataError: There are no words, neither in the text nor in the caption.
     """
 
     id: str
@@ -36,14 +37,15 @@ class Turn:
     session: int = 1
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
+        if not has_words(self.text) and not has_words(self.caption or ""):
             raise DataError(f"expected words in turn {self.id}, its text is empty")
 
     def render(self, date: str | None = None, captions: bool = True) -> str:
         """Write the turn as the encoder sees it: `context: DATE, SPEAKER: TEXT [image: CAPTION]`."""
         when = f"{date}, " if date else ""
         image = f" [image: {self.caption}]" if captions and self.caption else ""
-        return f"context: {when}{self.speaker}: {self.text}{image}"
+        words = self.text if has_words(self.text) else "" if image else "[image]"
+        return f"context: {when}{self.speaker}: {words}{image}"
 
 
 @dataclass(frozen=True)

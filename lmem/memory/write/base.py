@@ -100,7 +100,11 @@ class Write(nn.Module):
         Raises:
             ShapeError: The sizes do not fit.
         """
-        if latents.ndim != 3 or latents.shape[0] != state.rows.shape[0] or latents.shape[2] != self.width:
+        if (
+            latents.ndim != 3
+            or latents.shape[0] != state.rows.shape[0]
+            or latents.shape[2] != self.width
+        ):
             raise ShapeError(
                 f"expected latents ({state.rows.shape[0]}, N, {self.width}), not {tuple(latents.shape)}"
             )
