@@ -26,6 +26,11 @@ app.add_typer(bench.verbs, name="bench")
 
 def main() -> None:
     """Run the command line; an LmemError becomes one sentence on the error stream and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(
+            stream, "reconfigure"
+        ):  # characters that the terminal does not have become \\u escapes
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except LmemError as error:

@@ -26,14 +26,14 @@ def write_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: `path` is a folder, a device or read-only, or it cannot be written; then it is unchanged.
     """
     path = _target(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"expected a file to write, {path} is a folder")
-    if path.exists() and not path.is_file():  # a device or a pipe must not be replaced
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe must not be replaced
         raise InputError(f"expected a file to write, {path} is none")
-    if path.exists() and not os.access(path, os.W_OK):
+    if os.path.exists(path) and not os.access(path, os.W_OK):
         raise InputError(f"expected a file that can be written, {path} is read-only")
     fresh = _make_next_to(path, folder=False)
-    mode = _mode(path if path.exists() else fresh)
+    mode = _mode(path if os.path.exists(path) else fresh)
     try:
         with _one_sentence(path):
             yield fresh
@@ -74,13 +74,13 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def expect_folder(path: str | os.PathLike[str]) -> None:
     """Raise an InputError if `path` is not a folder; worth a check before an hour of training."""
-    if Path(path).exists() and not Path(path).is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise InputError(f"expected a folder to write, {path} is a file")
 
 
 def expect_file(path: Path | None) -> Path | None:
     """Return the path, for an option of the command line; raise an InputError if it is a folder."""
-    if path is not None and Path(path).is_dir():
+    if path is not None and os.path.isdir(path):
         raise InputError(f"expected a file to write, {path} is a folder")
     return path
 
