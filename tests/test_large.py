@@ -174,3 +174,21 @@ def test_slots_through_an_index_are_slots(faiss):
     assert torch.equal(slots.written, state.written[0])
     with pytest.raises(MethodError, match="as printed"):
         LargeSlots(SlotWrite(256, 16, normalise=True), rule.p0)
+
+
+@pytest.mark.parametrize("method", ["m2", "m5", "keyed"])
+def test_in_chunks_may_begin_and_end_inside_an_attached_block(tiny, talk, questions, method):
+    """With encoder_outputs= no encoder call says that keys are to be made again."""
+    model = make(tiny, method)
+    bank = model.write(model.new_bank(), talk)
+    inputs = tiny.encoded(tiny.inputs([f"question: {q}" for q in questions]))
+    labels = tiny.labels(["Cedar-Bay"] * len(questions))
+    with torch.no_grad(), model.attached(bank):
+        before = tiny.model(**inputs, labels=labels).logits
+        with large.in_chunks(model, 16):
+            inside = tiny.model(**inputs, labels=labels).logits
+            answers = tiny.generate(inputs, max_new_tokens=4)
+        after = tiny.model(**inputs, labels=labels).logits
+        assert answers == tiny.generate(inputs, max_new_tokens=4)
+    close(model, inside, before)
+    assert torch.equal(after, before)

@@ -392,3 +392,35 @@ def test_a_bank_goes_with_the_maps_that_wrote_it(tiny, talk):
             MemoryModel(tiny, "gated+branch", write={"trainable": True}).write_rule.w_v
         )
     model.check(bank)
+
+
+@pytest.mark.parametrize("method", ["m2", "m3", "keyed"])
+def test_an_edit_through_data_is_seen_inside_a_block(tiny, talk, questions, method):
+    """Such an edit leaves no trace in a tensor's version."""
+    model = make(tiny, method)
+    bank = model.write(model.new_bank(), talk)
+    inputs = tiny.encoded(tiny.inputs([f"question: {q}" for q in questions]))
+    labels = tiny.labels(["Cedar-Bay"] * len(questions))
+    with torch.no_grad():
+        with model.attached(bank):
+            tiny.model(**inputs, labels=labels)
+            for weight in model.read.parameters():
+                weight.data.mul_(1.5)
+            inside = tiny.model(**inputs, labels=labels).logits
+        with model.attached(bank):
+            expected = tiny.model(**inputs, labels=labels).logits
+    assert torch.equal(inside, expected)
+
+
+@pytest.mark.parametrize("method", ["m3", "m6"])
+def test_equal_options_make_equal_owners(tiny, method):
+    """The default gamma given explicitly, and 1 instead of 1.0, change nothing."""
+
+    def owner(**options):
+        return MemoryModel(tiny, method, write=options).owner
+
+    assert owner() == owner(gamma=0.95) == owner(normalise=False)
+    assert owner(gamma=1) == owner(gamma=1.0) != owner()
+    first, second = MemoryModel(tiny, method), MemoryModel(tiny, method, write={"gamma": 0.95})
+    second.check(first.new_bank())
+    first.check(second.write(second.new_bank(), ["Ana: hi."]))
