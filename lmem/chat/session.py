@@ -3,6 +3,7 @@
 `respond` is the logic of one line, for the terminal and the widget. `chat` is the terminal.
 """
 
+import io
 import os
 import re
 import sys
@@ -58,7 +59,7 @@ def chat(
         The bank at the end.
     """
     console = console or Console(highlight=False, soft_wrap=True)
-    if read is input and hasattr(sys.stdin, "reconfigure"):
+    if read is input and isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # odd bytes are then refused line by line
     current = model.new_bank() if bank is None else _load(model, bank)
     console.print(HELP, style="dim")

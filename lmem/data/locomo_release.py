@@ -77,9 +77,9 @@ def variant(samples: Any) -> str:
     if not isinstance(samples, list):
         return OTHER
     for sample in samples:
-        name = sample.get("sample_id") if isinstance(sample, dict) else None
+        name = str(sample.get("sample_id")) if isinstance(sample, dict) else ""
         questions = sample.get("qa") if isinstance(sample, dict) else None
-        digests = known.get(name) if isinstance(name, str) else None
+        digests = known.get(name)
         if digests is None or not isinstance(questions, list) or len(questions) != len(digests):
             return OTHER
         for i, (question, released) in enumerate(zip(questions, digests, strict=True)):
