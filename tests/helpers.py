@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lmem import cli
+from lmem.errors import LmemError
 from lmem.memory.model import MemoryModel
 
 TARGET = "Cedar-Bay"
@@ -83,3 +84,11 @@ def lmem(capsys, *arguments):
         cli.main()
     captured = capsys.readouterr()
     return stop.value.code or 0, captured.out, captured.err
+
+
+def outcome(action):
+    """Return what an action returns, or the LmemError that it raises, with its message of one line."""
+    try:
+        return action()
+    except LmemError as error:
+        return error if "\n" not in str(error) else AssertionError(f"more than a line: {error}")

@@ -1,9 +1,14 @@
 """The bank as a value: what is saved comes back, what does not fit is refused, nothing is left half written."""
 
 import json
+import os
+import stat
 
 import pytest
 import torch
+from helpers import outcome
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -143,7 +148,7 @@ def test_a_failing_save_leaves_the_old_file(bank, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="folder"):
         bank.save(tmp_path)
     monkeypatch.setattr("lmem.memory.bank.save_file", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(InputError, match="left unchanged: disk full"):
         bank.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -191,3 +196,84 @@ def test_a_file_says_whose_it_is(tiny, talk, tmp_path):
     assert about["backbone"] == tiny.fingerprint
     assert about["turns"] == [4]
     assert set(about) == {"format", "owner", "backbone", "turns", "lmem", "digest"}
+
+
+# ---- the file ------------------------------------------------------------------------------------------
+
+
+def test_a_loaded_bank_is_independent_of_its_file(bank, tmp_path):
+    path = tmp_path / "bank"
+    bank.save(path)
+    loaded = Bank.load(path)
+    with path.open("r+b") as file:  # in place: a map would see it
+        file.seek(-400, os.SEEK_END)
+        file.write(bytes(400))
+    assert torch.equal(loaded.state.rows, bank.state.rows)
+    path.write_bytes(b"")  # a map would end the process here
+    assert torch.equal(loaded.state.rows, bank.state.rows)
+    assert loaded.state.turns.tolist() == [4]
+
+
+@pytest.mark.parametrize("map", [False, True])
+def test_a_file_cut_anywhere_is_refused_when_it_is_loaded(bank, tmp_path, map):
+    path = tmp_path / "bank"
+    bank.save(path)
+    whole = path.read_bytes()
+    for size in [0, 1, 7, 8, 9, 100, 1000, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(BankError, match="expected a bank"):
+            Bank.load(path, map=map)
+    path.write_bytes(whole)
+    assert torch.equal(Bank.load(path, map=map).state.rows, bank.state.rows)
+
+
+def test_what_is_no_file_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", tmp_path, "", "\0", "\ud800"):
+        with pytest.raises(BankError, match="expected a bank") as error:
+            Bank.load(path)
+        assert "\n" not in str(error.value)
+
+
+def test_a_saved_bank_respects_the_umask_and_an_existing_mode(bank, tmp_path):
+    before = os.umask(0o077)
+    try:
+        bank.save(tmp_path / "private")
+        os.umask(0o022)
+        bank.save(tmp_path / "public")
+        (tmp_path / "private").chmod(0o640)
+        bank.save(tmp_path / "private")
+    finally:
+        os.umask(before)
+    modes = {p.name: oct(stat.S_IMODE(p.stat().st_mode)) for p in tmp_path.iterdir()}
+    assert modes == {"private": "0o640", "public": "0o644"}
+
+
+def test_a_full_disk_keeps_the_bank_and_the_old_file(bank, tmp_path):
+    with pytest.raises(InputError, match="expected a file to write, /dev/full is none"):
+        bank.save("/dev/full")
+    assert bank.turns_written == [4]
+    with pytest.raises(InputError, match="can be written"):
+        bank.save("/proc/none/bank")
+
+
+DAMAGED = settings(
+    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@DAMAGED
+@given(data=st.data())
+def test_any_damage_to_a_bank_is_refused_or_changes_nothing(bank, tmp_path, data):
+    path = tmp_path / "bank"
+    bank.save(path)
+    content = bytearray(path.read_bytes())
+    header = int.from_bytes(content[:8], "little")
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, header + 8) | st.integers(0, len(content) - 1))
+        piece = data.draw(st.binary(max_size=4))
+        content[place : place + data.draw(st.integers(0, 4))] = piece
+    path.write_bytes(data.draw(st.just(content) | st.binary(max_size=200)))
+    map = data.draw(st.booleans())
+    loaded = outcome(lambda: Bank.load(path, map=map))
+    assert isinstance(loaded, BankError) or torch.equal(loaded.state.rows, bank.state.rows)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -285,6 +286,29 @@ def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     assert "at most 384" in said
     assert "is a folder" in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_any_output_encoding_can_print_an_emoji(tmp_path, name, options):
+    """An answer that is no text, with an emoji, is listed as a problem."""
+    question = {
+        "question": "What?",
+        "answer": ["\U0001f600 \ud83d"],
+        "evidence": ["D1:1"],
+        "category": 4,
+    }
+    turns = [{"speaker": "Ina", "dia_id": "D1:1", "text": "Hello \U0001f600"}]
+    talk = {"session_1": turns, "session_1_date_time": "1 May"}
+    samples = [{"sample_id": "\U0001f600", "conversation": talk, "qa": [question]}]
+    (tmp_path / "data.json").write_text(json.dumps(samples))
+    run = subprocess.run(
+        [sys.executable, "-m", "lmem", "data", "locomo", "--path", "data.json", *options],
+        cwd=tmp_path, capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": name},
+    )  # fmt: skip
+    assert (run.returncode, run.stderr) == (0, b"")
+    if options and name != "utf-8":
+        assert "\U0001f600" in json.loads(run.stdout)["problems"][0]["conversation"]
 
 
 def test_importing_lmem_is_light():

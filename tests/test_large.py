@@ -135,7 +135,7 @@ def test_a_mapped_bank_is_the_bank(tiny, talk, questions, tmp_path):
     model = make(tiny, "recent")
     bank = model.write(model.new_bank(), talk)
     bank.save(tmp_path / "b")
-    mapped = Bank.load(tmp_path / "b")
+    mapped = Bank.load(tmp_path / "b", map=True)
     if sys.platform == "linux":  # its rows lie in the file
         lines = Path("/proc/self/maps").read_text().splitlines()
         [ends] = [line.split()[0] for line in lines if line.endswith(str(tmp_path / "b"))]
@@ -174,3 +174,21 @@ def test_slots_through_an_index_are_slots(faiss):
     assert torch.equal(slots.written, state.written[0])
     with pytest.raises(MethodError, match="as printed"):
         LargeSlots(SlotWrite(256, 16, normalise=True), rule.p0)
+
+
+@pytest.mark.parametrize("method", ["m2", "m5", "keyed"])
+def test_in_chunks_may_begin_and_end_inside_an_attached_block(tiny, talk, questions, method):
+    """With encoder_outputs= no encoder call says that keys are to be made again."""
+    model = make(tiny, method)
+    bank = model.write(model.new_bank(), talk)
+    inputs = tiny.encoded(tiny.inputs([f"question: {q}" for q in questions]))
+    labels = tiny.labels(["Cedar-Bay"] * len(questions))
+    with torch.no_grad(), model.attached(bank):
+        before = tiny.model(**inputs, labels=labels).logits
+        with large.in_chunks(model, 16):
+            inside = tiny.model(**inputs, labels=labels).logits
+            answers = tiny.generate(inputs, max_new_tokens=4)
+        after = tiny.model(**inputs, labels=labels).logits
+        assert answers == tiny.generate(inputs, max_new_tokens=4)
+    close(model, inside, before)
+    assert torch.equal(after, before)

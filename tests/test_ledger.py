@@ -31,7 +31,7 @@ def test_unwritten_is_never_written(tiny, talk, method):
     rest, none = model.unwrite(without, [0, 1, 2], shorter)
     assert rest.empty
     assert model.attribute(rest, "Where does Ben live?", none, "Oslo").shape == (0,)
-    with pytest.raises(InputError, match="an answer with words"):
+    with pytest.raises(InputError, match="words in an answer"):
         model.attribute(bank, "Where does Ben live?", ledger, "")
     assert model.unwrite(bank, (t for t in (0, 2)), ledger)[0].turns_written == [2]
     assert len(ledger) == 4  # the old one still stands for the old bank

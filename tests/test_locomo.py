@@ -7,10 +7,15 @@ import random
 from collections import Counter
 
 import pytest
+from helpers import outcome
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lmem.data import locomo, locomo_release, splits
+from lmem.data.conversation import conversations_sha256
 from lmem.errors import DataError, InputError
 from lmem.metrics import forgetting
+from lmem.training.dataset import QuestionDataset
 
 
 def sample(*qa, name="talk-1"):
@@ -143,6 +148,9 @@ def test_no_usable_evidence_is_no_lag(evidence):
         (None, None, "no answer"),
         ("  ", None, "no answer"),
         (["red"], None, "answer not text"),
+        (float("nan"), None, "answer not text"),
+        (float("inf"), None, "answer not text"),
+        ("\u200e", None, "no answer"),
     ],
 )
 def test_answers(answer, expected, kind):
@@ -204,6 +212,8 @@ def test_oddities_are_reported_and_lose_no_turn(change, kind):
     ("change", "message"),
     [
         (lambda s: s.pop("conversation"), "an object called conversation in talk-1, got NoneType"),
+        (lambda s: s["conversation"].update(session_12345678901=[{}]), "with small numbers"),
+        (lambda s: s["conversation"]["session_2"][0].update(text="\u200e"), "words in turn 1"),
         (lambda s: s.pop("qa"), "a list called qa in talk-1"),
         (lambda s: s.update(qa=["why?"]), "talk-1/q0, got str"),
         (lambda s: s.update(conversation={}), "session_1, session_2, ... in talk-1, found none"),
@@ -384,7 +394,164 @@ def test_files_that_cannot_be_read(tmp_path):
         assert "\n" not in str(error.value)
 
 
+# ---- odd texts and foreign forms
+
+
+def test_a_picture_without_words_is_a_turn():
+    odd = sample(ask())
+    odd["conversation"]["session_2"][0].update(text="\u200e ", blip_caption="a kite in a tree")
+    found = locomo.parse([odd])
+    assert found[0].texts(dates=False)[3] == "context: Ina: [image: a kite in a tree]"
+    assert found[0].texts(dates=False, captions=False)[3] == "context: Ina: [image]"
+    assert found.report.kinds == {"no text": 1}
+
+
+def test_half_a_character_is_replaced_and_counted():
+    odd = sample(ask(answer="\ud83d"), ask() | {"question": "What \udcff?"})
+    odd["conversation"]["session_2"][0]["text"] = "It flew \ud83d away."
+    found = locomo.parse(json.loads(json.dumps([odd])))
+    assert "It flew \ufffd away." in found[0].texts()[3]
+    assert found[0].questions[1].text == "What \ufffd?"
+    [problem] = found.report.problems
+    assert (problem.kind, problem.came) == ("half a character", "3 texts")
+    json.dumps(found.report.as_dict(), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("foreign", "name"),
+    [
+        ([{"question_id": "q", "haystack_sessions": [[{"role": "user", "content": "hi"}]]}], "LongMem"),
+        ([{"personas": [["I ski."]], "dialog": [{"id": "A", "text": "hi"}]}], "MSC"),
+        ([{"title": "t", "mapping": {"a": {"message": None}}}], "ChatGPT"),
+        ([{"uuid": "u", "chat_messages": []}], "Claude"),
+        ([{"conversations": [{"from": "human", "value": "hi"}]}], "ShareGPT"),
+        ({"messages": [{"role": "user", "content": "hi"}]}, "a list of messages"),
+    ],
+)  # fmt: skip
+def test_a_foreign_form_is_named_with_the_one_that_is_wanted(foreign, name):
+    with pytest.raises(DataError, match=f"sample_id.*model.write.*form of .*{name}"):
+        locomo.parse(foreign)
+
+
+@settings(max_examples=500, deadline=None)
+@given(data=st.data())
+def test_any_damage_to_a_file_is_survived_or_refused(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "damaged.json"
+    content = bytearray(json.dumps([generated()]).encode())
+    if data.draw(st.booleans()):  # the form is whole, and the values are odd
+        whole, places = json.loads(content), []
+        inside(whole, places)
+        for _ in range(data.draw(st.integers(1, 3))):
+            where, key = data.draw(st.sampled_from(places))
+            if key in where or isinstance(where, list):
+                where[key] = data.draw(VALUES)
+        content = json.dumps(whole).encode()
+    else:
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = data.draw(st.integers(0, len(content)))
+            content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    path.write_bytes(content)
+    found = outcome(lambda: locomo.load(path, data.draw(st.sampled_from(locomo.EVIDENCE))))
+    assert isinstance(found, DataError) or len(found.report.sha256) == 64
+    if not isinstance(found, DataError):
+        json.dumps(found.report.as_dict(), ensure_ascii=False).encode()
+        conversations_sha256(found)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def inside(value, places):
+    """Collect every (object or list, key or place) of nested values."""
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for key in keys:
+        places.append((value, key))
+        inside(value[key], places)
+
+
+# ---- what a file is
+
+
+def test_category_5_with_an_answer_is_named_and_not_trained_on():
+    filled = ask(answer="blue", category=5, adversarial_answer="blue")
+    found = locomo.parse([sample(filled, ask(), ask(category=2))])
+    assert found.report.kinds == {"category 5 with an answer": 1}
+    assert [q.answerable for q in found[0].questions] == [False, True, True]
+    assert [e.answer for e in QuestionDataset(found, 0, 0.0, 0).examples] == ["red", "red"]
+    with pytest.raises(InputError, match="found none"):
+        QuestionDataset(locomo.parse([sample(filled)]), 0, 0.0, 0)
+
+
+def test_the_report_has_the_digest_of_the_file(no_file, tmp_path, monkeypatch):
+    report = locomo.load(no_file).report
+    content = no_file.read_bytes()
+    assert report.sha256 == hashlib.sha256(content).hexdigest()
+    assert (report.release, report.variant) == (True, "LoCoMo's release")
+    assert report.as_dict()["release"] == "yes"
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps([sample(ask(answer="blue"))]))
+    report = locomo.load(other).report
+    assert (report.as_dict()["release"], report.variant) == ("no", "another file in LoCoMo's form")
+
+
+def test_a_result_names_another_file_for_what_it_is(no_file, tmp_path, monkeypatch):
+    """The variable may name any file; only the release is called locomo."""
+    sha256 = locomo_release.SHA256
+    assert splits.source("locomo", 0) == {"data": "locomo", "file_sha256": sha256, "release": "yes"}
+    assert splits.source(no_file, 0)["data"] == "locomo"
+    for name, label in (("other.json", "other"), ("locomo.json", "locomo, not the release")):
+        (tmp_path / name).write_text(json.dumps([sample(name="mine")]))
+        monkeypatch.setenv(locomo_release.VARIABLE, str(tmp_path / name))
+        found = splits.source("locomo", 0)
+        assert (found["data"], found["release"]) == (label, "no")
+        assert found["file_sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        assert splits.label("locomo", 0) == label
+    assert splits.source("tinyworld", 60) == {"data": "tinyworld, 60 turns"}
+
+
+def test_files_in_circulation_are_named(monkeypatch):
+    released = sample(ask(), ask(answer=None, category=5), name="conv-1")
+    digests = [
+        locomo_release.answer_digest("conv-1", i, q.get("answer"))
+        for i, q in enumerate(released["qa"])
+    ]
+    monkeypatch.setattr(locomo_release, "answer_digests", lambda: {"conv-1": digests})
+    assert locomo_release.variant([released]) == "LoCoMo, with the release's answers"
+    released["qa"][1]["answer"] = "blue"
+    assert "with 1 answers filled in and 0 changed" in locomo_release.variant([released])
+    released["qa"][0]["answer"] = "dark red"
+    assert "with 1 answers filled in and 1 changed" in locomo_release.variant([released])
+    for strange in ([sample(ask(), name="conv-1")], [sample()], [7], [], {}, None):
+        assert locomo_release.variant(strange) == locomo_release.OTHER
+
+
+def test_another_conversation_has_another_digest():
+    first, second = (locomo.parse([sample(ask(answer=a))]) for a in ("red", "blue"))
+    assert conversations_sha256(first) == conversations_sha256(list(first))
+    assert conversations_sha256(first) != conversations_sha256(second)
+
+
 # ---- splits
+
+
+def test_a_single_conversation_is_no_training_data(tmp_path):
+    """It would be trained on and tested on."""
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps([sample(ask())]))
+    with pytest.raises(InputError, match="at least 2 conversations"):
+        splits.for_training(path, 0, 0, 0)
+    assert [c.id for c in splits.for_testing(path, 0, 0, 0)] == ["talk-1"]
+    path.write_text(json.dumps([sample(ask(), name=name) for name in "ab"]))
+    assert [c.id for c in splits.for_training(path, 0, 0, 0)[0]] == ["a"]
+    assert [c.id for c in splits.for_testing(path, 0, 0, 0)] == ["b"]
 
 
 def test_paper_split():
@@ -426,10 +593,26 @@ def test_release_counts(whole):
     assert (min(sizes), max(sizes)) == (369, 689)
 
 
+def test_a_filled_in_release_trains_on_no_more_questions(whole, tmp_path):
+    """Files in circulation have category 5's tempting answer as its right one."""
+    samples = json.loads(locomo_release.find().read_bytes())
+    train = [c for c in whole["all"] if c.id not in splits.PAPER_TEST]
+    questions = len(QuestionDataset(train, 0, 0.0, 0).examples)
+    for question in (q for s in samples for q in s["qa"] if q["category"] == 5):
+        question["answer"] = question["adversarial_answer"]
+    (tmp_path / "filled.json").write_text(json.dumps(samples))
+    found = locomo.load(tmp_path / "filled.json")
+    assert found.report.variant.startswith("LoCoMo with 444 answers filled in")
+    assert found.report.kinds["category 5 with an answer"] == 446
+    train = [c for c in found if c.id not in splits.PAPER_TEST]
+    assert len(QuestionDataset(train, 0, 0.0, 0).examples) == questions == 1035
+
+
 def test_release_problems(whole):
     report = whole["all"].report
     assert report.kinds == {
         "no answer": 444,
+        "category 5 with an answer": 2,
         "answer not text": 6,
         "evidence not one id": 6,
         "no evidence": 4,

@@ -73,7 +73,7 @@ def test_what_several_questions_read_is_projected_once(tiny, talk, questions, me
 
 @pytest.mark.parametrize("method", ["m2", "m2_as_run", "m3", "m5", "m6", "recent"])
 def test_keys_are_kept_while_they_are_true(tiny, talk, questions, method, monkeypatch):
-    """Made once for all tokens of an answer; anew for other weights, for another encoder call, and for every gradient."""
+    """Made once for all tokens of an answer, and again for every other call, since the weights may have changed."""
     model = away(MemoryModel(tiny, method))
     bank = model.write(model.new_bank(), talk)
     inputs, start = by_hand(tiny, questions[0])
@@ -94,18 +94,21 @@ def test_keys_are_kept_while_they_are_true(tiny, talk, questions, method, monkey
         assert torch.equal(said(), before)
         assert sorted(made) == list(range(model.read.sets))
         assert torch.equal(said(), before)
-        assert len(made) == model.read.sets
+        assert len(made) == 2 * model.read.sets
+        generated = {"attention_mask": inputs["attention_mask"], "max_new_tokens": 5}
+        tiny.model.generate(encoder_outputs=encoded, min_new_tokens=5, **generated)
+        assert len(made) == 3 * model.read.sets
         for weight in model.read.parameters():
             weight.mul_(1.5)
         other = said()
-        assert len(made) == 2 * model.read.sets
+        assert len(made) == 4 * model.read.sets
         tiny.model.encoder(**inputs)
         assert torch.equal(said(), other)
-        assert len(made) == 3 * model.read.sets
+        assert len(made) == 5 * model.read.sets
         with torch.enable_grad():
             for _ in range(2):
                 said().sum().backward()
-        assert len(made) == 5 * model.read.sets
+        assert len(made) == 7 * model.read.sets
     assert (other - before).abs().max() > 1e-4
     with torch.no_grad(), model.attached(bank):
         torch.testing.assert_close(said(), other)
@@ -362,7 +365,7 @@ def test_turns_may_come_one_by_one(tiny, talk):
 def test_a_question_needs_words(tiny, talk):
     model = MemoryModel(tiny, "m3")
     for empty in ("", "  ", "question: "):
-        with pytest.raises(InputError, match="words in a question"):
+        with pytest.raises(InputError, match="words in question 1"):
             model.answer(model.new_bank(), ["Who?", empty])
 
 
@@ -392,3 +395,35 @@ def test_a_bank_goes_with_the_maps_that_wrote_it(tiny, talk):
             MemoryModel(tiny, "gated+branch", write={"trainable": True}).write_rule.w_v
         )
     model.check(bank)
+
+
+@pytest.mark.parametrize("method", ["m2", "m3", "keyed"])
+def test_an_edit_through_data_is_seen_inside_a_block(tiny, talk, questions, method):
+    """Such an edit leaves no trace in a tensor's version."""
+    model = make(tiny, method)
+    bank = model.write(model.new_bank(), talk)
+    inputs = tiny.encoded(tiny.inputs([f"question: {q}" for q in questions]))
+    labels = tiny.labels(["Cedar-Bay"] * len(questions))
+    with torch.no_grad():
+        with model.attached(bank):
+            tiny.model(**inputs, labels=labels)
+            for weight in model.read.parameters():
+                weight.data.mul_(1.5)
+            inside = tiny.model(**inputs, labels=labels).logits
+        with model.attached(bank):
+            expected = tiny.model(**inputs, labels=labels).logits
+    assert torch.equal(inside, expected)
+
+
+@pytest.mark.parametrize("method", ["m3", "m6"])
+def test_equal_options_make_equal_owners(tiny, method):
+    """The default gamma given explicitly, and 1 instead of 1.0, change nothing."""
+
+    def owner(**options):
+        return MemoryModel(tiny, method, write=options).owner
+
+    assert owner() == owner(gamma=0.95) == owner(normalise=False)
+    assert owner(gamma=1) == owner(gamma=1.0) != owner()
+    first, second = MemoryModel(tiny, method), MemoryModel(tiny, method, write={"gamma": 0.95})
+    second.check(first.new_bank())
+    first.check(second.write(second.new_bank(), ["Ana: hi."]))

@@ -368,3 +368,18 @@ def test_wilson_agrees_with_scipy(successes, n, level):
 def test_wilson_refuses_what_is_no_share(successes, n):
     with pytest.raises(InputError, match="expected 0 to n successes"):
         statistics.wilson(successes, n)
+
+
+@pytest.mark.parametrize(
+    ("pred", "gold"), [("x", None), ("x", 7), (None, "x"), (3, "x"), ("x", ["x"])]
+)
+def test_an_answer_that_is_no_text_is_refused(pred, gold):
+    for category in (1, 2, 3, 4):
+        with pytest.raises(InputError, match="as text"):
+            answer_scores.locomo_official(pred, gold, category)
+    if not isinstance(pred, str):
+        with pytest.raises(InputError, match="as text"):
+            answer_scores.locomo_official(pred, gold, 5)
+        for score in (answer_scores.declines, answer_scores.repeats):
+            with pytest.raises(InputError, match="as text"):
+                score(pred)

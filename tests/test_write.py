@@ -427,3 +427,34 @@ def test_start_is_the_same_at_every_reset():
     assert torch.equal(write.start(2).rows[0], write.start(1).rows[0])
     assert 0.01 < write.start().rows.std() < 0.03
     assert not write.readable(write.start()).any()
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_scan_refuses_sizes_that_do_not_fit(name):
+    """One conversation must not be written into every bank of a batch."""
+    write = rule(name)
+    latents, mask = torch.zeros(B, N, D), torch.ones(B, N)
+    wrong = [(latents[:1], mask[:1]), (latents[..., :-1], mask), (latents, mask[:, 1:])]
+    wrong += [(latents[0], mask), (latents, mask[0])]
+    for turns in wrong:
+        with pytest.raises(ShapeError, match="expected"):
+            write(write.start(B), *turns)
+        for scanned in ([turns], [(latents, mask), turns]):
+            with pytest.raises(ShapeError, match="expected"):
+                write.scan(write.start(B), scanned)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", WRITES)
+def test_padding_that_is_no_number_is_not_written(name, value):
+    write = rule(name)
+    turns = [turn(t) for t in range(3)]
+    dirty = [(z.masked_fill(~mask[:, :, None], value), mask) for z, mask in turns]
+    assert not dirty[0][0].isfinite().all()
+    start = write.start(B)
+    clean, scanned, stepped = write.scan(start, turns), write.scan(start, dirty), start
+    for one_turn in dirty:
+        stepped = write(stepped, *one_turn)
+    assert clean.rows.isfinite().all()
+    assert torch.equal(scanned.rows, clean.rows)
+    torch.testing.assert_close(stepped.rows, clean.rows, atol=1e-12, rtol=0)

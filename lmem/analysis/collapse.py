@@ -100,7 +100,7 @@ def measure(
             "looks": {k: [_short(m[k]) for m in metrics] for k in metrics[0] if k != "rows"},
         }
     return {
-        "data": "locomo" if data == "locomo" else "a file in LoCoMo's form",
+        **splits.source(data, 0),
         "conversation": conversation,
         "turns": len(texts),
         "backbone": backbone.name,

@@ -25,6 +25,7 @@ from lmem.backbone import sites
 from lmem.errors import InputError
 from lmem.utils.device import default_device, device_of
 from lmem.utils.digest import digest
+from lmem.utils.text import checked_text
 
 NANO = Path(__file__).parent / "assets" / "nano"
 MAX_TOKENS = 384  # the paper's source length
@@ -74,17 +75,15 @@ class Backbone:
     ) -> list[list[int]]:
         """Return the token ids of each text, the end-of-text token included.
 
+        Whitespace and Unicode are normalised here (`lmem.utils.text`), so that all backbones read the same.
+
         Raises:
-            InputError: A text is empty, or longer than `max_tokens` without `truncate`.
+            InputError: A text is no text, empty, or longer than `max_tokens` without `truncate`.
         """
-        for i, text in enumerate(texts):
-            if not text.strip():
-                raise InputError(
-                    f"expected a text with words in it, text {i} of {len(texts)} is empty"
-                )
+        texts = [checked_text(text, f"text {i} of {len(texts)}") for i, text in enumerate(texts)]
         if not texts:
             return []
-        ids = self.tokenizer(list(texts), verbose=False).input_ids
+        ids = self.tokenizer(texts, verbose=False).input_ids
         for i, row in enumerate(ids):
             if len(row) > max_tokens:
                 if not truncate:

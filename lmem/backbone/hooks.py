@@ -112,14 +112,16 @@ class Attachment:
         """Register the hooks of the read's site and return their handles."""
         site, modules = sites.find(self.model, self.read.site)
         encoder = self.model.get_encoder()
-        handles = [encoder.register_forward_pre_hook(self.count_rows, with_kwargs=True)]
+        [decoder] = sites.find(self.model, "encoder_output")[1]
+        handles = [
+            encoder.register_forward_pre_hook(self.count_rows, with_kwargs=True),
+            decoder.register_forward_pre_hook(self.begin_decoding, with_kwargs=True),
+        ]
         if site.name == "encoder_input":
             handles.append(encoder.register_forward_pre_hook(self.prepend, with_kwargs=True))
             handles.append(encoder.register_forward_hook(self.drop))
-            [decoder] = sites.find(self.model, "encoder_output")[1]
             handles.append(decoder.register_forward_pre_hook(self.need_encoder))
         elif site.name == "encoder_output":
-            [decoder] = modules
             handles.append(decoder.register_forward_pre_hook(self.extend, with_kwargs=True))
             for maps in sites.maps(self.model) if self.read.from_bank_only else ():
                 handles.append(maps.register_forward_pre_hook(self.without_rows, prepend=True))
@@ -181,6 +183,16 @@ class Attachment:
         first = _argument("input_ids", args, kwargs)
         self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
         self.batch_parts, self.bank_keys = {}, {}
+
+    def begin_decoding(self, module: Any, args: tuple, kwargs: dict) -> None:
+        """Before the decoder: forget the keys, unless this call continues a generation.
+
+        Since the last call the weights may have changed in a way that leaves no trace (`.data`), or the way of reading
+        (`lmem.memory.large.in_chunks`).
+        """
+        past = kwargs.get("past_key_values")
+        if past is None or past.get_seq_length() == 0:
+            self.batch_parts, self.bank_keys = {}, {}
 
     def prepend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the encoder: put the read's soft tokens before its input."""

@@ -4,6 +4,7 @@ A verb reads options, calls other folders and prints. No experiment or
 model logic lives here.
 """
 
+import io
 import sys
 
 import typer
@@ -26,6 +27,10 @@ app.add_typer(bench.verbs, name="bench")
 
 def main() -> None:
     """Run the command line; an LmemError becomes one sentence on the error stream and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # characters that the terminal does not have become escapes
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except LmemError as error:

@@ -49,7 +49,7 @@ def bench_encode(
     conversations = splits.for_testing(data, 40, 60, 0, everything=True)
     texts = [text for c in conversations for text in c.texts()][: max(0, turns)]
     found = measure(load_backbone(backbone), texts, plain_turns, repeats)
-    report({"data": splits.label(data, 60), **found}, out, as_json, "encode")
+    report({**splits.source(data, 60), **found}, out, as_json, "encode")
 
 
 @verbs.command("train")
@@ -82,7 +82,7 @@ def bench_train(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     found = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
-    report({"data": splits.label(data, length), **found}, out, as_json, "train")
+    report({**splits.source(data, length), **found}, out, as_json, "train")
 
 
 @verbs.command("eval")
@@ -112,7 +112,7 @@ def bench_eval(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     found = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
-    report({"data": splits.label(data, length), **found}, out, as_json, "eval")
+    report({**splits.source(data, length), **found}, out, as_json, "eval")
 
 
 @verbs.command("write")
@@ -162,7 +162,7 @@ def bench_plan(
     drawn = splits.for_testing(data, conversations, length, seed)
     loaded = load(backbone, shape, drawn, seed)
     found = measure(loaded, drawn, method, scale, batch, repeats, seed)
-    report({"data": splits.label(data, length), **found}, out, as_json, "plan")
+    report({**splits.source(data, length), **found}, out, as_json, "plan")
 
 
 @verbs.command("rows")
@@ -238,8 +238,7 @@ def bench_gpu(
         sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
     drawn = splits.for_testing(data, conversations, length, seed)
     found = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
-    label = splits.label(data, length)
-    report({"data": label, "dry_run": dry_run, **found}, out, as_json, "gpu")
+    report({**splits.source(data, length), "dry_run": dry_run, **found}, out, as_json, "gpu")
     if dry_run and not as_json:
         typer.echo(DRY)
 

@@ -65,7 +65,7 @@ def evaluate(
     control = runner.load_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
     result: dict[str, Any] = {**measure(model, tests, config, controls, control)}
-    result |= {"data": splits.label(data, turns), **reading.vocabulary(model.backbone, tests)}
+    result |= {**splits.source(data, turns), **reading.vocabulary(model.backbone, tests)}
     training = Path(adapter or "") / "training.json"
     if adapter and training.is_file():
         made = results.load(training)
@@ -182,7 +182,7 @@ def null_rows(
 
     tests = splits.for_testing(data, conversations, turns, seed)
     result = measure(load_backbone(backbone), tests, integers(rows))
-    result |= {"data": splits.label(data, turns)}
+    result |= splits.source(data, turns)
     if out:
         results.save(result, out)
     if not as_json:

@@ -1,6 +1,7 @@
 """How results are printed: as JSON, as names and values, as rows under a header."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,8 +9,10 @@ import typer
 
 
 def dump(result: Any) -> None:
-    """Print a result as JSON."""
-    typer.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    """Print a result as JSON; escaped where the output's encoding does not have all characters."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    escaped = not encoding.lower().replace("-", "").startswith("utf")
+    typer.echo(json.dumps(result, indent=1, ensure_ascii=escaped))
 
 
 def listing(rows: Sequence[Mapping[str, Any]], title: str) -> None:

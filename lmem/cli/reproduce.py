@@ -38,6 +38,7 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Memory by part, time by phase, and whether it fits: from the configuration alone."""
+    from lmem.data import splits
     from lmem.evaluation import results
     from lmem.experiments.planning import plan as planning
     from lmem.experiments.planning.machine import MachineProfile, this_machine
@@ -56,7 +57,7 @@ def plan(
         found = planning.plan(backbone, machine, workload, method, scale)
     if out:
         taken = provenance.provenance(None, {"planning": time.perf_counter() - begun})
-        results.save({"data": data, **found, "provenance": taken}, out)
+        results.save({**splits.source(data, 0), **found, "provenance": taken}, out)
     if as_json:
         return dump(found)
     if every:

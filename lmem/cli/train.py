@@ -119,7 +119,7 @@ def train(
         "method": model.method.name,
         "rows": model.rows,
         "backbone": backbone,
-        "data": data,
+        **splits.source(data, turns),
         "options": model.options,
         "settings": config.difference(),
         **report,

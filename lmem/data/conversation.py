@@ -6,11 +6,15 @@ Evidence is given as positions in `Conversation.turns`, which runs over the sess
 file: `locomo` makes these values, and everything else takes them.
 """
 
+import hashlib
+import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 
 from lmem.errors import DataError
+from lmem.utils.text import has_words
 
 CATEGORIES = {  # LoCoMo's official numbers
     1: "multi-hop",
@@ -23,10 +27,10 @@ CATEGORIES = {  # LoCoMo's official numbers
 
 @dataclass(frozen=True)
 class Turn:
-    """What one speaker says at once; `caption` describes a picture sent with it.
+    """What one speaker says at once; `caption` describes a picture sent with it, which may be all there is.
 
     Raises:
-        DataError: The text is empty.
+        DataError: There are no words, neither in the text nor in the caption.
     """
 
     id: str
@@ -36,14 +40,18 @@ class Turn:
     session: int = 1
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
+        if not has_words(self.text) and not has_words(self.caption or ""):
             raise DataError(f"expected words in turn {self.id}, its text is empty")
 
     def render(self, date: str | None = None, captions: bool = True) -> str:
         """Write the turn as the encoder sees it: `context: DATE, SPEAKER: TEXT [image: CAPTION]`."""
         when = f"{date}, " if date else ""
-        image = f" [image: {self.caption}]" if captions and self.caption else ""
-        return f"context: {when}{self.speaker}: {self.text}{image}"
+        image = f"[image: {self.caption}]" if captions and self.caption else ""
+        if has_words(self.text):
+            words = f"{self.text} {image}" if image else self.text
+        else:
+            words = image or "[image]"
+        return f"context: {when}{self.speaker}: {words}"
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,11 @@ class Question:
     def prompt(self) -> str:
         """What the encoder sees."""
         return f"question: {self.text}"
+
+    @property
+    def answerable(self) -> bool:
+        """Whether there is a right answer to learn and to compare with; in category 5 the right answer is to decline."""
+        return self.answer is not None and self.category != 5
 
     @property
     def category_name(self) -> str:
@@ -177,6 +190,12 @@ class Conversation:
         )
 
 
+def conversations_sha256(conversations: Iterable[Conversation]) -> str:
+    """Return the SHA-256 of all turns, questions and answers: 64 hexadecimal characters."""
+    values = [asdict(conversation) for conversation in conversations]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
 def lag_of(evidence: tuple[int, ...], turns: int) -> int | None:
     """Count the turns since the oldest evidence, out of `turns` in all; None without evidence."""
     return max(0, turns - 1 - min(evidence)) if evidence else None
@@ -195,7 +214,19 @@ class Problem:
 
 @dataclass
 class Report:
-    """What a file contains: counts, and problems. `spare_dates` belong to sessions without turns."""
+    """What a file contains.
+
+    Attributes:
+        sha256: Of the file; None for samples that are already in memory.
+        release: Whether it is LoCoMo's release.
+        variant: What the file is: the release, the release with changed answers, or another file.
+        spare_dates: Dates of sessions without turns.
+        problems: What was not as it should be.
+    """
+
+    sha256: str | None = None
+    release: bool = False
+    variant: str = ""
 
     conversations: int = 0
     sessions: int = 0
@@ -215,4 +246,5 @@ class Report:
 
     def as_dict(self) -> dict:
         """Return plain values for JSON: the counts, `kinds`, and `problems` as a list of dicts."""
-        return {**asdict(self), "kinds": self.kinds}
+        release = "yes" if self.release else "no"
+        return {**asdict(self), "release": release, "kinds": self.kinds}

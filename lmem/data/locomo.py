@@ -7,7 +7,9 @@ these is handled by one fixed rule and written into a Report; nothing is dropped
 form with a few more keys: `counterfactual`, and `id`, `kind`, `subject`, `relation`, `held_out` of a question (chapter 1).
 """
 
+import hashlib
 import json
+import math
 import os
 import re
 from collections import Counter
@@ -28,11 +30,26 @@ from lmem.data.conversation import (
     lag_of,
 )
 from lmem.errors import DataError, InputError
+from lmem.utils.text import has_surrogates, has_words, replace_surrogates
 
 EVIDENCE = ("all", "first")
 
-_PAIR = re.compile(r"D:?(\d+):(\d+)")
+_PAIR = re.compile(r"D:?(\d{1,9}):(\d{1,9})")
 _SESSION = re.compile(r"session_(\d+)")
+_FOREIGN = (  # a key by which another form is recognised, and the form's name
+    ("haystack_sessions", "LongMemEval"),
+    ("mapping", "an export of ChatGPT"),
+    ("chat_messages", "an export of Claude"),
+    ("messages", "a list of messages"),
+    ("conversations", "ShareGPT"),
+    ("previous_dialogs", "MSC"),
+    ("dialog", "MSC"),
+    ("personas", "MSC"),
+)
+_WANTED = (
+    'samples with "sample_id", "conversation" (speaker_a, speaker_b, session_1, ...) and "qa", as `lmem data tinyworld` '
+    "writes them; messages alone can be written into a bank by `model.write(bank, messages)`"
+)
 
 
 class Conversations(list[Conversation]):
@@ -65,27 +82,40 @@ def load(
         verify = verify or path == locomo_release.cache_path()
     path = Path(path).expanduser()
     try:
+        if path.exists() and not path.is_file():  # a pipe would wait for ever
+            raise OSError("it is no file")
         content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"expected a LoCoMo file at {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"expected a LoCoMo file at {str(path)!a}: {reason}") from error
     if verify:
         locomo_release.check(content, path)
     try:
         samples = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(f"expected whole JSON in LoCoMo's form at {path}: {error}") from error
-    return parse(samples, evidence)
+    conversations = parse(samples, evidence)
+    report = conversations.report
+    report.sha256 = hashlib.sha256(content).hexdigest()
+    report.release = locomo_release.is_release(content)
+    report.variant = "LoCoMo's release" if report.release else locomo_release.variant(samples)
+    return conversations
 
 
 def parse(samples: list[dict], evidence: str = "all") -> Conversations:
     """Read samples in LoCoMo's form that are already in memory; see `load`."""
     if evidence not in EVIDENCE:
         raise InputError(f"expected evidence to be one of {', '.join(EVIDENCE)}, not {evidence!r}")
+    if isinstance(samples, dict):
+        _refuse_foreign(samples, "the file")
     _expect(samples, list, "a list of samples", "the file")
     if not samples:
         raise DataError("expected a list of samples, it is empty")
     report = Report()
-    conversations = [_read_sample(s, i, evidence, report) for i, s in enumerate(samples)]
+    try:
+        conversations = [_read_sample(s, i, evidence, report) for i, s in enumerate(samples)]
+    except RecursionError as error:
+        raise DataError("expected samples in LoCoMo's form, these are nested too deeply") from error
     _refuse_twice((c.id for c in conversations), "sample ids")
     return Conversations(conversations, report)
 
@@ -97,6 +127,13 @@ def _expect(value: Any, kind: type, what: str, where: str) -> Any:
     return value
 
 
+def _refuse_foreign(value: dict, where: str) -> None:
+    """Raise a DataError if a sample has the form of another data set."""
+    for key, form in _FOREIGN:
+        if key in value and "conversation" not in value:
+            raise DataError(f"expected in {where} {_WANTED}; this is the form of {form}")
+
+
 def _refuse_twice(ids: Iterable[str], what: str) -> None:
     for id, count in Counter(ids).items():
         if count > 1:
@@ -104,17 +141,35 @@ def _refuse_twice(ids: Iterable[str], what: str) -> None:
 
 
 def _text(value: Any) -> str | None:
-    """Return a value that is text with something in it, else None."""
-    return value if isinstance(value, str) and value.strip() else None
+    """Return a value that is text with words in it, else None."""
+    return value if isinstance(value, str) and has_words(value) else None
+
+
+def _whole(value: Any) -> tuple[Any, int]:
+    """Return a value of JSON without lone surrogates, which nothing can encode, and how many texts had some."""
+    if isinstance(value, str):
+        return (replace_surrogates(value), 1) if has_surrogates(value) else (value, 0)
+    if isinstance(value, list):
+        parts = [_whole(part) for part in value]
+        return [part for part, _ in parts], sum(count for _, count in parts)
+    if isinstance(value, dict):
+        pairs = {_whole(key)[0]: _whole(part) for key, part in value.items()}
+        return {key: part for key, (part, _) in pairs.items()}, sum(n for _, n in pairs.values())
+    return value, 0
 
 
 def _read_sample(sample: Any, index: int, rule: str, report: Report) -> Conversation:
     """Read one conversation and, if it has one, its counterfactual twin."""
     _expect(sample, dict, "an object with sample_id, conversation and qa", f"sample {index}")
+    _refuse_foreign(sample, f"sample {index}")
+    sample, odd = _whole(sample)
     name = _text(sample.get("sample_id"))
     if name is None:
         name, came = f"sample-{index}", repr(sample.get("sample_id"))
         report.problems.append(Problem("no sample id", name, None, came, f"called {name}"))
+    if odd:
+        done = "replaced by U+FFFD"
+        report.problems.append(Problem("half a character", name, None, f"{odd} texts", done))
     twin = None
     if sample.get("counterfactual") is not None:
         own = _expect(sample["counterfactual"], dict, "an object as counterfactual", name)
@@ -181,6 +236,10 @@ class _Reader:
             match = _SESSION.fullmatch(key)
             if match is None or not _expect(rows, list, f"a list as {key}", self.name):
                 continue
+            if len(match[1]) > 9:
+                raise DataError(
+                    f"expected sessions with small numbers in {self.name}, {key[:40]} came"
+                )
             number = int(match[1])
             if number in numbered:
                 raise DataError(f"expected one session {number} in {self.name}, {key} came as well")
@@ -203,12 +262,11 @@ class _Reader:
         return Session(number, date or "", turns)
 
     def turn(self, row: Any, session: int, n: int) -> Turn:
+        """Read a turn; of a picture without words the caption is enough."""
         where = f"turn {n} of session {session} of {self.name}"
         _expect(row, dict, "an object with speaker, dia_id and text", where)
         speaker = _expect(row.get("speaker"), str, "text as speaker", where)
         text = _expect(row.get("text"), str, "text as text", where)
-        if not text.strip():
-            raise DataError(f"expected words in {where}, its text is empty")
         id, caption = row.get("dia_id"), row.get("blip_caption")
         match = _PAIR.fullmatch(id) if isinstance(id, str) else None
         pair = (int(match[1]), int(match[2])) if match else (session, n)
@@ -218,6 +276,11 @@ class _Reader:
         if caption is not None and not isinstance(caption, str):
             self.problem("caption not text", repr(caption), "left out")
             caption = None
+        if not has_words(text):
+            if not has_words(caption or ""):
+                raise DataError(f"expected words in {where}, its text is empty")
+            self.problem("no text", f"{id}: {text!r}", "the caption of its image is kept")
+            text = ""
         if pair in self.positions:
             self.problem("turn id twice", id, "evidence that names it means the first")
         self.positions.setdefault(pair, self.turns)
@@ -243,6 +306,9 @@ class _Reader:
         answer = _answer(row, "answer", problem)
         if answer is None and not generated:
             problem("no answer", repr(row.get("answer")), "kept without an answer, not scored")
+        if answer is not None and category == 5:
+            done = "kept out of training, scored by whether the model declines"
+            problem("category 5 with an answer", repr(row.get("answer")), done)
         evidence = self.evidence(row.get("evidence"), problem)
         lag = lag_of(evidence, self.turns)
         if not evidence and not generated:
@@ -296,11 +362,11 @@ class _Reader:
 
 
 def _answer(row: dict, key: str, problem: Callable) -> str | None:
-    """Read an answer as text: numbers become their digits, anything else counts as no answer."""
+    """Read an answer as text: finite numbers become their digits, anything else counts as no answer."""
     value = row.get(key)
     if value is None or isinstance(value, str):
         return _text(value)
-    number = isinstance(value, int | float)
+    number = isinstance(value, int | float) and math.isfinite(value)  # JSON has NaN and Infinity
     done = f"read as {str(value)!r}" if number else "taken as none"
     problem(f"{key} not text", f"{type(value).__name__} {value}", done)
     return str(value) if number else None

@@ -3,12 +3,13 @@
 Generated conversations are drawn by seed. LoCoMo is split as in the paper, any other file by thirds.
 """
 
+import hashlib
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lmem.data import locomo
+from lmem.data import locomo, locomo_release
 from lmem.data.conversation import Conversation
 from lmem.data.everyday import draw as everyday
 from lmem.data.tinyworld import draw as tinyworld
@@ -48,7 +49,11 @@ def for_training(
         conversations = generator.training_conversations(n, validation, turns, seed, varied)
         cut = n
     else:
-        conversations, _ = _thirds(_load(data))
+        conversations, tests = _thirds(_load(data))
+        if not conversations:
+            raise InputError(
+                f"expected at least 2 conversations in {data}, to train on one and test on the other, got {len(tests)}"
+            )
         validation = min(40, len(conversations) // 5) if validation is None else validation
         if validation >= len(conversations):
             raise InputError(
@@ -85,8 +90,36 @@ def for_testing(
 
 
 def label(data: str | Path, turns: int) -> str:
-    """Name the data of a result file, never by a path of this machine."""
-    return f"{data}, {turns} turns" if str(data) in GENERATORS else Path(data).stem
+    """Name the data of a result file: "locomo" for the release, whatever its file is called, and never a path of this machine."""
+    return source(data, turns)["data"]
+
+
+def source(data: str | Path, turns: int) -> dict[str, Any]:
+    """Say where the data of a result come from.
+
+    Args:
+        data: As in `for_testing`.
+        turns: Turns of each drawn conversation.
+
+    Returns:
+        data, the label; for a file also file_sha256 and release, "yes" or "no".
+    """
+    if str(data) in GENERATORS:
+        return {"data": f"{data}, {turns} turns"}
+    path = Path(data)
+    if data == "locomo":
+        found = locomo_release.find()
+        if found is None:  # nothing but the release can be downloaded
+            return {"data": "locomo", "file_sha256": locomo_release.SHA256, "release": "yes"}
+        path = found
+    content = path.expanduser().read_bytes() if path.expanduser().is_file() else b""
+    release = locomo_release.is_release(content)
+    name = path.stem if path.stem != "locomo" else "locomo, not the release"
+    return {
+        "data": "locomo" if release else name,
+        "file_sha256": hashlib.sha256(content).hexdigest(),
+        "release": "yes" if release else "no",
+    }
 
 
 def _load(data: str | Path) -> list[Conversation]:
@@ -98,11 +131,11 @@ def _load(data: str | Path) -> list[Conversation]:
 
 
 def _thirds(conversations: list[Conversation]) -> tuple[list[Conversation], list[Conversation]]:
-    """Split LoCoMo as the paper does; of any other file the last third is the test."""
+    """Split LoCoMo as the paper does; of any other file the last third is the test, and a single conversation is all of it."""
     if set(PAPER_TEST) <= {c.id for c in conversations}:
         return paper_split(conversations)
-    cut = max(1, len(conversations) - max(1, len(conversations) // 3))
-    return conversations[:cut], conversations[cut:] or conversations
+    cut = len(conversations) - max(1, len(conversations) // 3)
+    return conversations[:cut], conversations[cut:]
 
 
 def paper_split(

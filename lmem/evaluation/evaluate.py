@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from lmem.backbone.backbone import Backbone
-from lmem.data.conversation import Conversation, Question
+from lmem.data.conversation import Conversation, Question, conversations_sha256
 from lmem.errors import InputError
 from lmem.evaluation.conditions import Battery, allowed_conditions
 from lmem.evaluation.summary import summarise
@@ -67,6 +67,7 @@ class EvaluationResult(TypedDict):
         scale: Size of the bank; 1 is 64 rows.
         options: {"write", "read"}: options over the method's own.
         backbone: Name of the backbone.
+        conversations_sha256: Digest of the conversations that were written and asked.
         adapter: {"seed", "digest"} of the adapter's weights.
         settings: What differs from the defaults of EvalConfig.
         summary: See `lmem.evaluation.summary.summarise`.
@@ -80,6 +81,7 @@ class EvaluationResult(TypedDict):
     scale: float
     options: dict[str, Any]
     backbone: str
+    conversations_sha256: str
     adapter: dict[str, Any]
     settings: dict[str, Any]
     summary: dict[str, Any]
@@ -166,6 +168,7 @@ def evaluate(
         "scale": model.scale,
         "options": model.options,
         "backbone": model.backbone.name,
+        "conversations_sha256": conversations_sha256(conversations),
         "adapter": {"seed": model.seed, "digest": digest(model.state_dict())},
         "settings": config.difference(),
         "summary": summary,
@@ -182,7 +185,7 @@ def _question_row(conversation, question, bank) -> dict[str, Any]:
         "category": question.category,
         "kind": question.kind,
         "held_out": list(question.held_out),
-        "answerable": question.answer is not None and question.category != 5,
+        "answerable": question.answerable,
         "in_bank": None if bank is None else in_bank(bank, question),
     }
 

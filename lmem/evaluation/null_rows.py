@@ -57,7 +57,7 @@ def null_rows(
     golds: list[str] = []
     inputs: dict[str, list[str]] = {"evidence": [], "question_only": []}
     for conversation in conversations:
-        questions = [q for q in conversation.questions if q.answer is not None and q.evidence]
+        questions = [q for q in conversation.questions if q.answerable and q.evidence]
         texts = conversation.texts(config.dates, config.captions)
         with_evidence = text_baselines.sources(backbone, texts, questions, "oracle", config.budget)
         inputs["evidence"] += [text for text, _ in with_evidence]

@@ -152,6 +152,11 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         raise InputError(
             f"expected two results on the same data, not on {minuend.get('data')} and {subtrahend.get('data')}"
         )
+    digests = {result.get("conversations_sha256") for result in (minuend, subtrahend)} - {None}
+    if len(digests) > 1:
+        raise InputError(
+            f"expected two results on the same conversations, {first} and {second} are not"
+        )
     for name, result in ((first, minuend), (second, subtrahend)):
         if "right" not in result["summary"]["conditions"]:
             raise InputError(f"expected a result with the condition right in {name}, it has none")

@@ -228,7 +228,7 @@ def run_published_cell(
         seed=config.seed,
     )
     controls = "all" if stateless else config.controls  # those that need no bank
-    about = {"data": splits.label(config.data, 0)}
+    about = splits.source(config.data, 0)
     return run_cell(
         experiment, cell.name, cell.seed, prepare, lambda: tests, evaluation, controls, about
     )

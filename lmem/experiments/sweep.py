@@ -157,5 +157,5 @@ def run_sweep_cell(cell: Cell, out: Path, config: SweepConfig) -> None:
         lambda: tests,
         EvalConfig(seed=config.test_seed),
         config.controls,
-        {"data": splits.label(config.data, config.test_turns)},
+        splits.source(config.data, config.test_turns),
     )

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
@@ -155,27 +156,42 @@ class Bank:
             save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
 
     @classmethod
-    def load(cls, path: str | PathLike) -> Self:
-        """Read a bank and check it once; its rows stay on the disk until they are used (mapped).
+    def load(cls, path: str | PathLike, map: bool = False) -> Self:
+        """Read a bank and check it once.
+
+        Args:
+            path: A file from `save`.
+            map: Leave the tensors on the disk until they are used, for a bank that is larger than the memory. The bank is
+                then the file: whoever changes the file changes the bank, and whoever truncates it ends the process. By
+                default the tensors are copied and do not depend on the file.
 
         Raises:
             BankError: The file is missing, truncated, altered or no bank.
         """
         try:
+            if not Path(path).is_file():  # a pipe would wait for ever
+                raise FileNotFoundError("there is no such file")
             with safe_open(str(path), framework="pt") as file:
                 about = json.loads((file.metadata() or {}).get("lmem", "{}"))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError) as error:
-            raise BankError(f"expected a bank in safetensors at {path}: {error}") from error
-        complete = isinstance(about, dict) and {"owner", "backbone", "digest"} <= set(about)
+        except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise BankError(f"expected a bank in safetensors at {str(path)!a}: {reason}") from error
+        names = ("owner", "backbone", "digest")
+        complete = isinstance(about, dict) and all(isinstance(about.get(n), str) for n in names)
         if not complete or about.get("format") != FORMAT or set(tensors) != set(State._fields):
-            raise BankError(
-                f"expected a file of the form {FORMAT} at {path}, found {about or 'another form'}"
-            )
+            found = str(about or "another form").splitlines()[0][:200]
+            raise BankError(f"expected a file of the form {FORMAT} at {path}, found {found}")
         state = State(**tensors)
+        if not map:
+            state = State(*(tensor.clone() for tensor in state))
         _check(state, path)
         if digest(tensors) != about["digest"]:
             raise BankError(f"expected the bank at {path} as it was saved, its content was altered")
+        if bool((state.written < -1).any() | (state.written >= state.turns[:, None]).any()):
+            raise BankError(
+                f"expected rows of the bank at {path} to be written in one of its turns"
+            )
         return cls(state, about["owner"], about["backbone"])
 
 
@@ -188,7 +204,7 @@ def _check(state: State, path: str | PathLike) -> None:
     """Raise a BankError unless shapes, types and values of a loaded state are those of a bank."""
     rows, written, turns = state
     dimensions = (rows.ndim, written.ndim, turns.ndim) == (3, 2, 1)
-    counters = not written.is_floating_point() and not turns.is_floating_point()
+    counters = written.dtype == turns.dtype == torch.long and rows.is_floating_point()
     if not dimensions or not counters or written.shape != rows.shape[:2] or len(turns) != len(rows):
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in state)
         raise BankError(

@@ -5,7 +5,7 @@ P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, sectio
 
 import json
 from ast import literal_eval
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -21,6 +21,13 @@ from torch import Tensor, nn
 from lmem.backbone import hooks
 from lmem.backbone.backbone import Backbone, load_backbone, pad
 from lmem.data.conversation import Conversation
+from lmem.data.messages import (
+    Turns,
+    conversation_texts,
+    expect_list,
+    is_conversation,
+    is_turn,
+)
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.bank import Bank
@@ -32,6 +39,7 @@ from lmem.utils.device import check_to
 from lmem.utils.digest import digest
 from lmem.utils.files import write_folder
 from lmem.utils.provenance import versions
+from lmem.utils.text import checked_text
 
 ADAPTERS = Path(__file__).parent / "assets" / "adapters"
 WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
@@ -40,7 +48,6 @@ ENCODE_TURNS = 64
 
 Places = Sequence[int] | Tensor | None
 Texts = TypeVar("Texts", str, list[str])
-Turns = Conversation | str | Iterable[str]
 ManyTurns = Turns | Iterable[Turns]
 FilePath = str | PathLike
 
@@ -214,7 +221,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Args:
             bank: One bank or a batch; it is not changed.
-            turns: A Conversation, or a list of "SPEAKER: TEXT"; for a batch of banks a list of such lists.
+            turns: A Conversation, or a list of turns in a form of `lmem.data.messages`: "SPEAKER: TEXT", messages, pairs. For
+                a batch of banks a list of such lists.
             truncate: Cut turns that are too long instead of refusing them.
             ledger: A Ledger of one bank, which keeps the turns' latents so that a turn can be unwritten.
 
@@ -222,20 +230,18 @@ class MemoryModel(nn.Module, ModelHubMixin):
             The bank after the turns.
 
         Raises:
-            InputError: A turn is empty or too long; nothing is changed then.
+            InputError: A turn is no text, empty or too long, or its latents are not finite; nothing is changed then.
             BankError: The bank is of another model, or the ledger of another bank.
         """
         self.check(bank)
-        lists = _lists(turns, len(bank))
-        if len(lists) != len(bank):
-            raise InputError(f"expected turns for {len(bank)} banks, got {len(lists)} lists")
-        texts = [as_texts(conversation) for conversation in lists]
+        texts = texts_by_bank(turns, len(bank))
         if ledger is not None:
             ledger.check(bank)
         before, recorded = bank, []
         for start in range(0, max(map(len, texts)), ENCODE_TURNS):
             part = [conversation[start : start + ENCODE_TURNS] for conversation in texts]
             latents = self.encode_turns(part, truncate)
+            _expect_finite(latents, start)
             bank = self.write_latents(bank, latents)
             if ledger is not None:
                 recorded += latents[0]
@@ -322,15 +328,17 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Raises:
             BankError: There is no ledger, or it is that of another bank.
-            InputError: The answer has no words.
+            InputError: The question or the answer is no text or has no words.
         """
         self.check(bank)
         ledger, first = ledger_and_start(ledger, bank)
-        answer = self.answer(bank, question) if answer is None else answer
-        if not answer.strip():
-            raise InputError(
-                "expected an answer with words, this bank's is empty: say which one, answer="
-            )
+        if answer is None:
+            answer = self.answer(bank, question)
+            if not answer.strip():
+                raise InputError(
+                    "expected an answer with words, this bank's is empty: say which one, answer="
+                )
+        answer = checked_text(answer, "an answer")
         whole = self.log_likelihood(bank, question, answer)
         bits = [
             self.log_likelihood(Bank(state, bank.owner, bank.backbone), question, answer)
@@ -400,11 +408,11 @@ class MemoryModel(nn.Module, ModelHubMixin):
             A text for a text, a list for a list.
 
         Raises:
-            InputError: A question has no words.
+            InputError: A question is no text or has no words, or there is none.
         """
         if isinstance(questions, str):
             return self.answer(bank, [questions], ablate, of, **options)[0]
-        prompts = [as_prompt(question) for question in questions]
+        prompts = as_prompts(questions)
         with self.attached(bank, ablate, of=of):
             return self.backbone.generate(self.backbone.inputs(prompts), **options)
 
@@ -504,42 +512,72 @@ def as_texts(turns: Turns) -> list[str]:
     """Return turns as the encoder sees them: a Conversation is rendered, "SPEAKER: TEXT" gets its prefix.
 
     Raises:
-        InputError: A turn is empty.
+        InputError: A turn has another form or no words.
     """
-    if isinstance(turns, Conversation):
-        return turns.texts()
-    turns = [turns] if isinstance(turns, str) else list(turns)
-    for i, turn in enumerate(turns):
-        if not turn.strip():
-            raise InputError(f"expected words in every turn, turn {i} of {len(turns)} is empty")
-    return [_prefixed("context: ", turn) for turn in turns]
+    return conversation_texts(turns)
 
 
-def as_prompt(question: str) -> str:
+def as_prompt(question: str, name: str = "a question") -> str:
     """Return a question as the encoder sees it.
 
     Raises:
-        InputError: The question has no words.
+        InputError: The question is no text or has no words.
     """
-    if not question.removeprefix("question: ").strip():
-        raise InputError("expected words in a question, this one is empty")
-    return _prefixed("question: ", question)
+    text = checked_text(question, name).removeprefix("question:").strip()
+    if not text:
+        raise InputError(f"expected words in {name}, this one is empty")
+    return f"question: {text}"
 
 
-def _prefixed(prefix: str, text: str) -> str:
-    return text if text.startswith(prefix) else prefix + text
+def as_prompts(questions: Iterable[str]) -> list[str]:
+    """Return questions as the encoder sees them.
+
+    Raises:
+        InputError: They are no list of texts, or one has no words.
+    """
+    listed = expect_list(questions, "a question or a list of questions")
+    return [as_prompt(question, f"question {i}") for i, question in enumerate(listed)]
 
 
-def _lists(turns: ManyTurns, banks: int) -> list[Turns]:
-    """Return the turns of each bank; a flat list of texts is one conversation if there is one bank."""
-    if isinstance(turns, str | Conversation):
-        return [turns]
-    each = list(turns)
+def texts_by_bank(turns: ManyTurns, banks: int) -> list[list[str]]:
+    """Return the turns of each bank as the encoder sees them.
+
+    Args:
+        turns: For one bank a conversation or a list with one; for several banks a list of conversations, one for each.
+        banks: B.
+
+    Raises:
+        InputError: There are more or fewer conversations than banks, or a turn cannot be used.
+    """
+    if isinstance(turns, Conversation | Mapping | str):
+        each: list[Any] = [turns]
+    else:
+        each = expect_list(turns, "a list of turns")
+        if banks == 1 and not (each and all(map(is_conversation, each))):
+            each = [each]  # a list of turns is the conversation of one bank
+    if len(each) != banks:
+        raise InputError(f"expected turns for {banks} banks, got {len(each)} lists")
     if banks == 1:
-        texts = [turn for turn in each if isinstance(turn, str)]
-        if len(texts) == len(each):
-            return [texts]
-    return each
+        return [conversation_texts(each[0])]
+    for i, conversation in enumerate(each):
+        if is_turn(conversation):
+            raise InputError(
+                f"expected a list of turns for each of {banks} banks, number {i} is a single turn"
+            )
+    return [conversation_texts(own, f" of bank {i}") for i, own in enumerate(each)]
+
+
+def _expect_finite(latents: Sequence[Sequence[Tensor]], start: int) -> None:
+    """Raise an InputError if the encoder returned NaN or inf, which would stay in the bank."""
+    every = [states for conversation in latents for states in conversation]
+    if not every or bool(torch.cat(every).isfinite().all()):
+        return
+    for i, conversation in enumerate(latents):
+        for t, states in enumerate(conversation):
+            if not bool(states.isfinite().all()):
+                raise InputError(
+                    f"expected finite latents, the encoder returned NaN or inf for turn {start + t} of bank {i}"
+                )
 
 
 def _dtype(settings: dict[str, Any], source: FilePath) -> torch.dtype:

@@ -74,6 +74,8 @@ def _bag_f1(pred_words: list[str], gold_words: list[str]) -> float:
 
 def declines(pred: str) -> bool:
     """Say whether an answer declines: LoCoMo's own rule for category 5."""
+    if not isinstance(pred, str):
+        raise InputError(f"expected an answer as text, got {type(pred).__name__}")
     return any(text in pred.lower() for text in ("no information available", "not mentioned"))
 
 
@@ -97,14 +99,17 @@ def locomo_official(pred: str, gold: str | None, category: int) -> float:
         A score between 0 and 1.
 
     Raises:
-        InputError: There is no such category, or an answer is missing.
+        InputError: There is no such category, or an answer is missing or no text.
     """
     if category not in (1, 2, 3, 4, 5):
         raise InputError(f"expected one of LoCoMo's categories 1 to 5, not {category!r}")
-    if category == 5:
+    for answer in (pred,) if category == 5 else (pred, gold):
+        if not isinstance(answer, str):
+            raise InputError(
+                f"expected answers of category {category} as text, got {type(answer).__name__}"
+            )
+    if category == 5 or gold is None:
         return float(declines(pred))
-    if gold is None:
-        raise InputError(f"expected a right answer for category {category}, got none")
     if category == 3:
         gold = gold.split(";")[0]
     golds, preds = (gold.split(","), pred.split(",")) if category == 1 else ([gold], [pred])
@@ -133,5 +138,7 @@ def stems(words: Sequence[str]) -> list[str]:
 
 def repeats(pred: str) -> bool:
     """Say whether a word is repeated three times in a row, the sign of a decoder that is stuck."""
+    if not isinstance(pred, str):
+        raise InputError(f"expected an answer as text, got {type(pred).__name__}")
     words = pred.lower().split()
     return any(a == b == c for a, b, c in zip(words, words[1:], words[2:], strict=False))

@@ -41,7 +41,7 @@ class QuestionDataset:
         """Draw the points at which questions are asked.
 
         Args:
-            conversations: Where the questions come from; those without an answer are left out.
+            conversations: Where the questions come from; those without an answer are left out, and category 5.
             cuts: Random points per conversation, in addition to its end.
             undated: Share of the conversations whose turns do not carry the session's date.
             seed: Of the random points and of the choice of undated conversations.
@@ -60,9 +60,9 @@ class QuestionDataset:
             for s, cut in enumerate(self.cuts[i]):
                 at_end = cut == len(self.texts[i])
                 self.examples += [
-                    Example(i * (cuts + 1) + s, question.prompt, question.answer)
+                    Example(i * (cuts + 1) + s, question.prompt, question.answer or "")
                     for question in conversation.questions
-                    if question.answer is not None and _was_written(question, cut, at_end)
+                    if question.answerable and _was_written(question, cut, at_end)
                 ]
         if not self.examples:
             raise InputError(

@@ -101,7 +101,7 @@ class EvidenceDataset:
             [
                 with_evidence(q, turns, backbone)
                 for q in c.questions
-                if q.answer is None or q.evidence
+                if q.answer is None or (q.answerable and q.evidence)
             ]
             for c, turns in zip(conversations, texts, strict=True)
         ]

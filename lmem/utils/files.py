@@ -1,14 +1,21 @@
-"""Write files and folders completely or not at all: under a temporary name, renamed when they are complete."""
+"""Write files and folders completely or not at all: under a temporary name, renamed when they are complete.
+
+A new file gets the mode that the umask gives it. A file that is replaced keeps its mode, and a link to it stays a link. Where
+nothing can be written (a full disk, a folder without permission), the old file stays and one sentence says why.
+"""
 
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from safetensors import SafetensorError
 
 from lmem.errors import InputError
+
+FILE_BITS = 0o666  # permissions of a file: those of a folder without the right to enter it
 
 
 @contextmanager
@@ -16,19 +23,24 @@ def write_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path next to `path`, renamed to it on success and removed on failure.
 
     Raises:
-        InputError: `path` is a folder, or nothing can be written there.
+        InputError: `path` is a folder, a device or read-only, or it cannot be written; then it is unchanged.
     """
-    path = Path(path)
-    if path.is_dir():
+    path = _target(path)
+    if os.path.isdir(path):
         raise InputError(f"expected a file to write, {path} is a folder")
-    handle, name = _make_next_to(path, tempfile.mkstemp)
-    os.close(handle)
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe must not be replaced
+        raise InputError(f"expected a file to write, {path} is none")
+    if os.path.exists(path) and not os.access(path, os.W_OK):
+        raise InputError(f"expected a file that can be written, {path} is read-only")
+    fresh = _make_next_to(path, folder=False)
+    mode = _mode(path if os.path.exists(path) else fresh)
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        with _one_sentence(path):
+            yield fresh
+            os.chmod(fresh, mode)  # safetensors makes a file of its own
+            os.replace(fresh, path)
     finally:
-        Path(name).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,45 +50,74 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     If `path` exists, the new files replace the old ones one by one, and its other files stay.
 
     Raises:
-        InputError: `path` is a file, or nothing can be written there.
+        InputError: `path` is a file, or it cannot be written.
     """
-    path = Path(path)
+    path = _target(path)
     expect_folder(path)
-    fresh = Path(_make_next_to(path, tempfile.mkdtemp))
+    fresh = _make_next_to(path, folder=True)
+    new_mode = _mode(fresh) & FILE_BITS
     try:
-        yield fresh
-        fresh.chmod(0o755)
-        files = sorted(fresh.iterdir())
-        for file in files:
-            file.chmod(0o644)
-        if path.exists():
+        with _one_sentence(path):
+            yield fresh
+            files = sorted(fresh.iterdir())
             for file in files:
-                os.replace(file, path / file.name)
-        else:
-            os.replace(fresh, path)
+                old = path / file.name
+                file.chmod(_mode(old) if old.exists() else new_mode)
+            if path.exists():
+                for file in files:
+                    os.replace(file, path / file.name)
+            else:
+                os.replace(fresh, path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def expect_folder(path: str | os.PathLike[str]) -> None:
     """Raise an InputError if `path` is not a folder; worth a check before an hour of training."""
-    if Path(path).exists() and not Path(path).is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise InputError(f"expected a folder to write, {path} is a file")
 
 
 def expect_file(path: Path | None) -> Path | None:
     """Return the path, for an option of the command line; raise an InputError if it is a folder."""
-    if path is not None and Path(path).is_dir():
+    if path is not None and os.path.isdir(path):
         raise InputError(f"expected a file to write, {path} is a folder")
     return path
 
 
-def _make_next_to(path: Path, make: Callable[..., Any]) -> Any:
-    """Make a temporary file or folder next to `path`, and the folder above it."""
+@contextmanager
+def _one_sentence(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into an InputError."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+        raise InputError(f"expected to write {path}, which was left unchanged: {reason}") from error
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Return the path that a link leads to."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a null byte, half a character
+        raise InputError(f"expected the name of a file, not {str(path)!a}: {error}") from error
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def _make_next_to(path: Path, folder: bool) -> Path:
+    """Make a temporary file or folder next to `path`, with the umask's permissions, and the folder above it."""
+    fresh = path.parent / f".{path.name[:100]}.{secrets.token_hex(6)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return make(dir=path.parent, prefix=f".{path.name}.")
+        if folder:
+            fresh.mkdir()
+        else:
+            fresh.touch(exist_ok=False)
     except OSError as error:
         raise InputError(
             f"expected a folder that can be written at {path.parent}: {error}"
         ) from error
+    return fresh

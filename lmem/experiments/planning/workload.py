@@ -55,9 +55,9 @@ def workload_of_data(data: str) -> Workload:
     if data == "locomo":
         return Workload()
     train, test = splits.for_training(data, 0, 0, 0)[0], splits.for_testing(data, 0, 0, 0)
-    answers = [q.answer for c in train for q in c.questions if q.answer is not None]
+    answers = [q.answer or "" for c in train for q in c.questions if q.answerable]
     questions = [q for c in test for q in c.questions]
-    prompts = [q.prompt for c in train for q in c.questions if q.answer is not None]
+    prompts = [q.prompt for c in train for q in c.questions if q.answerable]
 
     def tokens(texts: list[str]) -> float:
         return TOKENS_OF_A_WORD * mean(len(text.split()) for text in texts)
@@ -88,7 +88,7 @@ def workload_of(backbone: Backbone, conversations: Sequence[Conversation], batch
     Raises:
         InputError: No question has an answer.
     """
-    questions = [q for c in conversations for q in c.questions if q.answer is not None]
+    questions = [q for c in conversations for q in c.questions if q.answerable]
     if not questions:
         raise InputError("expected questions with answers, found none")
 

@@ -89,15 +89,34 @@ class Write(nn.Module):
         Raises:
             ShapeError: The sizes do not fit.
         """
-        if latents.shape[0] != state.rows.shape[0] or latents.shape[2] != self.width:
+        return self.step(state, *self.checked(state, latents, mask))
+
+    def checked(self, state: State, latents: Tensor, mask: Tensor) -> Turn:
+        """Check the sizes of a turn, as in `forward`.
+
+        Returns:
+            Latents (B, N, D) in the type of the rows, 0 where they are padding, whatever was there; the mask as bool.
+
+        Raises:
+            ShapeError: The sizes do not fit.
+        """
+        if (
+            latents.ndim != 3
+            or latents.shape[0] != state.rows.shape[0]
+            or latents.shape[2] != self.width
+        ):
             raise ShapeError(
                 f"expected latents ({state.rows.shape[0]}, N, {self.width}), not {tuple(latents.shape)}"
             )
         if mask.shape != latents.shape[:2]:
             raise ShapeError(f"expected a mask {tuple(latents.shape[:2])}, not {tuple(mask.shape)}")
         mask = mask.bool()
-        clean = latents.to(state.rows.dtype) * mask[:, :, None]
-        rows, written = self.update(state, clean, mask)
+        # a product with the mask would keep NaN and inf
+        return latents.to(state.rows.dtype).masked_fill(~mask[:, :, None], 0), mask
+
+    def step(self, state: State, latents: Tensor, mask: Tensor) -> State:
+        """Write one turn that is already `checked`."""
+        rows, written = self.update(state, latents, mask)
         any_token = mask.any(1)
         return State(
             torch.where(any_token[:, None, None], rows, state.rows),
@@ -119,9 +138,23 @@ class Write(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} gives no update")
 
     def scan(self, state: State, turns: list[Turn]) -> State:
-        """Write many turns, one after the other. Rules that permit it do so at once, with the same result."""
+        """Write many turns, one after the other.
+
+        Args:
+            state: B banks; they are not changed.
+            turns: For each turn latents (B, N, D) and mask (B, N), as in `forward`.
+
+        Raises:
+            ShapeError: The sizes of a turn do not fit.
+        """
+        if not turns:
+            return state
+        return self.update_all(state, [self.checked(state, *turn) for turn in turns])
+
+    def update_all(self, state: State, turns: list[Turn]) -> State:
+        """Apply the rule to turns that are `checked`. Rules that permit it do so at once, with the same result."""
         for latents, mask in turns:
-            state = self(state, latents, mask)
+            state = self.step(state, latents, mask)
         return state
 
     def merge(self, first: State, second: State) -> State:

@@ -32,17 +32,16 @@ class HebbianWrite(Write):
         rows = self.gamma * state.rows + keys.transpose(1, 2) @ values / tokens  # (B, A, A)
         return self.clamp(rows) if self.normalise else rows, self.all_rows(state)
 
-    def scan(self, state: State, turns: list[Turn]) -> State:
+    def update_all(self, state: State, turns: list[Turn]) -> State:
         """Without the clamp M_T = gamma^T M_0 + sum_t gamma^(T-1-t) K_t^T V_t / N_t, one product over all tokens.
 
         K_t = Z_t W_KH, V_t = Z_t W_VH, turns t = 0..T-1.
         """
-        if self.normalise or not turns:
-            return super().scan(state, turns)
-        masks = [mask.bool() for _, mask in turns]
+        if self.normalise:
+            return super().update_all(state, turns)
+        masks = [mask for _, mask in turns]
         mask = torch.cat(masks, 1)  # (B, all N)
         latents = torch.cat([latents for latents, _ in turns], 1)  # (B, all N, D)
-        latents = latents.to(state.rows.dtype) * mask[:, :, None]
         has_tokens = torch.stack([m.any(1) for m in masks], 1).long()  # (B, T)
         turns_after = has_tokens.sum(1, keepdim=True) - has_tokens.cumsum(1)  # (B, T)
         decay_left = self.gamma ** turns_after.to(latents.dtype)

@@ -107,20 +107,15 @@ class KeyedWrite(Write):
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return self.place(state, *self.parts(latents, mask))
 
-    def scan(self, state: State, turns: list[Turn]) -> State:
+    def update_all(self, state: State, turns: list[Turn]) -> State:
         """Extract the facts of all turns at once, then place them one after the other."""
-        if not turns:
-            return state
         longest = max(mask.shape[1] for _, mask in turns)
         pad = nn.functional.pad
         latents = torch.stack(  # (T, B, N, D)
-            [
-                pad(latents.to(state.rows.dtype), (0, 0, 0, longest - latents.shape[1]))
-                for latents, _ in turns
-            ]
+            [pad(latents, (0, 0, 0, longest - latents.shape[1])) for latents, _ in turns]
         )
-        mask = torch.stack([pad(mask.bool(), (0, longest - mask.shape[1])) for _, mask in turns])
-        facts = self.parts(latents * mask[..., None], mask)  # (T, B, ...) each
+        mask = torch.stack([pad(mask, (0, longest - mask.shape[1])) for _, mask in turns])
+        facts = self.parts(latents, mask)  # (T, B, ...) each
         for any_token, *fact in zip(mask.any(2).long(), *facts, strict=True):
             rows, written = self.place(state, *fact)
             state = State(rows, written, state.turns + any_token)

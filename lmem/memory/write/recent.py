@@ -20,18 +20,15 @@ class RecentWrite(Write):
         turn = state.turns[:, None].expand_as(mask)  # (B, N)
         return self.newest(state, latents, turn, mask)
 
-    def scan(self, state: State, turns: list[Turn]) -> State:
+    def update_all(self, state: State, turns: list[Turn]) -> State:
         """Write all turns at once: the bank becomes the last R of all tokens."""
-        if not turns:
-            return state
         masks, numbers, counted = [], [], state.turns
         for _, mask in turns:
-            masks.append(mask.bool())
+            masks.append(mask)
             numbers.append(counted[:, None].expand_as(mask))
-            counted = counted + mask.bool().any(1).long()
+            counted = counted + mask.any(1).long()
         mask = torch.cat(masks, 1)  # (B, all N)
         latents = torch.cat([latents for latents, _ in turns], 1)  # (B, all N, D)
-        latents = latents.to(state.rows.dtype) * mask[:, :, None]
         return State(*self.newest(state, latents, torch.cat(numbers, 1), mask), counted)
 
     def merge(self, first: State, second: State) -> State:
