@@ -8,7 +8,6 @@ mask, so that a turn's latents do not depend on the other turns of the batch.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,11 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from lmem.backbone import sites
-from lmem.errors import InputError
+from lmem.backbone import hooks, sites, support
+from lmem.backbone.context import HookBlock
+from lmem.errors import InputError, LmemError
 from lmem.utils.device import default_device, device_of
-from lmem.utils.digest import digest
+from lmem.utils.digest import digest, versions
 
 NANO = Path(__file__).parent / "assets" / "nano"
 MAX_TOKENS = 384  # the paper's source length
@@ -48,6 +48,7 @@ class Backbone:
         self.name = name
         self.width: int = model.config.d_model
         self.layers = len(sites.find(model, "decoder_layer")[1])
+        self._hashed: tuple[tuple, str] = (), ""  # versions of the weights, and their hash
 
     @property
     def device(self) -> torch.device:
@@ -64,10 +65,13 @@ class Backbone:
         """Module of the encoder."""
         return self.model.get_encoder()
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over names, shapes and values of all weights."""
-        return weights_hash(self.model)
+        """SHA-256 over names, shapes and values of all weights; computed again after an edit, but not one through `.data`."""
+        now = versions((*self.model.parameters(), *self.model.buffers()))
+        if self._hashed[0] != now:
+            self._hashed = now, weights_hash(self.model)
+        return self._hashed[1]
 
     def tokenize(
         self, texts: Sequence[str], max_tokens: int = MAX_TOKENS, truncate: bool = False
@@ -107,7 +111,11 @@ class Backbone:
 
         Yields:
             Places of the texts, input_ids (B, N), attention_mask (B, N).
+
+        Raises:
+            MethodError: The weights are in float16 or offloaded, see `lmem.backbone.support`.
         """
+        support.check_weights(self.model)
         batch_tokens = batch_tokens or (1024 if self.device.type == "cpu" else 8192)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         start = 0
@@ -213,11 +221,9 @@ class Backbone:
             states.append(args[0])
             return (args[0][:0],)  # no row is left for the head
 
-        handle = self.head.register_forward_pre_hook(catch)
-        try:
+        with HookBlock() as block:
+            block.before(self.head, catch)
             self.model(**inputs, decoder_input_ids=decoder_input_ids, use_cache=False)
-        finally:
-            handle.remove()
         return states[0]
 
     @property
@@ -239,8 +245,37 @@ class Backbone:
 
     @torch.no_grad()
     def generate(self, inputs: dict[str, Any], **options: Any) -> list[str]:
-        """Return greedy answers as texts; a bank that is attached to the model is read."""
-        out = self.model.generate(**inputs, **{**GREEDY, **options})
+        """Return greedy answers as texts; a bank that is attached to the model is read.
+
+        Args:
+            inputs: From `inputs` or `encoded`.
+            **options: Arguments of transformers' `generate`.
+
+        Returns:
+            One text for each input; with `num_return_sequences=k` the k texts of the first input, then those of the next.
+
+        Raises:
+            InputError: An option asks for more than texts, or transformers refuses it.
+            MethodError: A bank is attached, and the cache is static.
+        """
+        if options.get("return_dict_in_generate"):
+            raise InputError(
+                "expected options that leave texts as the result, not return_dict_in_generate: "
+                "for scores call backbone.model.generate inside `attached`"
+            )
+        if hooks.is_attached(self.model):
+            for source in (options, vars(options.get("generation_config") or object)):
+                support.check_cache(source.get("cache_implementation") or "dynamic")
+                support.check_cache(source.get("past_key_values"))
+        try:
+            out = self.model.generate(**inputs, **{**GREEDY, **options})
+        except (ValueError, TypeError) as error:
+            if isinstance(error, LmemError):
+                raise
+            first = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"expected options that transformers can generate with: {first}"
+            ) from error
         return [text.strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
 
 

@@ -1,7 +1,8 @@
 """Attaching: inside a `with` block, ordinary calls of the model read the bank (chapters 3 to 5).
 
 One context manager serves the three sites. It owns its hooks: when the block ends, also by an exception, it removes them and no
-others. Which bank a row reads is never guessed: the encoder call fixes the number of rows, and the decoder's batch divided by
+others. The hooks act only in the context that opened the block (`lmem.backbone.context`), so threads and asyncio tasks can read
+different banks through one backbone at the same time. Which bank a row reads is never guessed: the encoder call fixes the number of rows, and the decoder's batch divided by
 it is the number of beams.
 
 What the read computes from a bank alone is computed once for all texts that read it and for all tokens that are decoded (as
@@ -10,6 +11,7 @@ and values of rows that join the encoder's output: a batch of questions about fe
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,11 +20,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from lmem.backbone import sites
-from lmem.errors import InputError, MethodError
+from lmem.backbone import sites, support
+from lmem.backbone.context import HookBlock, open_blocks
+from lmem.errors import BankError, InputError, MethodError
+from lmem.utils.digest import versions
 
 ABLATIONS = (None, "masked", "null_rows")
-KERNELS = ("eager", "sdpa")
 Places = Sequence[int] | Tensor | None
 
 
@@ -37,6 +40,10 @@ def attach(
 ) -> Iterator["Attachment"]:
     """Let `model` read `rows` through `read` at the read's site.
 
+    Only calls from the context that opened the block read the bank. `asyncio.to_thread` passes this context on, a plain
+    `threading.Thread` does not: open the block in the thread that calls the model. A call outside the block, in any thread,
+    reads nothing. What `torch.utils.checkpoint` computes again in a backward pass after the block reads nothing either.
+
     Args:
         model: The frozen encoder-decoder.
         read: A `lmem.memory.read.base.Read`.
@@ -47,23 +54,29 @@ def attach(
 
     Raises:
         InputError: A place does not exist, or, inside the block, the batch does not fit the banks.
-        MethodError: The attention kernel was not tried.
+        MethodError: The backbone cannot be read through (`lmem.backbone.support`), or, inside the block, the cache is static.
+        BankError: The block ended and no call had read the bank.
     """
-    kernel = model.config._attn_implementation
-    if (
-        kernel not in KERNELS
-    ):  # others take masks of their own form, which would not include our rows
-        raise MethodError(f"expected attention out of {', '.join(KERNELS)}, not {kernel!r}")
+    support.check_hooks(model)
     places = None
     if of is not None:
         rows, mask, places = _banks_in_use(rows, mask, of)
     attachment = Attachment(model, read, rows, mask, expand, places)
-    handles = attachment.register() if bool(mask.any()) else []
-    try:
+    if not bool(mask.any()):
         yield attachment
-    finally:
-        for handle in handles:
-            handle.remove()
+        return
+    with attachment:
+        attachment.register()
+        yield attachment
+    if not attachment.was_read:
+        raise BankError(
+            "expected a call of the backbone inside the block, and in its context; this bank was attached and never read"
+        )
+
+
+def is_attached(model: PreTrainedModel) -> bool:
+    """Whether a bank is attached to this model for calls from here."""
+    return any(isinstance(b, Attachment) and b.model is model for b in open_blocks())
 
 
 def ablated(rows: Tensor, mask: Tensor, how: str | None) -> tuple[Tensor, Tensor]:
@@ -83,12 +96,26 @@ def ablated(rows: Tensor, mask: Tensor, how: str | None) -> tuple[Tensor, Tensor
     return rows, mask
 
 
-class Attachment:
-    """The hooks of one block, and what they keep between calls. Use `attach`."""
+class _CallState(threading.local):
+    """What an attachment keeps between the calls of one thread."""
 
     latents: Tensor  # the encoder's output (B, N, D)
     joined: Tensor  # the banks' rows that join it (U, X, D)
     length: int  # soft tokens before the encoder's input
+
+    def __init__(self) -> None:
+        self.encoded: int | None = None  # rows of the last encoder call in this block
+        self.bank_keys: dict = {}  # the read's keys by set of projections, (U, ...)
+        self.batch_parts: dict = {}  # rows and mask, and keys, spread over a batch
+        self.versions: Any = None  # of the weights that the keys were made with
+
+
+class Attachment(HookBlock):
+    """The hooks of one block, and what they keep between calls. Use `attach`.
+
+    Attributes:
+        was_read: Whether a call of the model has reached the read's site.
+    """
 
     def __init__(
         self,
@@ -99,34 +126,31 @@ class Attachment:
         expand: int | None,
         of: Tensor | None,
     ):
+        super().__init__()
         self.model, self.read, self.rows, self.mask = model, read, rows, mask
         self.expand, self.of = expand, of
-        self.encoded: int | None = None  # rows of the last encoder call in this block
-        self.bank_keys: dict = {}  # the read's keys by set of projections, (U, ...)
-        self.batch_parts: dict = {}  # rows and mask, and keys, spread over a batch
-        self.versions = None  # of the weights that the keys were made with
+        self.was_read = False
+        self.calls = _CallState()
 
-    def register(self) -> list:
-        """Register the hooks of the read's site and return their handles."""
+    def register(self) -> None:
+        """Register the hooks of the read's site."""
         site, modules = sites.find(self.model, self.read.site)
         encoder = self.model.get_encoder()
-        handles = [encoder.register_forward_pre_hook(self.count_rows, with_kwargs=True)]
+        [decoder] = sites.find(self.model, "encoder_output")[1]
+        self.before(encoder, self.count_rows, with_kwargs=True)
+        self.before(decoder, self.refuse_static_cache, with_kwargs=True)
         if site.name == "encoder_input":
-            handles.append(encoder.register_forward_pre_hook(self.prepend, with_kwargs=True))
-            handles.append(encoder.register_forward_hook(self.drop))
-            [decoder] = sites.find(self.model, "encoder_output")[1]
-            handles.append(decoder.register_forward_pre_hook(self.need_encoder))
+            self.before(encoder, self.prepend, with_kwargs=True)
+            self.after(encoder, self.drop)
+            self.before(decoder, self.need_encoder)
         elif site.name == "encoder_output":
-            [decoder] = modules
-            handles.append(decoder.register_forward_pre_hook(self.extend, with_kwargs=True))
+            self.before(decoder, self.extend, with_kwargs=True)
             for maps in sites.maps(self.model) if self.read.alone else ():
-                handles.append(maps.register_forward_pre_hook(self.without_rows, prepend=True))
-                handles.append(maps.register_forward_hook(self.with_rows))
+                self.before(maps, self.without_rows, prepend=True)
+                self.after(maps, self.with_rows)
         else:
             for i, module in enumerate(modules):
-                hook = self.branch(i, site.norm)
-                handles.append(module.register_forward_hook(hook, with_kwargs=True))
-        return handles
+                self.after(module, self.branch(i, site.norm), with_kwargs=True)
 
     def places(self, batch: int, decoding: bool = True) -> Tensor | None:
         """Return (batch,), the bank of each row; None if each reads the bank at its own place, or all read the only one.
@@ -138,8 +162,8 @@ class Attachment:
         if count == 1:  # all read the one bank, which may be large: it is not copied
             return None
         times = 1
-        if decoding and self.encoded is not None:
-            times = batch // self.encoded
+        if decoding and self.calls.encoded is not None:
+            times = batch // self.calls.encoded
         elif decoding:
             if self.expand is None:
                 raise InputError(
@@ -157,28 +181,34 @@ class Attachment:
     def parts_for(self, states: Tensor, layer: int = 0) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return rows, mask and the read's keys for a batch of decoder states (batch, N, D)."""
         if layer == 0:  # weights may have changed since the keys were made
-            now = [(weight.data_ptr(), weight._version) for weight in self.read.parameters()]
-            if torch.is_grad_enabled() or now != self.versions:
-                self.batch_parts, self.bank_keys, self.versions = {}, {}, now
+            now = versions(self.read.parameters())
+            if torch.is_grad_enabled() or now != self.calls.versions:
+                self.calls.batch_parts, self.calls.bank_keys, self.calls.versions = {}, {}, now
         batch, place = len(states), layer % self.read.sets
         rows, mask = self.rows.to(states.device), self.mask.to(states.device)
-        if place not in self.bank_keys:
-            self.bank_keys[place] = self.read.keys(rows, place)
-        for name, parts in ((batch, (rows, mask)), ((batch, place), self.bank_keys[place])):
-            if name not in self.batch_parts:
+        if place not in self.calls.bank_keys:
+            self.calls.bank_keys[place] = self.read.keys(rows, place)
+        for name, parts in ((batch, (rows, mask)), ((batch, place), self.calls.bank_keys[place])):
+            if name not in self.calls.batch_parts:
                 places = self.places(batch)
-                self.batch_parts[name] = [spread(part, places, batch) for part in parts]
-        rows, mask = self.batch_parts[batch]
-        return rows, mask, self.batch_parts[batch, place]
+                self.calls.batch_parts[name] = [spread(part, places, batch) for part in parts]
+        rows, mask = self.calls.batch_parts[batch]
+        return rows, mask, self.calls.batch_parts[batch, place]
 
     def count_rows(self, module: Any, args: tuple, kwargs: dict) -> None:
         """Before the encoder: note the rows of its batch."""
+        support.check_weights(self.model)  # `autocast` may have begun inside the block
         first = _argument("input_ids", args, kwargs)
-        self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
-        self.batch_parts, self.bank_keys = {}, {}
+        self.calls.encoded = len(first if first is not None else kwargs["inputs_embeds"])
+        self.calls.batch_parts, self.calls.bank_keys = {}, {}
+
+    def refuse_static_cache(self, module: Any, args: tuple, kwargs: dict) -> None:
+        """Before the decoder: refuse a cache that cannot take the bank's rows."""
+        support.check_cache(kwargs.get("past_key_values"))
 
     def prepend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the encoder: put the read's soft tokens before its input."""
+        self.was_read = True
         names = inspect.signature(module.forward).parameters
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
         tokens = kwargs.pop("input_ids", None)
@@ -186,7 +216,7 @@ class Attachment:
         batch, places = len(embeds), self.places(len(embeds), decoding=False)
         read = self.read(self.rows.to(embeds.device), self.mask.to(embeds.device))
         soft, seen = (spread(part, places, batch) for part in read)  # (B, m, D), (B, m)
-        self.length = soft.shape[1]
+        self.calls.length = soft.shape[1]
         kwargs["inputs_embeds"] = torch.cat([soft.to(embeds.dtype), embeds], 1)  # (B, m + N, D)
         kwargs["attention_mask"] = join_masks(seen, kwargs.get("attention_mask"), embeds)
         return (), kwargs
@@ -194,27 +224,31 @@ class Attachment:
     def drop(self, module: Any, args: tuple, output: Any) -> Any:
         """After the encoder: remove the positions of the soft tokens."""
         if isinstance(output, tuple):  # return_dict=False, in older releases of transformers
-            return (output[0][:, self.length :], *output[1:])
-        output.last_hidden_state = output.last_hidden_state[:, self.length :]  # (B, N, D)
+            return (output[0][:, self.calls.length :], *output[1:])
+        output.last_hidden_state = output.last_hidden_state[:, self.calls.length :]  # (B, N, D)
         if output.hidden_states is not None:
-            output.hidden_states = tuple(state[:, self.length :] for state in output.hidden_states)
+            output.hidden_states = tuple(
+                state[:, self.calls.length :] for state in output.hidden_states
+            )
         return output
 
     def need_encoder(self, module: Any, args: tuple) -> None:
         """Before the decoder: refuse latents from outside the block, which cannot contain the memory."""
-        if self.encoded is None:
+        self.was_read = True
+        if self.calls.encoded is None:
             raise InputError(
                 "encoder_outputs= was passed in: this memory enters before the encoder, so encode inside the block"
             )
 
     def extend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the decoder: append the read's rows to the encoder's output."""
+        self.was_read = True
         states, seen = kwargs["encoder_hidden_states"], kwargs.get("encoder_attention_mask")
         rows, mask, keys = self.parts_for(states)
         extra, mask = self.read(rows, mask, states.to(rows.dtype), seen, keys)  # (B, X, D), (B, X)
         if self.read.alone:
-            self.latents, [joined] = states, self.bank_keys[0]
-            self.joined = joined.to(states.dtype)  # (U, X, D)
+            self.calls.latents, [joined] = states, self.calls.bank_keys[0]
+            self.calls.joined = joined.to(states.dtype)  # (U, X, D)
         kwargs = dict(kwargs)
         kwargs["encoder_hidden_states"] = torch.cat([states, extra.to(states.dtype)], 1)
         kwargs["encoder_attention_mask"] = join_masks(seen, mask, states)
@@ -222,21 +256,27 @@ class Attachment:
 
     def without_rows(self, module: Any, args: tuple) -> tuple[Tensor]:
         """Before a frozen key or value map: leave out the bank's rows, which `with_rows` adds."""
-        end = self.latents.shape[1] + self.joined.shape[1]
+        end = self.calls.latents.shape[1] + self.calls.joined.shape[1]
         # rows appended by a block inside this one, except those that it leaves out itself
         behind = args[0][:, end:]
-        return (torch.cat([self.latents, behind], 1) if behind.shape[1] else self.latents,)
+        return (
+            torch.cat([self.calls.latents, behind], 1) if behind.shape[1] else self.calls.latents,
+        )
 
     def with_rows(self, module: Any, args: tuple, output: Tensor) -> Tensor:
         """After a frozen key or value map: insert those of the bank's rows, computed once for each bank."""
-        rows = module.forward(self.joined)  # (U, X, inner)
-        rows, place = spread(rows, self.places(len(output)), len(output)), self.latents.shape[1]
+        rows = module.forward(self.calls.joined)  # (U, X, inner)
+        rows, place = (
+            spread(rows, self.places(len(output)), len(output)),
+            self.calls.latents.shape[1],
+        )
         return torch.cat([output[:, :place], rows, output[:, place:]], 1)
 
     def branch(self, layer: int, norm: str) -> Callable:
         """Return the hook after decoder layer `layer`, which adds the read's gain to its output."""
 
         def hook(module: Any, args: tuple, kwargs: dict, output: tuple) -> tuple:
+            self.was_read = True
             raw = _argument("hidden_states", args, kwargs)  # (B, N, D)
             rows, mask, keys = self.parts_for(raw, layer)
             states = raw if self.read.raw or not norm else module.get_submodule(norm)(raw)

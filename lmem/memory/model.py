@@ -28,10 +28,10 @@ from lmem.memory.ledger import Ledger, leave_one_out, start_of
 from lmem.memory.options import Options
 from lmem.memory.read.base import Read
 from lmem.memory.write.base import Write
+from lmem.utils import provenance
 from lmem.utils.device import check_to
-from lmem.utils.digest import digest
+from lmem.utils.digest import digest, versions
 from lmem.utils.files import write_folder
-from lmem.utils.provenance import versions
 
 ADAPTERS = Path(__file__).parent / "assets" / "adapters"
 WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
@@ -150,7 +150,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if self.write_rule is None:
             return "none"
         state = self.write_rule.state_dict()
-        now = tuple((tensor.data_ptr(), tensor._version) for tensor in state.values())
+        now = versions(state.values())
         if self._hashed_maps[0] != now:  # hashing them takes as long as a training step
             self._hashed_maps = now, digest(state)[:16]
         sizes = "x".join(str(size) for size in self.write_rule.p0.shape)
@@ -427,7 +427,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             "dtype": str(self.backbone.dtype).removeprefix("torch."),
             "width": self.backbone.width,
             "layers": self.backbone.layers,
-            "versions": versions(),
+            "versions": provenance.versions(),
             "digest": digest(weights),
         }
         save_file(weights, str(save_directory / WEIGHTS))
