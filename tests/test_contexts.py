@@ -25,7 +25,8 @@ def hooks(model):
 
 def four_banks(model, talk):
     """Four banks of different conversations, and what is right for each: the answer and the bits of a given answer."""
-    turns = [talk, talk[:2], talk[2:], ["Ana: I work as a baker.", *talk[:1]]]
+    homes = ["Cedar-Bay", "Amber-Hill", "Falcon-Hill", "Cedar-Hill"]
+    turns = [[turn.replace("Cedar-Bay", home) for turn in talk] for home in homes]
     banks = [model.write(model.new_bank(), part) for part in turns]
     right = [ask(model, bank) for bank in banks]
     assert len({bits for _, bits in right}) == 4
@@ -177,9 +178,7 @@ def test_a_bank_that_was_never_read_raises(tiny, talk, questions):
     with pytest.raises(BankError, match="never read"), model.attached(bank):
         tiny.encode(talk)  # the encoder alone reads nothing at this site
     with pytest.raises(BankError, match="never read"), model.attached(bank):
-        thread = threading.Thread(target=bare, args=(model, questions))  # a context of its own
-        thread.start()
-        thread.join()
+        stress([lambda: bare(model, questions)])
     assert hooks(tiny.model) == before
     for nothing in ({"ablate": "masked"}, {}):  # no row may be read
         with model.attached(model.new_bank() if not nothing else bank, **nothing):

@@ -70,6 +70,7 @@ class Backbone:
         """SHA-256 over names, shapes and values of all weights; computed again after an edit, but not one through `.data`."""
         now = versions((*self.model.parameters(), *self.model.buffers()))
         if self._hashed[0] != now:
+            support.check_offloading(self.model)
             self._hashed = now, weights_hash(self.model)
         return self._hashed[1]
 
@@ -269,7 +270,7 @@ class Backbone:
                 support.check_cache(source.get("past_key_values"))
         try:
             out = self.model.generate(**inputs, **{**GREEDY, **options})
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AssertionError) as error:
             if isinstance(error, LmemError):
                 raise
             first = str(error).strip().split("\n")[0]
@@ -291,6 +292,7 @@ def weights_hash(model: nn.Module) -> str:
     return digest(model.state_dict())
 
 
+@torch.inference_mode(False)  # a weight that is made in inference mode can never be trained through
 def load_backbone(
     name: str | Path = "nano",
     device: str | torch.device | None = None,

@@ -21,6 +21,7 @@ def check_weights(model: Any) -> None:
     Raises:
         MethodError: One sentence says what was found and what works.
     """
+    check_offloading(model)
     if any(p.dtype == torch.float16 for p in model.parameters()):
         raise MethodError(
             "expected a backbone in float32 or bfloat16, this one is in float16, which overflows in T5's feed-forward layers"
@@ -30,6 +31,14 @@ def check_weights(model: Any) -> None:
         raise MethodError(
             "expected autocast to bfloat16 or none, this one is to float16, which overflows in T5's feed-forward layers"
         )
+
+
+def check_offloading(model: Any) -> None:
+    """Refuse a backbone whose weights are moved to the device for each call.
+
+    Raises:
+        MethodError: A module is offloaded.
+    """
     for name, module in model.named_modules():
         if _is_offloaded(module):
             raise MethodError(
@@ -56,7 +65,7 @@ def check_hooks(model: Any) -> None:
         if getattr(module, "gradient_checkpointing", False) and module.training:
             raise MethodError(
                 f"expected a backbone without gradient checkpointing, {place} has it: it computes the layers again when the "
-                "bank may no longer be attached (call gradient_checkpointing_disable() or eval())"
+                "bank may no longer be attached (turn it off, or call eval())"
             )
     check_weights(model)
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lmem.backbone import hooks
+from lmem.backbone import hooks, support
 from lmem.backbone.backbone import Backbone, load_backbone, pad
 from lmem.data.conversation import Conversation
 from lmem.errors import BankError, InputError, MethodError
@@ -51,6 +51,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
     write_rule: Write  # None for the method without memory
     read: Read
 
+    @torch.inference_mode(False)  # weights that are made in inference mode can never be trained
     def __init__(
         self,
         backbone: Backbone,
@@ -71,9 +72,11 @@ class MemoryModel(nn.Module, ModelHubMixin):
             read: Options of the read, likewise: {"heads": 4}.
 
         Raises:
-            MethodError: The method, the scale or an option is unknown or does not fit.
+            MethodError: The method, the scale or an option is unknown or does not fit, or the backbone is in float16 or
+                offloaded.
         """
         super().__init__()
+        support.check_weights(backbone.model)
         self.__dict__["backbone"] = backbone  # no submodule: an adapter has no backbone weights
         self.method, self.scale, self.seed = methods.find(method), scale, seed
         self.rows = methods.rows_of(scale, self.method)
@@ -184,7 +187,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return Bank(self.write_rule.start(batch), self.owner, self.backbone.fingerprint)
 
     def check(self, bank: Bank) -> None:
-        """Raise a BankError unless the bank comes from this method, size, write maps and backbone."""
+        """Raise a BankError unless the bank comes from this method, size, write maps and backbone.
+
+        Raises:
+            BankError: It comes from another one.
+            MethodError: The backbone is in float16 or offloaded.
+        """
+        support.check_weights(self.backbone.model)
         if bank.backbone != self.backbone.fingerprint:
             raise BankError(
                 f"expected a bank of the backbone {self.backbone.fingerprint[:12]}, "
@@ -377,19 +386,22 @@ class MemoryModel(nn.Module, ModelHubMixin):
             questions: One text or a list.
             ablate: As in `attached`.
             of: As in `attached`.
-            **options: Arguments of transformers' `generate`.
+            **options: Arguments of transformers' `generate`, as in `Backbone.generate`.
 
         Returns:
-            A text for a text, a list for a list.
+            A text for a text, a list for a list. With `num_return_sequences` above 1 a list of texts for each question.
 
         Raises:
-            InputError: A question has no words.
+            InputError: A question has no words, or an option does not fit.
         """
         if isinstance(questions, str):
             return self.answer(bank, [questions], ablate, of, **options)[0]
         prompts = [as_prompt(question) for question in questions]
         with self.attached(bank, ablate, of=of):
-            return self.backbone.generate(self.backbone.inputs(prompts), **options)
+            texts: Any = self.backbone.generate(self.backbone.inputs(prompts), **options)
+        each = len(texts) // len(prompts)
+        groups: Any = [texts[i : i + each] for i in range(0, len(texts), each)]
+        return texts if each == 1 else groups
 
     # ---- saving ------------------------------------------------------------------------------------
 
