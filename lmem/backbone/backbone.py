@@ -6,17 +6,20 @@ Frozen means that no weight changes; gradients still pass through it. Turns are 
 mask, so that a turn's latents do not depend on the other turns of the batch.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.utils import logging as hub_logging
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import __version__ as transformers_version
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
@@ -28,6 +31,7 @@ from lmem.utils.digest import digest, versions
 
 NANO = Path(__file__).parent / "assets" / "nano"
 MAX_TOKENS = 384  # the paper's source length
+EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 GREEDY = {"max_new_tokens": 32, "do_sample": False, "num_beams": 1}
 
 
@@ -344,7 +348,17 @@ def _load(source: str, dtype: torch.dtype, name: str | Path) -> tuple[Any, Any]:
         raise InputError(
             f"expected an encoder-decoder of the family of T5, mT5 or BART at {name}, found {kind!r}"
         )
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (ImportError, ValueError) as error:
+        if not any(
+            word in str(error).lower() for word in ("sentencepiece", "tiktoken", "protobuf")
+        ):
+            raise
+        raise InputError(
+            f"expected a tokenizer.json at {name}, found a SentencePiece model alone, as mT5 has it; to read it install "
+            "sentencepiece and protobuf (`pip install sentencepiece protobuf`)"
+        ) from error
     if tokenizer.unk_token_id in tokenizer("hello").input_ids:
         # without its files transformers makes an empty one
         raise InputError(f"expected a tokenizer at {name}, found none that knows a letter")
@@ -355,6 +369,41 @@ def _load(source: str, dtype: torch.dtype, name: str | Path) -> tuple[Any, Any]:
         raise InputError(
             f"expected all weights of a {kind} at {name}, there is no {min(loaded['missing_keys'])}"
         )
+    embeddings = _stored_embeddings(source)
+    if embeddings is not None and not torch.equal(
+        embeddings.to(dtype), model.get_input_embeddings().weight.cpu()
+    ):
+        raise InputError(
+            f"expected the embeddings in the files of {name}, transformers {transformers_version} loads others: install a "
+            "newer transformers"
+        )
     if model.state_dict().get("final_logits_bias", torch.zeros(())).any():
         raise InputError(f"expected a head without a bias at {name}, this one has one")
     return model, tokenizer
+
+
+def _stored_embeddings(source: str) -> Tensor | None:
+    """Return the input embeddings (V, D) as the files of a T5 hold them, under whatever name; None if they cannot be found.
+
+    transformers 5.1 silently ties an untied T5's embeddings to its head if the file has no `shared.weight`.
+    """
+    files = {}
+    index = _file_of(source, "model.safetensors.index.json")
+    if index is not None:
+        files = json.loads(index.read_text())["weight_map"]
+    for name in EMBEDDINGS:
+        path = _file_of(source, files.get(name, "model.safetensors"))
+        if path is not None:
+            with safe_open(str(path), framework="pt") as file:
+                if name in file.keys():  # noqa: SIM118
+                    return file.get_tensor(name)
+    return None
+
+
+def _file_of(source: str, name: str) -> Path | None:
+    """Return the path of a file of a folder or of a model that was downloaded from the hub; None if there is none."""
+    path = Path(source) / name
+    if not Path(source).is_dir():
+        cached = try_to_load_from_cache(source, name)
+        path = Path(cached) if isinstance(cached, str) else path
+    return path if path.is_file() else None
