@@ -3,15 +3,19 @@
 The invariants (`test_invariants.py`) run on every family as well.
 """
 
+import importlib.util
 import json
 
 import pytest
 import torch
-from backbones import BIASED, FAMILIES, UNTIED, carries
+from backbones import BIASED, FAMILIES, UNTIED, carries, save
 from helpers import lmem
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSeq2SeqLM
 
 from lmem.backbone import sites
-from lmem.errors import MethodError
+from lmem.backbone.backbone import load_backbone
+from lmem.errors import InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig, train
@@ -101,3 +105,48 @@ def test_the_table_says_why_a_method_is_refused(family_folders, capsys):
     code, out, _ = lmem(capsys, *arguments)
     assert code == 0
     assert "attention+prefix is refused: expected a site out of" in out
+
+
+def test_a_sentencepiece_model_alone_is_refused_with_what_to_install(tmp_path):
+    """As the released mT5 has it."""
+    if importlib.util.find_spec("sentencepiece"):
+        pytest.skip("sentencepiece is installed here, so the file can be read")
+    save("mt5", tmp_path)
+    for path in tmp_path.glob("tokenizer*"):
+        path.unlink()
+    (tmp_path / "spiece.model").write_bytes(b"\n\x0e\n\x05<unk>")
+    with pytest.raises(InputError, match="pip install sentencepiece protobuf") as error:
+        load_backbone(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def rename_embeddings(folder):
+    """Store the embeddings as `decoder.embed_tokens.weight` alone; returns them."""
+    weights = load_file(folder / "model.safetensors")
+    embeddings = weights.pop("shared.weight")
+    weights["decoder.embed_tokens.weight"] = embeddings.clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return embeddings
+
+
+def test_an_untied_t5_without_shared_weights_has_the_embeddings_of_its_file(tmp_path):
+    embeddings = rename_embeddings(save("t5-1.1", tmp_path))
+    model = load_backbone(tmp_path).model
+    assert torch.equal(model.shared.weight, embeddings)
+    assert torch.equal(model.encoder.embed_tokens.weight, embeddings)
+    assert not torch.equal(model.lm_head.weight, embeddings)
+
+
+def test_embeddings_that_transformers_loads_wrongly_are_refused(tmp_path, monkeypatch):
+    """As transformers 5.1.0 does: the head takes the place of the embeddings."""
+    rename_embeddings(save("t5-1.1", tmp_path))
+    load = AutoModelForSeq2SeqLM.from_pretrained
+
+    def wrong(*args, **options):
+        model, info = load(*args, **options)
+        model.shared.weight.data.copy_(model.lm_head.weight.data)
+        return model, info
+
+    monkeypatch.setattr(AutoModelForSeq2SeqLM, "from_pretrained", wrong)
+    with pytest.raises(InputError, match="newer transformers"):
+        load_backbone(tmp_path)

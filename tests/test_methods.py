@@ -94,7 +94,7 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
 @pytest.mark.parametrize(
     ("method", "write", "read", "match"),
     [
-        ("m3", {"decay": 0.5}, {}, "gamma, noise, normalise, trainable, got decay=0.5"),
+        ("m3", {"decay": 0.5}, {}, "gamma, maps, noise, normalise, trainable, got decay=0.5"),
         ("m4", {"k": 3}, {}, "HebbianWrite options out of gamma, .*, got k=3"),
         ("recent", {"gamma": 0.9}, {}, "RecentWrite options out of none"),
         ("m3", {"gamma": "0.5"}, {}, "got gamma='0.5': Input should be a valid number"),
@@ -168,7 +168,15 @@ def test_a_learners_constructor_says_what_its_options_are():
             super().__init__(rows, width, **options)
 
     assert known_options(Sizes) == {}
-    assert set(known_options(Own)) == {"theta", "steps", "gamma", "normalise", "trainable", "noise"}
+    assert set(known_options(Own)) == {
+        "theta",
+        "steps",
+        "gamma",
+        "normalise",
+        "trainable",
+        "noise",
+        "maps",
+    }
     assert completed(Own, {"theta": "any", "gamma": 1})["gamma"] == 1.0
     with pytest.raises(MethodError, match="got steps='3'"):
         completed(Own, {"steps": "3"})
@@ -229,3 +237,34 @@ def test_the_table_on_the_command_line():
     assert all(m.name in plain for m in methods.grid())
     bad = CliRunner().invoke(app, ["methods", "--shape", "flan-t5-huge"])
     assert isinstance(bad.exception, MethodError)
+
+
+@pytest.mark.parametrize("method", ["m1_as_run", "m2_as_run", "m5_as_run", "m4"])
+def test_maps_as_in_the_released_code(tiny, method):
+    """PyTorch's Linear: uniform within 1 / sqrt(D), standard deviation 0.577 / sqrt(D); by default N(0, 1 / D)."""
+    read = {"maps": "linear"} if method in ("m2_as_run", "m5_as_run") else {}
+    released = MemoryModel(tiny, method, write={"maps": "linear"}, read=read)
+    ours = MemoryModel(tiny, method)
+    linear = torch.nn.Linear(tiny.width, 4096).weight
+    maps = [name for name, w in ours.named_parameters() if w.ndim == 3 and ".inner" in name]
+    for name in ["write_rule.w_k", "write_rule.w_v", *maps]:
+        drawn, normal = (dict(m.state_dict())[name].flatten(0, -2) for m in (released, ours))
+        inputs = dict(ours.state_dict())[name].shape[-2]
+        assert drawn.abs().max() <= inputs**-0.5
+        assert drawn.std().item() == pytest.approx((3 * inputs) ** -0.5, rel=0.05)
+        assert normal.std().item() == pytest.approx(inputs**-0.5, rel=0.05)
+    assert linear.std().item() == pytest.approx((3 * tiny.width) ** -0.5, rel=0.05)
+    assert released.owner != ours.owner
+
+
+def test_a_hebbian_bank_may_start_from_noise(tiny, talk):
+    zeros, noise = MemoryModel(tiny, "m4"), MemoryModel(tiny, "m4", write={"noise": 0.02})
+    assert not zeros.write_rule.p0.any()
+    assert noise.write_rule.p0.std().item() == pytest.approx(0.02, rel=0.05)
+    assert torch.equal(
+        MemoryModel(tiny, "m4", write={"noise": 0.0}).write_rule.w_k, zeros.write_rule.w_k
+    )
+    plain = MemoryModel(tiny, "m4", write={"noise": 0.02, "normalise": False})
+    bank = plain.write(plain.new_bank(), talk)
+    with pytest.raises(MethodError, match="noise=0"):
+        bank.merge(bank, plain.write_rule)

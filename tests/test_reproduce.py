@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 import pytest
+import torch
 from helpers import lmem
 
 from lmem.data import locomo_release, tinyworld
@@ -11,6 +12,9 @@ from lmem.errors import DataError, InputError
 from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
 from lmem.experiments import paper, reproduce
+from lmem.experiments.planning.machine import MachineProfile
+from lmem.experiments.planning.plan import Batches, fitting_batches
+from lmem.experiments.planning.workload import Workload
 from lmem.experiments.reproduce import ReproduceConfig
 
 METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
@@ -249,3 +253,71 @@ def test_the_verb(run, short, capsys):
         capsys, "reproduce", "--out", out, "--short", "--profile", "cpu", *arguments
     )
     assert "Table 5" in printed
+
+
+def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that_cell(
+    run, short, monkeypatch, tmp_path
+):
+    """m3 fits with smaller batches; m6 does not fit at all; a plan leaves m5 out."""
+    tried, run_cell, plan = [], reproduce.run_published_cell, reproduce.plan_cell
+    few = ["m3-1x-s42", "m6-1x-s42", "m5-1x-s42", "m0-1x-s42"]
+    cells = [cell for cell in reproduce.make_cells(short) if cell.name in few]
+    monkeypatch.setattr(reproduce, "make_cells", lambda config: cells)
+
+    def out_of_memory(cell, *others):
+        batches = others[-1]
+        tried.append((cell.name, batches.train))
+        if cell.method == "m6" or (cell.method == "m3" and batches.train > 4):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+        return run_cell(cell, *others)
+
+    def too_large(cell, config):
+        return "needs 99 GiB" if cell.method == "m5" else plan(cell, config)
+
+    monkeypatch.setattr(reproduce, "run_published_cell", out_of_memory)
+    monkeypatch.setattr(reproduce, "plan_cell", too_large)
+    report = reproduce.reproduce(short, tmp_path, None, False)
+    assert report["done"] == ["m0-1x-s42", "m3-1x-s42"]
+    assert sorted(report["failed"]) == ["m5-1x-s42", "m6-1x-s42"]
+    assert "out of memory" in report["failed"]["m6-1x-s42"]
+    assert [size for name, size in tried if name == "m3-1x-s42"] == [16, 8, 4]
+    assert [size for name, size in tried if name == "m6-1x-s42"][-1] == 1
+    split = results.load(tmp_path / "m3-1x-s42.json.gz")["questions"]
+    whole = results.load(run[0] / "m3-1x-s42.json.gz")["questions"]
+    assert [row["right"]["answer"] for row in split] == [row["right"]["answer"] for row in whole]
+    for row, other in zip(split, whole, strict=True):
+        assert row["right"]["bits"] == pytest.approx(other["right"]["bits"], abs=0.01)
+
+    monkeypatch.setattr(reproduce, "run_published_cell", run_cell)
+    tried.clear()
+    again = reproduce.reproduce(short, tmp_path, None, False)
+    assert again["done"] == ["m6-1x-s42"]
+    assert sorted(again["skipped"]) == ["m0-1x-s42", "m3-1x-s42"]
+    assert sorted(again["failed"]) == ["m5-1x-s42"]
+
+
+def test_other_errors_still_end_the_run(short, monkeypatch, tmp_path):
+    def broken(*_):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(reproduce, "run_published_cell", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        reproduce.reproduce(short, tmp_path, "1/17", False)
+
+
+def test_batches_are_halved_until_a_run_fits(tiny_folder):
+    work = Workload(deleted=0, knowledge=0)
+    large = MachineProfile.of("cpu", memory=1000.0)
+    whole = fitting_batches(str(tiny_folder), large, work, "m1", 10, 16)
+    assert whole[:2] == (16, large.batch)
+    small = MachineProfile.of("cpu", memory=0.6 * whole.total_mib / 1024)
+    fitted = fitting_batches(str(tiny_folder), small, work, "m1", 10, 16)
+    assert fitted.fits
+    assert fitted.train < 16 or fitted.answer < large.batch
+    assert fitted.total_mib <= small.memory * 1024
+    none = fitting_batches(
+        str(tiny_folder), MachineProfile.of("cpu", memory=1e-4), work, "m1", 10, 16
+    )
+    assert (none.train, none.answer, none.fits) == (1, 1, False)
+    assert Batches(16, 33).halved() == (8, 17, 0.0, True)
+    assert Batches(1, 1).halved() is None

@@ -539,3 +539,34 @@ def test_two_processes_are_one(tiny_folder, tmp_path, method):
     assert max(moved.values()) > 0.1
     for name in first:
         assert (first[name] - second[name]).norm() <= 0.05 * moved[name], name
+
+
+def test_micro_batches_change_memory_and_not_the_result(tiny, conversations):
+    """The same weights after the same steps, up to rounding, whatever passes through the model at once."""
+    trained = {}
+    for micro in (0, 1, 3):
+        model = MemoryModel(tiny, "m2", scale=0.5)
+        config = TrainConfig(steps=4, batch=8, warmup=1, micro=micro)
+        report = train(model, conversations, config, progress=False)
+        trained[micro] = report["losses"], model.read.attend.w_v.detach().clone()
+    for micro in (1, 3):
+        assert trained[micro][0] == pytest.approx(trained[0][0], rel=1e-4)
+        torch.testing.assert_close(trained[micro][1], trained[0][1], atol=1e-5, rtol=1e-3)
+
+
+def test_adam_without_its_throttle(tiny, conversations):
+    """By hand: the first step of a weight with gradient g is lr |g| / (|g| + eps); eps 1e-12 leaves tiny gradients whole steps."""
+    moved = {}
+    for eps in (1e-8, 1e-12):
+        model = MemoryModel(tiny, "m4", scale=0.5)
+        before = model.read.w_mem.detach().clone()
+        config = TrainConfig(steps=1, batch=8, warmup=1, lr=1e-3, weight_decay=0.0, eps=eps)
+        train(model, conversations, config, progress=False)
+        moved[eps] = (model.read.w_mem.detach() - before).abs() / config.lr
+    # the same gradient g explains both steps: s / (1 - s) = |g| / eps
+    throttled, whole = moved[1e-8].double(), moved[1e-12].double()
+    some = (throttled > 0.01) & (throttled < 0.9)
+    assert some.any()
+    gradient = 1e-8 * throttled[some] / (1 - throttled[some])
+    torch.testing.assert_close(whole[some], gradient / (gradient + 1e-12), atol=1e-3, rtol=1e-3)
+    assert TrainConfig().eps == 1e-8

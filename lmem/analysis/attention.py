@@ -7,15 +7,16 @@
 All shares are means over heads. Kernels that keep no shares (SDPA) are replaced by eager ones during the recording.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lmem.backbone import sites
 from lmem.backbone.backbone import Backbone
+from lmem.backbone.context import HookBlock
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel, as_prompt
@@ -128,7 +129,7 @@ def _eager(model: Any) -> Iterator[None]:
         model.set_attn_implementation(kernel)
 
 
-class _Watch:
+class _Watch(HookBlock):
     """Hooks that catch what an explicit read selects and adds, and what the frozen attention next to it adds.
 
     Attributes:
@@ -138,33 +139,27 @@ class _Watch:
     """
 
     def __init__(self, model: MemoryModel) -> None:
+        super().__init__()
         self.model = model
-        self.handles = []
         self.shares: list[Tensor] = []
         self.gains: list[Tensor] = []
         self.frozen: list[Tensor] = []
 
     def __enter__(self) -> "_Watch":
+        super().__enter__()
         read: Any = self.model.read
         attend = getattr(getattr(read, "inner", read), "attend", None)
         if attend is not None:
-            self._hook(attend, self._select)
+            self.after(attend, self._select)
         if read.site == "decoder_layer":
-            self._hook(read, lambda read, args, gain: self.gains.append(_norms(gain)))
+            self.after(read, lambda read, args, gain: self.gains.append(_norms(gain)))
             site, layers = sites.find(self.model.backbone.model, read.site)
             for layer in layers:
-                self._hook(
+                self.after(
                     layer.get_submodule(site.attention),
                     lambda frozen, args, output: self.frozen.append(_norms(output[0])),
                 )
         return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self.handles:
-            handle.remove()
-
-    def _hook(self, module: nn.Module, hook: Callable) -> None:
-        self.handles.append(module.register_forward_hook(hook))
 
     def _select(self, attend: Any, args: tuple, output: object) -> None:
         states, (keys, _), mask, place = args

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lmem.backbone.context import HookBlock
 from lmem.errors import BankError, InputError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel, as_prompt, as_texts
@@ -102,10 +103,7 @@ def _read(model: MemoryModel, bank: Bank, prompt: str, answer: str) -> tuple[Ten
         passed.append(output if inside else output[0][0])  # (1, T, D) of each layer, or (X, D)
 
     inputs = backbone.inputs([prompt])
-    handle = read.register_forward_hook(note)
-    try:
-        with model.attached(bank):
-            logits = backbone.logits(inputs, backbone.labels([answer]))
-    finally:
-        handle.remove()
+    with HookBlock() as block, model.attached(bank):
+        block.after(read, note)
+        logits = backbone.logits(inputs, backbone.labels([answer]))
     return torch.cat(passed), logits

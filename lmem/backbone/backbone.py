@@ -6,29 +6,33 @@ Frozen means that no weight changes; gradients still pass through it. Turns are 
 mask, so that a turn's latents do not depend on the other turns of the batch.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.utils import logging as hub_logging
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import __version__ as transformers_version
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging as transformers_logging
 
-from lmem.backbone import sites
-from lmem.errors import InputError
+from lmem.backbone import hooks, sites, support
+from lmem.backbone.context import HookBlock
+from lmem.errors import InputError, LmemError
 from lmem.utils.device import default_device, device_of
-from lmem.utils.digest import digest
+from lmem.utils.digest import digest, versions
 from lmem.utils.text import checked_text
 
 NANO = Path(__file__).parent / "assets" / "nano"
 MAX_TOKENS = 384  # the paper's source length
+EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 GREEDY = {"max_new_tokens": 32, "do_sample": False, "num_beams": 1}
 
 
@@ -49,6 +53,7 @@ class Backbone:
         self.name = name
         self.width: int = model.config.d_model
         self.layers = len(sites.find(model, "decoder_layer")[1])
+        self._hashed: tuple[tuple, str] = (), ""  # versions of the weights, and their hash
 
     @property
     def device(self) -> torch.device:
@@ -65,10 +70,14 @@ class Backbone:
         """Module of the encoder."""
         return self.model.get_encoder()
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """SHA-256 over names, shapes and values of all weights."""
-        return weights_hash(self.model)
+        """SHA-256 over names, shapes and values of all weights; computed again after an edit, but not one through `.data`."""
+        now = versions((*self.model.parameters(), *self.model.buffers()))
+        if self._hashed[0] != now:
+            support.check_offloading(self.model)
+            self._hashed = now, weights_hash(self.model)
+        return self._hashed[1]
 
     def tokenize(
         self, texts: Sequence[str], max_tokens: int = MAX_TOKENS, truncate: bool = False
@@ -106,7 +115,11 @@ class Backbone:
 
         Yields:
             Places of the texts, input_ids (B, N), attention_mask (B, N).
+
+        Raises:
+            MethodError: The weights are in float16 or offloaded, see `lmem.backbone.support`.
         """
+        support.check_weights(self.model)
         batch_tokens = batch_tokens or (1024 if self.device.type == "cpu" else 8192)
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         start = 0
@@ -212,11 +225,9 @@ class Backbone:
             states.append(args[0])
             return (args[0][:0],)  # no row is left for the head
 
-        handle = self.head.register_forward_pre_hook(catch)
-        try:
+        with HookBlock() as block:
+            block.before(self.head, catch)
             self.model(**inputs, decoder_input_ids=decoder_input_ids, use_cache=False)
-        finally:
-            handle.remove()
         return states[0]
 
     @property
@@ -238,8 +249,37 @@ class Backbone:
 
     @torch.no_grad()
     def generate(self, inputs: dict[str, Any], **options: Any) -> list[str]:
-        """Return greedy answers as texts; a bank that is attached to the model is read."""
-        out = self.model.generate(**inputs, **{**GREEDY, **options})
+        """Return greedy answers as texts; a bank that is attached to the model is read.
+
+        Args:
+            inputs: From `inputs` or `encoded`.
+            **options: Arguments of transformers' `generate`.
+
+        Returns:
+            One text for each input; with `num_return_sequences=k` the k texts of the first input, then those of the next.
+
+        Raises:
+            InputError: An option asks for more than texts, or transformers refuses it.
+            MethodError: A bank is attached, and the cache is static.
+        """
+        if options.get("return_dict_in_generate"):
+            raise InputError(
+                "expected options that leave texts as the result, not return_dict_in_generate: "
+                "for scores call backbone.model.generate inside `attached`"
+            )
+        if hooks.is_attached(self.model):
+            for source in (options, vars(options.get("generation_config") or object)):
+                support.check_cache(source.get("cache_implementation") or "dynamic")
+                support.check_cache(source.get("past_key_values"))
+        try:
+            out = self.model.generate(**inputs, **{**GREEDY, **options})
+        except (ValueError, TypeError, AssertionError) as error:
+            if isinstance(error, LmemError):
+                raise
+            first = str(error).strip().split("\n")[0]
+            raise InputError(
+                f"expected options that transformers can generate with: {first}"
+            ) from error
         return [text.strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
 
 
@@ -255,6 +295,7 @@ def weights_hash(model: nn.Module) -> str:
     return digest(model.state_dict())
 
 
+@torch.inference_mode(False)  # a weight that is made in inference mode can never be trained through
 def load_backbone(
     name: str | Path = "nano",
     device: str | torch.device | None = None,
@@ -306,7 +347,17 @@ def _load(source: str, dtype: torch.dtype, name: str | Path) -> tuple[Any, Any]:
         raise InputError(
             f"expected an encoder-decoder out of {', '.join(sites.SITES)} at {name}, found {kind!r}"
         )
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (ImportError, ValueError) as error:
+        if not any(
+            word in str(error).lower() for word in ("sentencepiece", "tiktoken", "protobuf")
+        ):
+            raise
+        raise InputError(
+            f"expected a tokenizer.json at {name}, found a SentencePiece model alone, as mT5 has it; to read it install "
+            "sentencepiece and protobuf (`pip install sentencepiece protobuf`)"
+        ) from error
     if tokenizer.unk_token_id in tokenizer("hello").input_ids:
         # without its files transformers makes an empty one
         raise InputError(f"expected a tokenizer at {name}, found none that knows a letter")
@@ -317,6 +368,41 @@ def _load(source: str, dtype: torch.dtype, name: str | Path) -> tuple[Any, Any]:
         raise InputError(
             f"expected all weights of a {kind} at {name}, there is no {min(loaded['missing_keys'])}"
         )
+    embeddings = _stored_embeddings(source)
+    if embeddings is not None and not torch.equal(
+        embeddings.to(dtype), model.get_input_embeddings().weight.cpu()
+    ):
+        raise InputError(
+            f"expected the embeddings in the files of {name}, transformers {transformers_version} loads others: install a "
+            "newer transformers"
+        )
     if model.state_dict().get("final_logits_bias", torch.zeros(())).any():
         raise InputError(f"expected a head without a bias at {name}, this one has one")
     return model, tokenizer
+
+
+def _stored_embeddings(source: str) -> Tensor | None:
+    """Return the input embeddings (V, D) as the files of a T5 hold them, under whatever name; None if they cannot be found.
+
+    transformers 5.1 silently ties an untied T5's embeddings to its head if the file has no `shared.weight`.
+    """
+    files = {}
+    index = _file_of(source, "model.safetensors.index.json")
+    if index is not None:
+        files = json.loads(index.read_text())["weight_map"]
+    for name in EMBEDDINGS:
+        path = _file_of(source, files.get(name, "model.safetensors"))
+        if path is not None:
+            with safe_open(str(path), framework="pt") as file:
+                if name in file.keys():  # noqa: SIM118
+                    return file.get_tensor(name)
+    return None
+
+
+def _file_of(source: str, name: str) -> Path | None:
+    """Return the path of a file of a folder or of a model that was downloaded from the hub; None if there is none."""
+    path = Path(source) / name
+    if not Path(source).is_dir():
+        cached = try_to_load_from_cache(source, name)
+        path = Path(cached) if isinstance(cached, str) else path
+    return path if path.is_file() else None

@@ -1,7 +1,9 @@
 """Attaching: inside a `with` block, ordinary calls of the model read the bank (chapters 3 to 5).
 
 One context manager serves the three sites. It owns its hooks: when the block ends, also by an exception, it removes them and no
-others. Which bank a text reads is never guessed: the encoder call gives the number of texts; decoder batch / texts = beams.
+others. The hooks act only in the context that opened the block (`lmem.backbone.context`), so threads and asyncio tasks can read
+different banks through one backbone at the same time. Which bank a text reads is never guessed: the encoder call gives the number
+of texts; decoder batch / texts = beams.
 
 A read's keys depend only on the bank, so they are computed once and kept while decoding (with gradients: once per pass). So are
 the frozen keys and values of rows appended to the encoder's output.
@@ -10,6 +12,7 @@ In shapes, U counts the banks, X the rows appended to the encoder's output, and 
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,11 +21,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from lmem.backbone import sites
-from lmem.errors import InputError, MethodError
+from lmem.backbone import sites, support
+from lmem.backbone.context import HookBlock, open_blocks
+from lmem.errors import BankError, InputError, MethodError
+from lmem.utils.digest import versions
 
 ABLATIONS = (None, "masked", "null_rows")
-KERNELS = ("eager", "sdpa")
 Places = Sequence[int] | Tensor | None
 
 
@@ -37,6 +41,10 @@ def attach(
 ) -> Iterator["Attachment"]:
     """Let `model` read `rows` through `read` at the read's site.
 
+    Only calls from the context that opened the block read the bank. `asyncio.to_thread` passes this context on, a plain
+    `threading.Thread` does not: open the block in the thread that calls the model. A call outside the block, in any thread,
+    reads nothing. What `torch.utils.checkpoint` computes again in a backward pass after the block reads nothing either.
+
     Args:
         model: The frozen encoder-decoder.
         read: A `lmem.memory.read.base.Read`.
@@ -49,22 +57,29 @@ def attach(
 
     Raises:
         InputError: A bank in `of` does not exist, or, inside the block, the batch does not fit the banks.
-        MethodError: The attention kernel was not tried.
+        MethodError: The backbone cannot be read through (`lmem.backbone.support`), or, inside the block, the cache is static.
+        BankError: The block ended and no call had read the bank.
     """
-    kernel = model.config._attn_implementation
-    # other kernels take masks of their own form, which would not include our rows
-    if kernel not in KERNELS:
-        raise MethodError(f"expected attention out of {', '.join(KERNELS)}, not {kernel!r}")
+    support.check_hooks(model)
     bank_index = None
     if of is not None:
         rows, mask, bank_index = _banks_in_use(rows, mask, of)
     attachment = Attachment(model, read, rows, mask, expand, bank_index)
-    handles = attachment.register() if bool(mask.any()) else []
-    try:
+    if not bool(mask.any()):
         yield attachment
-    finally:
-        for handle in handles:
-            handle.remove()
+        return
+    with attachment:
+        attachment.register()
+        yield attachment
+    if not attachment.was_read:
+        raise BankError(
+            "expected a call of the backbone inside the block, and in its context; this bank was attached and never read"
+        )
+
+
+def is_attached(model: PreTrainedModel) -> bool:
+    """Whether a bank is attached to this model for calls from here."""
+    return any(isinstance(b, Attachment) and b.model is model for b in open_blocks())
 
 
 def ablated(rows: Tensor, mask: Tensor, how: str | None) -> tuple[Tensor, Tensor]:
@@ -85,12 +100,26 @@ def ablated(rows: Tensor, mask: Tensor, how: str | None) -> tuple[Tensor, Tensor
     return rows, mask
 
 
-class Attachment:
-    """The hooks of one block, and what they keep between calls. Use `attach`."""
+class _CallState(threading.local):
+    """What an attachment keeps between the calls of one thread."""
 
     latents: Tensor  # the encoder's output (B, N, D)
     joined: Tensor  # the banks' rows that join it (U, X, D)
     length: int  # soft tokens before the encoder's input
+
+    def __init__(self) -> None:
+        self.encoded: int | None = None  # texts of the last encoder call in this block
+        self.bank_keys: dict = {}  # the read's keys by set of projections, (U, ...)
+        self.batch_parts: dict = {}  # rows and mask, and keys, spread over a batch
+        self.versions: Any = None  # of the weights that the keys were made with
+
+
+class Attachment(HookBlock):
+    """The hooks of one block, and what they keep between calls. Use `attach`.
+
+    Attributes:
+        was_read: Whether a call of the model has reached the read's site.
+    """
 
     def __init__(
         self,
@@ -101,36 +130,31 @@ class Attachment:
         expand: int | None,
         of: Tensor | None,
     ):
+        super().__init__()
         self.model, self.read, self.rows, self.mask = model, read, rows, mask
         self.expand, self.of = expand, of
-        self.encoded: int | None = None  # texts of the last encoder call in this block
-        self.bank_keys: dict = {}  # the read's keys by set of projections, (U, ...)
-        self.batch_parts: dict = {}  # rows and mask, and keys, spread over a batch
-        self.versions = None  # of the weights that the keys were made with
+        self.was_read = False
+        self.calls = _CallState()
 
-    def register(self) -> list:
-        """Register the hooks of the read's site and return their handles."""
+    def register(self) -> None:
+        """Register the hooks of the read's site."""
         site, modules = sites.find(self.model, self.read.site)
         encoder = self.model.get_encoder()
         [decoder] = sites.find(self.model, "encoder_output")[1]
-        handles = [
-            encoder.register_forward_pre_hook(self.count_rows, with_kwargs=True),
-            decoder.register_forward_pre_hook(self.begin_decoding, with_kwargs=True),
-        ]
+        self.before(encoder, self.count_rows, with_kwargs=True)
+        self.before(decoder, self.begin_decoding, with_kwargs=True)
         if site.name == "encoder_input":
-            handles.append(encoder.register_forward_pre_hook(self.prepend, with_kwargs=True))
-            handles.append(encoder.register_forward_hook(self.drop))
-            handles.append(decoder.register_forward_pre_hook(self.need_encoder))
+            self.before(encoder, self.prepend, with_kwargs=True)
+            self.after(encoder, self.drop)
+            self.before(decoder, self.need_encoder)
         elif site.name == "encoder_output":
-            handles.append(decoder.register_forward_pre_hook(self.extend, with_kwargs=True))
+            self.before(decoder, self.extend, with_kwargs=True)
             for maps in sites.maps(self.model) if self.read.from_bank_only else ():
-                handles.append(maps.register_forward_pre_hook(self.without_rows, prepend=True))
-                handles.append(maps.register_forward_hook(self.with_rows))
+                self.before(maps, self.without_rows, prepend=True)
+                self.after(maps, self.with_rows)
         else:
             for i, module in enumerate(modules):
-                hook = self.branch(i, site.norm)
-                handles.append(module.register_forward_hook(hook, with_kwargs=True))
-        return handles
+                self.after(module, self.branch(i, site.norm), with_kwargs=True)
 
     def places(self, batch: int, decoding: bool = True) -> Tensor | None:
         """Return (batch,), the index of each text's bank; None if text i reads bank i, or all read the only one.
@@ -142,8 +166,8 @@ class Attachment:
         if count == 1:  # all read the one bank, which may be large: it is not copied
             return None
         times = 1
-        if decoding and self.encoded is not None:
-            times = batch // self.encoded
+        if decoding and self.calls.encoded is not None:
+            times = batch // self.calls.encoded
         elif decoding:
             if self.expand is None:
                 raise InputError(
@@ -163,47 +187,50 @@ class Attachment:
     def parts_for(self, states: Tensor, layer: int = 0) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return rows, mask and the read's keys for a batch of decoder states (batch, N, D)."""
         if layer == 0:  # weights may have changed since the keys were made
-            now = [(weight.data_ptr(), weight._version) for weight in self.read.parameters()]
-            if torch.is_grad_enabled() or now != self.versions:
-                self.batch_parts, self.bank_keys, self.versions = {}, {}, now
+            now = versions(self.read.parameters())
+            if torch.is_grad_enabled() or now != self.calls.versions:
+                self.calls.batch_parts, self.calls.bank_keys, self.calls.versions = {}, {}, now
         batch, projection_set = len(states), layer % self.read.sets
         rows, mask = self.rows.to(states.device), self.mask.to(states.device)
-        if projection_set not in self.bank_keys:
-            self.bank_keys[projection_set] = self.read.keys(rows, projection_set)
-        keys = self.bank_keys[projection_set]
+        if projection_set not in self.calls.bank_keys:
+            self.calls.bank_keys[projection_set] = self.read.keys(rows, projection_set)
+        keys = self.calls.bank_keys[projection_set]
         for name, parts in ((batch, (rows, mask)), ((batch, projection_set), keys)):
-            if name not in self.batch_parts:
+            if name not in self.calls.batch_parts:
                 bank_index = self.places(batch)
-                self.batch_parts[name] = [spread(part, bank_index, batch) for part in parts]
-        rows, mask = self.batch_parts[batch]
-        return rows, mask, self.batch_parts[batch, projection_set]
+                self.calls.batch_parts[name] = [spread(part, bank_index, batch) for part in parts]
+        rows, mask = self.calls.batch_parts[batch]
+        return rows, mask, self.calls.batch_parts[batch, projection_set]
 
     def count_rows(self, module: Any, args: tuple, kwargs: dict) -> None:
         """Before the encoder: note the number of texts in its batch."""
+        support.check_weights(self.model)  # `autocast` may have begun inside the block
         first = _argument("input_ids", args, kwargs)
-        self.encoded = len(first if first is not None else kwargs["inputs_embeds"])
-        self.batch_parts, self.bank_keys = {}, {}
+        self.calls.encoded = len(first if first is not None else kwargs["inputs_embeds"])
+        self.calls.batch_parts, self.calls.bank_keys = {}, {}
 
     def begin_decoding(self, module: Any, args: tuple, kwargs: dict) -> None:
-        """Before the decoder: forget the keys, unless this call continues a generation.
+        """Before the decoder: refuse a static cache, and forget the keys unless this call continues a generation.
 
         Since the last call the weights may have changed in a way that leaves no trace (`.data`), or the way of reading
         (`lmem.memory.large.in_chunks`).
         """
         past = kwargs.get("past_key_values")
+        support.check_cache(past)
         if past is None or past.get_seq_length() == 0:
-            self.batch_parts, self.bank_keys = {}, {}
+            self.calls.batch_parts, self.calls.bank_keys = {}, {}
 
     def prepend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the encoder: put the read's soft tokens before its input."""
+        self.was_read = True
         names = inspect.signature(module.forward).parameters
         kwargs = {**dict(zip(names, args, strict=False)), **kwargs}
         tokens = kwargs.pop("input_ids", None)
         embeds = module.embed_tokens(tokens) if tokens is not None else kwargs["inputs_embeds"]
-        batch, bank_index = len(embeds), self.places(len(embeds), decoding=False)
+        batch, places = len(embeds), self.places(len(embeds), decoding=False)
         read = self.read(self.rows.to(embeds.device), self.mask.to(embeds.device))
-        soft, seen = (spread(part, bank_index, batch) for part in read)  # (B, m, D), (B, m)
-        self.length = soft.shape[1]
+        soft, seen = (spread(part, places, batch) for part in read)  # (B, m, D), (B, m)
+        self.calls.length = soft.shape[1]
         kwargs["inputs_embeds"] = torch.cat([soft.to(embeds.dtype), embeds], 1)  # (B, m + N, D)
         kwargs["attention_mask"] = join_masks(seen, kwargs.get("attention_mask"), embeds)
         return (), kwargs
@@ -211,27 +238,31 @@ class Attachment:
     def drop(self, module: Any, args: tuple, output: Any) -> Any:
         """After the encoder: remove the positions of the soft tokens."""
         if isinstance(output, tuple):  # return_dict=False, in older releases of transformers
-            return (output[0][:, self.length :], *output[1:])
-        output.last_hidden_state = output.last_hidden_state[:, self.length :]  # (B, N, D)
+            return (output[0][:, self.calls.length :], *output[1:])
+        output.last_hidden_state = output.last_hidden_state[:, self.calls.length :]  # (B, N, D)
         if output.hidden_states is not None:
-            output.hidden_states = tuple(state[:, self.length :] for state in output.hidden_states)
+            output.hidden_states = tuple(
+                state[:, self.calls.length :] for state in output.hidden_states
+            )
         return output
 
     def need_encoder(self, module: Any, args: tuple) -> None:
         """Before the decoder: refuse latents from outside the block, which cannot contain the memory."""
-        if self.encoded is None:
+        self.was_read = True
+        if self.calls.encoded is None:
             raise InputError(
                 "encoder_outputs= was passed in: this memory enters before the encoder, so encode inside the block"
             )
 
     def extend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the decoder: append the read's rows to the encoder's output."""
+        self.was_read = True
         states, seen = kwargs["encoder_hidden_states"], kwargs.get("encoder_attention_mask")
         rows, mask, keys = self.parts_for(states)
         extra, mask = self.read(rows, mask, states.to(rows.dtype), seen, keys)  # (B, X, D), (B, X)
         if self.read.from_bank_only:
-            self.latents, [joined] = states, self.bank_keys[0]
-            self.joined = joined.to(states.dtype)  # (U, X, D)
+            self.calls.latents, [joined] = states, self.calls.bank_keys[0]
+            self.calls.joined = joined.to(states.dtype)  # (U, X, D)
         kwargs = dict(kwargs)
         kwargs["encoder_hidden_states"] = torch.cat([states, extra.to(states.dtype)], 1)
         kwargs["encoder_attention_mask"] = join_masks(seen, mask, states)
@@ -239,22 +270,25 @@ class Attachment:
 
     def without_rows(self, module: Any, args: tuple) -> tuple[Tensor]:
         """Before a frozen key or value map: leave out the bank's rows, which `with_rows` adds."""
-        end = self.latents.shape[1] + self.joined.shape[1]
+        end = self.calls.latents.shape[1] + self.calls.joined.shape[1]
         # rows of an inner `attach`, unless it removes them itself
         behind = args[0][:, end:]
-        return (torch.cat([self.latents, behind], 1) if behind.shape[1] else self.latents,)
+        return (
+            torch.cat([self.calls.latents, behind], 1) if behind.shape[1] else self.calls.latents,
+        )
 
     def with_rows(self, module: Any, args: tuple, output: Tensor) -> Tensor:
         """After a frozen key or value map: insert those of the bank's rows, computed once for each bank."""
-        rows = module.forward(self.joined)  # (U, X, inner)
+        rows = module.forward(self.calls.joined)  # (U, X, inner)
         rows = spread(rows, self.places(len(output)), len(output))
-        end = self.latents.shape[1]
+        end = self.calls.latents.shape[1]
         return torch.cat([output[:, :end], rows, output[:, end:]], 1)
 
     def branch(self, layer: int, norm: str) -> Callable:
         """Return the hook after the cross-attention of decoder layer `layer`; it adds what the read returns."""
 
         def hook(module: Any, args: tuple, kwargs: dict, output: tuple) -> tuple:
+            self.was_read = True
             states = before_norm = _argument("hidden_states", args, kwargs)  # (B, N, D)
             rows, mask, keys = self.parts_for(before_norm, layer)
             if norm and not self.read.raw:
@@ -265,14 +299,14 @@ class Attachment:
         return hook
 
 
-def spread(part: Tensor, bank_index: Tensor | None, batch: int) -> Tensor:
-    """Return what each text of a batch reads from a tensor of U banks: (U, ...) -> (batch, ...).
+def spread(part: Tensor, places: Tensor | None, batch: int) -> Tensor:
+    """Return what each row of a batch reads from a tensor of U banks: (U, ...) -> (batch, ...).
 
-    Without `bank_index` text i reads bank i, or all read the only one.
+    Without places each row reads the bank at its own place, or all read the only one.
     """
-    if bank_index is None or len(part) == 1:
+    if places is None or len(part) == 1:
         return part.expand(batch, *part.shape[1:])
-    return part.index_select(0, bank_index.to(part.device))
+    return part.index_select(0, places.to(part.device))
 
 
 def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> Tensor:
@@ -282,14 +316,14 @@ def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> T
 
 
 def _banks_in_use(rows: Tensor, mask: Tensor, of: Places) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the banks that are read, and for each text the index of its bank among them; None if each reads its own."""
+    """Return the banks that are read, and for each row of the batch its place among them; None if each reads its own."""
     of = torch.as_tensor(of, dtype=torch.long, device=mask.device)
     if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
-        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
-    used, bank_index = of.unique(return_inverse=True)
+        raise InputError(f"expected places of {len(rows)} banks, from 0, not {of.tolist()}")
+    used, places = of.unique(return_inverse=True)
     if len(used) == len(of):
-        used, bank_index = of, None
-    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), bank_index
+        used, places = of, None
+    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), places
 
 
 def _argument(name: str, args: tuple, kwargs: dict) -> Any:

@@ -52,9 +52,14 @@ class CachedBackbone(Backbone):
     def __init__(self, backbone: Backbone, folder: str | Path) -> None:
         """Share the model of `backbone`, and open the files of its weights and dtype in `folder`."""
         super().__init__(backbone.model, backbone.tokenizer, backbone.name)
-        dtype = str(backbone.dtype).removeprefix("torch.")
-        self.fingerprint = backbone.fingerprint
-        self.store = LatentStore(folder, f"{self.fingerprint[:32]}-{dtype}")
+        self._hashed = backbone._hashed  # hashing the weights takes seconds
+        self.folder = folder
+        self.store = LatentStore(folder, self.owner)
+
+    @property
+    def owner(self) -> str:
+        """The subfolder of these weights and their dtype."""
+        return f"{self.fingerprint[:32]}-{str(self.dtype).removeprefix('torch.')}"
 
     def encode(
         self, texts: Sequence[str], truncate: bool = False, batch_tokens: int | None = None
@@ -62,6 +67,8 @@ class CachedBackbone(Backbone):
         """Return the latents of each text, (N, D), as `Backbone.encode` does."""
         ids = self.tokenize(texts, truncate=truncate)
         keys = [hashlib.sha256(np.asarray(row, dtype="<i8").tobytes()).digest() for row in ids]
+        if self.store.owner != self.owner:  # the weights were edited
+            self.store = LatentStore(self.folder, self.owner)
         known = self.store.update()
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if missing:

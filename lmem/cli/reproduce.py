@@ -103,4 +103,4 @@ def reproduce(
     if as_json:
         return dump(report)
     Console().print((out / "tables.md").read_text(encoding="utf-8"), soft_wrap=True, markup=False)
-    show({k: report[k] for k in ("done", "skipped", "seconds")}, False, "lmem reproduce")
+    show({k: report[k] for k in ("done", "skipped", "failed", "seconds")}, False, "lmem reproduce")

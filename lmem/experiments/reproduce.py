@@ -1,9 +1,13 @@
 """The whole published experiment: m1 to m6 and what was run instead of them, at 1x and 10x, one result file each (chapter 15).
 
-Each cell is trained with the paper's settings and evaluated under the control battery. Cells share nothing but files, so several
+Each cell is trained with the paper's settings and evaluated under the control battery. All cells are planned first: batches are
+split until a cell fits the machine, and a cell that cannot fit is reported and left out. If memory still runs out, the cell is
+tried with smaller batches, then the others follow; the next call tries only what has no result file. Cells share nothing but files, so several
 processes, or the tasks of an array job, can take a part each.
 """
 
+import gc
+import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,7 +25,10 @@ from lmem.evaluation.conditions import allowed_conditions
 from lmem.evaluation.evaluate import EvalConfig
 from lmem.experiments.paper import comparison_page, comparison_tables
 from lmem.experiments.planning.machine import MachineProfile
+from lmem.experiments.planning.plan import Batches, fitting_batches
+from lmem.experiments.planning.workload import workload_of_data
 from lmem.experiments.runner import Cell, Experiment, Trained, run_cell, train_cell
+from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig
 from lmem.utils.files import write_file
@@ -115,7 +122,8 @@ def reproduce(
         progress: Show a progress bar.
 
     Returns:
-        A dict: done, skipped (names), tables (see `lmem.experiments.paper.comparison_tables`), seconds.
+        A dict: done, skipped (names), failed ({name: why}: what cannot fit or ran out of memory), tables (see
+        `lmem.experiments.paper.comparison_tables`), seconds.
 
     Raises:
         InputError: The backbone or the data cannot be loaded (one sentence says which files to put where), or a file in `out` has
@@ -127,14 +135,31 @@ def reproduce(
     mine = part_of(cells, part)
     skipped = experiment.finished(cell.name for cell in mine)
     todo = [cell for cell in mine if cell.name not in skipped]
+    done: list[str] = []
+    failed: dict[str, str] = {}
     if todo:
         backbone, tests, training = load_inputs(config)
         backbone = cached(backbone, out / "latents")
         model = MemoryModel(backbone, "m3")
         # an impossible condition is refused before an hour of training
         allowed_conditions(model, tests, config.controls, model if config.constant else None)
-        for cell in track(todo, "cells", progress):
-            run_published_cell(cell, experiment, config, backbone, training, tests)
+        plans = {cell.name: plan_cell(cell, config) for cell in track(todo, "plans", progress)}
+        failed |= {name: reason for name, reason in plans.items() if isinstance(reason, str)}
+        for cell in track([cell for cell in todo if cell.name not in failed], "cells", progress):
+            batches, error = plans[cell.name], None
+            while isinstance(batches, Batches):
+                try:
+                    run_published_cell(cell, experiment, config, backbone, training, tests, batches)
+                    done.append(cell.name)
+                    break
+                except (RuntimeError, MemoryError) as failure:
+                    if not is_out_of_memory(failure):
+                        raise
+                    error = str(failure).strip().split("\n")[0]
+                batches = batches.halved()  # outside the handler, whose traceback keeps tensors
+                free_memory()
+            else:
+                failed[cell.name] = f"out of memory with one question at a time: {error}"
     finished = experiment.finished(cell.name for cell in cells)
     tables = comparison_tables(
         {name.rpartition("-s")[0]: results.load(experiment.file(name)) for name in finished}
@@ -143,11 +168,44 @@ def reproduce(
     with write_file(out / "tables.md") as temporary:
         temporary.write_text(page, encoding="utf-8")
     return {
-        "done": [cell.name for cell in todo],
+        "done": done,
         "skipped": skipped,
+        "failed": failed,
         "tables": tables,
         "seconds": time.perf_counter() - start,
     }
+
+
+def plan_cell(cell: Cell, config: ReproduceConfig) -> Batches | str:
+    """Return the largest batches with which a cell fits, or one sentence that says why none do."""
+    profile, batch = MachineProfile.of(config.profile), TrainConfig.paper().batch
+    if methods.find(cell.method).write is None:
+        return Batches(batch, profile.batch)
+    if profile.device == "cpu":  # the profile is a small machine; this one may have more
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        profile = replace(profile, memory=max(profile.memory, physical))
+    workload = workload_of_data(config.data)
+    batches = fitting_batches(config.backbone, profile, workload, cell.method, cell.scale, batch)
+    if batches.fits:
+        return batches
+    return (
+        f"needs {batches.total_mib / 1024:.1f} GiB with one question at a time, {profile.name} has {profile.memory:.1f}: "
+        "take a smaller backbone or a larger card"
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def free_memory() -> None:
+    """Give back what a failed attempt has left."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], list[Conversation]]:
@@ -199,6 +257,7 @@ def run_published_cell(
     backbone: Backbone,
     training: list[Conversation],
     tests: list[Conversation],
+    batches: Batches,
 ) -> bool:
     """Train one cell with the paper's settings, evaluate it, write its adapter and its file."""
     model = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
@@ -208,6 +267,8 @@ def run_published_cell(
     if config.steps is not None:
         limits = {"steps": config.steps, "epochs": None, "warmup": min(200, config.steps)}
     settings = TrainConfig.paper(seed=cell.seed, **limits)
+    if batches.train < settings.batch:
+        settings = replace(settings, micro=batches.train)
 
     def prepare() -> Trained:
         trained = train_cell(model, training, settings, folder / "run")
@@ -221,7 +282,7 @@ def run_published_cell(
         return trained._replace(constant=constant)
 
     evaluation = EvalConfig(
-        batch=MachineProfile.of(config.profile).batch,
+        batch=batches.answer,
         max_new_tokens=config.max_new_tokens,
         budget=config.budget,
         knowledge=cell.scale == 1,

@@ -16,7 +16,11 @@ from lmem.data.splits import for_testing, for_training
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig, evaluate
+from lmem.memory import methods
 from lmem.memory.model import MemoryModel
+from lmem.memory.options import known_options
+from lmem.memory.read import READS
+from lmem.memory.write import WRITES
 from lmem.training.train import TrainConfig, train
 
 
@@ -40,9 +44,30 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of its file: "m3-10x-gamma=0.99-s1"."""
-        options = [f"{key}={value}" for key, value in sorted({**self.write, **self.read}.items())]
-        return "-".join([self.method, f"{self.scale:g}x", *options, f"s{self.seed}"])
+        """Name of its file: "m3-10x-gamma=0.99-s1"; an option that both write and read have is "write.heads=4"."""
+        method = methods.find(self.method)
+        both: set[str] = set()
+        if method.write is not None and method.read is not None:
+            both = set(known_options(WRITES[method.write])) & set(known_options(READS[method.read]))
+        parts = {"write": self.write, "read": self.read}
+        return self._name_with(
+            {
+                f"{part}.{option}" if option in both else option: value
+                for part, values in parts.items()
+                for option, value in values.items()
+            }
+        )
+
+    @property
+    def former_name(self) -> str:
+        """Its name before 0.3, which did not say whether an option was of the write or of the read."""
+        return self._name_with({**self.write, **self.read})
+
+    def _name_with(self, options: dict[str, Any]) -> str:
+        short = f"{self.scale:g}"
+        scale = short if float(short) == self.scale else repr(self.scale)
+        values = [f"{option}={value}" for option, value in sorted(options.items())]
+        return "-".join([self.method, f"{scale}x", *values, f"s{self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -66,6 +91,14 @@ class Experiment:
     def unfinished(self, name: str) -> Path:
         """Return the folder of a cell's checkpoints."""
         return self.out / "unfinished" / name
+
+    def name_of(self, cell: Cell) -> str:
+        """Return the name under which a cell's result is, or will be: a file of its former name counts if it is this cell's."""
+        former = self.file(cell.former_name)
+        if cell.former_name == cell.name or self.file(cell.name).exists() or not former.exists():
+            return cell.name
+        same = results.load(former).get("options") == {"write": cell.write, "read": cell.read}
+        return cell.former_name if same else cell.name
 
     def finished(self, names: Iterable[str]) -> list[str]:
         """Return the names that have a result file.

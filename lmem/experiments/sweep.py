@@ -106,20 +106,21 @@ def run_sweep(
         InputError: Two cells have one name, `jobs` is not positive, or a file in `out` has other settings.
     """
     config, out = config or SweepConfig(), Path(out)
-    names = [cell.name for cell in cells]
+    experiment = Experiment("sweep", config.difference(), out)
+    names = [experiment.name_of(cell) for cell in cells]
     if len(set(names)) < len(names):
         raise InputError(f"expected cells of different names, found some twice in {sorted(names)}")
     if jobs < 1:
         raise InputError(f"expected at least 1 job, not {jobs}")
-    skipped = sorted(Experiment("sweep", config.difference(), out).finished(names))
+    skipped = sorted(experiment.finished(names))
     report: dict[str, Any] = {"done": [], "skipped": skipped, "failed": {}}
     threads = max(1, torch.get_num_threads() // jobs)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, torch.set_num_threads, (threads,)) as pool:
         futures = {
-            pool.submit(run_sweep_cell, cell, out, config): cell.name
-            for cell in cells
-            if cell.name not in skipped
+            pool.submit(run_sweep_cell, cell, out, config): name
+            for cell, name in zip(cells, names, strict=True)
+            if name not in skipped
         }
         for future in track(as_completed(futures), "sweep", progress, total=len(futures)):
             name = futures[future]

@@ -41,10 +41,22 @@ class State(NamedTuple):
     written: Tensor
     turns: Tensor
 
+    def __eq__(self, other: object) -> bool:
+        """Whether types, shapes and values are the same, on any device."""
+        if not isinstance(other, State):
+            return NotImplemented
+        pairs = zip(self, other, strict=True)
+        return all(a.dtype == b.dtype and torch.equal(a, b.to(a.device)) for a, b in pairs)
+
+    def __ne__(self, other: object) -> bool:  # a tuple has one of its own
+        return not self == other
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  # its tensors may be edited
+
 
 @dataclass(frozen=True)
 class Bank:
-    """A state and its identity.
+    """A state and its identity. Banks are equal if identity and content are, on any device.
 
     Attributes:
         state: The tensors.
@@ -58,6 +70,9 @@ class Bank:
 
     def __len__(self) -> int:
         return self.state.rows.shape[0]
+
+    def __hash__(self) -> int:  # not of the content, which is compared but not hashed
+        return hash((self.owner, self.backbone, tuple(self.state.rows.shape)))
 
     @property
     def turns_written(self) -> list[int]:

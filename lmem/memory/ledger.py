@@ -34,6 +34,14 @@ class Ledger:
     def __len__(self) -> int:
         return len(self.latents)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both record the same turns of the same bank."""
+        if not isinstance(other, Ledger) or len(self) != len(other):
+            return False
+        pairs = zip(self.latents, other.latents, strict=True)
+        same = self.last == other.last and self.first == other.first
+        return same and all(torch.equal(mine, theirs) for mine, theirs in pairs)
+
     def check(self, bank: Bank) -> None:
         """Raise a BankError unless `bank` is a single bank, and the one that this ledger's turns led to."""
         if len(bank) != 1:

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lmem.backbone import hooks
+from lmem.backbone import hooks, support
 from lmem.backbone.backbone import Backbone, load_backbone, pad
 from lmem.data.conversation import Conversation
 from lmem.data.messages import (
@@ -35,10 +35,10 @@ from lmem.memory.ledger import Ledger, leave_one_out, ledger_and_start
 from lmem.memory.options import Options
 from lmem.memory.read.base import Read
 from lmem.memory.write.base import Write
+from lmem.utils import provenance
 from lmem.utils.device import check_to
-from lmem.utils.digest import digest
+from lmem.utils.digest import digest, versions
 from lmem.utils.files import write_folder
-from lmem.utils.provenance import versions
 from lmem.utils.text import checked_text
 
 ADAPTERS = Path(__file__).parent / "assets" / "adapters"
@@ -59,6 +59,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
     write_rule: Write  # None for the method without memory
     read: Read  # None too
 
+    @torch.inference_mode(False)  # weights that are made in inference mode can never be trained
     def __init__(
         self,
         backbone: Backbone,
@@ -79,9 +80,11 @@ class MemoryModel(nn.Module, ModelHubMixin):
             read: Options of the read, likewise: {"heads": 4}.
 
         Raises:
-            MethodError: The method, the scale or an option is unknown or does not fit.
+            MethodError: The method, the scale or an option is unknown or does not fit, or the backbone is in float16 or
+                offloaded.
         """
         super().__init__()
+        support.check_weights(backbone.model)
         self.__dict__["backbone"] = backbone  # no submodule: an adapter has no backbone weights
         self.method, self.scale, self.seed = methods.find(method), scale, seed
         self.rows = methods.rows_of(scale, self.method)
@@ -161,7 +164,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if self.write_rule is None:
             return "none"
         state = self.write_rule.state_dict()
-        now = tuple((tensor.data_ptr(), tensor._version) for tensor in state.values())
+        now = versions(state.values())
         if self._hashed_maps[0] != now:  # hashing them takes as long as a training step
             self._hashed_maps = now, digest(state)[:16]
         sizes = "x".join(str(size) for size in self.write_rule.p0.shape)
@@ -196,7 +199,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return Bank(self.write_rule.start(batch), self.owner, self.backbone.fingerprint)
 
     def check(self, bank: Bank) -> None:
-        """Raise a BankError unless the bank comes from this method, size, write maps and backbone."""
+        """Raise a BankError unless the bank comes from this method, size, write maps and backbone.
+
+        Raises:
+            BankError: It comes from another one.
+            MethodError: The backbone is in float16 or offloaded.
+        """
+        support.check_weights(self.backbone.model)
         if bank.backbone != self.backbone.fingerprint:
             raise BankError(
                 f"expected a bank of the backbone {self.backbone.fingerprint[:12]}, "
@@ -402,19 +411,22 @@ class MemoryModel(nn.Module, ModelHubMixin):
             questions: One text or a list.
             ablate: As in `attached`.
             of: As in `attached`.
-            **options: Arguments of transformers' `generate`.
+            **options: Arguments of transformers' `generate`, as in `Backbone.generate`.
 
         Returns:
-            A text for a text, a list for a list.
+            A text for a text, a list for a list. With `num_return_sequences` above 1 a list of texts for each question.
 
         Raises:
-            InputError: A question is no text or has no words, or there is none.
+            InputError: A question is no text or has no words, there is none, or an option does not fit.
         """
         if isinstance(questions, str):
             return self.answer(bank, [questions], ablate, of, **options)[0]
         prompts = as_prompts(questions)
         with self.attached(bank, ablate, of=of):
-            return self.backbone.generate(self.backbone.inputs(prompts), **options)
+            texts: Any = self.backbone.generate(self.backbone.inputs(prompts), **options)
+        each = len(texts) // len(prompts)
+        groups: Any = [texts[i : i + each] for i in range(0, len(texts), each)]
+        return texts if each == 1 else groups
 
     # ---- saving ------------------------------------------------------------------------------------
 
@@ -452,7 +464,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             "dtype": str(self.backbone.dtype).removeprefix("torch."),
             "width": self.backbone.width,
             "layers": self.backbone.layers,
-            "versions": versions(),
+            "versions": provenance.versions(),
             "digest": digest(weights),
         }
         save_file(weights, str(save_directory / WEIGHTS))

@@ -9,6 +9,7 @@ The data are in `dataset`, the banks in `banks`, the loss in `loss`, what a kill
 several processes share is in `processes`.
 """
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -40,8 +41,12 @@ class TrainConfig(Settings):
         steps: Optimiser steps.
         epochs: How often every question comes, instead of `steps`.
         batch: Questions of one step.
+        micro: Questions of a step that pass through the model at once; their gradients are added up, so this changes memory
+            and not the result. 0 is the whole batch.
         lr: Peak learning rate.
         weight_decay: Of AdamW.
+        eps: Of AdamW, added to the root of the second moment. Where gradients are not far above it, steps are far smaller than
+            `lr`: those of M.4 have a median of 2e-9, so its first step is about 0.2 lr with 1e-8, and about lr with 1e-12.
         warmup: Steps of linear warm-up, followed by a cosine to zero.
         clip: Norm above which the gradient is scaled down.
         window: Turns at the end of a bank through which a learned write carries gradient.
@@ -57,8 +62,10 @@ class TrainConfig(Settings):
     steps: AtLeast1 = 1500
     epochs: AtLeast1 | None = None
     batch: AtLeast1 = 32
+    micro: AtLeast0 = 0
     lr: Positive = 2e-3
     weight_decay: NotNegative = 1e-2
+    eps: Positive = 1e-8
     warmup: AtLeast1 = 100
     clip: Positive = 1.0
     window: AtLeast1 = 8
@@ -132,7 +139,9 @@ def train(
     examples = answer_loss.dataset.examples
     steps = config.total_steps(len(examples))
     batches = Batches(examples, config.batch, config.seed)
-    optimizer = torch.optim.AdamW(weights.values(), config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        weights.values(), config.lr, eps=config.eps, weight_decay=config.weight_decay
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_factor(step, config, steps)
     )
@@ -146,11 +155,13 @@ def train(
         # forward and backward: this process's share of the batch
         batch = next(batches)
         mine = batch[processes.process_index :: processes.num_processes]
-        loss = None
-        if mine:
+        tokens, loss = sum(answer_loss.answer_lengths(batch)), None
+        size = config.micro or len(batch)
+        for start in range(0, len(mine), size):
             with processes.autocast():
-                loss = answer_loss(mine, tokens=sum(answer_loss.answer_lengths(batch)))
-            loss.backward()
+                part = answer_loss(mine[start : start + size], tokens=tokens)
+            part.backward()
+            loss = part.detach() if loss is None else loss + part.detach()
         batch_loss = sum_over_processes(processes, weights.values(), loss)
         # update
         clip_grad_norm_(weights.values(), config.clip)
@@ -161,7 +172,7 @@ def train(
         # validation and checkpoint
         last = run.step == steps
         if validation_loss is not None and (run.step % config.check == 0 or last):
-            run.check(validation_loss.mean(config.batch))
+            run.check(validation_loss.mean(config.micro or config.batch))
         if run.step % config.save_every == 0 or last or run.stalled(config.patience):
             run.save(writes=processes.is_main_process)
     run.restore_best()
@@ -242,4 +253,12 @@ def identity(
 ) -> list[Any]:
     """Return what is trained, how, and on what, as plain values: only a run with the same ones may be continued."""
     adapter = [model.owner, model.options, model.seed, model.backbone.fingerprint]
-    return [config.to_json(), adapter, [[d.texts, d.cuts, d.examples] for d in datasets]]
+    settings = json.loads(config.to_json())
+    del settings["micro"]  # a run may continue with smaller micro-batches
+    if settings["eps"] == TrainConfig.eps:
+        del settings["eps"]  # checkpoints from before this setting can be continued
+    return [
+        json.dumps(settings, indent=1),
+        adapter,
+        [[d.texts, d.cuts, d.examples] for d in datasets],
+    ]

@@ -8,6 +8,7 @@ texts, the machine's speed, and whether the speed was measured or comes from a d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -99,6 +100,61 @@ def plan(
         "assumed": {"tokens": lengths, "rates": known, **speed.readable()},
         "notes": _notes(backbone, profile, total),
     }
+
+
+class Batches(NamedTuple):
+    """How many questions pass through the model at once, so that a run fits.
+
+    Attributes:
+        train: Of a training step; the gradients of a step's parts are added up.
+        answer: Of an evaluation.
+        total_mib: What the run takes then.
+        fits: Whether that is within the budget.
+    """
+
+    train: int
+    answer: int
+    total_mib: float = 0.0
+    fits: bool = True
+
+    def halved(self) -> "Batches | None":
+        """Return batches of half the size; None if there is only one question left."""
+        if self.train == self.answer == 1:
+            return None
+        return Batches((self.train + 1) // 2, (self.answer + 1) // 2)
+
+
+def fitting_batches(
+    backbone: str,
+    profile: MachineProfile,
+    workload: Workload,
+    method: str,
+    scale: float,
+    batch: int,
+) -> Batches:
+    """Halve batches until a run fits the profile's memory.
+
+    Args:
+        backbone, profile, workload, method, scale: As in `plan`.
+        batch: Questions of a training step.
+
+    Returns:
+        The largest that fit; if none do, batches of one question, with `fits` False.
+    """
+    meta = MetaMethod(load_without_weights(backbone, profile.dtype), method, scale)
+    train, answer = batch, profile.batch
+    while True:
+        units = units_of(meta, workload, replace(profile, batch=answer), train)
+        total = sum(memory_of(meta, workload, units).values())
+        fits = total <= profile.memory * 1024
+        if fits or train == answer == 1:
+            return Batches(train, answer, total, fits)
+        step = units.pop("step").cost.peak
+        others = max(unit.cost.peak for unit in units.values())
+        if train > 1 and (answer == 1 or step >= others):
+            train = (train + 1) // 2
+        else:
+            answer = (answer + 1) // 2
 
 
 def grid(

@@ -3,10 +3,16 @@
     c = XAttn_mem(Z, P), once, with the question's latents Z instead of the decoder's states;
     mean(beta) c, or g * c, is appended to the encoder's output as further positions      paper, section 3; chapter 5
 
+`maps="linear"` draws the maps as the paper's released code does, with the default of PyTorch's Linear: uniform, with a standard
+deviation of 0.577 / sqrt(D). Scores, which are products of two maps, are then three times smaller than with N(0, 1 / D).
+
 No layer is hooked: the decoder's own attention must select c among its positions. One row for each token, padding masked.
 """
 
-from torch import Tensor
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
 
 from lmem.memory.read.base import Keys, Read, extra_mask
 from lmem.memory.read.branch import BranchRead
@@ -46,9 +52,19 @@ class ProxyBranchRead(ProxyRead):
 
     inner: BranchRead
 
-    def __init__(self, width: int, layers: int, rows: int = 0, heads: int = 1, beta: float = 0.0):
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        rows: int = 0,
+        heads: int = 1,
+        beta: float = 0.0,
+        maps: Literal["normal", "linear"] = "normal",
+    ):
         super().__init__()
         self.inner = BranchRead(width, layers, heads=heads, beta=beta)
+        if maps == "linear":
+            draw_as_linear(self.inner)
 
     def strength(self) -> Tensor | float:
         return self.inner.beta.mean()
@@ -60,6 +76,25 @@ class ProxyGatedBranchRead(ProxyRead):
     inner: GatedBranchRead
     untrained = GatedBranchRead.untrained
 
-    def __init__(self, width: int, layers: int, rows: int = 0, heads: int = 1, bias: float = -2.0):
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        rows: int = 0,
+        heads: int = 1,
+        bias: float = -2.0,
+        maps: Literal["normal", "linear"] = "normal",
+    ):
         super().__init__()
         self.inner = GatedBranchRead(width, layers, heads=heads, bias=bias)
+        if maps == "linear":
+            draw_as_linear(self.inner)
+
+
+@torch.no_grad()
+def draw_as_linear(module: nn.Module) -> None:
+    """Draw the maps (S, D, X) of a branch again, uniformly between -1 / sqrt(D) and 1 / sqrt(D); scalars and biases stay."""
+    for weight in module.parameters():
+        if weight.ndim == 3:
+            bound = weight.shape[1] ** -0.5
+            weight.uniform_(-bound, bound)

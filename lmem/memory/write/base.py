@@ -3,7 +3,7 @@
 P_t = Write(P_{t-1}, Z_t)      paper, section 2; chapter 2
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ class Write(nn.Module):
         normalise: bool = False,
         trainable: bool = False,
         noise: float = 0.02,
+        maps: Literal["normal", "linear"] = "normal",
     ):
         """Draw P_0.
 
@@ -46,7 +47,9 @@ class Write(nn.Module):
             gamma: Decay in (0, 1]: the share of the bank that a turn leaves.
             normalise: Limit what the bank can grow to; each rule says how.
             trainable: Learn the maps. Otherwise they are random and fixed, as in the paper.
-            noise: Standard deviation of P_0; 0 starts from zeros, as square banks always do.
+            noise: Standard deviation of P_0; 0 starts from zeros, as square banks do by default.
+            maps: How maps of D inputs are drawn: "normal" is N(0, 1 / D), as the paper prints; "linear" is the default of
+                PyTorch's Linear, as in the paper's released code: uniform, with a standard deviation of 0.577 / sqrt(D).
 
         Raises:
             MethodError: gamma is outside (0, 1].
@@ -56,7 +59,11 @@ class Write(nn.Module):
             raise MethodError(f"gamma must lie in (0, 1], not {gamma}")
         self.rows, self.width, self.gamma = rows, width, gamma
         self.normalise, self.trainable = normalise, trainable
-        p0 = torch.zeros(rows, rows) if self.form == "square" else noise * torch.randn(rows, width)
+        self.maps, self.noise = maps, noise
+        if self.form == "square":  # zeros take no number from the seed
+            p0 = noise * torch.randn(rows, rows) if noise else torch.zeros(rows, rows)
+        else:
+            p0 = noise * torch.randn(rows, width)
         self.p0 = nn.Buffer(p0)
 
     @classmethod
@@ -65,8 +72,9 @@ class Write(nn.Module):
         return completed(cls, given)
 
     def draw(self, *shape: int) -> nn.Parameter | nn.Buffer:
-        """Return a map drawn from N(0, 1 / shape[0]): a parameter if the rule is trainable, else a buffer."""
-        drawn = torch.randn(*shape) / shape[0] ** 0.5
+        """Draw a map of shape[0] inputs as `maps` says: a parameter if the rule is trainable, else a buffer."""
+        drawn = torch.randn(*shape) if self.maps == "normal" else 2 * torch.rand(*shape) - 1
+        drawn = drawn / shape[0] ** 0.5
         return nn.Parameter(drawn) if self.trainable else nn.Buffer(drawn)
 
     def start(self, batch: int = 1) -> State:

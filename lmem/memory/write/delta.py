@@ -24,9 +24,15 @@ class DeltaWrite(Write):
     form = "square"
 
     def __init__(
-        self, rows: int, width: int, gamma: float = 1.0, normalise: bool = True, **options: Any
+        self,
+        rows: int,
+        width: int,
+        gamma: float = 1.0,
+        normalise: bool = True,
+        noise: float = 0.0,
+        **options: Any,
     ):
-        super().__init__(rows, width, gamma=gamma, normalise=normalise, **options)
+        super().__init__(rows, width, gamma=gamma, normalise=normalise, noise=noise, **options)
         self.w_k = self.draw(width, rows)
         self.w_v = self.draw(width, rows)
         self.w_b = self.draw(width)

@@ -2,8 +2,9 @@
 
     M <- clamp(gamma M + (1/N) (Z W_KH)^T (Z W_VH)),   clamp(X) = X / max(|X|_F, 1)      paper, section 3; chapter 7
 
-M is (A, A) and starts at zero; W_KH, W_VH are (D, A), random, N(0, 1/D); N is the turn's tokens. `normalise` applies the clamp,
-as the paper prints it. Without the clamp a conversation can be written as one matrix product.
+M is (A, A) and starts at zero (the released code starts at noise: an option); W_KH, W_VH are (D, A), random, N(0, 1/D); N is the
+turn's tokens. `normalise` applies the clamp, as the paper prints it. Without the clamp a conversation can be written as one
+matrix product.
 """
 
 from typing import Any
@@ -21,8 +22,11 @@ class HebbianWrite(Write):
 
     form = "square"
 
-    def __init__(self, rows: int, width: int, normalise: bool = True, **options: Any):
-        super().__init__(rows, width, normalise=normalise, **options)
+    def __init__(
+        self, rows: int, width: int, normalise: bool = True, noise: float = 0.0, **options: Any
+    ):
+        """Draw the maps; with `noise` M_0 is random, as in the paper's released code. See `Write`."""
+        super().__init__(rows, width, normalise=normalise, noise=noise, **options)
         self.w_k = self.draw(width, rows)
         self.w_v = self.draw(width, rows)
 
@@ -61,6 +65,8 @@ class HebbianWrite(Write):
             raise MethodError(
                 "a clamped Hebbian bank depends on its order; only normalise=False merges"
             )
+        if self.noise:
+            raise MethodError("expected noise=0 to merge, both banks contain the same random start")
         faded = self.gamma ** second.turns.to(first.rows.dtype)[:, None, None] * first.rows
         later = numbered_after(first, second)
         written = torch.where(later >= 0, later, first.written)
