@@ -36,16 +36,14 @@ def pretrain(
     mini = given(minutes=minutes, device=device)
     if model == "mini":
         if steps is not None:
-            raise InputError(
-                "--steps is an option of nano; the length of a leg of mini is --minutes"
-            )
+            raise InputError("expected --minutes: mini has no --steps")
         from lmem.backbone.mini import pretrain as legs
 
         config = legs.MiniConfig(seed=seed, compile=fuse, **mini)
         line = legs.pretrain(out, config, start, lambda text: typer.echo(text, err=True))
         return show({name: v for name, v in line.items() if name != "wrong"}, as_json, "mini")
     if mini or start:
-        raise InputError("--minutes, --start and --device are options of mini: lmem pretrain mini")
+        raise InputError("expected mini for --minutes, --start or --device: lmem pretrain mini")
     from lmem.backbone import pretrain as making
 
     config = making.PretrainConfig(seed=seed, compile=fuse, **given(steps=steps))

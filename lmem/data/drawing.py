@@ -1,20 +1,18 @@
 """Training conversations of a generator: named by seed, without twins, each perhaps of another world (chapter 9)."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from lmem.data import locomo
 from lmem.data.conversation import Conversation
 
-W = TypeVar("W")
-
 
 def draw(
-    sample: Callable[[str, int, W, bool], dict],
+    sample: Callable[[str, int, Any, bool], dict],
     counts: dict[str, int],
     seed: int,
-    world: W,
-    vary: Callable[[W], W] | None = None,
+    world: Any,
+    vary: Callable[[Any], Any] | None = None,
 ) -> list[Conversation]:
     """Draw conversations without twins.
 
