@@ -20,7 +20,10 @@ VALUES = (
 )
 
 
-def two_facts(cosines: Iterable[float] = tuple(c / 10 for c in range(11))) -> list[dict]:
+TENTHS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+
+def two_facts(cosines: Iterable[float] = TENTHS) -> list[dict]:
     """Compute how much of both values each key recalls.
 
     Returns:
