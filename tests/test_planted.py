@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import pytest
 import test_bank
+import test_contexts
 import test_invariants
 import test_sites
 import test_write
 from helpers import make
 
-from lmem.backbone import hooks, sites
+from lmem.backbone import context, hooks, sites
 from lmem.backbone.backbone import load_backbone
 from lmem.memory.read import attend, branch, gated_branch
 from lmem.memory.write import attention, base, hebbian, keyed, recent, slots
@@ -91,8 +92,8 @@ PLANTS = [
     Plant(
         "the prefix is dropped at the wrong end",
         hooks,
-        "output.last_hidden_state[:, self.length :]",
-        "output.last_hidden_state[:, : -self.length]",
+        "output.last_hidden_state[:, self.calls.length :]",
+        "output.last_hidden_state[:, : -self.calls.length]",
         test_sites.test_prefix_by_hand,
         {"name": "tiny", "length": None},
     ),
@@ -178,11 +179,11 @@ PLANTS = [
     ),
     Plant(
         "one hook is left behind",
-        hooks,
-        "for handle in handles:",
-        "for handle in handles[:-1]:",
-        test_invariants.test_detached_is_bare_and_attached_is_not,
-        {"method": "m2"},
+        context,
+        "for handle in self._handles:",
+        "for handle in self._handles[:-1]:",
+        test_contexts.test_two_models_on_one_backbone_at_once,
+        {},
     ),
     Plant(
         "the oldest tokens stay",

@@ -316,14 +316,14 @@ def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> T
 
 
 def _banks_in_use(rows: Tensor, mask: Tensor, of: Places) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Return the banks that are read, and for each row of the batch its place among them; None if each reads its own."""
+    """Return the banks that are read, and for each text the index of its bank among them; None if each reads its own."""
     of = torch.as_tensor(of, dtype=torch.long, device=mask.device)
     if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
-        raise InputError(f"expected places of {len(rows)} banks, from 0, not {of.tolist()}")
-    used, places = of.unique(return_inverse=True)
+        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
+    used, bank_index = of.unique(return_inverse=True)
     if len(used) == len(of):
-        used, places = of, None
-    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), places
+        used, bank_index = of, None
+    return rows.index_select(0, used.to(rows.device)), mask.index_select(0, used), bank_index
 
 
 def _argument(name: str, args: tuple, kwargs: dict) -> Any:
