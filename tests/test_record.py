@@ -106,7 +106,7 @@ def test_the_model_is_left_as_it_was(tiny, talk):
     before = logits(model, bank, [QUESTION])
     hooks = sum(len(m._forward_hooks) for m in (*tiny.model.modules(), *model.modules()))
     record_attention(model, bank, QUESTION, "Cedar-Bay")
-    with pytest.raises(InputError, match="words in it"):
+    with pytest.raises(InputError, match="expected words in"):
         record_attention(model, bank, QUESTION, " ")
     assert tiny.model.config._attn_implementation == "sdpa"
     assert hooks == sum(len(m._forward_hooks) for m in (*tiny.model.modules(), *model.modules()))
