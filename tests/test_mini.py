@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import T5ForConditionalGeneration
 
+from lmem.backbone.mini.batches import Batches
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.pretrain import MiniConfig, build_model, pretrain, weighted_loss
 from lmem.backbone.mini.tokenizer import train_tokenizer
@@ -68,6 +69,16 @@ def test_the_next_leg_starts_from_the_checkpoint(leg, tmp_path):
     after = T5ForConditionalGeneration.from_pretrained(tmp_path / "model").state_dict()
     for name, value in before.items():
         assert torch.equal(value, after[name]), name  # at a rate of nothing, nothing changes
+
+
+def test_measuring_does_not_pad_the_training_batches(tokenizer):
+    batches = Batches(MiniConfig(**SMALL), tokenizer, "pad")
+    tokenizer(["short", "a much longer text than the other one"], padding=True)
+    for step in range(3):
+        inputs, _ = batches.next(step, 0.9)
+        lengths = (inputs["input_ids"] != tokenizer.pad_token_id).sum(1)
+        assert torch.equal(inputs["attention_mask"].sum(1), lengths)
+        assert inputs["input_ids"].shape[1] - int(lengths.max()) < 16  # widths are multiples of 16
 
 
 def test_first_pieces_weigh_more():

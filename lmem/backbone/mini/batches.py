@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
@@ -43,7 +44,9 @@ class Batches:
         self, config: "MiniConfig", tokenizer: PreTrainedTokenizerFast, seed: int | str
     ) -> None:
         self.config = config
-        self.core: Any = tokenizer.backend_tokenizer
+        # a copy: padding that measuring turns on would pad every source to the longest of its chunk
+        self.core: Any = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self.core.no_padding()
         self.random = random.Random(f"mini {seed}")
         name = f"mini train {seed}"
         near = config.near
