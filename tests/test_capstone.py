@@ -148,8 +148,8 @@ def test_a_mistake_is_named(rule, what, said):
     capstone.register("mine", rule)
     report = capstone.check("mine")
     assert not report.passed
-    assert report.found[what] is not None, report
-    assert any(part in report.found[what] for part in said.split("|")), report.found[what]
+    assert report.problems[what] is not None, report
+    assert any(part in report.problems[what] for part in said.split("|")), report.problems[what]
     assert f"  wrong  {what}: " in repr(report)
 
 

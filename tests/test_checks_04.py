@@ -83,7 +83,7 @@ def other_axis(z, seen, rows, mask, w_mem):
         ("given_back", lambda f_base, f_0, f_mem: (f_base - f_0) / (f_mem - f_0), "not more"),
         ("given_back", lambda f_base, f_0, f_mem: min(1.0, (f_base - f_0) / max(f_mem - f_0, 1e-9)), "return None"),
         ("given_back", lambda f_base, f_0, f_mem: min(1.0, (f_base - f_0) / (f_mem - f_0)), "ZeroDivisionError: float division by zero. Hint: where there is no gain"),
-        ("given_back", lambda f_base, f_0, f_mem: None if f_mem == f_0 else min(1.0, (f_base - f_0) / (f_mem - f_0)), "(6.0, 2.0, 1.0): where there is no gain"),
+        ("given_back", lambda f_base, f_0, f_mem: None if f_mem == f_0 else min(1.0, (f_base - f_0) / (f_mem - f_0)), "where there is no gain"),
     ],
 )  # fmt: skip
 def test_likely_mistakes(name, answer, said):

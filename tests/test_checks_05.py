@@ -13,8 +13,8 @@ def branch(states, rows, w_q, w_k, w_v, w_o, beta, scale=True, dim=-1):
     return beta * shares @ (rows @ w_v) @ w_o
 
 
-def gated(states, found, w_g, b_g):
-    return torch.sigmoid(torch.cat([states, found], 1) @ w_g + b_g) * found
+def gated(states, context, w_g, b_g):
+    return torch.sigmoid(torch.cat([states, context], 1) @ w_g + b_g) * context
 
 
 def trainable(width, layers):
@@ -75,7 +75,7 @@ def instead(module, gain):
         ("branch", lambda s, p, q, k, v, o, b: branch(s, p, q, k, v, o, 1.0), "beta is missing"),
         ("branch", lambda s, p, q, k, v, o, b: branch(s, p, q, k, v.T, o, b), "Hint: shares = softmax over the rows"),
         ("gated", lambda s, c, w, b: torch.sigmoid(torch.cat([s, c], 1) @ w + b), "the gate alone"),
-        ("gated", lambda s, c, w, b: gated(s, c, w, b) / c * s, "it is for what was found"),
+        ("gated", lambda s, c, w, b: gated(s, c, w, b) / c * s, "it must multiply the context"),
         ("gated", lambda s, c, w, b: gated(c, s, w, b) / s * c, "the states come first"),
         ("gated", lambda s, c, w, b: torch.cat([s, c], 1) @ w * c, "sigmoid(b_g)"),
         ("trainable", lambda d, n: {"m2": 4 * d * d + n, "m5": 5 * d * d}, "b_g"),

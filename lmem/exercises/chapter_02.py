@@ -2,28 +2,10 @@
 
 import torch
 
-from lmem.exercises.exercise import Wrong, call, exercise, expect, shown
+from lmem.exercises.cases import read_checks
+from lmem.exercises.exercise import Wrong, call, exercise, expect
 
-
-@exercise("2.1", "the smallest lag with gamma ** lag < share; a logarithm, or a loop")
-def turns_until(answer):
-    """After how many later turns less than `share` of a turn is left: (gamma, share) to a whole number, or None."""
-    yield (0.5, 0.1), 4  # 0.125 after 3, 0.0625 after 4
-    yield (0.95, 0.5), 14  # 0.5133 after 13, 0.4877 after 14
-    yield (0.95, 2.0**-8), 109  # 0.00393 after 108, 0.00373 after 109; 2^-8 = 0.00391
-    yield (0.5, 0.25), 3, "after 2 turns exactly 0.25 is left, and that is not less"
-    yield (1.0, 0.5), None, "without decay all of it stays for ever: return None"
-
-
-@exercise("2.2")
-def within_reach(answer):
-    """Share of the questions whose evidence has at least `share` left: (gamma, share, lags)."""
-    hint = (
-        "gamma ** lag, for each lag; how many of these are large enough, over how many there are?"
-    )
-    yield (0.5, 0.1, [1, 3, 4, 5, 6, 7, 8, 100]), 0.25, hint  # 0.125 at 3, 0.0625 at 4
-    yield (0.5, 0.25, [2, 3]), 0.5, "what is exactly the share still counts"
-    yield (1.0, 0.9, [0, 500]), 1.0, "without decay everything is within reach"
+turns_until, within_reach, ages = read_checks("2.1", "2.2", "2.5")
 
 
 @exercise("2.3")
@@ -80,13 +62,3 @@ def _overwrite(rows, latents):
 def _flip(rows, latents):
     rows.copy_(rows.flip(0))
     return rows
-
-
-@exercise("2.5")
-def ages(answer):
-    """How many turns ago each row changed last: ((R,) number of the turn that wrote it, turns written) to (R,)."""
-    written = torch.tensor([0, 4, 2, -1])
-    hint = "turns are counted from 0: after 5 turns the newest is turn 4, and its age is 0"
-    expect(call(answer, written, 5), torch.tensor([4, 0, 2, -1]), shown(answer, (written, 5)), hint)
-    never = torch.tensor([-1, -1])
-    yield (never, 3), torch.tensor([-1, -1]), "a row that was never written has no age: -1"

@@ -2,49 +2,10 @@
 
 import torch
 
-from lmem.exercises.exercise import call, exercise, require, shown
+from lmem.exercises.cases import read_checks
+from lmem.exercises.exercise import exercise
 
-NO_GAIN = "where there is no gain over zero rows there is no share: return None"
-
-
-@exercise("4.1")
-def attended(answer):
-    """Attention with n zero rows beside: ((N,) scores, (N, D) values, n) to the mixture (D,)."""
-    scores = torch.tensor([3.0, 1.0]).log()
-    values = torch.tensor([[4.0, 0.0], [0.0, 8.0]])
-    hint = "n keys with score 0 and value 0 join: they add n to the softmax's sum, and nothing to the mixture"
-    yield (
-        (scores, values, 0),
-        torch.tensor([3.0, 2.0]),
-        "without zero rows it is plain attention",
-    )  # 3/4 of 4, 1/4 of 8
-    yield (scores, values, 4), torch.tensor([1.5, 1.0]), hint  # 3/8 of 4, 1/8 of 8
-    large = torch.tensor([200.0, 0.0])
-    yield (large, values, 64), values[0], "large scores overflow in exp; let softmax do it"
-
-
-@exercise("4.2", "a zero row counts exp(0) = 1; what do the tokens count together?")
-def even_rows(answer):
-    """How many zero rows take as much of the softmax as all tokens together: (N,) scores to a number."""
-    yield (torch.tensor([2.0, 3.0]).log(),), 5.0
-    yield (torch.zeros(12),), 12.0
-    yield (torch.tensor([1.0]).exp(),), 15.154262  # e^e
-
-
-@exercise("4.3")
-def shares_of(answer):
-    """Softmax over the keys that may be read: ((N,) scores, (N,) mask, True where it may) to (N,)."""
-    scores = torch.tensor([2.0, 5.0, 1.0, 2.0]).log()
-    mask = torch.tensor([True, False, True, True])
-    expected = torch.tensor([2.0, 0.0, 1.0, 2.0]) / 5
-    hint = "a score of 0 still counts exp(0) = 1; which score counts nothing?"
-    yield (scores, mask), expected, hint
-    every = torch.ones(4, dtype=torch.bool)
-    yield (scores, every), torch.tensor([2.0, 5.0, 1.0, 2.0]) / 10, "all may be read"
-    low = torch.tensor([-300.0, 0.0, -300.0])
-    only = torch.tensor([True, False, True])
-    masked = "a masked key may have the largest score by far, and must still count nothing"
-    yield (low, only), torch.tensor([0.5, 0.0, 0.5]), masked
+attended, even_rows, shares_of, given_back = read_checks("4.1", "4.2", "4.3", "4.5")
 
 
 @exercise("4.4")
@@ -71,24 +32,3 @@ def extended(answer):
         ),
     }
     yield (z, seen, rows, mask, w_mem), expected, hint, slips
-
-
-@exercise("4.5")
-def given_back(answer):
-    """Share of the gain over zero rows that only repays the tax: (f_base, f_0, f_mem) to a number."""
-    yield (
-        (6.0, 2.0, 10.0),
-        0.5,
-        "the gain over zero rows is f_mem - f_0; the tax is f_base - f_0",
-    )  # 4 of 8
-    yield (6.0, 6.0, 9.0), 0.0, "without a tax nothing is given back"
-    yield (
-        (6.0, 2.0, 6.0),
-        1.0,
-        "a bank that only reaches the bare backbone gives back all of its gain",
-    )
-    half = "a bank that stays below the bare backbone gives back the whole of its gain, not more"
-    yield (6.0, 2.0, 4.0), 1.0, half
-    for f_mem in (2.0, 1.0):
-        share = call(answer, 6.0, 2.0, f_mem, hint=NO_GAIN)
-        require(share is None, f"{shown(answer, (6.0, 2.0, f_mem))}: {NO_GAIN}")

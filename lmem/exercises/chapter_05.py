@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
+from lmem.exercises.cases import read_checks
 from lmem.exercises.exercise import call, exercise, expect, require
+
+[trainable] = read_checks("5.3")
 
 
 @exercise("5.1")
@@ -40,32 +43,22 @@ def branch(answer):
 
 @exercise("5.2")
 def gated(answer):
-    """M.5's gate: states (N, D), found c (N, D), w_g (2 D, D), b_g (D) to g * c, (N, D)."""
+    """M.5's gate: states (N, D), context c (N, D), w_g (2 D, D), b_g (D) to g * c, (N, D)."""
     drawn = torch.Generator().manual_seed(1)
     states, context = torch.randn(3, 4, generator=drawn), torch.randn(3, 4, generator=drawn)
     w_g, b_g = torch.randn(8, 4, generator=drawn), torch.full((4,), -2.0)
     shut = torch.sigmoid(torch.tensor(-2.0)) * context
     hint = "with W_g = 0 the gate is sigmoid(b_g) for every state"
     slips = {
-        "this is the gate alone; it has to be multiplied with what was found": shut / context,
-        "the states went through the gate; it is for what was found": shut / context * states,
+        "this is the gate alone; multiply the context by it": shut / context,
+        "the gate multiplies the states; it must multiply the context": shut / context * states,
     }
     yield (states, context, torch.zeros(8, 4), b_g), shut, hint, slips
     expected = torch.sigmoid(torch.cat([states, context], 1) @ w_g + b_g) * context
-    hint = "the gate sees the states first and what was found behind them, and multiplies the find"
+    hint = "the gate's input is the states and then the context; the gate multiplies the context"
     swapped = torch.sigmoid(torch.cat([context, states], 1) @ w_g + b_g) * context
-    slips = {"the gate sees what was found first; the states come first": swapped}
+    slips = {"the gate's input begins with the context; the states come first": swapped}
     yield (states, context, w_g, b_g), expected, hint, slips
-
-
-@exercise(
-    "5.3",
-    "M.2: W_q, W_k, W_v, W_o and one beta per layer; M.5: W_q, W_k, W_v, a W_g of (2 D, D) and b_g",
-)
-def trainable(answer):
-    """Numbers that learn: (D, L) to {"m2": ..., "m5": ...}, projections shared by the layers."""
-    yield (2, 3), {"m2": 4 * 4 + 3, "m5": 3 * 4 + 2 * 4 + 2}
-    yield (2048, 24), {"m2": 16_777_240, "m5": 20_973_568}
 
 
 class _Pair(nn.Module):

@@ -2,7 +2,10 @@
 
 import torch
 
+from lmem.exercises.cases import read_checks
 from lmem.exercises.exercise import exercise
+
+left, crosstalk = read_checks("7.2", "7.3")
 
 
 @exercise("7.1")
@@ -29,24 +32,6 @@ def hebbian(answer):
     large = 0.5 * memory + 20 * brought
     clamp = "a matrix longer than 1 (Frobenius) is divided by its length, a shorter one stays"
     yield (memory, 20 * keys, values, 0.5), large / large.norm(), clamp
-
-
-@exercise("7.2")
-def left(answer):
-    """What is left of each turn: (Frobenius norms before the clamp, oldest first; gamma); a list of shares."""
-    hint = "a turn is scaled by its own clamp, then by gamma and the clamp of every later turn"
-    yield ([4.0, 2.0], 0.5), [0.0625, 0.5], hint  # 1/4 x 0.5 / 2, then 1/2
-    yield ([2.0], 0.9), [0.5], "its own clamp counts, no decay yet"
-    yield ([0.2, 0.5, 0.8], 0.9), [0.81, 0.9, 1.0], "a matrix shorter than 1 is not clamped"
-
-
-@exercise("7.3", "the others' values stand at right angles: their shares add up as squares")
-def crosstalk(answer):
-    """Length of the error with which key j recalls its value: (cosines (n, n), j), keys of length 1, orthonormal values."""
-    cosines = torch.tensor([[1.0, 0.6, 0.0], [0.6, 1.0, -0.8], [0.0, -0.8, 1.0]])
-    yield (cosines, 0), 0.6
-    yield (cosines, 1), 1.0  # sqrt(.36 + .64)
-    yield (torch.eye(3), 2), 0.0, "the key's own share, 1, is no error"
 
 
 @exercise("7.4")

@@ -2,16 +2,10 @@
 
 import torch
 
+from lmem.exercises.cases import read_checks
 from lmem.exercises.exercise import Wrong, call, exercise, expect, require
 
-
-@exercise("9.1", "turn l before the last carries gamma^l; two geometric sums")
-def window_share(answer):
-    """Share of a decaying write's gradient that the last `window` of `turns` turns carry: (gamma, window, turns)."""
-    yield (0.5, 1, 2), 2 / 3  # 1 / (1 + 1/2)
-    yield (0.95, 8, 600), 0.336580  # 1 - 0.95^8 = 0.33658
-    yield (1.0, 8, 32), 0.25, "without decay all turns carry alike"
-    yield (0.9, 50, 20), 1.0, "a window longer than the conversation sees all of it"
+window_share, rate = read_checks("9.1", "9.3")
 
 
 @exercise("9.2")
@@ -51,17 +45,6 @@ def write_with_window(answer):
             f"with a window of {window} the turns that got a gradient should be {seen}, they are {reached} (1 yes, 0 no); "
             "`detach` what the older turns wrote, once, just before the window begins",
         )
-
-
-@exercise("9.3", "after the warm-up half a cosine, from 1 at its first step down to 0 at the end")
-def rate(answer):
-    """Learning rate at a step, from 0: (step, peak, warm-up steps, total steps)."""
-    hint = "the first step has 1/warmup of the peak, step warmup - 1 all of it"
-    yield (0, 1.0, 4, 104), 0.25, hint
-    yield (3, 2.0, 4, 104), 2.0, hint
-    yield (4, 1.0, 4, 104), 1.0
-    yield (54, 1.0, 4, 104), 0.5  # the middle
-    yield (29, 1.0, 4, 104), 0.853553  # (1 + cos 45 degrees) / 2
 
 
 @exercise("9.4")

@@ -4,27 +4,11 @@ import math
 
 import numpy as np
 
+from lmem.exercises.cases import read_checks
 from lmem.exercises.exercise import call, exercise, expect, require
 from lmem.metrics import forgetting
 
-
-@exercise("11.1", "the oldest evidence counts, and the newest turn, number T - 1, has lag 0")
-def lag(answer):
-    """(turns of the conversation, numbers of the evidence turns from 0) to the lag in turns, None without evidence."""
-    yield (20, (3, 10)), 16  # 20 - 1 - 3
-    yield (20, (19,)), 0
-    yield (5, (4, 0)), 4, "evidence need not be sorted"
-    yield (20, ()), None, "without evidence there is no lag"
-
-
-@exercise("11.2")
-def recall_rate(answer):
-    """(F1 with the bank, F1 with the bank forced to zero) of one question to its recall rate."""
-    yield (1.0, 0.0), 1.0, "all that was left to gain was gained"
-    # (0.6 - 0.2) / (1 - 0.2)
-    yield (0.6, 0.2), 0.5, "divide by what was left to gain"
-    yield (0.0, 0.2), 0.0, "a loss counts as 0"
-    yield (1.0, 1.0), 0.0, "nothing was left to gain: divide by eps = 1e-6 at least"
+lag, recall_rate = read_checks("11.1", "11.2")
 
 
 @exercise("11.3")

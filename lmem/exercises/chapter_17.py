@@ -34,7 +34,7 @@ def own_write(answer):
         WRITES.update(before)
     capstone.register("mine", answer)
     report = capstone.check("mine")
-    wrong = [f"{what}: {why}" for what, why in report.found.items() if why]
+    wrong = [f"{what}: {why}" for what, why in report.problems.items() if why]
     require(not wrong, f"it must hold that {wrong[0] if wrong else ''}")
 
 

@@ -28,20 +28,20 @@ class Report:
     """Result of the invariants for a write: {what must hold: None, or a sentence about what is wrong}."""
 
     name: str
-    found: dict[str, str | None]
+    problems: dict[str, str | None]
 
     @property
     def passed(self) -> bool:
         """Whether all of them hold."""
-        return not any(self.found.values())
+        return not any(self.problems.values())
 
     def __repr__(self) -> str:
         lines = [
             f"  wrong  {what}: {wrong}" if wrong else f"  holds  {what}"
-            for what, wrong in self.found.items()
+            for what, wrong in self.problems.items()
         ]
-        good = sum(wrong is None for wrong in self.found.values())
-        return "\n".join([f"{self.name}: {good} of {len(self.found)} hold", *lines])
+        good = sum(wrong is None for wrong in self.problems.values())
+        return "\n".join([f"{self.name}: {good} of {len(self.problems)} hold", *lines])
 
 
 def check(name: str, write: Mapping[str, Any] | None = None) -> Report:
@@ -54,11 +54,11 @@ def check(name: str, write: Mapping[str, Any] | None = None) -> Report:
     options = dict(write or {})
     checks = [(OF_A_RULE, lambda: WRITES[name](ROWS, WIDTH, **options))]
     checks += [(OF_A_MODEL, lambda: memory(name, write=options))]
-    found = {}
+    problems = {}
     for invariants, make in checks:
         for what, holds in invariants.items():
-            found[what] = _wrong(holds, make)
-    return Report(name, found)
+            problems[what] = _wrong(holds, make)
+    return Report(name, problems)
 
 
 def _wrong(holds: Callable[[Callable], None], make: Callable) -> str | None:
@@ -93,8 +93,8 @@ def _written(rule: Write, turns: list[tuple[Tensor, Tensor]]) -> State:
     return state
 
 
-def _same(state: State, other: State) -> bool:
-    pairs = zip(state, other, strict=True)
+def _same(left: State, right: State) -> bool:
+    pairs = zip(left, right, strict=True)
     return all(torch.allclose(a.double(), b.double(), atol=1e-5) for a, b in pairs)
 
 
