@@ -52,21 +52,24 @@ def check(name: str, write: Mapping[str, Any] | None = None) -> Report:
         write: Options of the write.
     """
     options = dict(write or {})
-    checks = [(OF_A_RULE, lambda: WRITES[name](ROWS, WIDTH, **options))]
-    checks += [(OF_A_MODEL, lambda: memory(name, write=options))]
-    problems = {}
-    for invariants, make in checks:
-        for what, holds in invariants.items():
-            problems[what] = _wrong(holds, make)
+
+    def rule() -> Write:
+        return WRITES[name](ROWS, WIDTH, **options)
+
+    def model() -> MemoryModel:
+        return memory(name, write=options)
+
+    problems = {what: _wrong(holds, rule) for what, holds in OF_A_RULE.items()}
+    problems |= {what: _wrong(holds, model) for what, holds in OF_A_MODEL.items()}
     return Report(name, problems)
 
 
-def _wrong(holds: Callable[[Callable], None], make: Callable) -> str | None:
+def _wrong(holds: Callable[[Any], None], make: Callable[[], Any]) -> str | None:
     """Try one invariant; return what is wrong."""
     try:
         torch.manual_seed(0)
         with torch.no_grad():
-            holds(make)
+            holds(make())
     except Wrong as error:
         return str(error)
     except Exception as error:
@@ -98,8 +101,7 @@ def _same(left: State, right: State) -> bool:
     return all(torch.allclose(a.double(), b.double(), atol=1e-5) for a, b in pairs)
 
 
-def _form(make: Callable[[], Write]) -> None:
-    rule = make()
+def _form(rule: Write) -> None:
     start = rule.start(2)
     require(not bool(rule.readable(start).any()), "before the first turn no row may be read")
     new = rule(start, *_turn(5, 2))
@@ -115,14 +117,12 @@ def _form(make: Callable[[], Write]) -> None:
     require(bool(rule.readable(new).any()), "after a turn nothing may be read")
 
 
-def _changes(make: Callable[[], Write]) -> None:
-    rule = make()
+def _changes(rule: Write) -> None:
     new = _written(rule, [_turn(5)])
     require(not torch.equal(new.rows, rule.start().rows), "a turn of five tokens changes no row")
 
 
-def _pure(make: Callable[[], Write]) -> None:
-    rule = make()
+def _pure(rule: Write) -> None:
     state = _written(rule, [_turn(5)])
     before = State(*(part.clone() for part in state))
     latents, mask = _turn(4)
@@ -133,8 +133,7 @@ def _pure(make: Callable[[], Write]) -> None:
     require(torch.equal(latents, given), "the turn's latents were changed; work on a copy")
 
 
-def _padding(make: Callable[[], Write]) -> None:
-    rule = make()
+def _padding(rule: Write) -> None:
     latents, mask = _turn(4, extra=3)
     padded = _written(rule, [(latents, mask)])
     plain = _written(rule, [(latents[:, :4], mask[:, :4])])
@@ -142,16 +141,14 @@ def _padding(make: Callable[[], Write]) -> None:
     require(_same(padded, plain), wrong)
 
 
-def _nothing(make: Callable[[], Write]) -> None:
-    rule = make()
+def _nothing(rule: Write) -> None:
     state = _written(rule, [_turn(5)])
     latents, mask = _turn(3)
     empty = rule(state, latents, mask & False)
     require(_same(empty, state), "a turn without a token changes the bank")
 
 
-def _neighbours(make: Callable[[], Write]) -> None:
-    rule = make()
+def _neighbours(rule: Write) -> None:
     turns = [_turn(5, 2), _turn(3, 2), _turn(9, 2)]
     state = _written(rule, turns)
     for i in range(2):
@@ -162,8 +159,7 @@ def _neighbours(make: Callable[[], Write]) -> None:
         )
 
 
-def _scan(make: Callable[[], Write]) -> None:
-    rule = make()
+def _scan(rule: Write) -> None:
     turns = [_turn(n) for n in (5, 3, 9, 4)]
     state = _written(rule, turns)
     at_once = rule.scan(rule.start(), turns)
@@ -175,9 +171,8 @@ def _scan(make: Callable[[], Write]) -> None:
     require(_same(at_once, state), wrong)
 
 
-def _numbers(make: Callable[[], Write]) -> None:
+def _numbers(rule: Write) -> None:
     """A row with an old number must be one that was there before, with the same number."""
-    rule = make()
     state = rule.start()
     for t in range(12):
         new = rule(state, *_turn(5))
@@ -194,8 +189,7 @@ def _numbers(make: Callable[[], Write]) -> None:
         state = new
 
 
-def _long(make: Callable[[], Write]) -> None:
-    rule = make()
+def _long(rule: Write) -> None:
     state = rule.start()
     for _ in range(300):
         state = rule(state, *_turn(4))
@@ -205,7 +199,7 @@ def _long(make: Callable[[], Write]) -> None:
     require(size < 1e4, grown)
 
 
-OF_A_RULE: dict[str, Callable[[Callable[[], Write]], None]] = {
+OF_A_RULE: dict[str, Callable[[Write], None]] = {
     "it takes a State and returns one of the same form": _form,
     "a turn changes the bank": _changes,
     "a write is pure": _pure,
@@ -227,8 +221,7 @@ def _logits(model: MemoryModel) -> Tensor:
     return backbone.model(**inputs, labels=backbone.labels(["Miro"])).logits
 
 
-def _attached(make: Callable[[], MemoryModel]) -> None:
-    model = make()
+def _attached(model: MemoryModel) -> None:
     bare = _logits(model)
     with model.attached(model.new_bank()):
         empty = _logits(model)
@@ -241,14 +234,14 @@ def _attached(make: Callable[[], MemoryModel]) -> None:
     require(torch.equal(_logits(model), bare), after)
 
 
-def _saved(make: Callable[[], MemoryModel]) -> None:
-    model = make()
+def _saved(model: MemoryModel) -> None:
     bank = model.write(model.new_bank(), TALK)
     with tempfile.TemporaryDirectory() as folder:
         bank.save(Path(folder) / "bank.safetensors")
         later = Bank.load(Path(folder) / "bank.safetensors")
     torch.manual_seed(99)
-    again = make()  # another session: a model made from the same seed
+    # another session: a model made from the same seed
+    again = memory(str(model.method.write), write=model.options["write"])
     require(
         again.owner == model.owner,
         "made anew it is another rule: what it draws must be a buffer or a parameter, drawn when it is made",
@@ -258,7 +251,7 @@ def _saved(make: Callable[[], MemoryModel]) -> None:
     require(_same(there.state, here.state), wrong)
 
 
-OF_A_MODEL: dict[str, Callable[[Callable[[], MemoryModel]], None]] = {
+OF_A_MODEL: dict[str, Callable[[MemoryModel], None]] = {
     "attached it is seen, empty and detached it is not": _attached,
     "it goes on in another session": _saved,
 }

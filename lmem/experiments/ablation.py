@@ -7,6 +7,7 @@ step is also asked at random turns of a conversation, and after 2,000 turns.
 
 import shutil
 import time
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,7 @@ FINAL_CONTROLS = "right,twin,other,shuffled,noise,rough,last_20,none,null_rows,b
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the ladder.
+    """One step of the ladder, a table of `ladder.toml`.
 
     Attributes:
         name: Of its result files.
@@ -96,8 +97,8 @@ class Step:
         weights: "trained" (paper, type 1), "untrained", "shipped" (the adapter of chapter 1), "rehearsed" (by evidence, see
             `lmem.training.evidence`), "decoded" (the keyed method through the decoder alone, without that).
         write: Options of the write that are switched after the training.
-        seeds: Use only so many seeds; None: all.
         shape: Options of the write that it is trained with.
+        every_seed: Run it with every seed; otherwise with the first.
     """
 
     name: str
@@ -105,45 +106,12 @@ class Step:
     change: str
     weights: str = "trained"
     write: dict[str, Any] = field(default_factory=dict)
-    seeds: int | None = 1
     shape: dict[str, Any] = field(default_factory=dict)
+    every_seed: bool = False
 
 
-STEPS = (
-    Step("m2", "m2", "as printed: random writes that mix, decay 0.95"),
-    Step("m3", "m3", "as printed, read by the frozen attention"),
-    Step("m6", "m6", "as printed, a turn's mean in 8 slots"),
-    Step(
-        "kept", "recent+extension", "nothing is mixed: the newest latents, unchanged", "untrained"
-    ),
-    Step("branch", "recent", "a separate read at every layer, trained", "shipped"),
-    Step(
-        "row",
-        "keyed",
-        "one row per turn, with a key learned from evidence; the oldest is dropped",
-        "rehearsed",
-        {"select": False, "replace": False},
-        None,
-    ),
-    Step(
-        "select",
-        "keyed",
-        "turns without information are not written",
-        "rehearsed",
-        {"replace": False},
-        None,
-    ),
-    Step(
-        "keyed", "keyed", "a correction replaces the row that it corrects", "rehearsed", seeds=None
-    ),
-    Step(
-        "decoded",
-        "keyed",
-        "the same rows, learned through the decoder alone, without evidence",
-        "decoded",
-    ),
-    Step("wide", "keyed", "half as many rows, twice as wide", "rehearsed", shape={"cells": 1}),
-)
+_TABLE = tomllib.loads((Path(__file__).parent / "ladder.toml").read_text(encoding="utf-8"))
+STEPS = tuple(Step(**row) for row in _TABLE["steps"])
 FINAL = next(step for step in STEPS if step.name == "keyed")
 
 
@@ -184,7 +152,7 @@ def run_ablation(
         for step in (known[name] for name in names or known)
         for scale in scales
         for test in (config.tests if step is FINAL else config.tests[:1])
-        if step.seeds is None or seed in seeds[: step.seeds]
+        if step.every_seed or seed in seeds[:1]
     ]
     report: dict[str, list[str]] = {"done": [], "skipped": []}
     for step, scale, seed, test in track(cells, "ladder", progress):
