@@ -20,7 +20,6 @@ from lmem.bench.measure import (
     operations,
     require_positive,
     round_floats,
-    seconds_of,
     time_units,
 )
 from lmem.bench.units import EngineUnits, PlainUnits, randomise, sample_evenly
@@ -149,7 +148,11 @@ class Comparison:
         timings = time_units(self.ways, repeats, device, progress=progress)
         rate = max(matrix_rate(self.backbone.dtype, device) for _ in range(repeats)) / 1e9
         took = {"operations": counted - begun, "timing": time.perf_counter() - counted}
-        costs = account(seconds_of(timings), counts)
+        seconds = {
+            way: {unit: timing.seconds for unit, timing in units.items()}
+            for way, units in timings.items()
+        }
+        costs = account(seconds, counts)
         whole = {
             way: sum(gflop[way][unit] * n for unit, n in counts[way].items()) for way in self.ways
         }

@@ -8,7 +8,7 @@ from typing import Any
 
 from lmem.backbone.backbone import Backbone
 from lmem.bench import plain
-from lmem.bench.measure import Unit, ratio, round_floats, seconds_of, spread, time_units
+from lmem.bench.measure import Unit, ratio, round_floats, spread, time_units
 from lmem.bench.units import sample_evenly
 from lmem.errors import InputError
 from lmem.utils import provenance
@@ -52,7 +52,7 @@ def bench_encode(
         "plain": {"encode": Unit(one_by_one, len(few))},
     }
     timings = time_units(ways, repeats, backbone.device, progress=progress)
-    seconds = {way: units["encode"] for way, units in seconds_of(timings).items()}
+    seconds = {way: units["encode"].seconds for way, units in timings.items()}
     took = {way: sum(seconds[way]) * units["encode"].count for way, units in ways.items()}
     result = {
         "backbone": backbone.name,

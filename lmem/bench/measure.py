@@ -91,14 +91,6 @@ def median_ms(works: Sequence[Work], repeats: int, clock: Clock) -> list[float]:
     return [1000 * median(each) for each in zip(*times, strict=True)]
 
 
-def seconds_of(timings: Mapping[str, Mapping[str, Timing]]) -> dict[str, dict[str, list[float]]]:
-    """Return the seconds of every unit of every way, without the memory."""
-    return {
-        way: {name: timing.seconds for name, timing in units.items()}
-        for way, units in timings.items()
-    }
-
-
 def account(seconds: Seconds, counts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Return what a whole run costs each way, and how many times as long as the engine the others take.
 

@@ -138,13 +138,11 @@ def newest_last(n: int, turns: int, questions: int, seed: int) -> list[Conversat
 
 def load_model(adapter: str | None = None, folder: Path | None = None) -> MemoryModel:
     """Load an adapter (default: the shipped one), with latents kept in a folder if one is given."""
-    model = MemoryModel.from_pretrained(adapter) if adapter else MemoryModel.from_shipped()
-    if folder is None:
-        return model
-    backbone = cached(model.backbone, folder / "latents")
+    load: Callable[..., MemoryModel] = MemoryModel.from_shipped
     if adapter:
-        return MemoryModel.from_pretrained(adapter, backbone)
-    return MemoryModel.from_shipped(backbone=backbone)
+        load = partial(MemoryModel.from_pretrained, adapter)
+    model = load()
+    return load(backbone=cached(model.backbone, folder / "latents")) if folder else model
 
 
 @torch.no_grad()
@@ -211,15 +209,15 @@ class RowsBench:
         if whole:
             ways = {"whole": nullcontext, **ways}
         exact = self.ask(rows, ways["chunks"])
-        found = [self.measure(rows, name, way, exact) for name, way in ways.items()]
+        measured = [self.measure(rows, name, way, exact) for name, way in ways.items()]
         best = best_rows(watch.queries, keys, self.k, self.chunk)
-        found[-1] |= {
+        measured[-1] |= {
             "recall": large.agreement(index.search(watch.queries, best.shape[1]), best),
             "touched": index.touched,
             "index_s": built,
             "index_mib": keys.numel() * 4 / MIB,
         }
-        return found
+        return measured
 
     @torch.no_grad()
     def ask(self, rows: Tensor, way: Way, questions: int | None = None) -> list[str]:
@@ -232,9 +230,9 @@ class RowsBench:
     def measure(self, rows: Tensor, name: str, way: Way, exact: list[str]) -> dict[str, Any]:
         """Measure one way: milliseconds and memory of one question, scores of the answers to all."""
         answers = exact if name == "chunks" else self.ask(rows, way)
-        one = partial(self.ask, rows, way, 1)
-        peak = cost(one, self.model.backbone.model, self.model, rows).peak
-        [ms] = median_ms([one], self.repeats, cpu_seconds)
+        ask_first = partial(self.ask, rows, way, 1)
+        peak = cost(ask_first, self.model.backbone.model, self.model, rows).peak
+        [ms] = median_ms([ask_first], self.repeats, cpu_seconds)
         right = [str(question.answer) for question in self.questions]
         hits = [exact_match(*pair) for pair in zip(answers, right, strict=True)]
         low, high = wilson(sum(hits), len(hits))

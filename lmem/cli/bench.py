@@ -48,8 +48,8 @@ def bench_encode(
 
     conversations = splits.for_testing(data, 40, 60, 0, everything=True)
     texts = [text for c in conversations for text in c.texts()][: max(0, turns)]
-    found = measure(load_backbone(backbone), texts, plain_turns, repeats)
-    report({**splits.source(data, 60), **found}, out, as_json, "encode")
+    result = measure(load_backbone(backbone), texts, plain_turns, repeats)
+    report({**splits.source(data, 60), **result}, out, as_json, "encode")
 
 
 @verbs.command("train")
@@ -81,8 +81,8 @@ def bench_train(
         drawn = splits.for_training(data, conversations, length, seed)[0]
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
-    found = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
-    report({**splits.source(data, length), **found}, out, as_json, "train")
+    result = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
+    report({**splits.source(data, length), **result}, out, as_json, "train")
 
 
 @verbs.command("eval")
@@ -111,8 +111,8 @@ def bench_eval(
     drawn = splits.for_testing(data, conversations, length, seed)
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
-    found = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
-    report({**splits.source(data, length), **found}, out, as_json, "eval")
+    result = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
+    report({**splits.source(data, length), **result}, out, as_json, "eval")
 
 
 @verbs.command("write")
@@ -136,8 +136,8 @@ def bench_write(
     before = [n for n in bench.TURNS if n < turns] + [turns]
     sizes = [n for n in bench.ROWS if n < rows] + [rows]
     loaded, texts = load_backbone(backbone), conversation.texts()
-    found = bench.bench_write(loaded, texts, names, before, sizes, repeats, seed)
-    report(found, out, as_json, "write")
+    result = bench.bench_write(loaded, texts, names, before, sizes, repeats, seed)
+    report(result, out, as_json, "write")
 
 
 @verbs.command("plan")
@@ -161,8 +161,8 @@ def bench_plan(
 
     drawn = splits.for_testing(data, conversations, length, seed)
     loaded = load(backbone, shape, drawn, seed)
-    found = measure(loaded, drawn, method, scale, batch, repeats, seed)
-    report({**splits.source(data, length), **found}, out, as_json, "plan")
+    result = measure(loaded, drawn, method, scale, batch, repeats, seed)
+    report({**splits.source(data, length), **result}, out, as_json, "plan")
 
 
 @verbs.command("rows")
@@ -188,7 +188,7 @@ def bench_rows(
     from lmem.bench import rows as bench
     from lmem.evaluation import results
 
-    found = bench.bench_rows(
+    result = bench.bench_rows(
         bench.load_model(adapter, work),
         bench.newest_last(conversations, length, questions, seed),
         integers(rows) if rows else bench.ROWS,
@@ -200,7 +200,7 @@ def bench_rows(
         before=results.load(str(out)) if out and out.exists() else None,
         seed=seed,
     )
-    report({"data": f"tinyworld, {length} turns", **found}, out, as_json, "rows")
+    report({"data": f"tinyworld, {length} turns", **result}, out, as_json, "rows")
 
 
 @verbs.command("gpu")
@@ -237,8 +237,8 @@ def bench_gpu(
         chosen = MachineProfile.of(name, batch=8)
         sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
     drawn = splits.for_testing(data, conversations, length, seed)
-    found = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
-    report({**splits.source(data, length), "dry_run": dry_run, **found}, out, as_json, "gpu")
+    result = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
+    report({**splits.source(data, length), "dry_run": dry_run, **result}, out, as_json, "gpu")
     if dry_run and not as_json:
         typer.echo(DRY)
 

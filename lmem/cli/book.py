@@ -23,11 +23,11 @@ def time_book(
     from lmem.bench.book import table, time_notebooks
     from lmem.evaluation import results
 
-    found = time_notebooks(notebooks or sorted(Path("notebooks").glob("*.ipynb")))
+    result = time_notebooks(notebooks or sorted(Path("notebooks").glob("*.ipynb")))
     if out:
-        results.save(found, out)
+        results.save(result, out)
     if as_json:
-        return dump(found)
-    machine = found["provenance"]["machine"]
+        return dump(result)
+    machine = result["provenance"]["machine"]
     about = ", ".join(str(machine[name]) for name in ("system", "processor", "device"))
-    listing(table(found), f"{found['total_seconds']:.0f} s in all; {about}")
+    listing(table(result), f"{result['total_seconds']:.0f} s in all; {about}")

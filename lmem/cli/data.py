@@ -1,7 +1,7 @@
 """Verbs of `lmem data`: read LoCoMo's release, or generate a file in its form."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,13 +55,10 @@ def data_tinyworld(
     as_json: Json = False,
 ) -> None:
     """Generate conversations with exact evidence, and their counterfactual twins."""
-    from lmem.data import locomo, tinyworld
-    from lmem.evaluation import results
+    from lmem.data import tinyworld
 
     world = tinyworld.World(turns=turns, facts=facts, overwritten=overwritten, pool=pool)
-    samples = tinyworld.samples(conversations, seed, world)
-    results.save(samples, out)
-    show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, "tinyworld")
+    write(tinyworld.samples(conversations, seed, world), out, as_json, "tinyworld")
 
 
 @verbs.command("everyday")
@@ -82,8 +79,7 @@ def data_everyday(
     as_json: Json = False,
 ) -> None:
     """Generate conversations in plain English, with exact evidence and counterfactual twins."""
-    from lmem.data import everyday, locomo
-    from lmem.evaluation import results
+    from lmem.data import everyday
 
     world = everyday.World(
         turns=turns,
@@ -95,6 +91,13 @@ def data_everyday(
         typos=typos,
         pool=pool,
     )
-    samples = everyday.samples(conversations, seed, world)
+    write(everyday.samples(conversations, seed, world), out, as_json, "everyday")
+
+
+def write(samples: list[dict[str, Any]], out: Path, as_json: bool, title: str) -> None:
+    """Write a file in LoCoMo's form and print what it has."""
+    from lmem.data import locomo
+    from lmem.evaluation import results
+
     results.save(samples, out)
-    show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, "everyday")
+    show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, title)

@@ -100,11 +100,11 @@ def collapse(
     from lmem.backbone.backbone import load_backbone
     from lmem.evaluation import results
 
-    found = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
-    results.save(found, out)
+    result = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
+    results.save(result, out)
     names = ("rank", "distinct", "cosine", "middle")
     banks = {
         bank: {name: seen[-1][name] for name in names}
-        for bank, seen in measured.by_turn(found).items()
+        for bank, seen in measured.by_turn(result).items()
     }
-    show({"file": str(out), "turns": found["turns"], **banks}, as_json, "lmem collapse")
+    show({"file": str(out), "turns": result["turns"], **banks}, as_json, "lmem collapse")

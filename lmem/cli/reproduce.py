@@ -51,22 +51,22 @@ def plan(
     if every:
         if changes or profile:
             raise InputError("--all takes every profile as it is: expected no setting of one")
-        found = planning.grid(workload=workload, method=method, scale=scale)
+        result = planning.grid(workload=workload, method=method, scale=scale)
     else:
         machine = MachineProfile.of(profile or this_machine(), **changes)
-        found = planning.plan(backbone, machine, workload, method, scale)
+        result = planning.plan(backbone, machine, workload, method, scale)
     if out:
         taken = provenance.provenance(None, {"planning": time.perf_counter() - begun})
-        results.save({**splits.source(data, 0), **found, "provenance": taken}, out)
+        results.save({**splits.source(data, 0), **result, "provenance": taken}, out)
     if as_json:
-        return dump(found)
+        return dump(result)
     if every:
         from lmem.viz.plans import plan_rows
 
-        rows = [{name: row[name] for name in PLANNED} for row in plan_rows(found)]
-        return listing(rows, f"lmem plan --all: {found['method']}, {found['rows']} rows")
-    notes = found.pop("notes")
-    show(found, False, "lmem plan")
+        rows = [{name: row[name] for name in PLANNED} for row in plan_rows(result)]
+        return listing(rows, f"lmem plan --all: {result['method']}, {result['rows']} rows")
+    notes = result.pop("notes")
+    show(result, False, "lmem plan")
     for note in notes:
         Console().print(f"{note}.", soft_wrap=True, highlight=False)
 

@@ -12,17 +12,8 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from lmem.errors import InputError
-from lmem.viz.colours import AMBER, BLUE, GREEN, ORANGE, PURPLE, SKY
+from lmem.viz.colours import LOOKS
 from lmem.viz.plots import add_slider, line, percent, style
-
-LAYERS = (
-    (BLUE, "solid"),
-    (ORANGE, "dash"),
-    (GREEN, "dot"),
-    (PURPLE, "dashdot"),
-    (AMBER, "longdash"),
-    (SKY, "longdashdot"),
-)
 
 
 def bank_share(rows: int, length: float, score: float, question: float) -> float:
@@ -55,15 +46,15 @@ def draw_bank_share(
     if len(kinds) != 1:
         raise InputError(f"expected the same k and layers in all settings, not {len(kinds)} kinds")
     [(scales, layers)] = kinds
-    if layers > len(LAYERS):
+    if layers > len(LOOKS):
         raise InputError(
-            f"expected at most {len(LAYERS)} layers that can be told apart, not {layers}"
+            f"expected at most {len(LOOKS)} layers that can be told apart, not {layers}"
         )
     hover = "dial at %{x}: %{y}% on the bank<extra></extra>"
     frames = []
     for by_scale in settings.values():
         lines = []
-        for layer, (colour, dash) in enumerate(LAYERS[:layers]):
+        for layer, (colour, dash, _) in enumerate(LOOKS[:layers]):
             # two decimals: a share of n / 16 such as 6.25 could round either way with one
             y = [percent(by_scale[scale][layer], 2) for scale in scales]
             name, mode = f"layer {layer + 1}", "lines+markers"

@@ -119,8 +119,7 @@ def slots(
         means = [round(float(counts[i][group].double().mean()), 1) for group in groups]
         frames.append([heat, go.Bar(x=means, y=list(range(len(groups))), **look)])
     figure = make_subplots(cols=2, column_widths=[0.7, 0.3], horizontal_spacing=0.04)
-    for place, trace in enumerate(frames[len(kept) // 2], 1):
-        figure.add_trace(trace, row=1, col=place)
+    figure.add_traces(frames[len(kept) // 2], rows=[1, 1], cols=[1, 2])
     alt = (
         f"Heat map of a bank with {len(last)} slots and bars of how often each was written, with a slider over {len(texts)} turns. "
         f"{_ranks(banks, texts)} In the end {int((last > 0).sum())} of the slots were written, the busiest {int(last.max())} times."
@@ -179,8 +178,7 @@ def square(
     space = {"vertical_spacing": 0.2, "horizontal_spacing": 0.12, "row_heights": [0.55, 0.45]}
     specs = [[{}, {}], [{"colspan": 2}, None]]
     figure = make_subplots(rows=2, cols=2, specs=specs, subplot_titles=titles, **space)
-    for trace, (row, col) in zip(frames[len(kept) // 2], ((1, 1), (1, 2), (2, 1)), strict=True):
-        figure.add_trace(trace, row=row, col=col)
+    figure.add_traces(frames[len(kept) // 2], rows=[1, 1, 2], cols=[1, 2, 1])
     between = similarity[~torch.eye(len(similarity), dtype=torch.bool)]
     alt = (
         f"A square bank with {banks[0].state.rows.shape[1]} rows, with a slider over {len(texts)} turns. {_ranks(banks, texts)} The "

@@ -3,7 +3,9 @@
 A GPU's speed is a share of its data sheet. A CPU's speed is measured where the plan is made.
 """
 
+import tomllib
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
@@ -73,16 +75,9 @@ class MachineProfile(Settings):
         return MachineSpeed(self.tflops * 1e12 * SHARE["tflops"], bandwidth, bandwidth, LAUNCH)
 
 
-_COLUMNS = ("backbone", "largest", "device", "bf16", "dtype", "memory", "tokens", "batch")
-_COLUMNS += ("tflops", "bandwidth")
-_BASE, _XL = "google/flan-t5-base", "google/flan-t5-xl"
-_ROWS = {
-    "t4": (_BASE, "flan-t5-large", "cuda", False, "float32", 14.5, 4096, 32, 8.1, 320.0),
-    "a100": (_XL, "flan-t5-xl", "cuda", True, "bfloat16", 38.0, 8192, 64, 312.0, 1555.0),
-    "h200": (_XL, "flan-t5-xxl", "cuda", True, "bfloat16", 135.0, 16384, 128, 989.0, 4800.0),
-}
-MACHINES: dict[str, dict[str, Any]] = {"cpu": {}}
-MACHINES |= {name: dict(zip(_COLUMNS, row, strict=True)) for name, row in _ROWS.items()}
+MACHINES: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("machines.toml").read_text(encoding="utf-8")
+)
 
 
 def this_machine() -> str:

@@ -257,19 +257,19 @@ def time_of(
     speed: MachineSpeed,
 ) -> dict[str, float]:
     """Return seconds by phase, for one adapter. With latents on disk, turns are encoded once for all adapters."""
-    one = {name: unit.seconds(speed) for name, unit in units.items()}
+    each = {name: unit.seconds(speed) for name, unit in units.items()}
     train, test = workload.train, workload.test
     # The conversations are written in parallel, so the longest one counts: to train, right, shuffled, the last 20.
     turns = train[2] + 2 * test[2] + RECENT
     questions = workload.test_questions
     return {
-        "encode": one["encode"] * (train[1] + test[1]),
+        "encode": each["encode"] * (train[1] + test[1]),
         "write": units["write"].cost.seconds(speed) * turns,
-        "write without evidence": one["deleted"] * workload.deleted,
-        "train": one["step"] * training.batch * training.total_steps(workload.train_questions),
-        "answer": BANKS * questions * (one["answer"] + one["bits"]),
-        "answer from text": TEXT * questions * (one["source"] + one["text"] + one["bits"]),
-        "knowledge": workload.knowledge * one["answer"],
+        "write without evidence": each["deleted"] * workload.deleted,
+        "train": each["step"] * training.batch * training.total_steps(workload.train_questions),
+        "answer": BANKS * questions * (each["answer"] + each["bits"]),
+        "answer from text": TEXT * questions * (each["source"] + each["text"] + each["bits"]),
+        "knowledge": workload.knowledge * each["answer"],
     }
 
 
