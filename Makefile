@@ -7,8 +7,8 @@ export TOKENIZERS_PARALLELISM = false
 # one thread for each of two test workers
 ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-# pytest's tests and notebooks, and how they are shared out: a notebook's cells stay in one worker
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval
+# pytest's tests and notebooks, and how they are shared out: a notebook's cells stay in one worker; the slowest are listed
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --durations=20
 
 .PHONY: help book test test-full lab lint types notebooks editions site clean
 

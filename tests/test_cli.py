@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +10,7 @@ import pytest
 from helpers import lmem
 from rich.console import Console
 
+from lmem import cli
 from lmem.chat import session
 from lmem.data import locomo_release, tinyworld
 from lmem.data.splits import for_training
@@ -290,7 +290,7 @@ def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
 
 @pytest.mark.parametrize("name", ["cp1252", "ascii", "utf-8"])
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_any_output_encoding_can_print_an_emoji(tmp_path, name, options):
+def test_any_output_encoding_can_print_an_emoji(tmp_path, monkeypatch, name, options):
     """An answer that is no text, with an emoji, is listed as a problem."""
     question = {
         "question": "What?",
@@ -301,14 +301,21 @@ def test_any_output_encoding_can_print_an_emoji(tmp_path, name, options):
     turns = [{"speaker": "Ina", "dia_id": "D1:1", "text": "Hello \U0001f600"}]
     talk = {"session_1": turns, "session_1_date_time": "1 May"}
     samples = [{"sample_id": "\U0001f600", "conversation": talk, "qa": [question]}]
-    (tmp_path / "data.json").write_text(json.dumps(samples))
-    run = subprocess.run(
-        [sys.executable, "-m", "lmem", "data", "locomo", "--path", "data.json", *options],
-        cwd=tmp_path, capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": name},
-    )  # fmt: skip
-    assert (run.returncode, run.stderr) == (0, b"")
-    if options and name != "utf-8":
-        assert "\U0001f600" in json.loads(run.stdout)["problems"][0]["conversation"]
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(samples))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=name) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    monkeypatch.setattr(sys, "argv", ["lmem", "data", "locomo", "--path", str(path), *options])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    out.flush()
+    assert (stop.value.code, err.buffer.getvalue()) == (0, b"")
+    printed = out.buffer.getvalue()
+    assert b"half a character" in printed
+    if options:
+        problems = json.loads(printed.decode(name))["problems"]
+        assert "\U0001f600" in problems[0]["conversation"]
 
 
 def test_importing_lmem_is_light():

@@ -6,7 +6,7 @@
     cases = [{ given = [[10, 12, 8], 20], expected = 2, hint = "its own" }]
 
 `{ tensor = [...] }`, `{ zeros = [2, 3] }` and `{ tuple = [...] }` are values that TOML does not have. A case without
-`expected` expects None.
+`expected` expects None. Its `slips`, [{ says, value }], name common mistakes by the value that they give.
 """
 
 import tomllib
@@ -39,7 +39,8 @@ def _check(
     def check(_):
         for case in cases:
             given, expected = _value(case["given"]), _value(case.get("expected"))
-            yield tuple(given), expected, case.get("hint")
+            slips = {slip["says"]: _value(slip["value"]) for slip in case.get("slips", ())}
+            yield tuple(given), expected, case.get("hint"), slips
 
     check.__doc__ = answer
     return exercise(number, hint)(check)

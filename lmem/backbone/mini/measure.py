@@ -49,7 +49,7 @@ def answers(
         One text per reading, in their order.
     """
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
-    found = [""] * len(rows)
+    texts = [""] * len(rows)
     was = model.training
     model.eval()
     for start in range(0, len(order), batch):
@@ -60,9 +60,9 @@ def answers(
         for i, text in zip(
             chunk, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True
         ):
-            found[i] = text.strip()
+            texts[i] = text.strip()
     model.train(was)
-    return found
+    return texts
 
 
 def measure(
@@ -110,13 +110,13 @@ def measure(
         return [round(sum(scores) / len(scores), 4), len(scores)]
 
     names = ("subject_errors", "relation_errors", "old", "false_unknown", "other")
-    found = {name: round(errors[name] / max(1, with_answer), 4) for name in names}
+    shares = {name: round(errors[name] / max(1, with_answer), 4) for name in names}
     return {
         "n": len(rows),
         "em": round(sum(hits) / len(hits), 4),
         "by_kind": {kind: share(rows) for kind, rows in sorted(kinds.items())},
         "by_held_out": {name: share(rows) for name, rows in sorted(held.items())},
-        **found,
+        **shares,
         "guessed": round(guessed / max(1, without), 4),
         "wrong": wrong,
     }

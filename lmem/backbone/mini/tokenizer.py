@@ -69,7 +69,7 @@ def train_tokenizer(
     )  # fmt: skip
     core.train_from_iterator(_texts(texts, seed), trainer)
     made = json.loads(core.to_str())  # bytes are ordinary pieces: they must not vanish from answers
-    made["added_tokens"] = [one for one in made["added_tokens"] if one["content"] in SPECIALS]
+    made["added_tokens"] = [token for token in made["added_tokens"] if token["content"] in SPECIALS]
     core = Tokenizer.from_str(json.dumps(made))
     core.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
@@ -83,9 +83,9 @@ def train_tokenizer(
 def _texts(n: int, seed: int | str) -> Iterator[str]:
     """Draw sources and targets of the training pool."""
     world = everyday.World(turns=24, facts=0.6, pool="train")
-    for one in islice(readings(seed, 3, world, undated=0.6), n):
-        yield one.source
-        yield one.target
-    for one in islice(listings(seed, 2, lambda rng: world), n // 8):
-        for key, value in one.facts:
+    for reading in islice(readings(seed, 3, world, undated=0.6), n):
+        yield reading.source
+        yield reading.target
+    for listing in islice(listings(seed, 2, lambda rng: world), n // 8):
+        for key, value in listing.facts:
             yield f"{key} {value}"
