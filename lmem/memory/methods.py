@@ -4,8 +4,10 @@ A method's canonical name is write+read; the m-numbers and the paper's names are
 kind of bank (`grid`), whether the pair is in the table or not.
 """
 
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,7 +31,7 @@ SHAPES = {  # the published Flan-T5 configurations: d_model, d_ff, layers, heads
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the table.
+    """One row of the table, `methods.toml`.
 
     Attributes:
         name: Canonical name.
@@ -43,10 +45,10 @@ class Method:
     """
 
     name: str
-    aliases: tuple[str, ...]
-    write: str | None
-    read: str | None
-    source: str
+    aliases: tuple[str, ...] = ()
+    write: str | None = None
+    read: str | None = None
+    source: str = ""
     read_options: Options = field(default_factory=dict)
     write_options: Options = field(default_factory=dict)
     note: str = ""
@@ -57,44 +59,9 @@ class Method:
         return self.note or (READS[self.read].untrained if self.read else "silent")
 
 
-PAPER, BOOK, SHORTCUT = "paper, section 3: M.", "this book, chapter ", "the paper's shortcut for M."
-BORROWED = {"start": "borrowed", "shared": False, "beta": 1.0}
-METHODS = (
-    Method("none", ("m0", "stateless"), None, None, f"{PAPER}0"),
-    Method("attention+prefix", ("m1", "prefix"), "attention", "prefix", f"{PAPER}1"),
-    Method(
-        "attention+branch", ("m2", "parallel cross-attention"), "attention", "branch", f"{PAPER}2"
-    ),
-    Method("attention+extension", ("m3", "KV extension"), "attention", "extension", f"{PAPER}3"),
-    Method("hebbian+query", ("m4", "Hebbian"), "hebbian", "query", f"{PAPER}4"),
-    Method(
-        "attention+gated_branch", ("m5", "gated branch"), "attention", "gated_branch", f"{PAPER}5"
-    ),
-    Method("slots+extension", ("m6", "slots"), "slots", "extension", f"{PAPER}6"),
-    Method("m1_as_run", (), "attention", "extension", f"{SHORTCUT}1: equal to M.3"),
-    Method("m2_as_run", (), "attention", "proxy_branch", f"{SHORTCUT}2: read once, Z as proxy"),
-    Method(
-        "m5_as_run", (), "attention", "proxy_gated_branch", f"{SHORTCUT}5: read once, Z as proxy"
-    ),
-    Method(
-        "recent+extension",
-        (),
-        "recent",
-        "extension",
-        f"{BOOK}1",
-        {"start": "identity"},
-        note="rows are latents: it reads",
-    ),
-    Method(
-        "recent+branch",
-        ("recent",),
-        "recent",
-        "branch",
-        f"{BOOK}1",
-        BORROWED,
-        note="starts as a second frozen attention",
-    ),
-    Method("keyed+recall", ("keyed",), "keyed", "recall", f"{BOOK}14"),
+_TABLE = tomllib.loads(Path(__file__).with_name("methods.toml").read_text(encoding="utf-8"))
+METHODS = tuple(
+    Method(**{**row, "aliases": tuple(row.get("aliases", ()))}) for row in _TABLE["methods"]
 )
 
 
