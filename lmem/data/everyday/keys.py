@@ -110,7 +110,16 @@ class Keys:
         one = self.story.cast.entities[subject]
         if one.names and row.names and one.names != row.names:
             return False
+        if row.roles and not self._roles(subject) <= set(row.roles):
+            return False
         return not rivals_there(self.story, subject, name)
+
+    def _roles(self, subject: str) -> set[str]:
+        """List the roles that a subject has, in the conversation or in its twin."""
+        cast = self.story.cast
+        ids = {subject, *cast.aliases(subject)}
+        roles = {cast.entities[name].role for name in ids if name in cast.entities}
+        return {role for role in roles if role}
 
     def changeable(self, key: Key) -> bool:
         """Check whether what was told can change, or be taken back."""

@@ -40,6 +40,7 @@ class Relation:
         role: "person" or "pet" if the value is the name of somebody's sister or dog, else None.
         names: The kind of names that a place or an organisation has, None if any will do.
         rivals: Relations and roles that the same subject cannot have besides it.
+        roles: Of a pet known by a role, the roles that it fits (a horse has no sleeping spot on the sofa).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Relation:
     role: str | None = None
     names: str | None = None
     rivals: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def held_out(self) -> bool:
@@ -223,7 +225,7 @@ def _relation(name: str, row: dict[str, Any], path: Path) -> Relation:
     tense = row.get("tense", "past") if temporal else None
     return Relation(
         name, row["subject"], value, **parts, many=bool(row.get("many")), tense=tense,
-        names=row.get("names"), rivals=tuple(row.get("rivals", ())),
+        names=row.get("names"), rivals=tuple(row.get("rivals", ())), roles=tuple(row.get("roles", ())),
     )  # fmt: skip
 
 

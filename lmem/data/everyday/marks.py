@@ -32,6 +32,9 @@ _SHORT = {  # mark: for "I", for "you" and "they", for a name or "she"
 }  # fmt: skip
 _THEY = {"they": 0, "their": 1, "them": 2, "themself": 3}
 _AFTER = re.compile(r"\b(?:for|of|with|to|from|at|by|about|behind|around|without|near|against) $")
+_TWO_ARTICLES = re.compile(  # "the The Pogues show"
+    rf"\b[Tt]he (?={KEEP}{VALUE}[^{VALUE}]*{VALUE}[Tt]he )"
+)
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
 _SOUNDS_LIKE_YOU = ("uni", "use", "usu", "eu", "ukulele", "ute", "one", "once", "u-")
 
@@ -106,7 +109,7 @@ def fill(
         mentioned = True
         return said
 
-    return _MARK.sub(say, text)
+    return _TWO_ARTICLES.sub("", _MARK.sub(say, text))
 
 
 def _verb(match: re.Match, bare: bool) -> str:

@@ -1,6 +1,7 @@
 """From the story to LoCoMo's JSON form, so that one reader serves all conversations."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -13,6 +14,7 @@ from lmem.data.everyday.story import Sentence, Story
 from lmem.data.everyday.values import Value
 from lmem.data.everyday.world import CATEGORY
 
+_WORD = re.compile(r"[A-Za-z]+")
 Shown: TypeAlias = dict[int, tuple[str, ...]]  # {slot: its values as they are spelled in the turn}
 
 
@@ -49,8 +51,8 @@ def _joined(story: Story, values: Sequence[Value], sentences: Sequence[Sentence]
     text, opened = "", False
     for i, one in enumerate(sentences):
         said = _sentence(values, i, one)
-        first = said.split(" ", 1)[0]
-        if opened and first.lower() in story.language.common:
+        first = _WORD.match(said)
+        if opened and first and first[0].lower() in story.language.common and first[0] != "I":
             said = said[:1].lower() + said[1:]
         text += (" " if text else "") + said
         opened = one.opens

@@ -17,6 +17,7 @@ class Talk:
     Attributes:
         rng: Source of chance, shared with the story.
         namer: Draws the names and values of distractors.
+        said: Lines that were drawn already.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Talk:
     ) -> None:
         self.rng, self.language, self.cast, self.namer = rng, language, cast, namer
         self.frames = language.frames
+        self.said: set[str] = set()
         train = world.pool == "train"
         self.lists: dict[str, list[str]] = {
             name: row["items"][: kept(len(row["items"]))] if train else row["items"]
@@ -38,6 +40,11 @@ class Talk:
     def line(self, name: str, speaker: str) -> str:
         """Draw a line of one of talk.toml's lists, the other speaker's name filled in."""
         text = self.rng.choice(self.lists[name])
+        for _ in range(4):
+            if text not in self.said:
+                break
+            text = self.rng.choice(self.lists[name])
+        self.said.add(text)
         other = self.cast.speakers[speaker == self.cast.speakers[0]]
         return text.replace("{P}", KEEP + other + END)
 

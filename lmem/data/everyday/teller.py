@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 from lmem.data.everyday import dates, noise
 from lmem.data.everyday.cast import Namer, draw_cast
@@ -12,7 +13,7 @@ from lmem.data.everyday.story import Event, Key, Sentence, Slot, Story, Telling
 from lmem.data.everyday.talk import Talk
 from lmem.data.everyday.world import World
 
-_INNER = re.compile(r"[.!?]\s")
+_PLAIN = re.compile(r"\{S[^,:.!?]*$")  # one clause that begins with its subject
 
 
 class Teller:
@@ -26,6 +27,7 @@ class Teller:
         self.story = Story(name, self.cast, language, session_turns=world.session_turns)
         self.talk = Talk(rng, world, language, self.cast, self.namer)
         self.keys = Keys(rng, self.story, self.relations)
+        self.used: set[str] = set()
 
     def write(self) -> tuple[Story, Namer]:
         """Write all turns.
@@ -106,9 +108,8 @@ class Teller:
         form = self.cast.refer(subject, speaker)
         texts = row.train("statements") if self.train else row.statements
         if own:  # a frame goes around one sentence that begins with its subject
-            fits = [text for text in texts if text.startswith("{S") and not _INNER.search(text)]
-            texts = fits or texts
-        template = rng.choice(texts)
+            texts = [text for text in texts if _PLAIN.match(text)] or texts
+        template = self._fresh(texts)
         if form.how == "I" and row.first and rng.random() < 0.25:
             template = rng.choice(row.first)
         slot = self._slot(key, t, template)
@@ -121,8 +122,7 @@ class Teller:
             form = Form("pronoun", form.name, entity.gender)
         elif not own and rng.random() < 0.25:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
-        plain = template.startswith("{S") and not _INNER.search(template)
-        frame = self.talk.frame_you() if own and plain else ""
+        frame = self.talk.frame_you() if own and _PLAIN.match(template) else ""
         link = self._named_link(t, speaker, subject) if form.how == "name" else None
         sentences.append(Sentence(
             template, form, slot, frame=frame, link=link, article=self._article(row), held_out=held
@@ -133,6 +133,13 @@ class Teller:
         elif rng.random() < 0.22 and len(template.split()) < 20:
             sentences.append(Sentence(self.talk.closer(speaker)))
         self._say(speaker, sentences)
+
+    def _fresh(self, texts: Sequence[str]) -> str:
+        """Draw a phrasing, preferably one that the story has not used yet."""
+        new = [text for text in texts if text not in self.used]
+        text = self.rng.choice(new or texts)
+        self.used.add(text)
+        return text
 
     def _named_link(self, t: int, speaker: str, subject: str) -> int | None:
         """Find the slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
@@ -156,7 +163,7 @@ class Teller:
         entity = self.cast.entities[subject]
         form = Form("I") if subject == speaker else Form("pronoun", subject, entity.gender)
         texts = row.train("statements") if self.train else row.statements
-        template = self.rng.choice(
+        template = self._fresh(
             [x for x in texts if marks_of(x) & {"S", "S's", "S'm", "S've"}] or texts
         )
         slot = self._slot(key, t, template)
@@ -173,7 +180,7 @@ class Teller:
         row = self.story.relation(key[1])
         if not (row.asked and row.replies):
             return False
-        template = self.rng.choice(row.replies)
+        template = self._fresh(row.replies)
         slot = self._slot(key, t + 1, template, single=True)
         self._say(speaker, [Sentence(self.rng.choice(row.asked), Form("you"))])
         reply = [Sentence(template, Form("I"), slot, article=self._article(row))]

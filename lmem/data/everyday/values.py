@@ -9,6 +9,7 @@ from lmem.data.everyday.cast import Namer
 from lmem.data.everyday.story import Slot, Story
 from lmem.data.everyday.world import World
 
+_AGES = ("age", "grandparent_age")  # a new age is a little higher than the one it replaces
 _OLD = 0.4  # share of "person" values that are somebody else of the cast
 
 
@@ -66,7 +67,11 @@ def draw_values(
             texts, held = theirs.texts, theirs.held_out  # the question may name it
         elif row.value:
             for _ in range(slot.count):
-                text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
+                before = values[slot.before].texts[0] if slot.before is not None else ""
+                if row.value in _AGES and before.isdigit():
+                    text, out = _older(int(before), theirs, rng), False
+                else:
+                    text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
                 texts, held = (*texts, text), held or out
         when = answer = ""
         if row.tense:
@@ -75,6 +80,11 @@ def draw_values(
                 when, answer = dates.when(rng, row.tense, story.moments[slot.session])
         values.append(Value(texts, when, answer, held))
     return values
+
+
+def _older(age: int, theirs: Value | None, rng: random.Random) -> str:
+    years = [str(age + n) for n in (1, 2, 3) if not theirs or str(age + n) not in theirs.texts]
+    return rng.choice(years)
 
 
 def _draw(
@@ -102,11 +112,12 @@ def _once(
     kind: str, slot: Slot, story: Story, namer: Namer, rng: random.Random, world: World
 ) -> tuple[str, bool]:
     if kind in ("person", "pet_name"):
+        several = story.relation(slot.key[1]).many  # children: nobody spoken of as grown up
         people = [
             one for one in story.cast.entities.values()
             if one.kind == "person" and not one.role and one.id not in (slot.key[0], *story.cast.speakers)
         ]  # fmt: skip
-        if kind == "person" and people and rng.random() < _OLD:
+        if kind == "person" and people and not several and rng.random() < _OLD:
             one = rng.choice(people)
             return one.id, one.held_out
         return namer.draw(kind, rng.choice(["female", "male"]))
