@@ -15,11 +15,15 @@ from dataclasses import dataclass
 
 from lmem.data.everyday.cast import role_id
 from lmem.data.everyday.keys import rivals_there
+from lmem.data.everyday.language import kept
 from lmem.data.everyday.marks import Form, fill
-from lmem.data.everyday.noise import type_out
+from lmem.data.everyday.noise import QUESTION_STYLES, lower_names, type_out
 from lmem.data.everyday.story import Key, Story, Telling
 from lmem.data.everyday.values import Value
+from lmem.data.everyday.wording import worded
 from lmem.data.everyday.world import KINDS, World
+
+_NOT_TO_YOU = ("Do you know", "Do you remember", "Do you happen")  # where your own dog sleeps
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,9 @@ def draw_asks(
     pools: dict[str, list[Key]] = {kind: [] for kind in KINDS}
     for key in _keys(story, values):
         kind = _kind(story, values, *key)
+        theirs = resolve(story, twin, *key).tellings
+        if kind == "abstention" and theirs and not theirs[-1].withdrawn:
+            continue  # taken back here, but in the twin the role has another name, of whom it holds
         if kind:
             pools[kind].append(key)
     pools["abstention"] += _never_told(story, values, twin, rng)
@@ -216,8 +223,9 @@ def _ask(
     """Word one question."""
     subject, relation = key
     row, cast = story.relation(relation), story.cast
-    questions = row.train("questions") if world.pool == "train" else row.questions
-    template = rng.choice(questions)
+    train = world.pool == "train"
+    template = rng.choice(row.train("questions") if train else row.questions)
+    held = template not in row.train("questions")
     one = cast.entities[subject]
     owner = one.owner or subject
     asker = None
@@ -236,8 +244,15 @@ def _ask(
     mine = owner in cast.speakers and asker == owner
     if mine and (_only(story, owner, subject, relation) and (cast.alone or rng.random() < 0.3)):
         asker = None if rng.random() < 0.8 else asker
-    style = rng.choice(["plain"] * 8 + ["bare", "lower"])
-    held = template in row.questions and template not in row.train("questions")
+    you = asker is not None and owner in cast.speakers and owner != asker
+    if you and template.startswith(_NOT_TO_YOU):
+        template = next((text for text in row.questions if text.startswith(("W", "H"))), template)
+    frames = {
+        name: rows[: kept(len(rows))] if train else rows
+        for name, rows in story.language.frames["ask"].items()
+    }
+    template = worded(template, frames, rng, you)
+    style = rng.choice(QUESTION_STYLES)
     return Ask(
         kind, subject, relation, template, form, asker, held, _named(story, values, subject, relation),
         style,
@@ -267,7 +282,10 @@ def question_text(story: Story, ask: Ask) -> str:
     """Write the question as it is asked, with its asker's name before it if it needs one."""
     kind = story.language.kinds.get(story.relation(ask.relation).value or "")
     text = fill(ask.template, ask.form, ask.named, articles=bool(kind and kind.article))
-    said, _ = type_out(text, "lower" if ask.style == "lower" else "plain", None)
-    if ask.style == "bare":
-        said = said.rstrip("?")
+    if ask.style == "sloppy":
+        text = lower_names(text)
+    rng = random.Random(f"{story.id} {ask.subject} {ask.relation}")
+    said, _ = type_out(text, ask.style, rng, 0.1 if ask.style == "typos" else 0.0)
+    if ask.style in ("bare", "sloppy"):
+        said = said.rstrip("?.")
     return f"{ask.asker}: {said}" if ask.asker else said

@@ -14,6 +14,7 @@ from lmem.data.everyday.story import Sentence, Story
 from lmem.data.everyday.values import Value
 from lmem.data.everyday.world import CATEGORY
 
+_CLIP = re.compile(r"^I(?:'m|'ve)? ")
 _WORD = re.compile(r"[A-Za-z]+")
 Shown: TypeAlias = dict[int, tuple[str, ...]]  # {slot: its values as they are spelled in the turn}
 
@@ -52,9 +53,13 @@ def _joined(story: Story, values: Sequence[Value], sentences: Sequence[Sentence]
     for i, one in enumerate(sentences):
         said = _sentence(values, i, one)
         first = _WORD.match(said)
-        if opened and first and first[0].lower() in story.language.common and first[0] != "I":
+        goes_on = opened or (one.joint and text.endswith("."))
+        if goes_on and first and first[0].lower() in story.language.common and first[0] != "I":
             said = said[:1].lower() + said[1:]
-        text += (" " if text else "") + said
+        if one.joint and goes_on and not opened:
+            text = text[:-1] + one.joint + said
+        else:
+            text += (" " if text else "") + said
         opened = one.opens
     return text
 
@@ -73,6 +78,10 @@ def _sentence(values: Sequence[Value], i: int, one: Sentence) -> str:
         old=(old.texts[0] if old.texts else old.when) if old else "", when=value.when if value else "",
         articles=one.article, tag=f"{i}.",
     )  # fmt: skip
+    if one.clipped:
+        said = _CLIP.sub("", said)
+    if one.tail and said[-1] not in ".!?…":
+        return said + one.tail
     return _stop(one.frame.replace("{ST}", said) if one.frame else said)
 
 

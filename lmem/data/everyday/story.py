@@ -45,6 +45,9 @@ class Sentence:
         frame: What is put around it; {ST} is the sentence.
         link: The slot whose name goes after the role: "my sister" becomes "my sister Lena".
         opens: Whether it is an opener, which the next sentence goes on from.
+        clipped: Whether "I", "I'm" or "I've" at the start is left out.
+        joint: What joins it to the sentence before, " and ", instead of a full stop.
+        tail: What is typed after it instead of a full stop.
         article: Whether {a V} writes an article.
         held_out: Whether training never uses this phrasing.
     """
@@ -56,6 +59,9 @@ class Sentence:
     frame: str = ""
     link: int | None = None
     opens: bool = False
+    clipped: bool = False
+    joint: str = ""
+    tail: str = ""
     article: bool = True
     held_out: bool = False
 

@@ -81,6 +81,10 @@ class Talk:
             return self.rng.choice(self.frames["closer"]["items"])
         return self.line("small_talk" if drawn < 0.9 else "chat_questions", speaker)
 
+    def tail(self, name: str) -> str:
+        """Draw what is typed after a statement ("items") or after a short answer ("short")."""
+        return self.rng.choice(self.frames["tail"][name])
+
     def correction(self) -> str:
         """Draw how a correction begins."""
         return self.rng.choice(self.frames["correction"]["openers"])

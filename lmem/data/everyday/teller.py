@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lmem.data.everyday import dates, noise
 from lmem.data.everyday.cast import Namer, draw_cast
@@ -52,8 +53,10 @@ class Teller:
         if t not in self.fact_turns:
             room = t + 1 < self.world.turns and (t + 1) % self.world.session_turns
             dialogue = room and not self.cast.alone and t + 1 in self.fact_turns
-            if dialogue and rng.random() < 0.3 and self._asked(t, speaker):
-                return
+            if dialogue and rng.random() < 0.35:
+                asked = self._asked if rng.random() < 0.7 else self._asked_about
+                if asked(t, speaker):
+                    return
             self._say(speaker, self._chat(t, speaker))
             return
         once = [key for key in self.story.told if self.keys.changeable(key)]
@@ -78,7 +81,8 @@ class Teller:
         return self.rng.choice(self.cast.speakers)
 
     def _say(self, speaker: str, sentences: list[Sentence]) -> None:
-        if sum(len(one.template.split()) for one in sentences) < 3:
+        short = sum(len(one.template.split()) for one in sentences) < 3
+        if short and self.rng.random() < 0.5:
             sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
         self.story.events.append(Event(speaker, tuple(sentences)))
 
@@ -124,15 +128,27 @@ class Teller:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
         frame = self.talk.frame_you() if own and _PLAIN.match(template) else ""
         link = self._named_link(t, speaker, subject) if form.how == "name" else None
+        clipped = form.how == "I" and not sentences and rng.random() < 0.15
         sentences.append(Sentence(
-            template, form, slot, frame=frame, link=link, article=self._article(row), held_out=held
+            template, form, slot, frame=frame, link=link, clipped=clipped, article=self._article(row), held_out=held
         ))  # fmt: skip
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
-        if not own and form.how != "you" and rng.random() < 0.15:
-            self._second(t, speaker, subject, sentences)
-        elif rng.random() < 0.22 and len(template.split()) < 20:
-            sentences.append(Sentence(self.talk.closer(speaker)))
+        self._go_on(t, speaker, subject, sentences)
         self._say(speaker, sentences)
+
+    def _go_on(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+        """Add to a statement, now and then: another fact, a closing remark, or a tail."""
+        rng, last = self.rng, sentences[-1]
+        own = subject in self.cast.speakers and subject != speaker
+        drawn = rng.random()
+        if not own and drawn < 0.15:
+            self._second(t, speaker, subject, sentences)
+        elif not own and drawn < 0.2:
+            self._aside(t, speaker, subject, sentences)
+        elif drawn < 0.38 and len(last.template.split()) < 20:
+            sentences.append(Sentence(self.talk.closer(speaker)))
+        elif not own and drawn < 0.48:
+            sentences[-1] = replace(last, tail=self.talk.tail("items"))
 
     def _fresh(self, texts: Sequence[str]) -> str:
         """Draw a phrasing, preferably one that the story has not used yet."""
@@ -154,7 +170,7 @@ class Teller:
 
     def _second(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
         """Add another fact about the same subject, said with a pronoun."""
-        key = self.keys.new(speaker, subject)
+        rng, key = self.rng, self.keys.new(speaker, subject)
         if key is None:
             return
         row = self.story.relation(key[1])
@@ -166,10 +182,63 @@ class Teller:
         template = self._fresh(
             [x for x in texts if marks_of(x) & {"S", "S's", "S'm", "S've"}] or texts
         )
-        slot = self._slot(key, t, template)
-        held = template not in row.train("statements")
-        sentences.append(Sentence(template, form, slot, article=self._article(row), held_out=held))
+        short = _PLAIN.match(template) and _PLAIN.match(sentences[-1].template)
+        joint = rng.choice([" and ", " and ", ", and "]) if short and rng.random() < 0.7 else ""
+        self._add(t, speaker, key, Sentence(template, form, joint=joint), sentences)
+
+    def _aside(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+        """Add a short fact about somebody else: "I live in Paris and my sister works in Rome"."""
+        key = self.keys.new(speaker)
+        if key is None or key[0] == subject:
+            return
+        other = key[0] in self.cast.speakers and key[0] != speaker
+        row = self.story.relation(key[1])
+        texts = row.train("statements") if self.train else row.statements
+        fits = [text for text in texts if _PLAIN.match(text)]
+        if other or not fits:
+            return
+        short = _PLAIN.match(sentences[-1].template)
+        joint = self.rng.choice([" and ", ", and ", ", but ", ""]) if short else ""
+        sentence = Sentence(self._fresh(fits), self.cast.refer(key[0], speaker), joint=joint)
+        self._add(t, speaker, key, sentence, sentences)
+
+    def _add(
+        self, t: int, speaker: str, key: Key, sentence: Sentence, sentences: list[Sentence]
+    ) -> None:
+        """Give a sentence its slot and add it to a turn."""
+        row = self.story.relation(key[1])
+        slot = self._slot(key, t, sentence.template)
+        held = sentence.template not in row.train("statements")
+        sentences.append(replace(sentence, slot=slot, article=self._article(row), held_out=held))
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+
+    def _asked_about(self, t: int, speaker: str) -> bool:
+        """Let the speaker ask about a third one, and the other one answers; False if there is nothing to ask."""
+        rng = self.rng
+        other = self.cast.speakers[speaker == self.cast.speakers[0]]
+        key = self.keys.new(other)
+        if key is None or key[0] in self.cast.speakers or self.cast.entities[key[0]].names:
+            return False
+        row, entity = self.story.relation(key[1]), self.cast.entities[key[0]]
+        questions = [text for text in row.train("questions") if text.startswith(("W", "How"))]
+        if row.role or (row.tense and row.value) or not questions:
+            return False
+        texts = row.train("statements") if self.train else row.statements
+        texts = [text for text in texts if text.startswith("{S")]
+        form, article = Form("pronoun", key[0], entity.gender), self._article(row)
+        if rng.random() < 0.5 or not texts:
+            template = "{WHEN}" if row.tense else "{a V}"
+            tail = self.talk.tail("short") if rng.random() < 0.5 else ""
+            reply, held = Sentence(template, form, tail=tail, article=article), False
+        else:
+            template = self._fresh(texts)
+            held = template not in row.train("statements")
+            reply = Sentence(template, form, article=article, held_out=held)
+        slot = self._slot(key, t + 1, template, single=True)
+        self._say(speaker, [Sentence(rng.choice(questions), self.cast.refer(key[0], speaker))])
+        self._say(other, [replace(reply, slot=slot)])
+        self._register(key, Telling(slot, (t, t + 1), held_out=held, speaker=other))
+        return True
 
     def _asked(self, t: int, speaker: str) -> bool:
         """Let the other speaker ask, and the next turn answers; False if there is nothing to ask."""

@@ -51,6 +51,8 @@ def draw_values(
     """
     values: list[Value] = []
     used: dict[str | None, set[str]] = {}
+    for slot, value in zip(story.slots, other_than or (), strict=False):
+        used.setdefault(story.relation(slot.key[1]).value, set()).update(value.texts)
     for i, slot in enumerate(story.slots):
         row = story.relation(slot.key[1])
         if row.role:
