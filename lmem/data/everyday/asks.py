@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmem.data.everyday.cast import role_id
-from lmem.data.everyday.keys import rivals_there
+from lmem.data.everyday.keys import rivals_there, suits
 from lmem.data.everyday.language import kept
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.noise import QUESTION_STYLES, lower_names, type_out
@@ -205,7 +205,7 @@ def _never_told(
         if row.role or not fits:
             continue
         subject = rng.choice(fits)
-        if rivals_there(story, subject, relation):
+        if rivals_there(story, subject, relation) or not suits(story, subject, row):
             continue
         if not any(resolve(story, side, subject, relation).tellings for side in (values, twin)):
             found[subject, relation] = None

@@ -31,6 +31,16 @@ def rivals_there(story: Story, subject: str, relation: str) -> bool:
     )
 
 
+def suits(story: Story, subject: str, row: Relation) -> bool:
+    """Check whether a relation fits the roles that a subject has, in the conversation or in its twin."""
+    cast = story.cast
+    ids = {subject, *cast.aliases(subject)}
+    roles = {cast.entities[name].role for name in ids if name in cast.entities} - {None}
+    if row.roles and not roles <= set(row.roles):
+        return False
+    return row.kin or not roles & story.language.kin
+
+
 class Keys:
     """Draws the keys of a story's facts.
 
@@ -110,16 +120,9 @@ class Keys:
         one = self.story.cast.entities[subject]
         if one.names and row.names and one.names != row.names:
             return False
-        if row.roles and not self._roles(subject) <= set(row.roles):
+        if not suits(self.story, subject, row):
             return False
         return not rivals_there(self.story, subject, name)
-
-    def _roles(self, subject: str) -> set[str]:
-        """List the roles that a subject has, in the conversation or in its twin."""
-        cast = self.story.cast
-        ids = {subject, *cast.aliases(subject)}
-        roles = {cast.entities[name].role for name in ids if name in cast.entities}
-        return {role for role in roles if role}
 
     def changeable(self, key: Key) -> bool:
         """Check whether what was told can change, or be taken back."""

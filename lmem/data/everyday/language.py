@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lmem.data.everyday import marks
+from lmem.data.everyday import marks, wording
 from lmem.errors import DataError
 
 FOLDER = Path(__file__).parent
@@ -38,9 +38,11 @@ class Relation:
         many: Whether several values hold at the same time.
         tense: "past" or "future" if the answer is a time, else None.
         role: "person" or "pet" if the value is the name of somebody's sister or dog, else None.
+        brief: Notes made of the questions: "{S's} rent: {V}".
         names: The kind of names that a place or an organisation has, None if any will do.
         rivals: Relations and roles that the same subject cannot have besides it.
         roles: Of a pet known by a role, the roles that it fits (a horse has no sleeping spot on the sofa).
+        kin: Whether it is told of relatives too ("my dad's dad" would be odd).
     """
 
     name: str
@@ -57,8 +59,10 @@ class Relation:
     tense: str | None = None
     role: str | None = None
     names: str | None = None
+    brief: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    kin: bool = True
 
     @property
     def held_out(self) -> bool:
@@ -95,6 +99,7 @@ class Language:
         same: {role: roles that a person cannot have besides it}.
         rivals: {relation or role: others that the same subject cannot have besides it}: father_job and the role
             "dad", a list of pets and the role "dog".
+        kin: Roles of relatives.
         common: Words that some statement has in lower case, so that they are no names.
     """
 
@@ -107,6 +112,7 @@ class Language:
     frames: dict[str, Any]
     same: dict[str, set[str]]
     rivals: dict[str, set[str]]
+    kin: frozenset[str]
     common: frozenset[str]
 
     def tense(self, relation: str | None) -> str | None:
@@ -150,7 +156,7 @@ def load(folder: Path = FOLDER) -> Language:
             more = [relations.pop(name) for name in _named(role, relations)]
             if role.replace(" ", "_").replace("-", "_") in relations:
                 continue  # an area speaks of it in its own way
-            roles[role] = _role(role, kind, rows[kind], more)
+            roles[role] = _role(role, kind, rows[kind], more, rows["more"].get(role, {}))
     common = {
         word
         for row in [*relations.values(), *roles.values()]
@@ -168,6 +174,7 @@ def load(folder: Path = FOLDER) -> Language:
         talk=words["talk"],
         frames=words["frames"],
         same=same,
+        kin=frozenset(rows["kin"]["roles"]),
         common=frozenset(common),
         rivals=_rivals(relations, roles, same),
     )
@@ -223,10 +230,29 @@ def _relation(name: str, row: dict[str, Any], path: Path) -> Relation:
                 )
     parts["questions"] = tuple(_SHORT.sub(_spell, text) for text in parts["questions"])
     tense = row.get("tense", "past") if temporal else None
+    parts["brief"] = _brief(parts, value, tense)
     return Relation(
         name, row["subject"], value, **parts, many=bool(row.get("many")), tense=tense,
         names=row.get("names"), rivals=tuple(row.get("rivals", ())), roles=tuple(row.get("roles", ())),
+        kin=row.get("kin", True),
     )  # fmt: skip
+
+
+def _brief(parts: dict[str, Any], value: str | None, tense: str | None) -> tuple[str, ...]:
+    """Make notes of what the questions ask for: "my blood type: A positive"."""
+    if value and tense:
+        return ()
+    said = "{WHEN}" if tense else "{V}"
+    for spelled in ("{a V}", "the {V}"):
+        if any(f" is {spelled}" in text for text in parts["statements"]):
+            said = spelled
+    nouns = {wording.named(text) for text in parts["questions"][:-HELD_QUESTIONS]} - {None}
+    return tuple(
+        form.format(noun, said)
+        for noun in sorted(noun for noun in nouns if noun)
+        for form in ("{}: {}", "{} is {}", "{}? {}")
+        if not tense or form != "{}? {}"
+    )
 
 
 def _spell(match: re.Match) -> str:
@@ -266,21 +292,25 @@ def _rivals(
     return found
 
 
-def _role(role: str, kind: str, row: dict[str, Any], more: list[Relation]) -> Relation:
-    """Make the relation of a role: the general phrasings, and between them the areas' own ones."""
+def _role(
+    role: str, kind: str, row: dict[str, Any], more: list[Relation], own: dict[str, Any]
+) -> Relation:
+    """Make the relation of a role: its own phrasings, the general ones, and between them the areas' own ones."""
     parts: dict[str, Any] = {
         part: tuple(text.replace("{R}", role) for text in row[part])
-        for part in ("statements", "questions", "asked", "replies")
+        for part in ("statements", "questions", "asked", "replies", "first")
     }
+    for part in ("statements", "questions"):
+        parts[part] = (*own.get(part, ()), *parts[part])
     for one in more:
         for part, held in (("statements", HELD_STATEMENTS), ("questions", HELD_QUESTIONS)):
-            own = getattr(one, part)  # what is held out of both lists comes last
-            parts[part] = own[:-held] + parts[part][:-held] + own[-held:]
+            texts = getattr(one, part)  # what is held out of both lists comes last
+            parts[part] = texts[:-held] + parts[part][:-held] + texts[-held:]
         parts["asked"] += one.asked
         parts["replies"] += one.replies
-    first = tuple(text for one in more for text in one.first)
+        parts["first"] += one.first
     value = "person" if kind == "person" else "pet_name"
-    return Relation(role, "person", value, **parts, first=first, role=kind)
+    return Relation(role, "person", value, **parts, role=kind)
 
 
 def _names(table: dict[str, Any]) -> dict[str, Kind]:

@@ -116,6 +116,8 @@ class Teller:
         template = self._fresh(texts)
         if form.how == "I" and row.first and rng.random() < 0.25:
             template = rng.choice(row.first)
+        elif row.brief and not own and rng.random() < 0.1:
+            template = self._fresh(row.brief)
         slot = self._slot(key, t, template)
         held = template in row.statements and template not in row.train("statements")
         sentences = []

@@ -123,3 +123,16 @@ def worded(
     elif drawn < 0.28 and question.startswith(("Wh", "How")):
         return question[:-1] + rng.choice(frames["after"])
     return question
+
+
+def named(question: str) -> str | None:
+    """Give what a question asks for: "{S's} favourite colour" of "What's {S's} favourite colour?", if it is so simple."""
+    match = _NOUN_IS.fullmatch(question)
+    if (
+        not match
+        or match[3]
+        or match[1] not in ("What", "Who", "When")
+        or _NO_NOUN.search(match[2])
+    ):
+        return None
+    return match[2]
