@@ -66,21 +66,21 @@ def resolve(story: Story, values: Sequence[Value], subject: str, relation: str) 
         subject: Whom it is about.
         relation: What it is about.
     """
-    direct = story.told.get((subject, relation))
+    direct = story.tellings.get((subject, relation))
     if direct:
         return Tellings(tuple(direct))
-    one = story.cast.entities.get(subject)
-    if one is not None and one.owner and one.role:
-        link = story.told.get((one.owner, one.role))
+    entity = story.cast.entities.get(subject)
+    if entity is not None and entity.owner and entity.role:
+        link = story.tellings.get((entity.owner, entity.role))
         if link:
             name = name_of(link, values)
-            rows = story.told.get((name, relation), ())
+            rows = story.tellings.get((name, relation), ())
             return Tellings(tuple(rows), link[-1].turns if rows else ())
         return Tellings()
     for owner, role in story.cast.links:
-        link = story.told.get((owner, role))
+        link = story.tellings.get((owner, role))
         if link and name_of(link, values) == subject:
-            rows = story.told.get((role_id(owner, role), relation), ())
+            rows = story.tellings.get((role_id(owner, role), relation), ())
             if rows:
                 return Tellings(tuple(rows), link[-1].turns)
     return Tellings()
@@ -112,19 +112,19 @@ def answer(
         (answer or None, evidence turns ascending). A fact taken back has no answer, and the turn
         that takes it back as evidence.
     """
-    found = resolve(story, values, subject, relation)
-    if not found.tellings:
+    known = resolve(story, values, subject, relation)
+    if not known.tellings:
         return None, ()
-    row, last = story.relation(relation), found.tellings[-1]
+    row, last = story.relation(relation), known.tellings[-1]
     if last.slot is None:
-        return None, tuple(sorted({*last.turns, *found.links}))
+        return None, tuple(sorted({*last.turns, *known.links}))
     if row.many:
-        slots = [telling.slot for telling in found.tellings if telling.slot is not None]
+        slots = [telling.slot for telling in known.tellings if telling.slot is not None]
         texts = [text for slot in slots for text in shown[slot]]
-        turns = {turn for one in found.tellings for turn in one.turns}
-        return ", ".join(dict.fromkeys(texts)), tuple(sorted(turns | set(found.links)))
+        turns = {turn for telling in known.tellings for turn in telling.turns}
+        return ", ".join(dict.fromkeys(texts)), tuple(sorted(turns | set(known.links)))
     text = values[last.slot].answer if row.tense else shown[last.slot][0]
-    return text, tuple(sorted({*last.turns, *found.links}))
+    return text, tuple(sorted({*last.turns, *known.links}))
 
 
 def draw_asks(
@@ -152,15 +152,15 @@ def draw_asks(
 
 def _keys(story: Story, values: Sequence[Value]) -> list[Key]:
     """List everything that can be asked: what was told, and what follows through a role."""
-    keys = dict.fromkeys(story.told)
+    keys = dict.fromkeys(story.tellings)
     for owner, role in story.cast.links:
-        link = story.told.get((owner, role))
+        link = story.tellings.get((owner, role))
         if link:
-            name, one = name_of(link, values), role_id(owner, role)
-            for subject, relation in list(story.told):
+            name, alias = name_of(link, values), role_id(owner, role)
+            for subject, relation in list(story.tellings):
                 if subject == name:
-                    keys[one, relation] = None
-                elif subject == one:
+                    keys[alias, relation] = None
+                elif subject == alias:
                     keys[name, relation] = None
     return list(keys)
 
@@ -169,47 +169,47 @@ def _kind(story: Story, values: Sequence[Value], subject: str, relation: str) ->
     """Name the ability that a question tests; None for a question that cannot be asked."""
     if subject not in story.cast.entities:
         return None
-    found = resolve(story, values, subject, relation)
-    if not found.tellings:
+    known = resolve(story, values, subject, relation)
+    if not known.tellings:
         return None
-    if found.tellings[-1].withdrawn:
+    if known.tellings[-1].withdrawn:
         return "abstention"
     row = story.relation(relation)
     if row.tense:
         return "temporal"
-    slots = [telling.slot for telling in found.tellings if telling.slot is not None]
+    slots = [telling.slot for telling in known.tellings if telling.slot is not None]
     several = sum(story.slots[slot].count for slot in slots) > 1
-    apart = not set(found.links) <= set(found.tellings[-1].turns)
+    apart = not set(known.links) <= set(known.tellings[-1].turns)
     if apart or (row.many and several):
         return "multi-hop"
-    return "update" if len(found.tellings) > 1 else "extraction"
+    return "update" if len(known.tellings) > 1 else "extraction"
 
 
 def _never_told(
     story: Story, values: Sequence[Value], twin: Sequence[Value], rng: random.Random
 ) -> list[Key]:
     """Draw questions without an answer: somebody else's fact is there, or another fact of the same subject."""
-    told = list(story.told)
-    if not told:
+    stated = list(story.tellings)
+    if not stated:
         return []
-    found: dict[Key, None] = {}
-    for _ in range(4 * len(told) + 8):
-        relation = rng.choice(told)[1]
+    keys: dict[Key, None] = {}
+    for _ in range(4 * len(stated) + 8):
+        relation = rng.choice(stated)[1]
         row = story.relation(relation)
         fits = [
-            one.id for one in story.cast.entities.values()
-            if one.kind == row.subject and (not one.names or one.names == (row.names or one.names))
+            entity.id for entity in story.cast.entities.values()
+            if entity.kind == row.subject and (not entity.names or entity.names == (row.names or entity.names))
         ]  # fmt: skip
         if story.cast.alone:
-            fits = [one for one in fits if one != story.cast.speakers[1]]
+            fits = [entity for entity in fits if entity != story.cast.speakers[1]]
         if row.role or not fits:
             continue
         subject = rng.choice(fits)
         if rivals_there(story, subject, relation) or not suits(story, subject, row):
             continue
         if not any(resolve(story, side, subject, relation).tellings for side in (values, twin)):
-            found[subject, relation] = None
-    return list(found)
+            keys[subject, relation] = None
+    return list(keys)
 
 
 def _ask(
@@ -226,8 +226,8 @@ def _ask(
     train = world.pool == "train"
     template = rng.choice(row.train("questions") if train else row.questions)
     held = template not in row.train("questions")
-    one = cast.entities[subject]
-    owner = one.owner or subject
+    entity = cast.entities[subject]
+    owner = entity.owner or subject
     asker = None
     if owner in cast.speakers:
         drawn = rng.random()
@@ -263,19 +263,21 @@ def _named(story: Story, values: Sequence[Value], subject: str, relation: str) -
     """Find the value that a question about a time names; of somebody else's if the subject has none."""
     tellings: Iterable[Telling] = resolve(story, values, subject, relation).tellings
     if not tellings:
-        tellings = next(rows for (_, name), rows in story.told.items() if name == relation)
-    return values[next(one.slot for one in tellings if one.slot is not None)].texts
+        tellings = next(rows for (_, name), rows in story.tellings.items() if name == relation)
+    return values[next(telling.slot for telling in tellings if telling.slot is not None)].texts
 
 
 def _only(story: Story, owner: str, subject: str, relation: str) -> bool:
     """Check that no other speaker tells the same of himself, so that "my" needs no name before it."""
     if story.cast.alone:
         return True
-    other = story.cast.speakers[owner == story.cast.speakers[0]]
-    one = story.cast.entities[subject]
-    rival = role_id(other, one.role) if one.role else other
-    said = (rival, relation) in story.told or (rival != other and rival in story.cast.entities)
-    return not said and (subject, relation) in story.told
+    partner = story.cast.speakers[owner == story.cast.speakers[0]]
+    entity = story.cast.entities[subject]
+    rival = role_id(partner, entity.role) if entity.role else partner
+    said = (rival, relation) in story.tellings or (
+        rival != partner and rival in story.cast.entities
+    )
+    return not said and (subject, relation) in story.tellings
 
 
 def question_text(story: Story, ask: Ask) -> str:

@@ -102,11 +102,11 @@ def company(rng: random.Random) -> str:
 
 def title(rng: random.Random) -> str:
     """Invent the title of a book, a film or a song."""
-    one, two = rng.choice(_ADJECTIVES).capitalize(), rng.choice(_NOUNS).capitalize()
+    adjective, noun = rng.choice(_ADJECTIVES).capitalize(), rng.choice(_NOUNS).capitalize()
     how = rng.randrange(7)
     return (
-        f"The {one} {two}", f"{one} {two}", f"{_plural(two)} of {town(rng)}", f"{_a(two)} {two} for {name(rng)}",
-        f"{name(rng)} and the {two}", f"The {two} {rng.choice(_NOUNS).capitalize()}", town(rng),
+        f"The {adjective} {noun}", f"{adjective} {noun}", f"{_plural(noun)} of {town(rng)}", f"{_a(noun)} {noun} for {name(rng)}",
+        f"{name(rng)} and the {noun}", f"The {noun} {rng.choice(_NOUNS).capitalize()}", town(rng),
     )[how]  # fmt: skip
 
 

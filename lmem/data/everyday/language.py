@@ -263,33 +263,33 @@ def _spell(match: re.Match) -> str:
 def _named(role: str, relations: dict[str, Relation]) -> list[str]:
     """Find the areas' relations that tell the name of this role: dog_name of "dog", work_boss of "boss"."""
     slug = role.replace(" ", "_").replace("-", "_")
-    found = []
+    names = []
     for name, row in relations.items():
         ends = name.removesuffix("_name")
         fits = row.value in ("person", "pet_name") and row.subject == "person" and not row.many
         if fits and not row.tense and (ends == slug or ends.endswith("_" + slug)):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _rivals(
     relations: dict[str, Relation], roles: dict[str, Relation], same: dict[str, set[str]]
 ) -> dict[str, set[str]]:
     """Find relations and roles that speak of the same thing: by their files, and by a role that begins a name."""
-    found: dict[str, set[str]] = {}
+    rivals: dict[str, set[str]] = {}
 
-    def add(one: str, other: str) -> None:
-        found.setdefault(one, set()).add(other)
-        found.setdefault(other, set()).add(one)
+    def add(row_name: str, rival: str) -> None:
+        rivals.setdefault(row_name, set()).add(rival)
+        rivals.setdefault(rival, set()).add(row_name)
 
     for name, row in relations.items():
-        for other in row.rivals:
-            add(name, other)
+        for rival in row.rivals:
+            add(name, rival)
         for role in roles:
             if name.startswith(role.replace(" ", "_").replace("-", "_") + "_"):
-                for other in same.get(role, {role}):
-                    add(name, other)
-    return found
+                for rival in same.get(role, {role}):
+                    add(name, rival)
+    return rivals
 
 
 def _role(
@@ -302,26 +302,26 @@ def _role(
     }
     for part in ("statements", "questions"):
         parts[part] = (*own.get(part, ()), *parts[part])
-    for one in more:
+    for area in more:
         for part, held in (("statements", HELD_STATEMENTS), ("questions", HELD_QUESTIONS)):
-            texts = getattr(one, part)  # what is held out of both lists comes last
+            texts = getattr(area, part)  # what is held out of both lists comes last
             parts[part] = texts[:-held] + parts[part][:-held] + texts[-held:]
-        parts["asked"] += one.asked
-        parts["replies"] += one.replies
-        parts["first"] += one.first
+        parts["asked"] += area.asked
+        parts["replies"] += area.replies
+        parts["first"] += area.first
     value = "person" if kind == "person" else "pet_name"
     return Relation(role, "person", value, **parts, role=kind)
 
 
 def _names(table: dict[str, Any]) -> dict[str, Kind]:
     """Read first names by gender, each list with its held-out names last; those of either gender are in both."""
-    found = {}
+    kinds = {}
     for gender in ("female", "male"):
         lists = [tuple(dict.fromkeys(table[key]["items"])) for key in (gender, "either")]
-        held = [one[kept(len(one)) :] for one in lists]
+        held = [names[kept(len(names)) :] for names in lists]
         out = {name for rows in held for name in rows}
-        first = [name for one in lists for name in one[: kept(len(one))] if name not in out]
-        found[gender] = Kind(
+        first = [name for names in lists for name in names[: kept(len(names))] if name not in out]
+        kinds[gender] = Kind(
             tuple(first + [name for rows in held for name in rows]), False, len(first)
         )
-    return found
+    return kinds

@@ -101,8 +101,8 @@ def fill(
         if mark in _THEY:
             return _pronoun(form, _THEY[mark])
         if mark in _VERBS:
-            one, many = _VERBS[mark]
-            return one if form.how == "I" else many if plural else mark
+            first_person, plural_form = _VERBS[mark]
+            return first_person if form.how == "I" else plural_form if plural else mark
         if mark == "S" and _AFTER.search(text, 0, match.start()):
             mark = "O"  # "the check-up for {S}"
         said = _subject(mark, form, mentioned)

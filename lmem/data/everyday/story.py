@@ -90,7 +90,7 @@ class Story:
     """Events, and where each fact was told.
 
     Attributes:
-        told: {(subject, relation): tellings, oldest first}.
+        tellings: {(subject, relation): tellings, oldest first}.
         moments: The sessions' dates.
         session_turns: Turns in a session.
         styles: {speaker: name of a style of `noise`}.
@@ -102,7 +102,7 @@ class Story:
     language: Language
     events: list[Event] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
-    told: dict[Key, list[Telling]] = field(default_factory=dict)
+    tellings: dict[Key, list[Telling]] = field(default_factory=dict)
     moments: list[datetime] = field(default_factory=list)
     session_turns: int = 20
     styles: dict[str, str] = field(default_factory=dict)

@@ -45,8 +45,8 @@ class Talk:
                 break
             text = self.rng.choice(self.lists[name])
         self.said.add(text)
-        other = self.cast.speakers[speaker == self.cast.speakers[0]]
-        return text.replace("{P}", KEEP + other + END)
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        return text.replace("{P}", KEEP + listener + END)
 
     def distractor(self) -> str:
         """Draw a mention of things of which nothing is stated about anybody, with values filled in."""

@@ -59,7 +59,7 @@ class Teller:
                     return
             self._say(speaker, self._chat(t, speaker))
             return
-        once = [key for key in self.story.told if self.keys.changeable(key)]
+        once = [key for key in self.story.tellings if self.keys.changeable(key)]
         drawn = rng.random()
         if once and drawn < self.world.withdrawn and self._withdraw(t, speaker, once):
             return
@@ -81,7 +81,7 @@ class Teller:
         return self.rng.choice(self.cast.speakers)
 
     def _say(self, speaker: str, sentences: list[Sentence]) -> None:
-        short = sum(len(one.template.split()) for one in sentences) < 3
+        short = sum(len(sentence.template.split()) for sentence in sentences) < 3
         if short and self.rng.random() < 0.5:
             sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
         self.story.events.append(Event(speaker, tuple(sentences)))
@@ -91,13 +91,13 @@ class Teller:
         rng, events = self.rng, self.story.events
         start = t - t % self.world.session_turns
         end = min(start + self.world.session_turns, self.world.turns)
-        greet = t - start < 3 and all(one.speaker != speaker for one in events[start:t])
+        greet = t - start < 3 and all(event.speaker != speaker for event in events[start:t])
         react = t > start and t - 1 in self.fact_turns and events[-1].speaker != speaker
         if not greet and rng.random() < self.world.distractors:
-            others = [s for s in self.keys.subjects if s not in self.cast.speakers]
-            others = [s for s in others if self.cast.entities[s].kind == "person"]
-            if others and rng.random() < 0.35:
-                form = self.cast.refer(rng.choice(others), speaker)
+            people = [s for s in self.keys.subjects if s not in self.cast.speakers]
+            people = [s for s in people if self.cast.entities[s].kind == "person"]
+            if people and rng.random() < 0.35:
+                form = self.cast.refer(rng.choice(people), speaker)
                 return [Sentence(self.talk.mention().replace("{N}", "{S}"), form)]
             return [Sentence(self.talk.distractor())]
         return [Sentence(text) for text in self.talk.chat(speaker, greet, t >= end - 2, react)]
@@ -161,14 +161,14 @@ class Teller:
 
     def _named_link(self, t: int, speaker: str, subject: str) -> int | None:
         """Find the slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
-        one = self.cast.entities[subject]
-        key = one.owner or "", one.role or ""
+        entity = self.cast.entities[subject]
+        key = entity.owner or "", entity.role or ""
         if key not in self.cast.links or self.rng.random() < 0.5:
             return None
-        if key not in self.story.told:
+        if key not in self.story.tellings:
             slot = self._slot(key, t, "", single=True)
             self._register(key, Telling(slot, (t,), speaker=speaker))
-        return self.story.told[key][-1].slot
+        return self.story.tellings[key][-1].slot
 
     def _second(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
         """Add another fact about the same subject, said with a pronoun."""
@@ -193,11 +193,11 @@ class Teller:
         key = self.keys.new(speaker)
         if key is None or key[0] == subject:
             return
-        other = key[0] in self.cast.speakers and key[0] != speaker
+        of_listener = key[0] in self.cast.speakers and key[0] != speaker
         row = self.story.relation(key[1])
         texts = row.train("statements") if self.train else row.statements
         fits = [text for text in texts if _PLAIN.match(text)]
-        if other or not fits:
+        if of_listener or not fits:
             return
         short = _PLAIN.match(sentences[-1].template)
         joint = self.rng.choice([" and ", ", and ", ", but ", ""]) if short else ""
@@ -217,8 +217,8 @@ class Teller:
     def _asked_about(self, t: int, speaker: str) -> bool:
         """Let the speaker ask about a third one, and the other one answers; False if there is nothing to ask."""
         rng = self.rng
-        other = self.cast.speakers[speaker == self.cast.speakers[0]]
-        key = self.keys.new(other)
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        key = self.keys.new(listener)
         if key is None or key[0] in self.cast.speakers or self.cast.entities[key[0]].names:
             return False
         row, entity = self.story.relation(key[1]), self.cast.entities[key[0]]
@@ -238,14 +238,14 @@ class Teller:
             reply = Sentence(template, form, article=article, held_out=held)
         slot = self._slot(key, t + 1, template, single=True)
         self._say(speaker, [Sentence(rng.choice(questions), self.cast.refer(key[0], speaker))])
-        self._say(other, [replace(reply, slot=slot)])
-        self._register(key, Telling(slot, (t, t + 1), held_out=held, speaker=other))
+        self._say(listener, [replace(reply, slot=slot)])
+        self._register(key, Telling(slot, (t, t + 1), held_out=held, speaker=listener))
         return True
 
     def _asked(self, t: int, speaker: str) -> bool:
         """Let the other speaker ask, and the next turn answers; False if there is nothing to ask."""
-        other = self.cast.speakers[speaker == self.cast.speakers[0]]
-        key = self.keys.new(other, other)
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        key = self.keys.new(listener, listener)
         if key is None:
             return False
         row = self.story.relation(key[1])
@@ -256,9 +256,9 @@ class Teller:
         self._say(speaker, [Sentence(self.rng.choice(row.asked), Form("you"))])
         reply = [Sentence(template, Form("I"), slot, article=self._article(row))]
         if self.rng.random() < 0.2:
-            reply.append(Sentence(self.talk.closer(other)))
-        self._say(other, reply)
-        self._register(key, Telling(slot, (t, t + 1), speaker=other))
+            reply.append(Sentence(self.talk.closer(listener)))
+        self._say(listener, reply)
+        self._register(key, Telling(slot, (t, t + 1), speaker=listener))
         return True
 
     def _update(self, t: int, speaker: str, keys: list[Key]) -> None:
@@ -267,7 +267,7 @@ class Teller:
         key, speaker = self._by(speaker, rng.choice(keys))
         row = self.story.relation(key[1])
         form = self.cast.refer(key[0], speaker)
-        before = self.story.told[key][-1].slot
+        before = self.story.tellings[key][-1].slot
         sentences = []
         if row.updates and rng.random() < 0.7:
             template, held = rng.choice(row.updates), False
@@ -290,7 +290,7 @@ class Teller:
         key, speaker = self._by(speaker, self.rng.choice(keys))
         row = self.story.relation(key[1])
         form = self.cast.refer(key[0], speaker)
-        before = self.story.told[key][-1].slot
+        before = self.story.tellings[key][-1].slot
         template = self.rng.choice(row.withdrawals)
         self._say(speaker, [Sentence(template, form, None, before, article=self._article(row))])
         self._register(key, Telling(None, (t,), withdrawn=True, speaker=speaker))
@@ -298,9 +298,9 @@ class Teller:
 
     def _by(self, speaker: str, key: Key) -> tuple[Key, str]:
         """Give the key, and the speaker who may speak of it in these words: of oneself only oneself."""
-        one = self.cast.entities[key[0]]
+        entity = self.cast.entities[key[0]]
         for name in self.cast.speakers:
-            if name in (key[0], one.owner):
+            if name in (key[0], entity.owner):
                 return key, name
         return key, speaker
 
@@ -317,7 +317,7 @@ class Teller:
         return len(self.story.slots) - 1
 
     def _register(self, key: Key, telling: Telling) -> None:
-        self.story.told.setdefault(key, []).append(telling)
+        self.story.tellings.setdefault(key, []).append(telling)
 
     def _article(self, row: Relation) -> bool:
         kind = self.language.kinds.get(row.value or "")

@@ -116,25 +116,25 @@ def _once(
     if kind in ("person", "pet_name"):
         several = story.relation(slot.key[1]).many  # children: nobody spoken of as grown up
         people = [
-            one for one in story.cast.entities.values()
-            if one.kind == "person" and not one.role and one.id not in (slot.key[0], *story.cast.speakers)
+            person for person in story.cast.entities.values()
+            if person.kind == "person" and not person.role and person.id not in (slot.key[0], *story.cast.speakers)
         ]  # fmt: skip
         if kind == "person" and people and not several and rng.random() < _OLD:
-            one = rng.choice(people)
-            return one.id, one.held_out
+            person = rng.choice(people)
+            return person.id, person.held_out
         return namer.draw(kind, rng.choice(["female", "male"]))
-    found = story.language.kinds[kind]
-    limit = found.train if world.pool == "train" else len(found.items)
+    listed = story.language.kinds[kind]
+    limit = listed.train if world.pool == "train" else len(listed.items)
     if rng.random() < world.invented:
         if kind in invent.INVENT:
             return invent.INVENT[kind](rng), False
-        made = invent.recombine(rng, found.items[:limit])
-        if made and made not in found.items:
+        made = invent.recombine(rng, listed.items[:limit])
+        if made and made not in listed.items:
             return made, False
     i = rng.randrange(limit)
-    return found.items[i], i >= found.train
+    return listed.items[i], i >= listed.train
 
 
 def _held_name(story: Story, name: str) -> bool:
-    one = story.cast.entities.get(name)
-    return bool(one and one.held_out)
+    entity = story.cast.entities.get(name)
+    return bool(entity and entity.held_out)
