@@ -113,12 +113,12 @@ def reading(
             same.append(t)
     rng.shuffle(alike)
     rng.shuffle(same)
-    others = [t for t in range(len(source.texts)) if t not in kept and t not in banned]
-    wanted = min(len(others), max(0, turns - len(kept)))
+    free = [t for t in range(len(source.texts)) if t not in kept and t not in banned]
+    wanted = min(len(free), max(0, turns - len(kept)))
     close = alike[: max(1, wanted - 1)] + same
     n = min(len(close), sum(rng.random() < near for _ in range(wanted)))
     drawn = set(close[:n])
-    rest = [t for t in others if t not in drawn]
+    rest = [t for t in free if t not in drawn]
     drawn |= set(rng.sample(rest, min(len(rest), wanted - n)))
     picked = sorted(kept | drawn)
     answer = None if missing else question.answer
@@ -195,13 +195,13 @@ def listings(
         for _ in range(2):
             shown = rng.randint(2, min(turns, len(source.texts)))
             first = rng.randrange(len(source.texts) - shown + 1)
-            told = {}
+            stated = {}
             for t in range(first, first + shown):
                 for subject, relation, value in source.facts[t]:
-                    told[subject, relation] = value
+                    stated[subject, relation] = value
             rows = [
                 (f"{relation.replace('_', ' ')} {subject}", value or everyday.UNKNOWN)
-                for (subject, relation), value in told.items()
+                for (subject, relation), value in stated.items()
                 if not everyday.load().tense(relation)
             ]
             if rows:

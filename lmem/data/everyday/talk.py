@@ -17,6 +17,7 @@ class Talk:
     Attributes:
         rng: Source of chance, shared with the story.
         namer: Draws the names and values of distractors.
+        said: Lines that were drawn already.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Talk:
     ) -> None:
         self.rng, self.language, self.cast, self.namer = rng, language, cast, namer
         self.frames = language.frames
+        self.said: set[str] = set()
         train = world.pool == "train"
         self.lists: dict[str, list[str]] = {
             name: row["items"][: kept(len(row["items"]))] if train else row["items"]
@@ -38,8 +40,13 @@ class Talk:
     def line(self, name: str, speaker: str) -> str:
         """Draw a line of one of talk.toml's lists, the other speaker's name filled in."""
         text = self.rng.choice(self.lists[name])
-        other = self.cast.speakers[speaker == self.cast.speakers[0]]
-        return text.replace("{P}", KEEP + other + END)
+        for _ in range(4):
+            if text not in self.said:
+                break
+            text = self.rng.choice(self.lists[name])
+        self.said.add(text)
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        return text.replace("{P}", KEEP + listener + END)
 
     def distractor(self) -> str:
         """Draw a mention of things of which nothing is stated about anybody, with values filled in."""
@@ -73,6 +80,10 @@ class Talk:
         if drawn < 0.65:
             return self.rng.choice(self.frames["closer"]["items"])
         return self.line("small_talk" if drawn < 0.9 else "chat_questions", speaker)
+
+    def tail(self, name: str) -> str:
+        """Draw what is typed after a statement ("items") or after a short answer ("short")."""
+        return self.rng.choice(self.frames["tail"][name])
 
     def correction(self) -> str:
         """Draw how a correction begins."""
