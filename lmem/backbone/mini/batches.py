@@ -27,6 +27,7 @@ Batch: TypeAlias = tuple[dict[str, Tensor], Tensor]
 
 _TURNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
 _TURN_SHARES = (14, 20, 20, 15, 10, 8, 5, 4, 2, 1)  # short inputs cost little and teach the same
+_FIRST_SHARES = (30, 40, 30, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Batches:
@@ -55,8 +56,13 @@ class Batches:
                 name, self._turns, _dense_world, near, config.missing, config.undated
             )), config.batch
         )  # fmt: skip
+        self.first_readings = self._sorted(
+            self._readings(readings(
+                f"{name} first", self._first_turns, _answered_world, near, 0.0, config.undated
+            )), config.batch
+        )  # fmt: skip
         self.listings = self._sorted(
-            self._listings(listings(name, 8, _few_relations)), max(1, config.batch // 2)
+            self._listings(listings(name, 6, _few_relations)), max(1, config.batch // 2)
         )
 
     def next(self, step: int, done: float) -> Batch:
@@ -69,11 +75,15 @@ class Batches:
         Returns:
             (inputs, weights): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M).
         """
-        first = done < self.config.listings
-        return next(self.listings if (step % 4 if first else step % 8 == 0) else self.readings)
+        if done < self.config.listings:
+            return next(self.listings if step % 2 else self.first_readings)
+        return next(self.readings if step % 8 else self.listings)
 
     def _turns(self) -> int:
         return self.random.choices(_TURNS, _TURN_SHARES)[0]
+
+    def _first_turns(self) -> int:
+        return self.random.choices(_TURNS, _FIRST_SHARES)[0]
 
     def _readings(self, drawn: Iterator[Reading]) -> Iterator[Example]:
         """Make examples of questions and their answers."""
@@ -166,6 +176,14 @@ def _dense_world(rng: random.Random) -> everyday.World:
         mix=(0.34, 0.22, 0.18, 0.14, 0.12),
         pool="train",
     )
+
+
+def _answered_world(rng: random.Random) -> everyday.World:
+    """A small world whose questions all have an answer: "unknown" is the easiest thing to learn, so it comes later."""
+    return everyday.World(
+        turns=16, facts=0.9, overwritten=0.0, withdrawn=0.0, subjects=rng.choice([4, 8]),
+        invented=0.65, relations=rng.choice([2, 4, 8]), questions=16, mix=(1.0, 0.0, 0.0, 0.0, 0.0), pool="train",
+    )  # fmt: skip
 
 
 def _few_relations(rng: random.Random) -> everyday.World:
