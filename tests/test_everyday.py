@@ -164,12 +164,16 @@ def test_facts_of_the_evidence_give_the_answer(drawn):
         for side in (one, one["counterfactual"]):
             facts = {name: rows for name, _, _, rows in turns_of(side)}
             order = {name: i for i, (name, _, _, _) in enumerate(turns_of(side))}
+            links = [fact for rows in facts.values() for fact in rows]
             for qa in side["qa"]:
+                ids = {qa["subject"]}
+                ids |= {name for owner, role, name in links if f"{owner}'s {role}" in ids}
+                ids |= {f"{owner}'s {role}" for owner, role, name in links if name in ids}
                 told = [
                     value
                     for name in sorted(qa["evidence"], key=order.get)
-                    for _, relation, value in facts.get(name, [])
-                    if relation == qa["relation"]
+                    for subject, relation, value in facts.get(name, [])
+                    if relation == qa["relation"] and subject in ids
                 ]
                 if "answer" not in qa:
                     assert not told or None in told, qa

@@ -195,6 +195,7 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "medicine": lambda rng: word(rng, 2, 3),
     "code": code, "price": price, "time": clock,
     "age": lambda rng: str(rng.randint(19, 88)),
+    "phone_digits": lambda rng: rng.choice(["07{} {}", "0{} {}", "{}-{}"]).format(rng.randint(100, 999), rng.randint(100000, 999999)),
     "year": lambda rng: str(rng.randint(1961, 2024)),
     "date": lambda rng: f"{rng.randint(1, 28)} {rng.choice(['March', 'May', 'June', 'October', 'July', 'April'])}",
     "distance": lambda rng: f"{rng.randint(2, 90)} {rng.choice(['km', 'miles', 'kilometres'])}",
