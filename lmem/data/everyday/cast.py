@@ -219,6 +219,7 @@ def _draw_roles(
             twin = [
                 candidate for candidate in (people if kind == "person" else pets)
                 if candidate not in (owner, name) and gender == cast.entities[candidate].gender
+                and all(candidate != pair[1] for pair in cast.links.values())
             ]  # fmt: skip
             name_in_twin = rng.choice(twin) if twin and rng.random() < 0.8 else None
             if name_in_twin is None:

@@ -58,6 +58,7 @@ _SCHOOLS = ("Primary", "High School", "Academy", "Grammar School", "Middle Schoo
 _PLACES = ("Café", "Kitchen", "Grill", "Diner", "Bistro", "Tavern", "House", "Table", "Noodle Bar", "Pizzeria")
 _FEMALE_KIN = ("aunt", "grandma", "cousin", "great-aunt", "granny")
 _MALE_KIN = ("uncle", "grandpa", "cousin", "great-uncle", "grandad")
+_AID = ("Foundation", "Trust", "Relief", "Rescue", "Food Bank", "Hospice", "Appeal", "Aid")
 _GYMS = ("Gym", "Fitness", "Athletics", "Health Club", "Boxing", "Leisure Centre")
 _TEAMS = ("Rovers", "United", "Hawks", "Otters", "Wolves", "Comets", "Pirates", "Bees", "Rangers", "Giants")
 # fmt: on
@@ -172,7 +173,8 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "author": lambda rng: f"{name(rng)} {name(rng)}",
     "city": town, "region": town, "neighbourhood": town,
     "street": lambda rng: f"{rng.randint(1, 240)} {word(rng, 1, 2).capitalize()} {rng.choice(_STREETS)}",
-    "company": company, "app": company, "shop": company, "charity": company,
+    "company": company, "app": company, "shop": company,
+    "charity": lambda rng: f"{rng.choice([name(rng), town(rng), rng.choice(_NOUNS).capitalize()])} {rng.choice(_AID)}",
     "phone": lambda rng: f"{word(rng, 1, 2).capitalize()} {rng.choice('XSZGAN')}{rng.randint(2, 30)}",
     "car": lambda rng: f"{word(rng, 1, 2).capitalize()} {word(rng, 1, 2).capitalize()}",
     "bike": lambda rng: f"{word(rng, 1, 2).capitalize()} {rng.choice(_NOUNS).capitalize()}",
@@ -195,6 +197,7 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "medicine": lambda rng: word(rng, 2, 3),
     "code": code, "price": price, "time": clock,
     "age": lambda rng: str(rng.randint(19, 88)),
+    "phone_digits": lambda rng: rng.choice(["07{} {}", "0{} {}", "{}-{}"]).format(rng.randint(100, 999), rng.randint(100000, 999999)),
     "year": lambda rng: str(rng.randint(1961, 2024)),
     "date": lambda rng: f"{rng.randint(1, 28)} {rng.choice(['March', 'May', 'June', 'October', 'July', 'April'])}",
     "distance": lambda rng: f"{rng.randint(2, 90)} {rng.choice(['km', 'miles', 'kilometres'])}",

@@ -63,13 +63,38 @@ class Source:
         rows = [row for s in self.conversation.sessions for row in written[f"session_{s.number}"]]
         self.facts = [[tuple(fact) for fact in row.get("facts", ())] for row in rows]
         self.dates = dates
+        roles = everyday.load().roles
+        self.names = {(s, r): v for facts in self.facts for s, r, v in facts if r in roles}
+
+    def ids(self, subject: str | None) -> set[str | None]:
+        """List the ids under which facts about a subject are stated: its own, and those that a role leads to."""
+        ids = {subject}
+        for (owner, role), name in self.names.items():
+            if subject in (name, f"{owner}'s {role}"):
+                ids |= {name, f"{owner}'s {role}"}
+        return ids
 
     def turns_of(self, subject: str | None, relation: str | None) -> set[int]:
         """Find the turns that state this fact, or take it back."""
+        ids = self.ids(subject)
         return {
             t
             for t, facts in enumerate(self.facts)
-            if any(f[:2] == (subject, relation) for f in facts)
+            if any(f[0] in ids and f[1] == relation for f in facts)
+        }
+
+    def direct(self, question: Question) -> bool:
+        """Check whether the asked fact is stated of the subject itself, not of whom a role leads to."""
+        asked = (question.subject, question.relation)
+        return any(fact[:2] == asked for facts in self.facts for fact in facts)
+
+    def links_of(self, subject: str | None) -> set[int]:
+        """Find the turns that say which name belongs to a role of this subject."""
+        ids = self.ids(subject)
+        return {
+            t
+            for t, facts in enumerate(self.facts)
+            if any(f"{f[0]}'s {f[1]}" in ids and f[2] in ids for f in facts)
         }
 
 
@@ -91,16 +116,15 @@ def reading(
         near: Share of the other turns that are chosen for being similar.
         missing: Leave the evidence out, wholly or in part, so that the answer is "unknown".
     """
+    ids = source.ids(question.subject)
     own = source.turns_of(question.subject, question.relation)
     kept = set(question.evidence)
-    banned = set()
+    banned: set[int] = set()
     if missing:
-        links = kept - own if own else kept
-        if question.kind == "multi-hop" and links and rng.random() < 0.7:
-            banned = {rng.choice(sorted(kept))}
-            kept -= banned
-        else:
-            kept, banned = set(), kept | own
+        banned = kept | own
+        if own and not source.direct(question) and rng.random() < 0.7:
+            banned = rng.choice([source.links_of(question.subject), own])
+        kept = kept - banned
     elif rng.random() < 0.85:
         kept |= {t for t in own if t <= max(question.evidence, default=0)}  # older values
     alike, same = [], []
@@ -109,7 +133,7 @@ def reading(
             continue
         if any(f[1] == question.relation for f in facts):
             alike.append(t)
-        elif any(f[0] == question.subject for f in facts):
+        elif any(f[0] in ids for f in facts):
             same.append(t)
     rng.shuffle(alike)
     rng.shuffle(same)
@@ -124,9 +148,9 @@ def reading(
     answer = None if missing else question.answer
     shown = [fact for t in picked for fact in source.facts[t] if fact[2] is not None]
     right = {answer} if answer else set()
-    subjects = {v for s, r, v in shown if r == question.relation and s != question.subject}
-    relations = {v for s, r, v in shown if s == question.subject and r != question.relation}
-    old = {v for s, r, v in shown if (s, r) == (question.subject, question.relation)}
+    subjects = {v for s, r, v in shown if r == question.relation and s not in ids}
+    relations = {v for s, r, v in shown if s in ids and r != question.relation}
+    old = {v for s, r, v in shown if s in ids and r == question.relation}
     return Reading(
         " ".join([question.prompt, *(source.texts[t] for t in picked)]),
         answer or everyday.UNKNOWN,

@@ -59,9 +59,14 @@ def _joined(story: Story, values: Sequence[Value], sentences: Sequence[Sentence]
         if sentence.joint and goes_on and not opened:
             text = text[:-1] + sentence.joint + said
         else:
-            text += (" " if text else "") + said
+            text += ("" if not text else " " if opened else _gap(text)) + said
         opened = sentence.opens
     return text
+
+
+def _gap(text: str) -> str:
+    """Give what goes between two sentences: a full stop if the first one has a tail of letters."""
+    return ". " if text[-1].isalnum() else " "
 
 
 def _sentence(values: Sequence[Value], i: int, sentence: Sentence) -> str:
@@ -98,11 +103,18 @@ def written(story: Story, values: Sequence[Value], asks: Sequence[Ask], rng: ran
     turns, shown = texts(story, values, rng)
     said: dict = {"speaker_a": cast.speakers[0], "speaker_b": cast.speakers[1]}
     facts: dict[int, list] = {}
+    for t, event in enumerate(story.events):  # "my sister Lena" says her name again
+        for sentence in event.sentences:
+            if sentence.link is not None:
+                owner, role = story.slots[sentence.link].key
+                facts.setdefault(t, []).append([owner, role, values[sentence.link].texts[0]])
     for (subject, relation), tellings in story.tellings.items():
         for telling in tellings:
             slot = telling.slot
             text = None if slot is None else _said(values[slot], shown[slot])
-            facts.setdefault(telling.turns[-1], []).append([subject, relation, text])
+            fact = [subject, relation, text]
+            if fact not in facts.setdefault(telling.turns[-1], []):
+                facts[telling.turns[-1]].append(fact)
     ids = []
     for s, moment in enumerate(story.moments):
         said[f"session_{s + 1}_date_time"] = dates.header(moment)

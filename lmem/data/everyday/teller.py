@@ -14,6 +14,9 @@ from lmem.data.everyday.story import Event, Key, Sentence, Slot, Story, Telling
 from lmem.data.everyday.talk import Talk
 from lmem.data.everyday.world import World
 
+_CLIPS = re.compile(  # "Allergic to nuts", "Got a dog"; a verb in the present would sound like an order
+    r"\{S'(?:m|ve)\} |\{S\} (?:\{was\}|can't|just|finally|got|had|went|saw|took|lost|broke|made|ran|found|fell|left|met|fled|\w+ed)\b"
+)
 _PLAIN = re.compile(r"\{S[^,:.!?]*$")  # one clause that begins with its subject
 
 
@@ -130,7 +133,8 @@ class Teller:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
         frame = self.talk.frame_you() if own and _PLAIN.match(template) else ""
         link = self._named_link(t, speaker, subject) if form.how == "name" else None
-        clipped = form.how == "I" and not sentences and rng.random() < 0.15
+        clipped = form.how == "I" and not sentences and rng.random() < 0.25
+        clipped = clipped and bool(_CLIPS.match(template))
         sentences.append(Sentence(
             template, form, slot, frame=frame, link=link, clipped=clipped, article=self._article(row), held_out=held
         ))  # fmt: skip

@@ -51,8 +51,10 @@ def draw_values(
     """
     values: list[Value] = []
     used: dict[str | None, set[str]] = {}
+    times: dict[str, set[str]] = {}
     for slot, value in zip(story.slots, other_than or (), strict=False):
         used.setdefault(story.relation(slot.key[1]).value, set()).update(value.texts)
+        times.setdefault(slot.key[1], set()).add(value.answer)
     for i, slot in enumerate(story.slots):
         row = story.relation(slot.key[1])
         if row.role:
@@ -78,7 +80,7 @@ def draw_values(
         when = answer = ""
         if row.tense:
             last = values[slot.before].answer if slot.before is not None else ""
-            while answer in ("", last, theirs and theirs.answer):
+            while answer in {"", last} | times.get(row.name, set()):
                 when, answer = dates.when(rng, row.tense, story.moments[slot.session])
         values.append(Value(texts, when, answer, held))
     return values
