@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 Example: TypeAlias = tuple[list[int], list[int], list[int], list[float]]
 Batch: TypeAlias = tuple[dict[str, Tensor], Tensor]
 
-_TURNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
-_TURN_SHARES = (14, 20, 20, 15, 10, 8, 5, 4, 2, 1)  # short inputs cost little and teach the same
-_FIRST_SHARES = (30, 40, 30, 0, 0, 0, 0, 0, 0, 0)
+# turns of an input, by level: first copying out of one turn, then choosing between turns
+_LEVELS: tuple[tuple[int, ...], ...] = (
+    (1,),
+    (1, 2),
+    (1, 2, 2, 3),
+    (1, 2, 3, 3, 4),
+    (1, 2, 2, 3, 3, 4, 4, 5, 6),
+    (1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12),
+)
+LAST_LEVEL = len(_LEVELS) - 1
+_ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
+_LATEST = 0.07  # share of a leg after which a level ends anyhow
 
 
 class Batches:
@@ -37,53 +46,59 @@ class Batches:
         config: Sizes and shares.
         tokenizer: Of the model.
         seed: Names the streams of conversations.
+        level: Level of the curriculum to begin with.
     """
 
     ahead = 12  # batches drawn together and sorted by length, so little of a batch is padding
 
     def __init__(
-        self, config: "MiniConfig", tokenizer: PreTrainedTokenizerFast, seed: int | str
+        self, config: "MiniConfig", tokenizer: PreTrainedTokenizerFast, seed: int | str, level: int = 0
     ) -> None:
         self.config = config
         # a copy: padding that measuring turns on would pad every source to the longest of its chunk
         self.core: Any = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self.core.no_padding()
         self.random = random.Random(f"mini {seed}")
-        name = f"mini train {seed}"
-        near = config.near
-        self.readings = self._sorted(
-            self._readings(readings(
-                name, self._turns, _dense_world, near, config.missing, config.undated
-            )), config.batch
-        )  # fmt: skip
-        self.first_readings = self._sorted(
-            self._readings(readings(
-                f"{name} first", self._first_turns, _answered_world, near, 0.0, config.undated
-            )), config.batch
-        )  # fmt: skip
+        self.level, self.begun, self.right = level, 0.0, 0.0
+        self.name = f"mini train {seed}"
         self.listings = self._sorted(
-            self._listings(listings(name, 6, _few_relations)), max(1, config.batch // 2)
+            self._listings(listings(self.name, 6, _few_relations)), max(1, config.batch // 2)
         )
+        self.readings = self._readings_of_level()
 
     def next(self, step: int, done: float) -> Batch:
         """Give one batch.
 
         Args:
-            step: Number of the step; every eighth is a batch of listings, and 3 of 4 at the start of a leg.
+            step: Number of the step; from the second level on every eighth is a batch of listings.
             done: Share of the leg that is over.
 
         Returns:
             (inputs, weights): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M).
         """
-        if done < self.config.listings:
-            return next(self.listings if step % 2 else self.first_readings)
-        return next(self.readings if step % 8 else self.listings)
+        late = done - self.begun > _LATEST
+        if self.level < LAST_LEVEL and (self.right > _ENOUGH or late):
+            self.level, self.begun, self.right = self.level + 1, done, 0.0
+            self.readings = self._readings_of_level()
+        if self.level and step % 8 == 0:
+            return next(self.listings)
+        return next(self.readings)
 
-    def _turns(self) -> int:
-        return self.random.choices(_TURNS, _TURN_SHARES)[0]
+    def report(self, right: float) -> None:
+        """Take note of the share of first pieces that a step predicted right: what decides about the next level."""
+        self.right += 0.02 * (right - self.right)
 
-    def _first_turns(self) -> int:
-        return self.random.choices(_TURNS, _FIRST_SHARES)[0]
+    def _readings_of_level(self) -> Iterator[Batch]:
+        config, level = self.config, self.level
+        drawn = readings(
+            f"{self.name} {level}",
+            lambda: self.random.choice(_LEVELS[level]),
+            _answered_world if level < 2 else _dense_world,
+            config.near,
+            config.missing if level >= 2 else 0.0,
+            config.undated if level >= 2 else 0.9,
+        )
+        return self._sorted(self._readings(drawn), config.batch)
 
     def _readings(self, drawn: Iterator[Reading]) -> Iterator[Example]:
         """Make examples of questions and their answers."""
@@ -179,7 +194,7 @@ def _dense_world(rng: random.Random) -> everyday.World:
 
 
 def _answered_world(rng: random.Random) -> everyday.World:
-    """A small world whose questions all have an answer: "unknown" is the easiest thing to learn, so it comes later."""
+    """A small world whose questions have an answer: "unknown" is the easiest thing to learn, so it comes later."""
     return everyday.World(
         turns=16, facts=0.9, overwritten=0.0, withdrawn=0.0, subjects=rng.choice([4, 8]),
         invented=0.65, relations=rng.choice([2, 4, 8]), questions=16, mix=(1.0, 0.0, 0.0, 0.0, 0.0), pool="train",
