@@ -257,7 +257,7 @@ class Teller:
             return False
         template = self._fresh(row.replies)
         slot = self._slot(key, t + 1, template, single=True)
-        self._say(speaker, [Sentence(self.rng.choice(row.asked), Form("you"))])
+        self._say(speaker, [Sentence(self._fresh(row.asked), Form("you"))])
         reply = [Sentence(template, Form("I"), slot, article=self._article(row))]
         if self.rng.random() < 0.2:
             reply.append(Sentence(self.talk.closer(listener)))
