@@ -13,7 +13,7 @@ STYLES = (*["plain"] * 10, *["bare"] * 4, *["lower"] * 2, "texting", "lively", "
 QUESTION_STYLES = (*["plain"] * 13, "bare", "bare", "lower", "lower", "texting", "sloppy", "typos")
 _TEXTED = {
     "you": "u", "your": "ur", "you're": "ur", "because": "cos", "please": "pls", "really": "rly", "though": "tho",
-    "going to": "gonna", "want to": "wanna",
+    "want to": "wanna",
 }  # fmt: skip
 _TEXTED_WORD = re.compile(rf"\b({'|'.join(sorted(_TEXTED, key=len, reverse=True))})\b")
 _APOSTROPHE = re.compile(r"'(?=(?:s|m|t|re|ve|ll|d)\b)")

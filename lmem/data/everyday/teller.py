@@ -118,7 +118,7 @@ class Teller:
             texts = [text for text in texts if _PLAIN.match(text)] or texts
         template = self._fresh(texts)
         if form.how == "I" and row.first and rng.random() < 0.25:
-            template = rng.choice(row.first)
+            template = self._fresh(row.first)
         elif row.brief and not own and rng.random() < 0.1:
             template = self._fresh(row.brief)
         slot = self._slot(key, t, template)
