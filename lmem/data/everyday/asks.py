@@ -10,6 +10,7 @@ Without a name before it, "my" means the only speaker who speaks of such a thing
 """
 
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ from lmem.data.everyday.values import Value
 from lmem.data.everyday.wording import worded
 from lmem.data.everyday.world import KINDS, World
 
-_NOT_TO_YOU = ("Do you know", "Do you remember", "Do you happen")  # where your own dog sleeps
+_NOT_TO_YOU = re.compile(r"^Do you (?:know|remember|happen)")  # where your own dog sleeps
+_NOT_OF_ME = re.compile(r"\bI\b")  # "which number do I call to reach me?"
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,8 @@ def _ask(
     subject, relation = key
     row, cast = story.relation(relation), story.cast
     train = world.pool == "train"
-    template = rng.choice(row.train("questions") if train else row.questions)
-    held = template not in row.train("questions")
+    templates = row.train("questions") if train else row.questions
+    template = rng.choice(templates)
     entity = cast.entities[subject]
     owner = entity.owner or subject
     asker = None
@@ -245,8 +247,10 @@ def _ask(
     if mine and (_only(story, owner, subject, relation) and (cast.alone or rng.random() < 0.3)):
         asker = None if rng.random() < 0.8 else asker
     you = asker is not None and owner in cast.speakers and owner != asker
-    if you and template.startswith(_NOT_TO_YOU):
-        template = next((text for text in row.questions if text.startswith(("W", "H"))), template)
+    odd = _NOT_TO_YOU if you else _NOT_OF_ME if form.how == "I" else None
+    if odd and odd.search(template):
+        template = rng.choice([text for text in templates if not odd.search(text)] or [template])
+    held = template not in row.train("questions")
     frames = {
         name: rows[: kept(len(rows))] if train else rows
         for name, rows in story.language.frames["ask"].items()

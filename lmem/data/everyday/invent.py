@@ -196,7 +196,7 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "award": lambda rng: f"{name(rng)} {rng.choice(['Prize', 'Award', 'Medal', 'Cup'])}",
     "medicine": lambda rng: word(rng, 2, 3),
     "code": code, "price": price, "time": clock,
-    "age": lambda rng: str(rng.randint(19, 88)),
+    "age": lambda rng: str(rng.randint(18, 79)),
     "phone_digits": lambda rng: rng.choice(["07{} {}", "0{} {}", "{}-{}"]).format(rng.randint(100, 999), rng.randint(100000, 999999)),
     "year": lambda rng: str(rng.randint(1961, 2024)),
     "date": lambda rng: f"{rng.randint(1, 28)} {rng.choice(['March', 'May', 'June', 'October', 'July', 'April'])}",

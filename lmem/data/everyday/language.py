@@ -24,6 +24,7 @@ HELD_STATEMENTS, HELD_QUESTIONS, HELD_VALUES = 3, 2, 0.12
 _SHORT = re.compile(
     r"\b(What|Who|Where|How|When|Which|what|who|where|how)'s \{S\}( (?:got|been|had|done)\b)?"
 )
+_NAMES = ("Mum", "Dad", "Gran")  # keep their capital inside a sentence
 SUBJECTS = ("person", "pet", "place", "org")
 
 
@@ -158,6 +159,12 @@ def load(folder: Path = FOLDER) -> Language:
                 continue  # an area speaks of it in its own way
             roles[role] = _role(role, kind, rows[kind], more, rows["more"].get(role, {}))
     common = {
+        text.split()[0].lower()
+        for row in relations.values()
+        for text in row.first
+        if text.split()[0].isalpha() and text.split()[0] not in _NAMES
+    }
+    common |= {
         word
         for row in [*relations.values(), *roles.values()]
         for text in (*row.statements, *row.first, *row.updates)

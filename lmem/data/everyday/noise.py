@@ -13,7 +13,7 @@ STYLES = (*["plain"] * 10, *["bare"] * 4, *["lower"] * 2, "texting", "lively", "
 QUESTION_STYLES = (*["plain"] * 13, "bare", "bare", "lower", "lower", "texting", "sloppy", "typos")
 _TEXTED = {
     "you": "u", "your": "ur", "you're": "ur", "because": "cos", "please": "pls", "really": "rly", "though": "tho",
-    "going to": "gonna", "want to": "wanna",
+    "want to": "wanna",
 }  # fmt: skip
 _TEXTED_WORD = re.compile(rf"\b({'|'.join(sorted(_TEXTED, key=len, reverse=True))})\b")
 _APOSTROPHE = re.compile(r"'(?=(?:s|m|t|re|ve|ll|d)\b)")
@@ -42,8 +42,9 @@ def type_out(
     Returns:
         (text, values): the message, and {tag: how the value stands in it}.
     """
-    text = re.sub(rf"([.!?…]{END})\.", r"\1", _ended(text, style))  # "D.C." ends a sentence alone
+    text = _ended(text, style)
     text = _lowered(text, style) if style in _SMALL else _capitals(text)
+    text = re.sub(rf"([.!?…]{END})\.", r"\1", text)  # "D.C." ends a sentence alone
     done: list[str] = []
     values: dict[str, str] = {}
     for i, part in enumerate(re.split(f"{KEEP}([^{END}]*){END}", text)):
@@ -75,9 +76,7 @@ def _capitals(text: str) -> str:
         inner = any(letter.isupper() for letter in word[1:])
         return start + opened + (word if inner else word[:1].upper() + word[1:])
 
-    pattern = (
-        rf"(^|[.!?…]{END}?\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
-    )
+    pattern = rf"(^|[.!?…]\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
     return re.sub(pattern, raise_, text)
 
 

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 from lmem.data.everyday.cast import Cast, Namer
 from lmem.data.everyday.language import Language, kept
@@ -39,12 +40,7 @@ class Talk:
 
     def line(self, name: str, speaker: str) -> str:
         """Draw a line of one of talk.toml's lists, the other speaker's name filled in."""
-        text = self.rng.choice(self.lists[name])
-        for _ in range(4):
-            if text not in self.said:
-                break
-            text = self.rng.choice(self.lists[name])
-        self.said.add(text)
+        text = self._new(self.lists[name])
         listener = self.cast.speakers[speaker == self.cast.speakers[0]]
         return text.replace("{P}", KEEP + listener + END)
 
@@ -56,15 +52,25 @@ class Talk:
             value, _ = self.namer.draw(kind, "female" if kind == "person" else "any")
             return (article(value) if match[1] else "") + KEEP + value + END
 
-        return _KIND.sub(say, self.rng.choice(self.lists["distractors"]))
+        return _KIND.sub(say, self._new(self.lists["distractors"]))
 
     def mention(self) -> str:
         """Draw a mention of {N}, somebody of the cast, that states nothing."""
-        return self.rng.choice(self.frames["distractor"]["person"])
+        return self._new(self.frames["distractor"]["person"])
+
+    def _new(self, texts: Sequence[str]) -> str:
+        """Draw a text, preferably one that was not drawn yet."""
+        text = self.rng.choice(texts)
+        for _ in range(4):
+            if text not in self.said:
+                break
+            text = self.rng.choice(texts)
+        self.said.add(text)
+        return text
 
     def intro(self, kind: str) -> str:
         """Draw a sentence that names {N}, so that the next one can use a pronoun."""
-        return self.rng.choice(self.frames["intro"][kind])
+        return self._new(self.frames["intro"][kind])
 
     def opener(self, speaker: str) -> str:
         """Draw how a turn begins."""

@@ -118,7 +118,7 @@ class Teller:
             texts = [text for text in texts if _PLAIN.match(text)] or texts
         template = self._fresh(texts)
         if form.how == "I" and row.first and rng.random() < 0.25:
-            template = rng.choice(row.first)
+            template = self._fresh(row.first)
         elif row.brief and not own and rng.random() < 0.1:
             template = self._fresh(row.brief)
         slot = self._slot(key, t, template)
@@ -257,7 +257,7 @@ class Teller:
             return False
         template = self._fresh(row.replies)
         slot = self._slot(key, t + 1, template, single=True)
-        self._say(speaker, [Sentence(self.rng.choice(row.asked), Form("you"))])
+        self._say(speaker, [Sentence(self._fresh(row.asked), Form("you"))])
         reply = [Sentence(template, Form("I"), slot, article=self._article(row))]
         if self.rng.random() < 0.2:
             reply.append(Sentence(self.talk.closer(listener)))
