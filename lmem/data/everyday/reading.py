@@ -117,16 +117,7 @@ def reading(
         missing: Leave the evidence out, wholly or in part, so that the answer is "unknown".
     """
     ids = source.ids(question.subject)
-    own = source.turns_of(question.subject, question.relation)
-    kept = set(question.evidence)
-    banned: set[int] = set()
-    if missing:
-        banned = kept | own
-        if own and not source.direct(question) and rng.random() < 0.7:
-            banned = rng.choice([source.links_of(question.subject), own])
-        kept = kept - banned
-    elif rng.random() < 0.85:
-        kept |= {t for t in own if t <= max(question.evidence, default=0)}  # older values
+    kept, banned = _evidence(source, question, rng, missing)
     alike, same = [], []
     for t, facts in enumerate(source.facts):
         if t in kept or t in banned:
@@ -162,6 +153,25 @@ def reading(
         frozenset(relations - right),
         frozenset(old - right),
     )
+
+
+def _evidence(
+    source: Source, question: Question, rng: random.Random, missing: bool
+) -> tuple[set[int], set[int]]:
+    """Choose the turns that must be in the input and those that must not.
+
+    Of a fact that follows through a role, half of the evidence is enough to take away: the fact, or whose name it is.
+    """
+    own = source.turns_of(question.subject, question.relation)
+    kept = set(question.evidence)
+    if not missing:
+        if rng.random() < 0.85:
+            kept |= {t for t in own if t <= max(question.evidence, default=0)}  # older values
+        return kept, set()
+    banned = kept | own
+    if own and not source.direct(question) and rng.random() < 0.7:
+        banned = rng.choice([source.links_of(question.subject), own])
+    return kept - banned, banned
 
 
 def readings(
