@@ -200,7 +200,9 @@ def probes(path: str | Path) -> Examples:
     try:
         rows = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"expected tinyworld, everyday, locomo or a file, there is no {path}") from None
+        raise DataError(
+            f"expected tinyworld, everyday, locomo or a file, there is no {path}"
+        ) from None
     except (OSError, ValueError) as error:
         raise DataError(f"expected {wanted} in {path}: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -217,7 +219,9 @@ def probes(path: str | Path) -> Examples:
                 group=str(row.get("difficulty", "")),
             )
         except (KeyError, TypeError) as error:
-            raise DataError(f"expected {wanted} in {path}, probe {row.get('id')}: {error}") from None
+            raise DataError(
+                f"expected {wanted} in {path}, probe {row.get('id')}: {error}"
+            ) from None
 
 
 def _answers(backbone: Backbone, sources: Sequence[str], batch: int) -> list[str]:
@@ -254,7 +258,9 @@ def _mean(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
 def _by(
     rows: Sequence[dict[str, Any]], name: str, order: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
-    names = sorted({row[name] for row in rows}, key=lambda n: (order.index(n) if n in order else 99, n))
+    names = sorted(
+        {row[name] for row in rows}, key=lambda n: (order.index(n) if n in order else 99, n)
+    )
     parts = {n: [row for row in rows if row[name] == n] for n in names}
     return {
         n: {"n": len(part), "em": _mean(part, "em"), "f1": _mean(part, "f1")}

@@ -15,7 +15,15 @@ from lmem.evaluation import results
 from lmem.evaluation.summary import difference, headline, is_too_few, verdict, verdicts
 
 Row = Mapping[str, Any]
-DIFFERENCE = ("mean", "low", "high", "conversations", "p", "two_sided", "mdd")  # of summary.difference
+DIFFERENCE = (
+    "mean",
+    "low",
+    "high",
+    "conversations",
+    "p",
+    "two_sided",
+    "mdd",
+)  # of summary.difference
 
 # ---- the renderer --------------------------------------------------------------------------------
 
@@ -220,7 +228,9 @@ def _load_evaluated(name: str | Path) -> dict[str, Any]:
     result = results.load(name)
     try:
         memory, _ = headline(result["summary"])
-        complete = {"scale", "questions"} <= set(result) and (memory is None or set(DIFFERENCE) <= set(memory))
+        complete = {"scale", "questions"} <= set(result) and (
+            memory is None or set(DIFFERENCE) <= set(memory)
+        )
     except (KeyError, TypeError):
         complete = False
     if not complete:

@@ -7,6 +7,7 @@ owner, weighs most.
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,9 +22,9 @@ from lmem.data.everyday.reading import Listing, Reading, listings, readings
 if TYPE_CHECKING:
     from lmem.backbone.mini.pretrain import MiniConfig
 
-# encoder input, decoder input, labels, weights
-Example: TypeAlias = tuple[list[int], list[int], list[int], list[float]]
-Batch: TypeAlias = tuple[dict[str, Tensor], Tensor]
+# encoder input, decoder input, labels, weights, pointer
+Example: TypeAlias = tuple[list[int], list[int], list[int], list[float], list[float]]
+Batch: TypeAlias = tuple[dict[str, Tensor], Tensor, Tensor]
 
 # turns of an input, by level: first copying out of one turn, then choosing between turns
 _LEVELS: tuple[tuple[int, ...], ...] = (
@@ -36,7 +37,7 @@ _LEVELS: tuple[tuple[int, ...], ...] = (
 )
 LAST_LEVEL = len(_LEVELS) - 1
 _ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
-_LATEST = 0.07  # share of a leg after which a level ends anyhow
+_LATEST = 0.12  # share of a leg after which a level ends anyhow
 
 
 class Batches:
@@ -52,7 +53,11 @@ class Batches:
     ahead = 12  # batches drawn together and sorted by length, so little of a batch is padding
 
     def __init__(
-        self, config: "MiniConfig", tokenizer: PreTrainedTokenizerFast, seed: int | str, level: int = 0
+        self,
+        config: "MiniConfig",
+        tokenizer: PreTrainedTokenizerFast,
+        seed: int | str,
+        level: int = 0,
     ) -> None:
         self.config = config
         # a copy: padding that measuring turns on would pad every source to the longest of its chunk
@@ -74,7 +79,8 @@ class Batches:
             done: Share of the leg that is over.
 
         Returns:
-            (inputs, weights): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M).
+            (inputs, weights, pointer): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M);
+            pointer (B, N), shares of the places where the answer begins.
         """
         late = done - self.begun > _LATEST
         if self.level < LAST_LEVEL and (self.right > _ENOUGH or late):
@@ -90,13 +96,16 @@ class Batches:
 
     def _readings_of_level(self) -> Iterator[Batch]:
         config, level = self.config, self.level
+        early, world = level < 2, _dense_world
+        if level < LAST_LEVEL - 1:
+            world = _answered_world if early else _mostly_answered_world
         drawn = readings(
             f"{self.name} {level}",
             lambda: self.random.choice(_LEVELS[level]),
-            _answered_world if level < 2 else _dense_world,
+            world,
             config.near,
-            config.missing if level >= 2 else 0.0,
-            config.undated if level >= 2 else 0.9,
+            0.0 if level < LAST_LEVEL - 1 else config.missing,
+            0.9 if early else config.undated,
         )
         return self._sorted(self._readings(drawn), config.batch)
 
@@ -108,7 +117,8 @@ class Batches:
             for row, source in zip(rows, sources, strict=True):
                 answer, weights = self._answer(row.target, row.kind == "temporal")
                 answer, weights = [*answer, 1], [*weights, 0.3]
-                yield source.ids, [0, *answer[:-1]], answer, weights
+                pointer = self._pointer(source.ids, row.target)
+                yield source.ids, [0, *answer[:-1]], answer, weights, pointer
 
     def _listings(self, drawn: Iterator[Listing]) -> Iterator[Example]:
         """Make examples of facts one after the other: the keys are given, the values are to be predicted."""
@@ -120,7 +130,8 @@ class Batches:
                 targets += key_ids + value_ids
                 labels += [-100] * len(key_ids) + value_ids
                 weights += [0.0] * len(key_ids) + value_weights
-            yield self.core.encode(listing.source).ids, [0, *targets[:-1]], labels, weights
+            source = self.core.encode(listing.source).ids
+            yield source, [0, *targets[:-1]], labels, weights, [0.0] * len(source)
 
     def _answer(self, text: str, even: bool) -> tuple[list[int], list[float]]:
         """Split an answer into pieces with weights: 1 for the first piece of each of its items."""
@@ -132,6 +143,25 @@ class Batches:
             later = 0.5 if even else self.config.later
             weights += [1.0 if n == first else later for n in range(len(pieces))]
         return ids, weights
+
+    def _pointer(self, source: list[int], answer: str) -> list[float]:
+        """Share 1 among the places where an answer's items begin; "unknown" is at the end of text; zeros if it is nowhere."""
+        shares = [0.0] * len(source)
+        if answer == everyday.UNKNOWN:
+            shares[-1] = 1.0
+            return shares
+        starts = [self._last(source, self._ids(item)) for item in answer.split(", ")]
+        known = [start for start in starts if start is not None]
+        for start in known:
+            shares[start] += 1 / len(known)
+        return shares
+
+    def _last(self, source: list[int], item: list[int]) -> int | None:
+        """Find the last place of an item's pieces in a source."""
+        for start in range(len(source) - len(item), -1, -1):
+            if source[start] == item[0] and source[start : start + len(item)] == item:
+                return start
+        return None
 
     def _ids(self, text: str) -> list[int]:
         return self.core.encode(text).ids[:-1]
@@ -161,7 +191,7 @@ def _padded(batch: Sequence[Example]) -> Batch:
 
     def pad(part: int, filler: float, kind: torch.dtype = torch.long) -> Tensor:
         longest = max(len(row[part]) for row in batch)
-        size = -(-longest // 16) * 16 if part == 0 or longest > 16 else -(-longest // 4) * 4
+        size = -(-longest // 16) * 16 if part in (0, 4) or longest > 16 else -(-longest // 4) * 4
         rows = [[*row[part], *[filler] * (size - len(row[part]))] for row in batch]
         return torch.tensor(rows, dtype=kind)
 
@@ -172,7 +202,7 @@ def _padded(batch: Sequence[Example]) -> Batch:
         "decoder_input_ids": pad(1, 0),
         "labels": pad(2, -100),
     }
-    return inputs, pad(3, 0.0, torch.float)
+    return inputs, pad(3, 0.0, torch.float), pad(4, 0.0, torch.float)
 
 
 def _dense_world(rng: random.Random) -> everyday.World:
@@ -199,6 +229,10 @@ def _answered_world(rng: random.Random) -> everyday.World:
         turns=16, facts=0.9, overwritten=0.0, withdrawn=0.0, subjects=rng.choice([4, 8]),
         invented=0.65, relations=rng.choice([2, 4, 8]), questions=16, mix=(1.0, 0.0, 0.0, 0.0, 0.0), pool="train",
     )  # fmt: skip
+
+
+def _mostly_answered_world(rng: random.Random) -> everyday.World:
+    return replace(_dense_world(rng), mix=(0.45, 0.2, 0.14, 0.15, 0.06))
 
 
 def _few_relations(rng: random.Random) -> everyday.World:

@@ -7,6 +7,10 @@ weighs 1 in the loss and each of the others 0.15:
 
     loss = sum_i w_i CE_i / sum_i w_i,   w_i = 1 for the first piece of a value, `later` for the others
 
+To this a second loss is added that needs no decoder: from each token of the encoder's output one number says how likely the
+answer begins there (the end of text stands for "unknown"). It tells the encoder directly whose fact a token is, as in extractive
+reading (Seo et al., 2017), and halves the steps; the map that makes the number is dropped after training.
+
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
 checkpoint, from which the next leg starts with new optimisers and a short warm-up.
 """
@@ -21,11 +25,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
+from lmem.backbone.mini.losses import pointer_loss, weighted_loss
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.tokenizer import train_tokenizer
 from lmem.backbone.pretrain import copying_t5, make_optimizers
@@ -52,6 +56,7 @@ class MiniConfig(Settings):
         tokens: Most pieces of a batch's sources.
         later: Weight of a value's pieces after the first.
         level: Level of the curriculum to begin with: 0 for random weights, 5 (the last) for later legs.
+        pointer: Weight of the second loss.
         missing: Share of the questions whose evidence is left out, so that "unknown" is right.
         undated: Share of the conversations without dates.
         near: Share of the other turns that are chosen for being similar.
@@ -81,6 +86,7 @@ class MiniConfig(Settings):
     tokens: AtLeast1 = 6000
     later: Share = 0.15
     level: AtLeast0 = 0
+    pointer: NotNegative = 1.0
     missing: Share = 0.06
     undated: Share = 0.55
     near: Share = 0.5
@@ -150,21 +156,6 @@ def pretrain(
     return _Leg(out, config, model, tokenizer, progress).run()
 
 
-def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Average the cross entropy over all pieces, each with its weight.
-
-    Args:
-        logits: (B, N, vocabulary).
-        labels: (B, N), -100 where there is no label.
-        weights: (B, N), 0 where there is no label.
-
-    Returns:
-        A scalar.
-    """
-    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")  # (B N)
-    return (each * weights.flatten()).sum() / weights.sum()
-
-
 class _Leg:
     """One leg of training: its model, optimisers, clock and log."""
 
@@ -180,7 +171,13 @@ class _Leg:
         self.model: Any = model
         _fuse(model)
         self.model.to(config.device).train()
-        self.optimizers = make_optimizers(model, config.muon_lr, config.lr, config.table_lr)
+        self.points = nn.Parameter(
+            torch.randn(model.config.d_model, device=config.device) / model.config.d_model**0.5
+        )
+        self.optimizers = [
+            *make_optimizers(model, config.muon_lr, config.lr, config.table_lr),
+            torch.optim.AdamW([self.points], lr=config.table_lr, weight_decay=0.0),
+        ]
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["base"] = group["lr"]
@@ -214,19 +211,24 @@ class _Leg:
         self._publish(line)
         return line
 
-    def _train_step(self, forward: Any, inputs: dict[str, Tensor], weights: Tensor) -> float:
+    def _train_step(
+        self, forward: Any, inputs: dict[str, Tensor], weights: Tensor, places: Tensor
+    ) -> float:
         """Train one step; returns the share of first pieces that were right."""
         device = torch.device(self.config.device)
         inputs = {name: value.to(device) for name, value in inputs.items()}
         labels = inputs.pop("labels")
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
-            logits = forward(**inputs, use_cache=False).logits
+            out = forward(**inputs, use_cache=False)
+        logits = out.logits
         loss = weighted_loss(logits.float(), labels, weights.to(device))
-        loss.backward()
+        scores = out.encoder_last_hidden_state.float() @ self.points
+        pointer = pointer_loss(scores, inputs["attention_mask"], places.to(device))
+        (loss + self.config.pointer * pointer).backward()
         clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
-        self.model.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
         self.losses.append(loss.item())
         self.questions += inputs["input_ids"].shape[0]
         self.pieces += inputs["input_ids"].numel()
@@ -259,6 +261,7 @@ class _Leg:
         """Write everything that resuming needs, completely or not at all."""
         state = {
             "model": self.model.state_dict(),
+            "points": self.points.data,
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "spent": self.spent,
@@ -274,6 +277,7 @@ class _Leg:
             return 0, 0.0
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
+        self.points.data.copy_(state["points"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.level = state["level"]
