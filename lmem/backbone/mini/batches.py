@@ -35,6 +35,7 @@ _LEVELS: tuple[tuple[int, ...], ...] = (
     (1, 2, 2, 3, 3, 4, 4, 5, 6),
     (1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12),
 )
+LISTINGS = (0, 2, 2, 3, 3, 4)  # by level: every how many steps a batch is one of listings
 LAST_LEVEL = len(_LEVELS) - 1
 _ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
 _LATEST = 0.12  # share of a leg after which a level ends anyhow
@@ -75,7 +76,7 @@ class Batches:
         """Give one batch.
 
         Args:
-            step: Number of the step; from the second level on every eighth is a batch of listings.
+            step: Number of the step; from the second level on some are batches of listings.
             done: Share of the leg that is over.
 
         Returns:
@@ -86,7 +87,7 @@ class Batches:
         if self.level < LAST_LEVEL and (self.right > _ENOUGH or late):
             self.level, self.begun, self.right = self.level + 1, done, 0.0
             self.readings = self._readings_of_level()
-        if self.level and step % 8 == 0:
+        if self.level and step % LISTINGS[self.level] == 0:
             return next(self.listings)
         return next(self.readings)
 
@@ -239,5 +240,6 @@ def _few_relations(rng: random.Random) -> everyday.World:
     """A small world of few relations, in which only the subject tells facts apart."""
     return everyday.World(
         turns=16, facts=0.9, overwritten=0.05, withdrawn=0.02, subjects=rng.choice([4, 8, 12]),
-        relations=rng.choice([1, 2, 3, 6]), questions=0, alone=0.1, pool="train",
+        relations=rng.choice([1, 2, 3, 6, None]), questions=40, mix=(0.6, 0.2, 0.0, 0.2, 0.0), invented=0.7,
+        alone=0.1, pool="train",
     )  # fmt: skip

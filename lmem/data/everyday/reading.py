@@ -42,7 +42,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Listing:
-    """Turns, and the facts ("relation subject", value) that they state, to be listed one after the other."""
+    """Turns, and pairs of a question about them ("question: ...") and its answer, to be answered one after the other."""
 
     source: str
     facts: tuple[tuple[str, str], ...]
@@ -208,9 +208,9 @@ def readings(
 
 
 def listings(
-    seed: int | str, turns: int, world: Callable[[random.Random], World], facts: int = 10
+    seed: int | str, turns: int, world: Callable[[random.Random], World], facts: int = 8
 ) -> Iterator[Listing]:
-    """Draw listings without an end: consecutive turns, and up to `facts` facts of them in random order.
+    """Draw listings without an end: consecutive turns, and up to `facts` questions about them in random order.
 
     A reading asks one question, and where turns differ in what they speak of, the relation alone often finds
     the answer. Here many facts of few relations are asked of the same turns, so the subject must be read.
@@ -219,24 +219,25 @@ def listings(
         seed: Names the stream.
         turns: Turns of an input, at most.
         world: Draws a World of few relations.
-        facts: Facts of a listing, at most.
+        facts: Questions of a listing, at most.
     """
     index = 0
     while True:
         rng = random.Random(f"everyday listing {seed} {index}")
         sample = everyday.sample(f"{seed} listing", index, world(rng), twin=False)
         source = Source(sample, dates=False)
-        for _ in range(2):
+        asked = [
+            question
+            for question in source.conversation.questions
+            if question.evidence and not everyday.load().tense(question.relation)
+        ]
+        for _ in range(3):
             shown = rng.randint(2, min(turns, len(source.texts)))
             first = rng.randrange(len(source.texts) - shown + 1)
-            stated = {}
-            for t in range(first, first + shown):
-                for subject, relation, value in source.facts[t]:
-                    stated[subject, relation] = value
             rows = [
-                (f"{relation.replace('_', ' ')} {subject}", value or everyday.UNKNOWN)
-                for (subject, relation), value in stated.items()
-                if not everyday.load().tense(relation)
+                (question.prompt, question.answer or everyday.UNKNOWN)
+                for question in asked
+                if first <= question.evidence[0] and question.evidence[-1] < first + shown
             ]
             if rows:
                 rng.shuffle(rows)
