@@ -11,6 +11,7 @@ from helpers import lmem
 from rich.console import Console
 
 from lmem import cli
+from lmem.backbone.backbone import EMBEDDED
 from lmem.chat import session
 from lmem.data import locomo_release, tinyworld
 from lmem.data.splits import for_training
@@ -188,7 +189,7 @@ def nano_is_tiny(monkeypatch, tiny, tiny_folder):
     monkeypatch.setattr(
         MemoryModel, "from_shipped", classmethod(lambda cls, name="": cls(tiny, "recent"))
     )
-    monkeypatch.setattr("lmem.backbone.backbone.NANO", tiny_folder)
+    monkeypatch.setitem(EMBEDDED, "nano", tiny_folder)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lmem.data import everyday, locomo, tinyworld
 from lmem.data.everyday import dates, invent, marks, noise
 from lmem.data.everyday.language import kept, load
 from lmem.data.everyday.marks import Form, fill
-from lmem.data.everyday.reading import listings, readings
+from lmem.data.everyday.reading import Source, listings, reading, readings
 from lmem.errors import InputError
 
 LEFT_OVER = re.compile(r"[{}\[\]\x01-\x03]|  | ,")
@@ -164,12 +164,16 @@ def test_facts_of_the_evidence_give_the_answer(drawn):
         for side in (one, one["counterfactual"]):
             facts = {name: rows for name, _, _, rows in turns_of(side)}
             order = {name: i for i, (name, _, _, _) in enumerate(turns_of(side))}
+            links = [fact for rows in facts.values() for fact in rows]
             for qa in side["qa"]:
+                ids = {qa["subject"]}
+                ids |= {name for owner, role, name in links if f"{owner}'s {role}" in ids}
+                ids |= {f"{owner}'s {role}" for owner, role, name in links if name in ids}
                 told = [
                     value
                     for name in sorted(qa["evidence"], key=order.get)
-                    for _, relation, value in facts.get(name, [])
-                    if relation == qa["relation"]
+                    for subject, relation, value in facts.get(name, [])
+                    if relation == qa["relation"] and subject in ids
                 ]
                 if "answer" not in qa:
                     assert not told or None in told, qa
@@ -368,6 +372,29 @@ def test_readings_without_evidence_are_unknown():
     world = everyday.World(turns=24, facts=0.7)
     for row in islice(readings("m", 6, world, missing=1.0), 200):
         assert row.target == everyday.UNKNOWN
+
+
+def test_what_is_missing_cannot_be_read_from_other_turns():
+    """Without its evidence a fact is in no turn of the input, under no name: the fact, or the link to it, is gone."""
+    roles, partly = load().roles, 0
+    for i in range(12):
+        sample = everyday.sample("gone", i, everyday.World(turns=40, facts=0.8), twin=False)
+        source = Source(sample, dates=False)
+        for question in source.conversation.questions:
+            if question.answer is None or load().tense(question.relation):
+                continue
+            row = reading(source, question, 12, random.Random(i), missing=True)
+            facts = [
+                f for t, fs in enumerate(source.facts) if source.texts[t] in row.source for f in fs
+            ]
+            ids = {question.subject}
+            ids |= {v for s, r, v in facts if r in roles and f"{s}'s {r}" in ids}
+            ids |= {f"{s}'s {r}" for s, r, v in facts if r in roles and v in ids}
+            assert not any(s in ids and r == question.relation for s, r, _ in facts), row
+            partly += any(
+                r == question.relation and s in source.ids(question.subject) for s, r, _ in facts
+            )
+    assert partly > 5
 
 
 def test_listings_hold_their_values():

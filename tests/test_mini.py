@@ -6,9 +6,10 @@ import pytest
 import torch
 from transformers import T5ForConditionalGeneration
 
-from lmem.backbone.mini.batches import Batches
+from lmem.backbone.mini.batches import LAST_LEVEL, Batches
+from lmem.backbone.mini.losses import pointer_loss, weighted_loss
 from lmem.backbone.mini.measure import measure, validation
-from lmem.backbone.mini.pretrain import MiniConfig, build_model, pretrain, weighted_loss
+from lmem.backbone.mini.pretrain import MiniConfig, build_model, pretrain
 from lmem.backbone.mini.tokenizer import train_tokenizer
 
 SMALL = {
@@ -75,7 +76,7 @@ def test_measuring_does_not_pad_the_training_batches(tokenizer):
     batches = Batches(MiniConfig(**SMALL), tokenizer, "pad")
     tokenizer(["short", "a much longer text than the other one"], padding=True)
     for step in range(3):
-        inputs, _ = batches.next(step, 0.9)
+        inputs, _, _ = batches.next(step, 0.9)
         lengths = (inputs["input_ids"] != tokenizer.pad_token_id).sum(1)
         assert torch.equal(inputs["attention_mask"].sum(1), lengths)
         assert inputs["input_ids"].shape[1] - int(lengths.max()) < 16  # widths are multiples of 16
@@ -88,6 +89,45 @@ def test_first_pieces_weigh_more():
     right = weighted_loss(logits, labels, torch.tensor([[1.0, 0.0, 0.0]]))
     both = weighted_loss(logits, labels, torch.tensor([[1.0, 1.0, 0.0]]))
     assert right < both
+
+
+def test_the_pointer_is_where_the_answer_begins(tokenizer):
+    batches = Batches(MiniConfig(**SMALL), tokenizer, "point")
+    ids = tokenizer(
+        "question: What is it? context: Ana: a cat called Rex and a dog called Rex."
+    ).input_ids
+    [rex] = {tuple(tokenizer(" Rex").input_ids[:-1])}
+    shares = batches._pointer(ids, "Rex")
+    place = shares.index(1.0)
+    assert tuple(ids[place : place + len(rex)]) == rex
+    assert rex not in {tuple(ids[n : n + len(rex)]) for n in range(place + 1, len(ids))}  # the last
+    assert batches._pointer(ids, "unknown")[-1] == 1.0
+    assert sum(batches._pointer(ids, "Balthazar")) == 0
+    assert sorted(batches._pointer(ids, "cat, dog"))[-2:] == [0.5, 0.5]
+
+
+def test_a_right_pointer_costs_less_and_padding_is_not_pointed_at():
+    scores = torch.tensor([[0.0, 5.0, 0.0, 99.0]])
+    mask = torch.tensor([[1, 1, 1, 0]])
+    right, wrong = (pointer_loss(scores, mask, torch.eye(4)[[n]]) for n in (1, 2))
+    assert 0 < right < 0.1
+    assert wrong > 4
+    assert pointer_loss(scores, mask, torch.zeros(1, 4)) == 0
+
+
+def test_levels_rise_with_what_is_right_and_with_time(tokenizer):
+    batches = Batches(MiniConfig(**SMALL), tokenizer, "levels")
+    batches.next(1, 0.0)
+    assert batches.level == 0
+    for _ in range(200):
+        batches.report(1.0)
+    batches.next(2, 0.01)
+    assert batches.level == 1
+    batches.next(3, 0.05)
+    assert batches.level == 1
+    batches.next(4, 0.5)
+    assert batches.level == 2
+    assert Batches(MiniConfig(**SMALL), tokenizer, "levels", LAST_LEVEL).level == LAST_LEVEL
 
 
 def test_measuring_names_every_error(tokenizer):

@@ -31,6 +31,8 @@ from lmem.utils.digest import digest, versions
 from lmem.utils.text import checked_text
 
 NANO = Path(__file__).parent / "assets" / "nano"
+MINI = Path(__file__).parent / "assets" / "mini"
+EMBEDDED = {"nano": NANO, "mini": MINI}  # shipped with the package
 MAX_TOKENS = 384  # the paper's source length
 EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 GREEDY = {"max_new_tokens": 32, "do_sample": False, "num_beams": 1}
@@ -42,7 +44,7 @@ class Backbone:
     Attributes:
         model: A transformers encoder-decoder.
         tokenizer: Its tokenizer.
-        name: "nano", an id on the hub, or a folder.
+        name: "nano" or "mini", an id on the hub, or a folder.
         width: D.
         layers: L, layers of the decoder.
     """
@@ -304,7 +306,7 @@ def load_backbone(
     """Load a frozen backbone.
 
     Args:
-        name: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
+        name: "nano" or "mini" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
         device: "cpu", "cuda", ...; default: a GPU if there is one, and one for each process of several.
         dtype: Default: float32; bfloat16 for others than nano on a GPU that has it.
 
@@ -316,7 +318,7 @@ def load_backbone(
     if dtype is None:
         # not where bfloat16 is emulated, as on a T4: that is slow
         bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(False)
-        dtype = torch.bfloat16 if bf16 and name != "nano" else torch.float32
+        dtype = torch.bfloat16 if bf16 and name not in EMBEDDED else torch.float32
     if dtype == torch.float16:
         raise InputError(
             "float16 overflows in T5's feed-forward layers; expected bfloat16 or float32"
@@ -326,13 +328,13 @@ def load_backbone(
     hub_logging.set_verbosity_error()  # it reports each of its five tries
     transformers_logging.disable_progress_bar()
     try:
-        model, tokenizer = _load(str(NANO) if name == "nano" else str(name), dtype, name)
+        model, tokenizer = _load(str(EMBEDDED.get(str(name), name)), dtype, name)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         if isinstance(error, InputError):
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}'
+            f'expected "nano", "mini", a model id on the hub or a folder, cannot load {name}: {first}'
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity[0])

@@ -209,6 +209,25 @@ def table(
 
 
 @verbs.command()
+def summarise(
+    files: Annotated[
+        list[Path], typer.Argument(help="Result files of lmem evaluate, sweep or ladder.")
+    ],
+) -> None:
+    """Compute the summaries of result files again from their scores per question, and replace them."""
+    from lmem.errors import InputError
+    from lmem.evaluation import results
+    from lmem.evaluation.summary import resummarise
+
+    for path in files:
+        result = results.load(path)
+        if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
+            raise InputError(f"expected a result with scores per question in {path}, it has none")
+        results.save({**result, "summary": resummarise(result)}, path)
+        typer.echo(f"summarised: {path}")
+
+
+@verbs.command()
 def compare(first: Result, second: Result, as_json: Json = False) -> None:
     """The first result minus the second, on the same questions: the interval, and the p of a permutation test."""
     from lmem.evaluation import tables

@@ -51,6 +51,33 @@ def doctor(
 
 
 @verbs.command()
+def read(
+    backbone: BackboneName = "nano",
+    data: Annotated[
+        str, opt('"tinyworld", "everyday", "locomo", or a file of probes.')
+    ] = "everyday",
+    questions: Annotated[int, opt("Questions to ask, at most.")] = 1000,
+    turns: Annotated[int, opt("Turns in the input, if generated.")] = 6,
+    evidence: Annotated[bool, opt("Whether the evidence is in the input.")] = True,
+    seed: Annotated[str, opt("Name of the stream of generated questions.")] = "held out",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """How well a backbone reads text, by ability: extraction, multi-hop, temporal, update, abstention."""
+    from lmem.backbone.backbone import load_backbone
+    from lmem.evaluation import reading_scores, results
+    from lmem.utils import provenance
+
+    reader = load_backbone(backbone)
+    scores = reading_scores.read(reader, data, questions, turns, evidence, seed)
+    if out:
+        versions = provenance.versions()
+        facts = {"backbone": backbone, "fingerprint": reader.fingerprint, "versions": versions}
+        results.save({**facts, **scores}, out)
+    show(scores, as_json, f"lmem read {backbone}")
+
+
+@verbs.command()
 def methods(
     shape: Annotated[
         str | None, opt("A published size, flan-t5-small to flan-t5-xxl, no weights.")

@@ -44,12 +44,10 @@ def brief(summary: Mapping[str, Any], title: str) -> None:
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Yield (dotted name, text) for every leaf; a mean with its interval is one leaf, a median with its range too."""
     if isinstance(value, dict) and {"mean", "low", "high"} <= set(value):
+        from lmem.evaluation import tables
+
         n = f", n = {value['n']}" if "n" in value else ""
-        ends = [value["low"], value["high"]]
-        interval = (
-            "no interval, one conversation" if None in ends else f"{ends[0]:.3f}, {ends[1]:.3f}"
-        )
-        yield name, f"{value['mean']:.3f}  [{interval}]{n}"
+        yield name, tables.with_interval(value, lambda x: f"{x:.3f}") + n
     elif isinstance(value, dict) and set(value) == {"min", "median", "max"}:
         yield name, f"{value['median']:.4g}  [{value['min']:.4g}, {value['max']:.4g}]"
     elif isinstance(value, dict):

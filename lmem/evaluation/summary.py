@@ -4,8 +4,9 @@
     adapter tax    F_base - F_0:   what the adapter costs when its bank is forced to zero        paper, section 4.2
     net benefit    F_mem - F_base: what memory adds to the bare backbone                         paper, section 4.2
 
-Every mean comes with a 95% interval (bootstrap over conversations), every difference also with the p of a permutation test for
-"positive" and the minimum detectable difference. Where there is only one conversation, these are None.
+Every mean comes with a 95% interval and the number of conversations behind it, every difference also with the p of a permutation
+test and the minimum detectable difference (`lmem.metrics.statistics`). Where there is only one conversation, or all of them agree,
+there is no interval.
 """
 
 import math
@@ -52,6 +53,28 @@ def summarise(rows: Rows, controls: Sequence[str]) -> Figures:
         ]
         summary["with_category_5"] = _figures(with_category_5, controls)
     summary["locomo"] = _official(rows, controls)
+    return summary
+
+
+def resummarise(result: Mapping[str, Any]) -> Figures:
+    """Compute the summary of a result again, from the scores of its questions.
+
+    What cannot be computed from them, the knowledge after each session, stays as it is.
+
+    Args:
+        result: Of `lmem.evaluation.evaluate.evaluate`.
+
+    Returns:
+        The summary; the result is not changed.
+    """
+    rows, old = result["questions"], result["summary"]
+    summary = summarise(rows, [name for name, value in rows[0].items() if isinstance(value, dict)])
+    for new, before in (
+        (summary, old),
+        (summary.get("with_category_5"), old.get("with_category_5", {})),
+    ):
+        if new is not None and "knowledge" in before:
+            new["knowledge"] = before["knowledge"]
     return summary
 
 
@@ -102,7 +125,8 @@ def _conditions(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
         for measure in (*MEASURES, "locomo", "follows", "in_text"):
             measured = [row for row in rows if row[name].get(measure) is not None]
             if measured:
-                figures[measure] = interval(measured, [row[name][measure] for row in measured])
+                values = [row[name][measure] for row in measured]
+                figures[measure] = interval(measured, values, share=measure != "bits")
         if "none" in controls and "bits" in figures:
             measured = [row for row in rows if row[name]["bits"] is not None]
             figures["bits_gained"] = interval(measured, _gains(measured, "bits", name, "none"))
@@ -142,20 +166,24 @@ def _forgetting(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
     for name in controls:
         for measure in ("f1", "em"):
             values[f"{measure} {name}"] = [row[name][measure] for row in with_lag]
-    return {name: forgetting.forgetting_curve(lags, v, clusters) for name, v in values.items()}
+    return {
+        name: forgetting.forgetting_curve(lags, v, clusters, share=name != "signed_gain")
+        for name, v in values.items()
+    }
 
 
 def _official(rows: Rows, controls: Sequence[str]) -> dict[str, dict[str, Figures]]:
-    """Average LoCoMo's own scores: {condition: {category, "without_5" or "all": {n, mean, low, high}}}."""
+    """Average LoCoMo's own scores: {condition: {category, "without_5" or "all": {n, mean, ...}}}; see `interval`."""
     rows = [row for row in rows if row[controls[0]]["locomo"] is not None]
     sets = {str(c): [row for row in rows if row["category"] == c] for c in range(1, 6)}
     sets |= {"without_5": [row for row in rows if row["category"] != 5], "all": rows}
+
+    def score(chosen: Rows, name: str) -> Figures:
+        values = [row[name]["locomo"] for row in chosen]
+        return {"n": len(chosen), **interval(chosen, values, share=True)}
+
     return {
-        name: {
-            which: {"n": len(chosen), **interval(chosen, [row[name]["locomo"] for row in chosen])}
-            for which, chosen in sets.items()
-            if chosen
-        }
+        name: {which: score(chosen, name) for which, chosen in sets.items() if chosen}
         for name in controls
     }
 
@@ -165,21 +193,24 @@ def _declining_scores(scores: Mapping[str, Any]) -> Figures:
     return {**scores, "f1": scores["locomo"], "em": scores["locomo"], "bits": None}
 
 
-def interval(rows: Rows, values: ArrayLike) -> Figures:
+def interval(rows: Rows, values: ArrayLike, share: bool = False) -> Figures:
     """Compute the mean of a value per question, with its 95% interval over conversations.
 
     Args:
         rows: (Q) questions; only their "conversation" is used.
-        values: (Q,) one value each.
+        values: (Q,) one value each, or (S, Q) of several seeds.
+        share: The values lie between 0 and 1 and are no difference; see `lmem.metrics.statistics.clustered_interval`.
 
     Returns:
-        {mean, low, high}, rounded; None without an interval.
+        {mean, low, high, conversations}, rounded; low and high are None without an interval.
     """
-    low, high = statistics.clustered_bootstrap(values, [row["conversation"] for row in rows])
+    clusters = [row["conversation"] for row in rows]
+    low, high = statistics.clustered_interval(values, clusters, share=share)
     return {
         "mean": _rounded(np.mean(np.asarray(values, float))),
         "low": _rounded(low),
         "high": _rounded(high),
+        "conversations": len(set(clusters)),
     }
 
 
@@ -188,18 +219,68 @@ def difference(rows: Rows, values: ArrayLike, two_sided: bool = False) -> Figure
 
     Args:
         rows: (Q) questions; only their "conversation" is used.
-        values: (Q,) differences of two conditions.
+        values: (Q,) differences of two conditions, or (S, Q) of several seeds.
         two_sided: Test for "different from 0" instead of "positive".
 
     Returns:
-        {mean, low, high, p, mdd}, rounded; None for what cannot be computed.
+        {mean, low, high, conversations, p, two_sided, mdd}, rounded; None for what cannot be computed.
     """
     clusters = [row["conversation"] for row in rows]
+    mdd = statistics.minimum_detectable_difference(values, clusters, two_sided)
     return {
         **interval(rows, values),
         "p": _rounded(statistics.permutation_test(values, clusters, two_sided)),
-        "mdd": _rounded(statistics.minimum_detectable_difference(values, clusters)),
+        "two_sided": two_sided,
+        "mdd": _rounded(mdd),
     }
+
+
+def verdicts(differences: Mapping[Any, Figures], level: float = 0.05) -> dict[Any, str]:
+    """Say of each difference of a family whether it is shown to be more or less than 0.
+
+    A difference is shown if its interval excludes 0 and its p, adjusted by Holm's method for all that are read together, is at
+    most `level`. Where all conversations agree there is no interval, and p decides.
+
+    Args:
+        differences: {name: figures of `difference`}, all that are read together.
+        level: Of the permutation test.
+
+    Returns:
+        {name: verdict}: "more", "less", "not shown", or "too few" where there are so few conversations that no p could reach
+        the level.
+    """
+    more, less = ([_p(each, sign) for each in differences.values()] for sign in (1, -1))
+    found = {}
+    for (name, each), p_more, p_less in zip(
+        differences.items(), statistics.holm(more), statistics.holm(less), strict=True
+    ):
+        low, high = each["low"], each["high"]
+        if is_too_few(each, level):
+            found[name] = "too few"
+        elif p_more <= level and each["mean"] > 0 and (low is None or low > 0):
+            found[name] = "more"
+        elif p_less <= level and each["mean"] < 0 and (high is None or high < 0):
+            found[name] = "less"
+        else:
+            found[name] = "not shown"
+    return found
+
+
+def verdict(figures: Figures, level: float = 0.05) -> str:
+    """Say whether a single difference is shown to be "more" or "less" than 0; see `verdicts`."""
+    return verdicts({"": figures}, level)[""]
+
+
+def is_too_few(figures: Figures, level: float = 0.05) -> bool:
+    """Say whether a difference has so few conversations that no p of its permutation test could reach the level."""
+    return statistics.smallest_p(figures["conversations"], figures["two_sided"]) > level
+
+
+def _p(figures: Figures, sign: int) -> float:
+    """Return the p of a difference for the mean's being positive or negative; a two-sided p serves both."""
+    if figures["two_sided"] or sign > 0:
+        return figures["p"]
+    return min(1.0, 1 - figures["p"] + statistics.smallest_p(figures["conversations"]))
 
 
 def _share(hits: Iterable[bool]) -> float | None:

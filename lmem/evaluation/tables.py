@@ -1,6 +1,7 @@
 """Tables: results compared, values as text, and one renderer for the terminal and for Markdown (chapter 13).
 
-Values are fractions; texts are in percent. A memory score comes with its minimum detectable difference (MDD).
+Values are fractions; texts are in percent. An interval comes with its number of conversations, G, and a memory score with its minimum
+detectable difference (MDD).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,9 +12,18 @@ from tabulate import tabulate
 
 from lmem.errors import InputError
 from lmem.evaluation import results
-from lmem.evaluation.summary import difference, headline
+from lmem.evaluation.summary import difference, headline, is_too_few, verdict, verdicts
 
 Row = Mapping[str, Any]
+DIFFERENCE = (
+    "mean",
+    "low",
+    "high",
+    "conversations",
+    "p",
+    "two_sided",
+    "mdd",
+)  # of summary.difference
 
 # ---- the renderer --------------------------------------------------------------------------------
 
@@ -65,31 +75,62 @@ def bits(value: float | Row | None) -> str:
 
 
 def with_interval(value: float | Row | None, form: Callable[[float], str]) -> str:
-    """Format a number by `form`, or a mean with its interval; "-" for None."""
+    """Format a number by `form`, or a mean with its interval and number of conversations; "-" for None.
+
+    Returns:
+        Such as "80.7 [78.0, 83.4] G=10".
+    """
     if value is None:
         return "-"
     if not isinstance(value, Mapping):
         return form(value)
-    if value["low"] is None or value["high"] is None:
-        return f"{form(value['mean'])} [one conversation]"
-    return f"{form(value['mean'])} [{form(value['low'])}, {form(value['high'])}]"
+    return f"{form(value['mean'])} {interval_text(value, form)}"
+
+
+def interval_text(value: Row, form: Callable[[float], str]) -> str:
+    """Format the interval of a mean and its number of conversations, or say why there is no interval."""
+    count = value.get("conversations")  # Wilson's interval has questions instead
+    if value["low"] is not None:
+        ends = f"[{form(value['low'])}, {form(value['high'])}]"
+        return ends if count is None else f"{ends} G={count}"
+    if count == 1:
+        return "[no interval: one conversation]"
+    return f"[no interval: all {count} conversations agree]"
 
 
 def with_mdd(figures: Row | None, form: Callable[[Any], str], mark: str = "") -> str:
     """Format a difference with its interval and its minimum detectable difference.
 
     Args:
-        figures: {mean, low, high, mdd} as of `lmem.evaluation.summary.difference`, or None.
+        figures: {mean, low, high, conversations, mdd} as of `lmem.evaluation.summary.difference`, or None.
         form: `percent` or `bits`.
         mark: Put around the difference, such as "**".
 
     Returns:
-        "26.1 [22.9, 29.2], MDD 4.2", without the MDD if there is none, or "-".
+        "26.1 [22.9, 29.2] G=10, MDD 4.2", or why there is no MDD, or "-".
     """
     if figures is None:
         return "-"
-    mdd = f", MDD {form(figures['mdd'])}" if figures.get("mdd") is not None else ""
+    mdd = f", {mdd_text(figures, form, 'MDD ')}" if "mdd" in figures else ""
     return f"{mark}{form(figures)}{mark}{mdd}"
+
+
+def mdd_text(figures: Row, form: Callable[[Any], str], before: str = "") -> str:
+    """Format a minimum detectable difference, or say why there is none."""
+    if figures["mdd"] is not None:
+        return f"{before}{form(figures['mdd'])}"
+    return f"no {before}({'too few conversations' if is_too_few(figures) else 'no interval'})"
+
+
+def verdict_text(figures: Row) -> str:
+    """Say in a sentence what a memory score shows."""
+    few = figures["conversations"]
+    return {
+        "more": "Better than the wrong bank: this is memory.",
+        "less": "The wrong bank does better: something is wrong.",
+        "not shown": "The difference may be chance: no memory is shown.",
+        "too few": f"No verdict: {few} {'conversation is' if few == 1 else 'conversations are'} too few, 5 is the least.",
+    }[verdict(figures)]
 
 
 # ---- result files compared -----------------------------------------------------------------------
@@ -103,7 +144,7 @@ def result_rows(names: Iterable[str | Path]) -> list[dict[str, Any]]:
 
     Returns:
         A dict for each file: name, method, rows, scale, data, n, right and wrong (exact match with both banks), memory
-        (mean, low, high, p, mdd), wrong_bank, bits (gained over no bank). What the stateless method lacks is None.
+        (figures of `lmem.evaluation.summary.difference`), wrong_bank, bits (gained over no bank). What the stateless method lacks is None.
 
     Raises:
         InputError: A file is no result of this version's `lmem evaluate`.
@@ -128,7 +169,7 @@ def _result_row(name: str, result: Row) -> dict[str, Any]:
         "right": mean("right", "em"),
         "wrong": mean(wrong, "em"),
         "wrong_bank": wrong,
-        "memory": memory and {key: memory[key] for key in ("mean", "low", "high", "p", "mdd")},
+        "memory": memory and {key: memory[key] for key in DIFFERENCE},
         "bits": mean("right", "bits_gained"),
     }
 
@@ -141,7 +182,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         second: The one that is subtracted.
 
     Returns:
-        A dict: first, second; n, the questions that both have; differences, {measure: {mean, low, high, p, mdd}} of em, f1 and
+        A dict: first, second; n, the questions that both have; differences, {measure: figures of `lmem.evaluation.summary.difference`} of em, f1 and
         bits with the right bank, and of memory, exact match over the wrong bank where both have the same kind. p is two-sided.
 
     Raises:
@@ -187,12 +228,14 @@ def _load_evaluated(name: str | Path) -> dict[str, Any]:
     result = results.load(name)
     try:
         memory, _ = headline(result["summary"])
-        complete = {"scale", "questions"} <= set(result) and (memory is None or "mdd" in memory)
+        complete = {"scale", "questions"} <= set(result) and (
+            memory is None or set(DIFFERENCE) <= set(memory)
+        )
     except (KeyError, TypeError):
         complete = False
     if not complete:
         raise InputError(
-            f"expected a result of this version's `lmem evaluate` in {name}, it lacks some figures; evaluate again"
+            f"expected a result of this version's `lmem evaluate` in {name}, it lacks some figures; run `lmem summarise` on it"
         )
     return result
 
@@ -211,7 +254,7 @@ def result_texts(rows: Iterable[Row]) -> list[dict[str, str]]:
             "right": percent(row["right"]),
             "wrong": percent(row["wrong"]) + (f" {row['wrong_bank']}" if row["memory"] else ""),
             "memory score": percent(row["memory"]),
-            "MDD": percent(row["memory"] and row["memory"]["mdd"]),
+            "MDD": mdd_text(row["memory"], percent) if row["memory"] else "-",
             "bits": bits(row["bits"]),
         }
         for row in rows
@@ -219,14 +262,16 @@ def result_texts(rows: Iterable[Row]) -> list[dict[str, str]]:
 
 
 def comparison_texts(comparison: Row) -> list[dict[str, str]]:
-    """Format what `compare` returns."""
+    """Format what `compare` returns; the verdicts are adjusted for their number by Holm's method."""
+    shown = verdicts(comparison["differences"])
     forms = {measure: percent for measure in comparison["differences"]} | {"bits": bits}
     return [
         {
             "first - second": measure,
             "difference": forms[measure](figures),
             "p": f"{figures['p']:.4f}",
-            "MDD": forms[measure](figures["mdd"]),
+            "MDD": mdd_text(figures, forms[measure]),
+            "verdict": shown[measure],
         }
         for measure, figures in comparison["differences"].items()
     ]
@@ -255,7 +300,8 @@ def figure_texts(summary: Row) -> dict[str, str]:
     if memory:
         texts[f"memory score, EM: right - {wrong}"] = percent(memory)
         texts["p, permutation test for positive"] = f"{memory['p']:.4f}"
-        texts["smallest detectable difference"] = percent(memory["mdd"])
+        texts["smallest detectable difference"] = mdd_text(memory, percent)
+        texts["verdict"] = verdict_text(memory)
     if "forgetting" in summary:
         rate = summary["forgetting"]["recall_rate"]
         texts["recall rate, mean of buckets"] = percent(rate["mean_of_buckets"])

@@ -22,7 +22,8 @@ from lmem.data.conversation import Conversation
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig, evaluate
-from lmem.evaluation.tables import percent
+from lmem.evaluation.summary import verdict
+from lmem.evaluation.tables import DIFFERENCE, percent, verdict_text
 from lmem.exercises.invariants import check
 from lmem.exercises.own_write import SCALE, memory, register
 from lmem.memory.model import MemoryModel
@@ -52,7 +53,7 @@ def judge(
 
     Returns:
         A row for the leaderboard: name, write, rows, kib (of one bank), backbone, n, conversations; right, twin, other,
-        deleted, noise (exact match with interval); memory (right minus twin: mean, low, high, p, mdd), bits (likewise),
+        deleted, noise (exact match with interval); memory (right minus twin, figures of `lmem.evaluation.summary.difference`), bits (likewise),
         seconds (of a turn, without encoding), said (sentences).
     """
     model = memory(name, scale, write) if model is None else model
@@ -70,8 +71,8 @@ def judge(
         "n": summary["n"],
         "conversations": summary["conversations"],
         **{c: summary["conditions"][c]["em"] for c in CONTROLS},
-        "memory": {key: score[key] for key in ("mean", "low", "high", "p", "mdd")},
-        "bits": {key: score["bits"][key] for key in ("mean", "low", "high")},
+        "memory": {key: score[key] for key in DIFFERENCE},
+        "bits": {key: score["bits"][key] for key in DIFFERENCE},
         "seconds": _seconds(model, conversations[0]),
     }
     return row | {"said": sentences(row), "provenance": result["provenance"]}
@@ -92,24 +93,16 @@ def _seconds(model: MemoryModel, conversation: Conversation) -> float:
 def sentences(row: Mapping[str, Any]) -> list[str]:
     """Say what a row shows and what it does not."""
     score, right = row["memory"], row["right"]["mean"]
-    if score["low"] is None:
-        return ["One conversation says nothing of others: no interval, so no verdict."]
-    verdict = [f"Right bank minus twin's: {percent(score)} points."]
-    if score["low"] > 0:
-        verdict.append("The interval lies above 0: this is memory.")
-    elif score["high"] < 0:
-        verdict.append("The twin's bank does better: something is wrong.")
-    else:
-        verdict.append("The interval holds 0: no memory is shown.")
-    if score["low"] > 0 and row["deleted"]["mean"] > right / 2:
-        verdict.append(
+    said = [f"Right bank minus twin's, in points: {percent(score)}.", verdict_text(score)]
+    if verdict(score) == "more" and row["deleted"]["mean"] > right / 2:
+        said.append(
             "But without the evidence's turns more than half remains: it comes from elsewhere."
         )
     if max(row["other"]["mean"], row["noise"]["mean"]) > right / 2 > 0:
-        verdict.append(
+        said.append(
             "Another conversation's bank or noise scores more than half as much: that part is no memory."
         )
-    return verdict
+    return said
 
 
 def board(path: str | Path) -> list[dict[str, Any]]:
@@ -149,7 +142,7 @@ def enter(
         raise InputError(f"expected a write that holds what every write holds:\n{report}")
     if row["memory"]["low"] is None:
         raise InputError(
-            "expected two conversations or more, for a score without an interval is no score"
+            "expected two conversations or more that differ: a score without an interval is no score"
         )
     rows = [old for old in board(path) if old["name"] != row["name"]] + [row]
     backbones = ", ".join(sorted({each["backbone"] for each in rows}))

@@ -3,6 +3,8 @@
 import torch
 
 from lmem.errors import MethodError
+from lmem.evaluation.summary import is_too_few, verdict
+from lmem.evaluation.tables import percent
 from lmem.exercises import capstone
 from lmem.exercises.exercise import Wrong, exercise, require
 from lmem.memory.write import WRITES
@@ -46,15 +48,10 @@ def row(answer):
         "expected the row that capstone.judge returns",
     )
     require(answer["name"] != "recent", "that is the row of recent; judge your own write")
-    low = answer["memory"]["low"]
-    require(
-        low is not None,
-        "judge it on two conversations or more: without an interval there is no score",
-    )
-    require(
-        low > 0,
-        f"no memory is shown: the interval of right minus twin begins at {100 * low:.1f} points",
-    )
+    score = answer["memory"]
+    require(not is_too_few(score), "judge it on 5 conversations or more: fewer show nothing")
+    shown = f"no memory is shown: right minus twin is {percent(score)} points"
+    require(verdict(score) == "more", shown)
     half = answer["right"]["mean"] / 2
     require(
         answer["deleted"]["mean"] < half,

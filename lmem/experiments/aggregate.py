@@ -1,6 +1,8 @@
 """Result files that differ in their seed only, averaged question by question (chapters 13 and 14).
 
-    v_q = mean over seeds of (better_q - worse_q);   the figure is the mean of v_q with its interval over conversations
+    v_sq = better_sq - worse_sq of seed s and question q;   the figure is the mean of v_sq
+
+Its interval takes seeds and conversations as crossed factors, so it is widened by both (`lmem.metrics.statistics`).
 
 Two such groups are compared over the seeds and the questions that both have, so that what is left is what was changed.
 """
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from lmem.errors import InputError
 from lmem.evaluation import results
-from lmem.evaluation.summary import difference, headline
+from lmem.evaluation.summary import difference, headline, interval
 
 _NAME = re.compile(r"(?P<method>[^-]+)-(?P<scale>[0-9.e+]+)x(?:-(?P<options>.+))?-s(?P<seed>\d+)")
 
@@ -53,14 +55,14 @@ def group_by_seed(names: Iterable[str | Path]) -> dict[Group, dict[int, str | Pa
     return {group: dict(sorted(groups[group].items())) for group in sorted(groups)}
 
 
-def question_means(
+def question_scores(
     seeds: Sequence[Result],
     measure: str = "em",
     better: str = "right",
     worse: str | None = None,
     keep: Callable[[Result], bool] = lambda row: True,
 ) -> tuple[list[Result], NDArray]:
-    """Average a score over seeds, question by question.
+    """Collect a score of each seed and question.
 
     Args:
         seeds: Results on the same questions.
@@ -70,7 +72,7 @@ def question_means(
         keep: Which of the questions count.
 
     Returns:
-        (Q) questions that have an answer and count, and (Q,) means over the seeds.
+        (Q) questions that have an answer and count, and their (S, Q) scores.
 
     Raises:
         InputError: The seeds were not asked the same questions.
@@ -86,7 +88,7 @@ def question_means(
         ]
         for seed in by_id
     ]
-    return rows, np.mean(values, axis=0)
+    return rows, np.array(values, float)
 
 
 def mean_gain(
@@ -96,16 +98,17 @@ def mean_gain(
     worse: str | None = "twin",
     measure: str = "em",
 ) -> dict[str, Any] | None:
-    """Compute the gain of one condition over another, with its interval; see `question_means`.
+    """Compute the gain of one condition over another, with its interval; see `question_scores`.
 
     Returns:
-        {mean, low, high, p, mdd} as of `lmem.evaluation.summary.difference`, n questions, and the number of seeds; None if no
-        question counts.
+        Figures of `lmem.evaluation.summary.difference`, or of `interval` if nothing is subtracted; n questions, and the
+        number of seeds. None if no question counts.
     """
-    rows, values = question_means(seeds, measure, better, worse, keep)
+    rows, values = question_scores(seeds, measure, better, worse, keep)
     if not rows:
         return None
-    return difference(rows, values) | {"n": len(rows), "seeds": len(seeds)}
+    figures = difference(rows, values) if worse else interval(rows, values, share=measure != "bits")
+    return figures | {"n": len(rows), "seeds": len(seeds)}
 
 
 def gather(names: Iterable[str | Path]) -> list[dict[str, Any]]:
@@ -116,7 +119,7 @@ def gather(names: Iterable[str | Path]) -> list[dict[str, Any]]:
 
     Returns:
         A list of dicts: cell (the name without its seed), method, rows, scale, options, seeds, n; right and wrong, exact match with
-        both banks, and wrong_bank; memory and bits, right minus wrong {mean, low, high, p, mdd}; bits_gained over no bank; tax and
+        both banks, and wrong_bank; memory and bits, right minus wrong (figures of a difference); bits_gained over no bank; tax and
         benefit in F1; empty, the share of empty answers with the right bank; agreement, the share of questions with the same
         answer from the wrong bank; spread, the lowest and the highest memory score of a seed. What cannot be had is None.
 
@@ -142,8 +145,7 @@ def summarise_seeds(cell: str, by_seed: Mapping[int, Result]) -> dict[str, Any]:
     def gain(measure: str, better: str, worse: str | None) -> dict[str, Any] | None:
         if not {better, worse} <= conditions:
             return None
-        rows, values = question_means(seeds, measure, better, worse)
-        return difference(rows, values)
+        return difference(*question_scores(seeds, measure, better, worse))
 
     line = {
         "cell": cell,
@@ -165,8 +167,8 @@ def summarise_seeds(cell: str, by_seed: Mapping[int, Result]) -> dict[str, Any]:
         answers = [_answers(seed, "right", wrong) for seed in seeds]
         scores = [headline(seed["summary"])[0] or {} for seed in seeds]
         with_bank = {
-            "right": float(question_means(seeds, better="right")[1].mean()),
-            "wrong": float(question_means(seeds, better=wrong)[1].mean()),
+            "right": float(question_scores(seeds, better="right")[1].mean()),
+            "wrong": float(question_scores(seeds, better=wrong)[1].mean()),
             "empty": _mean(_mean(not right.strip() for right, _ in pairs) for pairs in answers),
             "agreement": _mean(_mean(right == twin for right, twin in pairs) for pairs in answers),
             "spread": [choose(score["mean"] for score in scores) for choose in (min, max)],
@@ -184,7 +186,7 @@ def compare_cells(
         after: The same of the other cell.
 
     Returns:
-        A dict: seeds, n; memory and bits of right minus wrong bank, gained: bits over no bank, each {mean, low, high, p, mdd} with a
+        A dict: seeds, n; memory and bits of right minus wrong bank, gained: bits over no bank, each the figures of a difference with a
         two-sided p; empty: the shares of empty answers with the right bank, before and after.
 
     Raises:
@@ -206,8 +208,8 @@ def compare_cells(
         )
 
     def change(measure: str, worse: str | None) -> dict[str, Any]:
-        rows, old_values = question_means(old, measure, "right", worse)
-        new_rows, new_values = question_means(new, measure, "right", worse)
+        rows, old_values = question_scores(old, measure, "right", worse)
+        new_rows, new_values = question_scores(new, measure, "right", worse)
         if [row["id"] for row in rows] != [row["id"] for row in new_rows]:
             raise InputError("expected two cells that were asked the same questions")
         return difference(rows, new_values - old_values, two_sided=True)
@@ -218,7 +220,7 @@ def compare_cells(
     )
     return {
         "seeds": shared,
-        "n": len(question_means(old)[0]),
+        "n": len(question_scores(old)[0]),
         "memory": change("em", wrong),
         "bits": change("bits", wrong),
         "gained": change("bits", "none"),

@@ -66,7 +66,7 @@ def comparison_tables(cells: Cells) -> dict[str, list[Row]]:
         cells: {"m3-1x": result of `lmem.experiments.reproduce`}; missing ones are left out of the tables.
 
     Returns:
-        {"2".."5": list of {column: value}}; values are numbers, lists of numbers, {mean, low, high, mdd}, or None.
+        {"2".."5": list of {column: value}}; values are numbers, lists of numbers, {mean, low, high, conversations, mdd} and so on, or None.
     """
     return {
         "2": list(_parameter_rows(cells)),
@@ -154,7 +154,7 @@ def _percent(value: float | None) -> float | None:
 def _percents(figures: Mapping[str, Any] | None) -> Row | None:
     if figures is None:
         return None
-    return {key: _percent(figures[key]) for key in ("mean", "low", "high", "mdd")}
+    return {**figures, **{key: _percent(figures[key]) for key in ("mean", "low", "high", "mdd")}}
 
 
 def comparison_page(tables: Mapping[str, list[Row]], backbone: str, seed: int, limits: str) -> str:

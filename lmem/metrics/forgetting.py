@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.isotonic import IsotonicRegression
 
 from lmem.errors import InputError
-from lmem.metrics.statistics import clustered_bootstrap, mean_or_none, score_array
+from lmem.metrics.statistics import clustered_interval, mean_or_none, score_array
 
 BUCKETS = ((0, 32), (32, 64), (64, 128), (128, 256), (256, math.inf))  # lag in turns, [low, high)
 BUCKET_NAMES = tuple(f"[{low},{high})" for low, high in BUCKETS)
@@ -69,7 +69,10 @@ def bucket_of(lag: int | None) -> int | None:
 
 
 def forgetting_curve(
-    lags: Sequence[int | None], values: ArrayLike, clusters: Sequence | None = None
+    lags: Sequence[int | None],
+    values: ArrayLike,
+    clusters: Sequence | None = None,
+    share: bool = False,
 ) -> dict[str, Any]:
     """Compute how a score falls with the number of turns since the evidence.
 
@@ -77,13 +80,14 @@ def forgetting_curve(
         lags: (Q,) turns; questions without a lag (None) are counted and belong to no bucket.
         values: (Q,) scores of the questions.
         clusters: (Q,) the conversation of each question; if given, each bucket has an interval.
+        share: The scores lie between 0 and 1; see `lmem.metrics.statistics.clustered_interval`.
 
     Returns:
         A dict with one entry per bucket in `buckets`, `n`, `raw` (plain means) and `fit` (their non-increasing
-        isotonic fit, weighted by n), and with clusters `low` and `high`, the 95% interval of the raw means;
+        isotonic fit, weighted by n), and with clusters `low` and `high`, the 95% interval of the raw means, and `conversations`, how many;
         `mean_of_buckets` (of the fit, the paper's "Mean"; an empty bucket is left out), `raw_mean_of_buckets`,
         `mean_of_questions`, and `without_lag`, a count. None means that a bucket is empty, or for intervals
-        that it has one conversation only.
+        that there is one conversation only, or all of them agree.
 
     Raises:
         InputError: The lengths differ or a lag is negative.
@@ -107,7 +111,7 @@ def forgetting_curve(
         "n": n,
         "raw": raw,
         "fit": fit,
-        **({} if clusters is None else _intervals(scores, members, clusters)),
+        **({} if clusters is None else _intervals(scores, members, clusters, share)),
         "mean_of_buckets": mean_or_none([fit[i] for i in full]),
         "raw_mean_of_buckets": mean_or_none([raw[i] for i in full]),
         "mean_of_questions": mean_or_none(scores[[bucket is not None for bucket in buckets]]),
@@ -115,17 +119,23 @@ def forgetting_curve(
     }
 
 
-def _intervals(scores: NDArray, members: list[NDArray], clusters: Sequence) -> dict[str, list]:
-    """Return the ends of each bucket's interval, None where there is none."""
+def _intervals(
+    scores: NDArray, members: list[NDArray], clusters: Sequence, share: bool
+) -> dict[str, list]:
+    """Return the ends of each bucket's interval, None where there is none, and its number of conversations."""
     conversations = np.asarray(clusters, object)
     ends = [
-        clustered_bootstrap(scores[member], list(conversations[member]))
+        clustered_interval(scores[member], list(conversations[member]), share=share)
         if member.any()
         else (math.nan, math.nan)
         for member in members
     ]
     low, high = ([None if math.isnan(x) else x for x in side] for side in zip(*ends, strict=True))
-    return {"low": low, "high": high}
+    return {
+        "low": low,
+        "high": high,
+        "conversations": [len(set(conversations[member])) for member in members],
+    }
 
 
 def knowledge_curve(scores: ArrayLike, newest: Sequence[int | None]) -> dict[str, Any]:

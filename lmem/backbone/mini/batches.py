@@ -7,6 +7,7 @@ owner, weighs most.
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,12 +22,23 @@ from lmem.data.everyday.reading import Listing, Reading, listings, readings
 if TYPE_CHECKING:
     from lmem.backbone.mini.pretrain import MiniConfig
 
-# encoder input, decoder input, labels, weights
-Example: TypeAlias = tuple[list[int], list[int], list[int], list[float]]
-Batch: TypeAlias = tuple[dict[str, Tensor], Tensor]
+# encoder input, decoder input, labels, weights, pointer
+Example: TypeAlias = tuple[list[int], list[int], list[int], list[float], list[float]]
+Batch: TypeAlias = tuple[dict[str, Tensor], Tensor, Tensor]
 
-_TURNS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
-_TURN_SHARES = (14, 20, 20, 15, 10, 8, 5, 4, 2, 1)  # short inputs cost little and teach the same
+# turns of an input, by level: first copying out of one turn, then choosing between turns
+_LEVELS: tuple[tuple[int, ...], ...] = (
+    (1,),
+    (1, 2),
+    (1, 2, 2, 3),
+    (1, 2, 3, 3, 4),
+    (1, 2, 2, 3, 3, 4, 4, 5, 6),
+    (1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12),
+)
+LISTINGS = (0, 2, 2, 3, 3, 4)  # by level: every how many steps a batch is one of listings
+LAST_LEVEL = len(_LEVELS) - 1
+_ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
+_LATEST = 0.12  # share of a leg after which a level ends anyhow
 
 
 class Batches:
@@ -36,44 +48,67 @@ class Batches:
         config: Sizes and shares.
         tokenizer: Of the model.
         seed: Names the streams of conversations.
+        level: Level of the curriculum to begin with.
     """
 
     ahead = 12  # batches drawn together and sorted by length, so little of a batch is padding
 
     def __init__(
-        self, config: "MiniConfig", tokenizer: PreTrainedTokenizerFast, seed: int | str
+        self,
+        config: "MiniConfig",
+        tokenizer: PreTrainedTokenizerFast,
+        seed: int | str,
+        level: int = 0,
     ) -> None:
         self.config = config
         # a copy: padding that measuring turns on would pad every source to the longest of its chunk
         self.core: Any = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self.core.no_padding()
         self.random = random.Random(f"mini {seed}")
-        name = f"mini train {seed}"
-        near = config.near
-        self.readings = self._sorted(
-            self._readings(readings(
-                name, self._turns, _dense_world, near, config.missing, config.undated
-            )), config.batch
-        )  # fmt: skip
+        self.level, self.begun, self.right = level, 0.0, 0.0
+        self.name = f"mini train {seed}"
         self.listings = self._sorted(
-            self._listings(listings(name, 8, _few_relations)), max(1, config.batch // 2)
+            self._listings(listings(self.name, 6, _few_relations)), max(1, config.batch // 2)
         )
+        self.readings = self._readings_of_level()
 
     def next(self, step: int, done: float) -> Batch:
         """Give one batch.
 
         Args:
-            step: Number of the step; every eighth is a batch of listings, and 3 of 4 at the start of a leg.
+            step: Number of the step; from the second level on some are batches of listings.
             done: Share of the leg that is over.
 
         Returns:
-            (inputs, weights): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M).
+            (inputs, weights, pointer): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M);
+            pointer (B, N), shares of the places where the answer begins.
         """
-        first = done < self.config.listings
-        return next(self.listings if (step % 4 if first else step % 8 == 0) else self.readings)
+        late = done - self.begun > _LATEST
+        if self.level < LAST_LEVEL and (self.right > _ENOUGH or late):
+            self.level, self.begun, self.right = self.level + 1, done, 0.0
+            self.readings = self._readings_of_level()
+        if self.level and step % LISTINGS[self.level] == 0:
+            return next(self.listings)
+        return next(self.readings)
 
-    def _turns(self) -> int:
-        return self.random.choices(_TURNS, _TURN_SHARES)[0]
+    def report(self, right: float) -> None:
+        """Take note of the share of first pieces that a step predicted right: what decides about the next level."""
+        self.right += 0.02 * (right - self.right)
+
+    def _readings_of_level(self) -> Iterator[Batch]:
+        config, level = self.config, self.level
+        early, world = level < 2, _dense_world
+        if level < LAST_LEVEL - 1:
+            world = _answered_world if early else _mostly_answered_world
+        drawn = readings(
+            f"{self.name} {level}",
+            lambda: self.random.choice(_LEVELS[level]),
+            world,
+            config.near,
+            0.0 if level < LAST_LEVEL - 1 else config.missing,
+            0.9 if early else config.undated,
+        )
+        return self._sorted(self._readings(drawn), config.batch)
 
     def _readings(self, drawn: Iterator[Reading]) -> Iterator[Example]:
         """Make examples of questions and their answers."""
@@ -83,7 +118,8 @@ class Batches:
             for row, source in zip(rows, sources, strict=True):
                 answer, weights = self._answer(row.target, row.kind == "temporal")
                 answer, weights = [*answer, 1], [*weights, 0.3]
-                yield source.ids, [0, *answer[:-1]], answer, weights
+                pointer = self._pointer(source.ids, row.target)
+                yield source.ids, [0, *answer[:-1]], answer, weights, pointer
 
     def _listings(self, drawn: Iterator[Listing]) -> Iterator[Example]:
         """Make examples of facts one after the other: the keys are given, the values are to be predicted."""
@@ -95,7 +131,8 @@ class Batches:
                 targets += key_ids + value_ids
                 labels += [-100] * len(key_ids) + value_ids
                 weights += [0.0] * len(key_ids) + value_weights
-            yield self.core.encode(listing.source).ids, [0, *targets[:-1]], labels, weights
+            source = self.core.encode(listing.source).ids
+            yield source, [0, *targets[:-1]], labels, weights, [0.0] * len(source)
 
     def _answer(self, text: str, even: bool) -> tuple[list[int], list[float]]:
         """Split an answer into pieces with weights: 1 for the first piece of each of its items."""
@@ -107,6 +144,25 @@ class Batches:
             later = 0.5 if even else self.config.later
             weights += [1.0 if n == first else later for n in range(len(pieces))]
         return ids, weights
+
+    def _pointer(self, source: list[int], answer: str) -> list[float]:
+        """Share 1 among the places where an answer's items begin; "unknown" is at the end of text; zeros if it is nowhere."""
+        shares = [0.0] * len(source)
+        if answer == everyday.UNKNOWN:
+            shares[-1] = 1.0
+            return shares
+        starts = [self._last(source, self._ids(item)) for item in answer.split(", ")]
+        known = [start for start in starts if start is not None]
+        for start in known:
+            shares[start] += 1 / len(known)
+        return shares
+
+    def _last(self, source: list[int], item: list[int]) -> int | None:
+        """Find the last place of an item's pieces in a source."""
+        for start in range(len(source) - len(item), -1, -1):
+            if source[start] == item[0] and source[start : start + len(item)] == item:
+                return start
+        return None
 
     def _ids(self, text: str) -> list[int]:
         return self.core.encode(text).ids[:-1]
@@ -136,7 +192,7 @@ def _padded(batch: Sequence[Example]) -> Batch:
 
     def pad(part: int, filler: float, kind: torch.dtype = torch.long) -> Tensor:
         longest = max(len(row[part]) for row in batch)
-        size = -(-longest // 16) * 16 if part == 0 or longest > 16 else -(-longest // 4) * 4
+        size = -(-longest // 16) * 16 if part in (0, 4) or longest > 16 else -(-longest // 4) * 4
         rows = [[*row[part], *[filler] * (size - len(row[part]))] for row in batch]
         return torch.tensor(rows, dtype=kind)
 
@@ -147,7 +203,7 @@ def _padded(batch: Sequence[Example]) -> Batch:
         "decoder_input_ids": pad(1, 0),
         "labels": pad(2, -100),
     }
-    return inputs, pad(3, 0.0, torch.float)
+    return inputs, pad(3, 0.0, torch.float), pad(4, 0.0, torch.float)
 
 
 def _dense_world(rng: random.Random) -> everyday.World:
@@ -168,9 +224,22 @@ def _dense_world(rng: random.Random) -> everyday.World:
     )
 
 
+def _answered_world(rng: random.Random) -> everyday.World:
+    """A small world whose questions have an answer: "unknown" is the easiest thing to learn, so it comes later."""
+    return everyday.World(
+        turns=16, facts=0.9, overwritten=0.0, withdrawn=0.0, subjects=rng.choice([4, 8]),
+        invented=0.65, relations=rng.choice([2, 4, 8]), questions=16, mix=(1.0, 0.0, 0.0, 0.0, 0.0), pool="train",
+    )  # fmt: skip
+
+
+def _mostly_answered_world(rng: random.Random) -> everyday.World:
+    return replace(_dense_world(rng), mix=(0.45, 0.2, 0.14, 0.15, 0.06))
+
+
 def _few_relations(rng: random.Random) -> everyday.World:
     """A small world of few relations, in which only the subject tells facts apart."""
     return everyday.World(
         turns=16, facts=0.9, overwritten=0.05, withdrawn=0.02, subjects=rng.choice([4, 8, 12]),
-        relations=rng.choice([1, 2, 3, 6]), questions=0, alone=0.1, pool="train",
+        relations=rng.choice([1, 2, 3, 6, None]), questions=40, mix=(0.6, 0.2, 0.0, 0.2, 0.0), invented=0.7,
+        alone=0.1, pool="train",
     )  # fmt: skip

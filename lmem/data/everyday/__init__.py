@@ -9,9 +9,9 @@ determined by a seed, counterfactual twins. The modules:
     values     what fills a story's slots      invent     invented names and values
     marks      one statement, any subject      noise      typing: capitals, full stops, mistakes
     dates      "last Friday" and its answer    talk       small talk, openers, distractors
-    asks       questions and answers           render     LoCoMo's JSON form
+    asks       questions and answers           wording    frames around questions
+    render     LoCoMo's JSON form              generate   a story with its values, in that form
     draw       training and test conversations reading    questions with their turns as text
-    generate   a story with its values, in LoCoMo's form
 """
 
 from lmem.data.everyday.generate import sample, samples

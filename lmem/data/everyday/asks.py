@@ -10,16 +10,22 @@ Without a name before it, "my" means the only speaker who speaks of such a thing
 """
 
 import random
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lmem.data.everyday.cast import role_id
-from lmem.data.everyday.keys import rivals_there
+from lmem.data.everyday.keys import rivals_there, suits
+from lmem.data.everyday.language import kept
 from lmem.data.everyday.marks import Form, fill
-from lmem.data.everyday.noise import type_out
+from lmem.data.everyday.noise import QUESTION_STYLES, lower_names, type_out
 from lmem.data.everyday.story import Key, Story, Telling
 from lmem.data.everyday.values import Value
+from lmem.data.everyday.wording import worded
 from lmem.data.everyday.world import KINDS, World
+
+_NOT_TO_YOU = re.compile(r"^Do you (?:know|remember|happen)")  # where your own dog sleeps
+_NOT_OF_ME = re.compile(r"\bI\b")  # "which number do I call to reach me?"
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,21 @@ def resolve(story: Story, values: Sequence[Value], subject: str, relation: str) 
         subject: Whom it is about.
         relation: What it is about.
     """
-    direct = story.told.get((subject, relation))
+    direct = story.tellings.get((subject, relation))
     if direct:
         return Tellings(tuple(direct))
-    one = story.cast.entities.get(subject)
-    if one is not None and one.owner and one.role:
-        link = story.told.get((one.owner, one.role))
+    entity = story.cast.entities.get(subject)
+    if entity is not None and entity.owner and entity.role:
+        link = story.tellings.get((entity.owner, entity.role))
         if link:
             name = name_of(link, values)
-            rows = story.told.get((name, relation), ())
+            rows = story.tellings.get((name, relation), ())
             return Tellings(tuple(rows), link[-1].turns if rows else ())
         return Tellings()
     for owner, role in story.cast.links:
-        link = story.told.get((owner, role))
+        link = story.tellings.get((owner, role))
         if link and name_of(link, values) == subject:
-            rows = story.told.get((role_id(owner, role), relation), ())
+            rows = story.tellings.get((role_id(owner, role), relation), ())
             if rows:
                 return Tellings(tuple(rows), link[-1].turns)
     return Tellings()
@@ -108,19 +114,19 @@ def answer(
         (answer or None, evidence turns ascending). A fact taken back has no answer, and the turn
         that takes it back as evidence.
     """
-    found = resolve(story, values, subject, relation)
-    if not found.tellings:
+    known = resolve(story, values, subject, relation)
+    if not known.tellings:
         return None, ()
-    row, last = story.relation(relation), found.tellings[-1]
+    row, last = story.relation(relation), known.tellings[-1]
     if last.slot is None:
-        return None, tuple(sorted({*last.turns, *found.links}))
+        return None, tuple(sorted({*last.turns, *known.links}))
     if row.many:
-        slots = [telling.slot for telling in found.tellings if telling.slot is not None]
+        slots = [telling.slot for telling in known.tellings if telling.slot is not None]
         texts = [text for slot in slots for text in shown[slot]]
-        turns = {turn for one in found.tellings for turn in one.turns}
-        return ", ".join(dict.fromkeys(texts)), tuple(sorted(turns | set(found.links)))
+        turns = {turn for telling in known.tellings for turn in telling.turns}
+        return ", ".join(dict.fromkeys(texts)), tuple(sorted(turns | set(known.links)))
     text = values[last.slot].answer if row.tense else shown[last.slot][0]
-    return text, tuple(sorted({*last.turns, *found.links}))
+    return text, tuple(sorted({*last.turns, *known.links}))
 
 
 def draw_asks(
@@ -130,6 +136,9 @@ def draw_asks(
     pools: dict[str, list[Key]] = {kind: [] for kind in KINDS}
     for key in _keys(story, values):
         kind = _kind(story, values, *key)
+        theirs = resolve(story, twin, *key).tellings
+        if kind == "abstention" and theirs and not theirs[-1].withdrawn:
+            continue  # taken back here, but in the twin the role has another name, of whom it holds
         if kind:
             pools[kind].append(key)
     pools["abstention"] += _never_told(story, values, twin, rng)
@@ -145,15 +154,15 @@ def draw_asks(
 
 def _keys(story: Story, values: Sequence[Value]) -> list[Key]:
     """List everything that can be asked: what was told, and what follows through a role."""
-    keys = dict.fromkeys(story.told)
+    keys = dict.fromkeys(story.tellings)
     for owner, role in story.cast.links:
-        link = story.told.get((owner, role))
+        link = story.tellings.get((owner, role))
         if link:
-            name, one = name_of(link, values), role_id(owner, role)
-            for subject, relation in list(story.told):
+            name, alias = name_of(link, values), role_id(owner, role)
+            for subject, relation in list(story.tellings):
                 if subject == name:
-                    keys[one, relation] = None
-                elif subject == one:
+                    keys[alias, relation] = None
+                elif subject == alias:
                     keys[name, relation] = None
     return list(keys)
 
@@ -162,47 +171,47 @@ def _kind(story: Story, values: Sequence[Value], subject: str, relation: str) ->
     """Name the ability that a question tests; None for a question that cannot be asked."""
     if subject not in story.cast.entities:
         return None
-    found = resolve(story, values, subject, relation)
-    if not found.tellings:
+    known = resolve(story, values, subject, relation)
+    if not known.tellings:
         return None
-    if found.tellings[-1].withdrawn:
+    if known.tellings[-1].withdrawn:
         return "abstention"
     row = story.relation(relation)
     if row.tense:
         return "temporal"
-    slots = [telling.slot for telling in found.tellings if telling.slot is not None]
+    slots = [telling.slot for telling in known.tellings if telling.slot is not None]
     several = sum(story.slots[slot].count for slot in slots) > 1
-    apart = not set(found.links) <= set(found.tellings[-1].turns)
+    apart = not set(known.links) <= set(known.tellings[-1].turns)
     if apart or (row.many and several):
         return "multi-hop"
-    return "update" if len(found.tellings) > 1 else "extraction"
+    return "update" if len(known.tellings) > 1 else "extraction"
 
 
 def _never_told(
     story: Story, values: Sequence[Value], twin: Sequence[Value], rng: random.Random
 ) -> list[Key]:
     """Draw questions without an answer: somebody else's fact is there, or another fact of the same subject."""
-    told = list(story.told)
-    if not told:
+    stated = list(story.tellings)
+    if not stated:
         return []
-    found: dict[Key, None] = {}
-    for _ in range(4 * len(told) + 8):
-        relation = rng.choice(told)[1]
+    keys: dict[Key, None] = {}
+    for _ in range(4 * len(stated) + 8):
+        relation = rng.choice(stated)[1]
         row = story.relation(relation)
         fits = [
-            one.id for one in story.cast.entities.values()
-            if one.kind == row.subject and (not one.names or one.names == (row.names or one.names))
+            entity.id for entity in story.cast.entities.values()
+            if entity.kind == row.subject and (not entity.names or entity.names == (row.names or entity.names))
         ]  # fmt: skip
         if story.cast.alone:
-            fits = [one for one in fits if one != story.cast.speakers[1]]
+            fits = [entity for entity in fits if entity != story.cast.speakers[1]]
         if row.role or not fits:
             continue
         subject = rng.choice(fits)
-        if rivals_there(story, subject, relation):
+        if rivals_there(story, subject, relation) or not suits(story, subject, row):
             continue
         if not any(resolve(story, side, subject, relation).tellings for side in (values, twin)):
-            found[subject, relation] = None
-    return list(found)
+            keys[subject, relation] = None
+    return list(keys)
 
 
 def _ask(
@@ -216,10 +225,11 @@ def _ask(
     """Word one question."""
     subject, relation = key
     row, cast = story.relation(relation), story.cast
-    questions = row.train("questions") if world.pool == "train" else row.questions
-    template = rng.choice(questions)
-    one = cast.entities[subject]
-    owner = one.owner or subject
+    train = world.pool == "train"
+    templates = row.train("questions") if train else row.questions
+    template = rng.choice(templates)
+    entity = cast.entities[subject]
+    owner = entity.owner or subject
     asker = None
     if owner in cast.speakers:
         drawn = rng.random()
@@ -236,8 +246,17 @@ def _ask(
     mine = owner in cast.speakers and asker == owner
     if mine and (_only(story, owner, subject, relation) and (cast.alone or rng.random() < 0.3)):
         asker = None if rng.random() < 0.8 else asker
-    style = rng.choice(["plain"] * 8 + ["bare", "lower"])
-    held = template in row.questions and template not in row.train("questions")
+    you = asker is not None and owner in cast.speakers and owner != asker
+    odd = _NOT_TO_YOU if you else _NOT_OF_ME if form.how == "I" else None
+    if odd and odd.search(template):
+        template = rng.choice([text for text in templates if not odd.search(text)] or [template])
+    held = template not in row.train("questions")
+    frames = {
+        name: rows[: kept(len(rows))] if train else rows
+        for name, rows in story.language.frames["ask"].items()
+    }
+    template = worded(template, frames, rng, you)
+    style = rng.choice(QUESTION_STYLES)
     return Ask(
         kind, subject, relation, template, form, asker, held, _named(story, values, subject, relation),
         style,
@@ -248,26 +267,31 @@ def _named(story: Story, values: Sequence[Value], subject: str, relation: str) -
     """Find the value that a question about a time names; of somebody else's if the subject has none."""
     tellings: Iterable[Telling] = resolve(story, values, subject, relation).tellings
     if not tellings:
-        tellings = next(rows for (_, name), rows in story.told.items() if name == relation)
-    return values[next(one.slot for one in tellings if one.slot is not None)].texts
+        tellings = next(rows for (_, name), rows in story.tellings.items() if name == relation)
+    return values[next(telling.slot for telling in tellings if telling.slot is not None)].texts
 
 
 def _only(story: Story, owner: str, subject: str, relation: str) -> bool:
     """Check that no other speaker tells the same of himself, so that "my" needs no name before it."""
     if story.cast.alone:
         return True
-    other = story.cast.speakers[owner == story.cast.speakers[0]]
-    one = story.cast.entities[subject]
-    rival = role_id(other, one.role) if one.role else other
-    said = (rival, relation) in story.told or (rival != other and rival in story.cast.entities)
-    return not said and (subject, relation) in story.told
+    partner = story.cast.speakers[owner == story.cast.speakers[0]]
+    entity = story.cast.entities[subject]
+    rival = role_id(partner, entity.role) if entity.role else partner
+    said = (rival, relation) in story.tellings or (
+        rival != partner and rival in story.cast.entities
+    )
+    return not said and (subject, relation) in story.tellings
 
 
 def question_text(story: Story, ask: Ask) -> str:
     """Write the question as it is asked, with its asker's name before it if it needs one."""
     kind = story.language.kinds.get(story.relation(ask.relation).value or "")
     text = fill(ask.template, ask.form, ask.named, articles=bool(kind and kind.article))
-    said, _ = type_out(text, "lower" if ask.style == "lower" else "plain", None)
-    if ask.style == "bare":
-        said = said.rstrip("?")
+    if ask.style == "sloppy":
+        text = lower_names(text)
+    rng = random.Random(f"{story.id} {ask.subject} {ask.relation}")
+    said, _ = type_out(text, ask.style, rng, 0.1 if ask.style == "typos" else 0.0)
+    if ask.style in ("bare", "sloppy"):
+        said = said.rstrip("?.")
     return f"{ask.asker}: {said}" if ask.asker else said

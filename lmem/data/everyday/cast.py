@@ -14,6 +14,14 @@ from lmem.data.everyday.marks import Form
 from lmem.data.everyday.world import World
 
 NOBODY = ("User", "Me", "You", "Guest")  # a speaker alone may have no name
+# fmt: off
+NO_NAMES = frozenset((  # words that cannot be told from a name
+    "a", "an", "and", "any", "are", "be", "but", "can", "do", "for", "get", "go", "had", "has", "he", "her", "him", "his", "how", "i",
+    "in", "is", "it", "its", "me", "my", "no", "not", "of", "oh", "ok", "on", "one", "or", "our", "she", "so", "some", "than", "that",
+    "the", "then", "there", "they", "this", "to", "too", "two", "up", "us", "was", "we", "what", "when", "who", "why", "will", "with",
+    "yes", "you",
+))
+# fmt: on
 _PLACES = ("restaurant", "shop", "venue")
 _ORGS = ("company", "club", "charity")
 
@@ -49,26 +57,26 @@ class Cast:
 
     def aliases(self, subject: str) -> set[str]:
         """List other ids that may mean the same as this one, in the conversation or in its twin."""
-        one = self.entities.get(subject)
-        if one is not None and one.owner and one.role:
-            return set(self.links.get((one.owner, one.role), ()))
+        entity = self.entities.get(subject)
+        if entity is not None and entity.owner and entity.role:
+            return set(self.links.get((entity.owner, entity.role), ()))
         return {role_id(*key) for key, names in self.links.items() if subject in names}
 
     def refer(self, subject: str, speaker: str | None) -> Form:
         """Give the Form in which `speaker` (None: an outsider) speaks of a subject."""
-        one = self.entities[subject]
+        entity = self.entities[subject]
         if subject == speaker:
             return Form("I")
         if speaker is not None and subject in self.speakers:
             return Form("you")
-        if one.role:
-            whose = f"{one.owner}'s"
-            if one.owner == speaker:
+        if entity.role:
+            whose = f"{entity.owner}'s"
+            if entity.owner == speaker:
                 whose = "my"
-            elif speaker is not None and one.owner in self.speakers:
+            elif speaker is not None and entity.owner in self.speakers:
                 whose = "your"
-            return Form("name", f"{whose} {one.role}", one.gender)
-        return Form("name", subject, one.gender)
+            return Form("name", f"{whose} {entity.role}", entity.gender)
+        return Form("name", subject, entity.gender)
 
 
 def role_id(owner: str, role: str) -> str:
@@ -95,7 +103,8 @@ class Namer:
         """
         name, held = self._once(kind, gender)
         for _ in range(99):
-            if not any(name in used or used in name for used in self.used):
+            new = not any(name in used or used in name for used in self.used)
+            if new and name.lower() not in NO_NAMES:
                 break
             name, held = self._once(kind, gender)
         self.used.add(name)
@@ -104,19 +113,19 @@ class Namer:
     def _once(self, kind: str, gender: str) -> tuple[str, bool]:
         share = self.world.invented * (0.6 if kind in ("person", "pet_name") else 1)
         if kind == "person":
-            found = self.language.names[gender if gender != "any" else "female"]
+            listed = self.language.names[gender if gender != "any" else "female"]
         else:
-            found = self.language.kinds.get(kind)
+            listed = self.language.kinds.get(kind)
         maker = invent.INVENT.get(kind)
-        if found is None or (maker is not None and self.rng.random() < share):
+        if listed is None or (maker is not None and self.rng.random() < share):
             made = (
                 invent.name(self.rng, gender)
                 if kind == "person"
                 else (maker or invent.word)(self.rng)
             )
             return made, False
-        i = self.rng.randrange(found.train if self.world.pool == "train" else len(found.items))
-        return found.items[i], i >= found.train
+        i = self.rng.randrange(listed.train if self.world.pool == "train" else len(listed.items))
+        return listed.items[i], i >= listed.train
 
 
 def draw_cast(
@@ -195,32 +204,33 @@ def _draw_roles(
         row = rng.choice(common if rng.random() < 0.4 else roles)
         role, gender = row.name, language.role_gender[row.name]
         kind = row.role or "person"
-        if any((owner, other) in _roles(cast) for other in language.same.get(role, {role})):
+        if any((owner, taken) in _roles(cast) for taken in language.same.get(role, {role})):
             continue
         if owner not in cast.speakers and kind == "pet":
             continue
         fits = [
-            one for one in free[kind]
-            if one != owner and gender in ("any", cast.entities[one].gender)
+            candidate for candidate in free[kind]
+            if candidate != owner and gender in ("any", cast.entities[candidate].gender)
         ]  # fmt: skip
         if fits and rng.random() < 0.6:
             name = rng.choice(fits)
             free[kind].remove(name)
             gender = cast.entities[name].gender
             twin = [
-                one for one in (people if kind == "person" else pets)
-                if one not in (owner, name) and gender == cast.entities[one].gender
+                candidate for candidate in (people if kind == "person" else pets)
+                if candidate not in (owner, name) and gender == cast.entities[candidate].gender
+                and all(candidate != pair[1] for pair in cast.links.values())
             ]  # fmt: skip
-            other = rng.choice(twin) if twin and rng.random() < 0.8 else None
-            if other is None:
-                other, _ = namer.draw("person" if kind == "person" else "pet_name", gender)
-            cast.links[owner, role] = (name, other)
+            name_in_twin = rng.choice(twin) if twin and rng.random() < 0.8 else None
+            if name_in_twin is None:
+                name_in_twin, _ = namer.draw("person" if kind == "person" else "pet_name", gender)
+            cast.links[owner, role] = (name, name_in_twin)
         elif gender == "any":
             gender = rng.choice(["female", "male"])
-        one = role_id(owner, role)
-        cast.entities[one] = Entity(one, kind, gender, owner, role)
+        known_as = role_id(owner, role)
+        cast.entities[known_as] = Entity(known_as, kind, gender, owner, role)
 
 
 def _roles(cast: Cast) -> set[tuple[str | None, str]]:
     """List the roles that are taken: (owner, role)."""
-    return {(one.owner, one.role) for one in cast.entities.values() if one.role}
+    return {(entity.owner, entity.role) for entity in cast.entities.values() if entity.role}

@@ -22,12 +22,12 @@ _FEW = ("two", "three", "four", "five", "six")
 def sessions(rng: random.Random, n: int) -> list[datetime]:
     """Draw n moments, oldest first, 1 to 24 days apart."""
     now = datetime(rng.randint(2021, 2025), 1, 1, 8) + timedelta(days=rng.randrange(365))
-    found = []
+    moments = []
     for _ in range(n):
         clock = rng.randrange(14 * 60)
-        found.append(now + timedelta(minutes=clock))
+        moments.append(now + timedelta(minutes=clock))
         now += timedelta(days=rng.randint(1, 24))
-    return found
+    return moments
 
 
 def header(moment: datetime) -> str:

@@ -42,11 +42,11 @@ def sample(seed: int | str, index: int, world: World, twin: bool = True) -> dict
     language = load()
     story, namer = Teller(f"everyday-{seed}-{index}", rng, world, language).write()
     values = draw_values(story, namer, rng, world)
-    others = draw_values(story, namer, rng, world, other_than=values)
-    asks = draw_asks(story, values, others, rng, world)
+    twin_values = draw_values(story, namer, rng, world, other_than=values)
+    asks = draw_asks(story, values, twin_values, rng, world)
     typing = rng.random()
     written = render.written(story, values, asks, random.Random(typing))
     if twin:
-        other = render.written(story, others, asks, random.Random(typing))
-        return {"sample_id": story.id, **written, "counterfactual": other}
+        twin_written = render.written(story, twin_values, asks, random.Random(typing))
+        return {"sample_id": story.id, **written, "counterfactual": twin_written}
     return {"sample_id": story.id, **written}

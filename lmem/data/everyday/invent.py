@@ -56,6 +56,10 @@ _JOB_OF = ("kite", "lift", "violin", "bridge", "tea", "drone", "map", "puppet", 
 _EVENTS = ("festival", "fair", "parade", "regatta", "marathon", "exhibition", "contest", "market", "gala")
 _SCHOOLS = ("Primary", "High School", "Academy", "Grammar School", "Middle School")
 _PLACES = ("Café", "Kitchen", "Grill", "Diner", "Bistro", "Tavern", "House", "Table", "Noodle Bar", "Pizzeria")
+_FEMALE_KIN = ("aunt", "grandma", "cousin", "great-aunt", "granny")
+_MALE_KIN = ("uncle", "grandpa", "cousin", "great-uncle", "grandad")
+_AID = ("Foundation", "Trust", "Relief", "Rescue", "Food Bank", "Hospice", "Appeal", "Aid")
+_GYMS = ("Gym", "Fitness", "Athletics", "Health Club", "Boxing", "Leisure Centre")
 _TEAMS = ("Rovers", "United", "Hawks", "Otters", "Wolves", "Comets", "Pirates", "Bees", "Rangers", "Giants")
 # fmt: on
 
@@ -99,12 +103,28 @@ def company(rng: random.Random) -> str:
 
 def title(rng: random.Random) -> str:
     """Invent the title of a book, a film or a song."""
-    one, two = rng.choice(_ADJECTIVES).capitalize(), rng.choice(_NOUNS).capitalize()
+    adjective, noun = rng.choice(_ADJECTIVES).capitalize(), rng.choice(_NOUNS).capitalize()
     how = rng.randrange(7)
     return (
-        f"The {one} {two}", f"{one} {two}", f"{two}s of {town(rng)}", f"A {two} for {name(rng)}",
-        f"{name(rng)} and the {two}", f"The {two} {rng.choice(_NOUNS).capitalize()}", town(rng),
+        f"The {adjective} {noun}", f"{adjective} {noun}", f"{_plural(noun)} of {town(rng)}", f"{_a(noun)} {noun} for {name(rng)}",
+        f"{name(rng)} and the {noun}", f"The {noun} {rng.choice(_NOUNS).capitalize()}", town(rng),
     )[how]  # fmt: skip
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return noun[:-1] + "ies"
+    return noun + ("es" if noun.endswith(("x", "ch", "sh", "s")) else "s")
+
+
+def _a(noun: str) -> str:
+    return "An" if noun[0] in "AEIOU" else "A"
+
+
+def relative(rng: random.Random) -> str:
+    """Invent a relative with a name: "aunt Doria"."""
+    gender = rng.choice(["female", "male"])
+    return f"{rng.choice(_FEMALE_KIN if gender == 'female' else _MALE_KIN)} {name(rng, gender)}"
 
 
 def dish(rng: random.Random) -> str:
@@ -153,7 +173,8 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "author": lambda rng: f"{name(rng)} {name(rng)}",
     "city": town, "region": town, "neighbourhood": town,
     "street": lambda rng: f"{rng.randint(1, 240)} {word(rng, 1, 2).capitalize()} {rng.choice(_STREETS)}",
-    "company": company, "app": company, "shop": company, "charity": company,
+    "company": company, "app": company, "shop": company,
+    "charity": lambda rng: f"{rng.choice([name(rng), town(rng), rng.choice(_NOUNS).capitalize()])} {rng.choice(_AID)}",
     "phone": lambda rng: f"{word(rng, 1, 2).capitalize()} {rng.choice('XSZGAN')}{rng.randint(2, 30)}",
     "car": lambda rng: f"{word(rng, 1, 2).capitalize()} {word(rng, 1, 2).capitalize()}",
     "bike": lambda rng: f"{word(rng, 1, 2).capitalize()} {rng.choice(_NOUNS).capitalize()}",
@@ -175,7 +196,8 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "award": lambda rng: f"{name(rng)} {rng.choice(['Prize', 'Award', 'Medal', 'Cup'])}",
     "medicine": lambda rng: word(rng, 2, 3),
     "code": code, "price": price, "time": clock,
-    "age": lambda rng: str(rng.randint(19, 88)),
+    "age": lambda rng: str(rng.randint(18, 79)),
+    "phone_digits": lambda rng: rng.choice(["07{} {}", "0{} {}", "{}-{}"]).format(rng.randint(100, 999), rng.randint(100000, 999999)),
     "year": lambda rng: str(rng.randint(1961, 2024)),
     "date": lambda rng: f"{rng.randint(1, 28)} {rng.choice(['March', 'May', 'June', 'October', 'July', 'April'])}",
     "distance": lambda rng: f"{rng.randint(2, 90)} {rng.choice(['km', 'miles', 'kilometres'])}",
@@ -187,7 +209,8 @@ INVENT: dict[str, Callable[[random.Random], str]] = {
     "trip_sight": lambda rng: f"the {town(rng)} {rng.choice(['Tower', 'Castle', 'Bridge', 'Falls', 'Abbey'])}",
     "doctor_name": lambda rng: f"Dr {name(rng)}",
     "teacher_name": lambda rng: f"{rng.choice(['Mr', 'Mrs', 'Ms'])} {name(rng)}",
-    "gym_name": company, "hotel": lambda rng: rng.choice([f"Hotel {town(rng)}", f"The {town(rng)} Inn"]),
+    "gym_name": lambda rng: f"{rng.choice([town(rng), rng.choice(_ADJECTIVES).capitalize()])} {rng.choice(_GYMS)}",
+    "family_relative": relative, "hotel": lambda rng: rng.choice([f"Hotel {town(rng)}", f"The {town(rng)} Inn"]),
     "award_for": lambda rng: f"best {rng.choice(_CRAFT_OF)} {rng.choice(_CRAFTS)}",
     "tattoo": lambda rng: f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}",
     "lucky_number": lambda rng: str(rng.randint(2, 99)),

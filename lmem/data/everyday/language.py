@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lmem.data.everyday import marks
+from lmem.data.everyday import marks, wording
 from lmem.errors import DataError
 
 FOLDER = Path(__file__).parent
@@ -24,6 +24,7 @@ HELD_STATEMENTS, HELD_QUESTIONS, HELD_VALUES = 3, 2, 0.12
 _SHORT = re.compile(
     r"\b(What|Who|Where|How|When|Which|what|who|where|how)'s \{S\}( (?:got|been|had|done)\b)?"
 )
+_NAMES = ("Mum", "Dad", "Gran")  # keep their capital inside a sentence
 SUBJECTS = ("person", "pet", "place", "org")
 
 
@@ -38,8 +39,11 @@ class Relation:
         many: Whether several values hold at the same time.
         tense: "past" or "future" if the answer is a time, else None.
         role: "person" or "pet" if the value is the name of somebody's sister or dog, else None.
+        brief: Notes made of the questions: "{S's} rent: {V}".
         names: The kind of names that a place or an organisation has, None if any will do.
         rivals: Relations and roles that the same subject cannot have besides it.
+        roles: Of a pet known by a role, the roles that it fits (a horse has no sleeping spot on the sofa).
+        kin: Whether it is told of relatives too ("my dad's dad" would be odd).
     """
 
     name: str
@@ -56,7 +60,10 @@ class Relation:
     tense: str | None = None
     role: str | None = None
     names: str | None = None
+    brief: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    kin: bool = True
 
     @property
     def held_out(self) -> bool:
@@ -93,6 +100,7 @@ class Language:
         same: {role: roles that a person cannot have besides it}.
         rivals: {relation or role: others that the same subject cannot have besides it}: father_job and the role
             "dad", a list of pets and the role "dog".
+        kin: Roles of relatives.
         common: Words that some statement has in lower case, so that they are no names.
     """
 
@@ -105,6 +113,7 @@ class Language:
     frames: dict[str, Any]
     same: dict[str, set[str]]
     rivals: dict[str, set[str]]
+    kin: frozenset[str]
     common: frozenset[str]
 
     def tense(self, relation: str | None) -> str | None:
@@ -148,8 +157,14 @@ def load(folder: Path = FOLDER) -> Language:
             more = [relations.pop(name) for name in _named(role, relations)]
             if role.replace(" ", "_").replace("-", "_") in relations:
                 continue  # an area speaks of it in its own way
-            roles[role] = _role(role, kind, rows[kind], more)
+            roles[role] = _role(role, kind, rows[kind], more, rows["more"].get(role, {}))
     common = {
+        text.split()[0].lower()
+        for row in relations.values()
+        for text in row.first
+        if text.split()[0].isalpha() and text.split()[0] not in _NAMES
+    }
+    common |= {
         word
         for row in [*relations.values(), *roles.values()]
         for text in (*row.statements, *row.first, *row.updates)
@@ -166,6 +181,7 @@ def load(folder: Path = FOLDER) -> Language:
         talk=words["talk"],
         frames=words["frames"],
         same=same,
+        kin=frozenset(rows["kin"]["roles"]),
         common=frozenset(common),
         rivals=_rivals(relations, roles, same),
     )
@@ -221,10 +237,29 @@ def _relation(name: str, row: dict[str, Any], path: Path) -> Relation:
                 )
     parts["questions"] = tuple(_SHORT.sub(_spell, text) for text in parts["questions"])
     tense = row.get("tense", "past") if temporal else None
+    parts["brief"] = _brief(parts, value, tense)
     return Relation(
         name, row["subject"], value, **parts, many=bool(row.get("many")), tense=tense,
-        names=row.get("names"), rivals=tuple(row.get("rivals", ())),
+        names=row.get("names"), rivals=tuple(row.get("rivals", ())), roles=tuple(row.get("roles", ())),
+        kin=row.get("kin", True),
     )  # fmt: skip
+
+
+def _brief(parts: dict[str, Any], value: str | None, tense: str | None) -> tuple[str, ...]:
+    """Make notes of what the questions ask for: "my blood type: A positive"."""
+    if value and tense:
+        return ()
+    said = "{WHEN}" if tense else "{V}"
+    for spelled in ("{a V}", "the {V}"):
+        if any(f" is {spelled}" in text for text in parts["statements"]):
+            said = spelled
+    nouns = {wording.named(text) for text in parts["questions"][:-HELD_QUESTIONS]} - {None}
+    return tuple(
+        form.format(noun, said)
+        for noun in sorted(noun for noun in nouns if noun)
+        for form in ("{}: {}", "{} is {}", "{}? {}")
+        if not tense or form != "{}? {}"
+    )
 
 
 def _spell(match: re.Match) -> str:
@@ -235,61 +270,65 @@ def _spell(match: re.Match) -> str:
 def _named(role: str, relations: dict[str, Relation]) -> list[str]:
     """Find the areas' relations that tell the name of this role: dog_name of "dog", work_boss of "boss"."""
     slug = role.replace(" ", "_").replace("-", "_")
-    found = []
+    names = []
     for name, row in relations.items():
         ends = name.removesuffix("_name")
         fits = row.value in ("person", "pet_name") and row.subject == "person" and not row.many
         if fits and not row.tense and (ends == slug or ends.endswith("_" + slug)):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def _rivals(
     relations: dict[str, Relation], roles: dict[str, Relation], same: dict[str, set[str]]
 ) -> dict[str, set[str]]:
     """Find relations and roles that speak of the same thing: by their files, and by a role that begins a name."""
-    found: dict[str, set[str]] = {}
+    rivals: dict[str, set[str]] = {}
 
-    def add(one: str, other: str) -> None:
-        found.setdefault(one, set()).add(other)
-        found.setdefault(other, set()).add(one)
+    def add(row_name: str, rival: str) -> None:
+        rivals.setdefault(row_name, set()).add(rival)
+        rivals.setdefault(rival, set()).add(row_name)
 
     for name, row in relations.items():
-        for other in row.rivals:
-            add(name, other)
+        for rival in row.rivals:
+            add(name, rival)
         for role in roles:
             if name.startswith(role.replace(" ", "_").replace("-", "_") + "_"):
-                for other in same.get(role, {role}):
-                    add(name, other)
-    return found
+                for rival in same.get(role, {role}):
+                    add(name, rival)
+    return rivals
 
 
-def _role(role: str, kind: str, row: dict[str, Any], more: list[Relation]) -> Relation:
-    """Make the relation of a role: the general phrasings, and between them the areas' own ones."""
+def _role(
+    role: str, kind: str, row: dict[str, Any], more: list[Relation], own: dict[str, Any]
+) -> Relation:
+    """Make the relation of a role: its own phrasings, the general ones, and between them the areas' own ones."""
     parts: dict[str, Any] = {
         part: tuple(text.replace("{R}", role) for text in row[part])
-        for part in ("statements", "questions", "asked", "replies")
+        for part in ("statements", "questions", "asked", "replies", "first")
     }
-    for one in more:
+    for part in ("statements", "questions"):
+        parts[part] = (*own.get(part, ()), *parts[part])
+    for area in more:
         for part, held in (("statements", HELD_STATEMENTS), ("questions", HELD_QUESTIONS)):
-            own = getattr(one, part)  # what is held out of both lists comes last
-            parts[part] = own[:-held] + parts[part][:-held] + own[-held:]
-        parts["asked"] += one.asked
-        parts["replies"] += one.replies
-    first = tuple(text for one in more for text in one.first)
+            texts = getattr(area, part)  # what is held out of both lists comes last
+            parts[part] = texts[:-held] + parts[part][:-held] + texts[-held:]
+        parts["asked"] += area.asked
+        parts["replies"] += area.replies
+        parts["first"] += area.first
     value = "person" if kind == "person" else "pet_name"
-    return Relation(role, "person", value, **parts, first=first, role=kind)
+    return Relation(role, "person", value, **parts, role=kind)
 
 
 def _names(table: dict[str, Any]) -> dict[str, Kind]:
     """Read first names by gender, each list with its held-out names last; those of either gender are in both."""
-    found = {}
+    kinds = {}
     for gender in ("female", "male"):
         lists = [tuple(dict.fromkeys(table[key]["items"])) for key in (gender, "either")]
-        held = [one[kept(len(one)) :] for one in lists]
+        held = [names[kept(len(names)) :] for names in lists]
         out = {name for rows in held for name in rows}
-        first = [name for one in lists for name in one[: kept(len(one))] if name not in out]
-        found[gender] = Kind(
+        first = [name for names in lists for name in names[: kept(len(names))] if name not in out]
+        kinds[gender] = Kind(
             tuple(first + [name for rows in held for name in rows]), False, len(first)
         )
-    return found
+    return kinds

@@ -32,6 +32,9 @@ _SHORT = {  # mark: for "I", for "you" and "they", for a name or "she"
 }  # fmt: skip
 _THEY = {"they": 0, "their": 1, "them": 2, "themself": 3}
 _AFTER = re.compile(r"\b(?:for|of|with|to|from|at|by|about|behind|around|without|near|against) $")
+_TWO_ARTICLES = re.compile(  # "the The Pogues show"
+    rf"\b[Tt]he (?={KEEP}{VALUE}[^{VALUE}]*{VALUE}[Tt]he )"
+)
 _SILENT_H = ("hour", "honest", "honor", "honour", "heir")
 _SOUNDS_LIKE_YOU = ("uni", "use", "usu", "eu", "ukulele", "ute", "one", "once", "u-")
 
@@ -98,15 +101,15 @@ def fill(
         if mark in _THEY:
             return _pronoun(form, _THEY[mark])
         if mark in _VERBS:
-            one, many = _VERBS[mark]
-            return one if form.how == "I" else many if plural else mark
+            first_person, plural_form = _VERBS[mark]
+            return first_person if form.how == "I" else plural_form if plural else mark
         if mark == "S" and _AFTER.search(text, 0, match.start()):
             mark = "O"  # "the check-up for {S}"
         said = _subject(mark, form, mentioned)
         mentioned = True
         return said
 
-    return _MARK.sub(say, text)
+    return _TWO_ARTICLES.sub("", _MARK.sub(say, text))
 
 
 def _verb(match: re.Match, bare: bool) -> str:

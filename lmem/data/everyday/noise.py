@@ -9,7 +9,16 @@ import re
 
 from lmem.data.everyday.marks import END, KEEP, VALUE
 
-STYLES = ("plain", "plain", "plain", "plain", "plain", "bare", "bare", "lower", "lively")
+STYLES = (*["plain"] * 10, *["bare"] * 4, *["lower"] * 2, "texting", "lively", "lively", "shouty")
+QUESTION_STYLES = (*["plain"] * 13, "bare", "bare", "lower", "lower", "texting", "sloppy", "typos")
+_TEXTED = {
+    "you": "u", "your": "ur", "you're": "ur", "because": "cos", "please": "pls", "really": "rly", "though": "tho",
+    "want to": "wanna",
+}  # fmt: skip
+_TEXTED_WORD = re.compile(rf"\b({'|'.join(sorted(_TEXTED, key=len, reverse=True))})\b")
+_APOSTROPHE = re.compile(r"'(?=(?:s|m|t|re|ve|ll|d)\b)")
+_DONE = (".", "!", "?", "…", ":)", ":D", ":(", "😂", "😅", "🙈", "🎉")  # after these no full stop
+_SMALL = ("lower", "texting", "sloppy")
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _NEAR = {
     "a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "g", "g": "h", "h": "j", "i": "o",
@@ -25,16 +34,17 @@ def type_out(
 
     Args:
         text: Filled sentences, with KEEP, END and VALUE.
-        style: A name out of STYLES: "bare" leaves the last full stop out, "lower" has no capitals
-            of its own, "lively" likes exclamation marks.
+        style: "bare" leaves the last full stop out, "lower" has no capitals of its own, "texting" and "sloppy"
+            have no apostrophes either, "lively" and "shouty" like exclamation marks; others are plain.
         rng: Source of the mistakes; None: there are none.
         typos: Share of the words of four letters or more that are mistyped.
 
     Returns:
         (text, values): the message, and {tag: how the value stands in it}.
     """
-    text = re.sub(rf"([.!?…]{END})\.", r"\1", _ended(text, style))  # "D.C." ends a sentence alone
-    text = _lowered(text) if style == "lower" else _capitals(text)
+    text = _ended(text, style)
+    text = _lowered(text, style) if style in _SMALL else _capitals(text)
+    text = re.sub(rf"([.!?…]{END})\.", r"\1", text)  # "D.C." ends a sentence alone
     done: list[str] = []
     values: dict[str, str] = {}
     for i, part in enumerate(re.split(f"{KEEP}([^{END}]*){END}", text)):
@@ -50,10 +60,12 @@ def type_out(
 
 def _ended(text: str, style: str) -> str:
     """Put one mark of punctuation at the end, as the style likes it."""
-    last = text.replace(END, "")[-1:]
-    if last in ".!?…":
-        return text[:-1] if style in ("bare", "lower") and last == "." else text
-    return text + {"bare": "", "lower": "", "lively": "!"}.get(style, ".")
+    done = text.replace(END, "")
+    if done.endswith(_DONE):
+        return text[:-1] if style in ("bare", *_SMALL) and done.endswith(".") else text
+    return text + {"bare": "", "lively": "!", "shouty": "!!"}.get(
+        style, "" if style in _SMALL else "."
+    )
 
 
 def _capitals(text: str) -> str:
@@ -64,16 +76,27 @@ def _capitals(text: str) -> str:
         inner = any(letter.isupper() for letter in word[1:])
         return start + opened + (word if inner else word[:1].upper() + word[1:])
 
-    pattern = (
-        rf"(^|[.!?…]{END}?\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
-    )
+    pattern = rf"(^|[.!?…]\s+)((?:{KEEP}(?:{VALUE}[^{VALUE}]*{VALUE})?)?[\"'(]?)([^\W\d_][\w-]*)"
     return re.sub(pattern, raise_, text)
 
 
-def _lowered(text: str) -> str:
-    """Leave no capitals outside of names and values."""
+def _lowered(text: str, style: str) -> str:
+    """Leave no capitals outside of names and values, and in some styles no apostrophes."""
+
+    def small(part: str) -> str:
+        part = part.lower()
+        if style in ("texting", "sloppy"):
+            part = _TEXTED_WORD.sub(lambda match: _TEXTED[match[0]], part)
+            part = _APOSTROPHE.sub("", part)
+        return part
+
     parts = re.split(f"({KEEP}[^{END}]*{END})", text)
-    return "".join(part if i % 2 else part.lower() for i, part in enumerate(parts))
+    return "".join(part if i % 2 else small(part) for i, part in enumerate(parts))
+
+
+def lower_names(text: str) -> str:
+    """Leave no capitals in names either; values stay as they are."""
+    return re.sub(f"{KEEP}[^{END}{VALUE}]*{END}", lambda match: match[0].lower(), text)
 
 
 def _mistype(text: str, rng: random.Random, share: float) -> str:

@@ -42,7 +42,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Listing:
-    """Turns, and the facts ("relation subject", value) that they state, to be listed one after the other."""
+    """Turns, and pairs of a question about them ("question: ...") and its answer, to be answered one after the other."""
 
     source: str
     facts: tuple[tuple[str, str], ...]
@@ -63,13 +63,38 @@ class Source:
         rows = [row for s in self.conversation.sessions for row in written[f"session_{s.number}"]]
         self.facts = [[tuple(fact) for fact in row.get("facts", ())] for row in rows]
         self.dates = dates
+        roles = everyday.load().roles
+        self.names = {(s, r): v for facts in self.facts for s, r, v in facts if r in roles}
+
+    def ids(self, subject: str | None) -> set[str | None]:
+        """List the ids under which facts about a subject are stated: its own, and those that a role leads to."""
+        ids = {subject}
+        for (owner, role), name in self.names.items():
+            if subject in (name, f"{owner}'s {role}"):
+                ids |= {name, f"{owner}'s {role}"}
+        return ids
 
     def turns_of(self, subject: str | None, relation: str | None) -> set[int]:
         """Find the turns that state this fact, or take it back."""
+        ids = self.ids(subject)
         return {
             t
             for t, facts in enumerate(self.facts)
-            if any(f[:2] == (subject, relation) for f in facts)
+            if any(f[0] in ids and f[1] == relation for f in facts)
+        }
+
+    def direct(self, question: Question) -> bool:
+        """Check whether the asked fact is stated of the subject itself, not of whom a role leads to."""
+        asked = (question.subject, question.relation)
+        return any(fact[:2] == asked for facts in self.facts for fact in facts)
+
+    def links_of(self, subject: str | None) -> set[int]:
+        """Find the turns that say which name belongs to a role of this subject."""
+        ids = self.ids(subject)
+        return {
+            t
+            for t, facts in enumerate(self.facts)
+            if any(f"{f[0]}'s {f[1]}" in ids and f[2] in ids for f in facts)
         }
 
 
@@ -91,42 +116,32 @@ def reading(
         near: Share of the other turns that are chosen for being similar.
         missing: Leave the evidence out, wholly or in part, so that the answer is "unknown".
     """
-    own = source.turns_of(question.subject, question.relation)
-    kept = set(question.evidence)
-    banned = set()
-    if missing:
-        links = kept - own if own else kept
-        if question.kind == "multi-hop" and links and rng.random() < 0.7:
-            banned = {rng.choice(sorted(kept))}
-            kept -= banned
-        else:
-            kept, banned = set(), kept | own
-    elif rng.random() < 0.85:
-        kept |= {t for t in own if t <= max(question.evidence, default=0)}  # older values
+    ids = source.ids(question.subject)
+    kept, banned = _evidence(source, question, rng, missing)
     alike, same = [], []
     for t, facts in enumerate(source.facts):
         if t in kept or t in banned:
             continue
         if any(f[1] == question.relation for f in facts):
             alike.append(t)
-        elif any(f[0] == question.subject for f in facts):
+        elif any(f[0] in ids for f in facts):
             same.append(t)
     rng.shuffle(alike)
     rng.shuffle(same)
-    others = [t for t in range(len(source.texts)) if t not in kept and t not in banned]
-    wanted = min(len(others), max(0, turns - len(kept)))
+    free = [t for t in range(len(source.texts)) if t not in kept and t not in banned]
+    wanted = min(len(free), max(0, turns - len(kept)))
     close = alike[: max(1, wanted - 1)] + same
     n = min(len(close), sum(rng.random() < near for _ in range(wanted)))
     drawn = set(close[:n])
-    rest = [t for t in others if t not in drawn]
+    rest = [t for t in free if t not in drawn]
     drawn |= set(rng.sample(rest, min(len(rest), wanted - n)))
     picked = sorted(kept | drawn)
     answer = None if missing else question.answer
     shown = [fact for t in picked for fact in source.facts[t] if fact[2] is not None]
     right = {answer} if answer else set()
-    subjects = {v for s, r, v in shown if r == question.relation and s != question.subject}
-    relations = {v for s, r, v in shown if s == question.subject and r != question.relation}
-    old = {v for s, r, v in shown if (s, r) == (question.subject, question.relation)}
+    subjects = {v for s, r, v in shown if r == question.relation and s not in ids}
+    relations = {v for s, r, v in shown if s in ids and r != question.relation}
+    old = {v for s, r, v in shown if s in ids and r == question.relation}
     return Reading(
         " ".join([question.prompt, *(source.texts[t] for t in picked)]),
         answer or everyday.UNKNOWN,
@@ -138,6 +153,25 @@ def reading(
         frozenset(relations - right),
         frozenset(old - right),
     )
+
+
+def _evidence(
+    source: Source, question: Question, rng: random.Random, missing: bool
+) -> tuple[set[int], set[int]]:
+    """Choose the turns that must be in the input and those that must not.
+
+    Of a fact that follows through a role, half of the evidence is enough to take away: the fact, or whose name it is.
+    """
+    own = source.turns_of(question.subject, question.relation)
+    kept = set(question.evidence)
+    if not missing:
+        if rng.random() < 0.85:
+            kept |= {t for t in own if t <= max(question.evidence, default=0)}  # older values
+        return kept, set()
+    banned = kept | own
+    if own and not source.direct(question) and rng.random() < 0.7:
+        banned = rng.choice([source.links_of(question.subject), own])
+    return kept - banned, banned
 
 
 def readings(
@@ -174,9 +208,9 @@ def readings(
 
 
 def listings(
-    seed: int | str, turns: int, world: Callable[[random.Random], World], facts: int = 10
+    seed: int | str, turns: int, world: Callable[[random.Random], World], facts: int = 8
 ) -> Iterator[Listing]:
-    """Draw listings without an end: consecutive turns, and up to `facts` facts of them in random order.
+    """Draw listings without an end: consecutive turns, and up to `facts` questions about them in random order.
 
     A reading asks one question, and where turns differ in what they speak of, the relation alone often finds
     the answer. Here many facts of few relations are asked of the same turns, so the subject must be read.
@@ -185,24 +219,25 @@ def listings(
         seed: Names the stream.
         turns: Turns of an input, at most.
         world: Draws a World of few relations.
-        facts: Facts of a listing, at most.
+        facts: Questions of a listing, at most.
     """
     index = 0
     while True:
         rng = random.Random(f"everyday listing {seed} {index}")
         sample = everyday.sample(f"{seed} listing", index, world(rng), twin=False)
         source = Source(sample, dates=False)
-        for _ in range(2):
+        asked = [
+            question
+            for question in source.conversation.questions
+            if question.evidence and not everyday.load().tense(question.relation)
+        ]
+        for _ in range(3):
             shown = rng.randint(2, min(turns, len(source.texts)))
             first = rng.randrange(len(source.texts) - shown + 1)
-            told = {}
-            for t in range(first, first + shown):
-                for subject, relation, value in source.facts[t]:
-                    told[subject, relation] = value
             rows = [
-                (f"{relation.replace('_', ' ')} {subject}", value or everyday.UNKNOWN)
-                for (subject, relation), value in told.items()
-                if not everyday.load().tense(relation)
+                (question.prompt, question.answer or everyday.UNKNOWN)
+                for question in asked
+                if first <= question.evidence[0] and question.evidence[-1] < first + shown
             ]
             if rows:
                 rng.shuffle(rows)

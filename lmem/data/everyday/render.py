@@ -1,6 +1,7 @@
 """From the story to LoCoMo's JSON form, so that one reader serves all conversations."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -13,6 +14,8 @@ from lmem.data.everyday.story import Sentence, Story
 from lmem.data.everyday.values import Value
 from lmem.data.everyday.world import CATEGORY
 
+_CLIP = re.compile(r"^I(?:'m|'ve)? ")
+_WORD = re.compile(r"[A-Za-z]+")
 Shown: TypeAlias = dict[int, tuple[str, ...]]  # {slot: its values as they are spelled in the turn}
 
 
@@ -33,45 +36,58 @@ def texts(story: Story, values: Sequence[Value], rng: random.Random) -> tuple[li
         text = _joined(story, values, event.sentences)
         said, tags = type_out(text, story.styles[event.speaker], rng, story.typos)
         turns.append(said)
-        for i, one in enumerate(event.sentences):
-            if one.slot is not None:
+        for i, sentence in enumerate(event.sentences):
+            if sentence.slot is not None:
                 spelled = [
-                    tags.get(f"{i}.{j}", text) for j, text in enumerate(values[one.slot].texts)
+                    tags.get(f"{i}.{j}", text) for j, text in enumerate(values[sentence.slot].texts)
                 ]
-                shown[one.slot] = tuple(spelled)
-            if one.link is not None:
-                shown.setdefault(one.link, values[one.link].texts)
+                shown[sentence.slot] = tuple(spelled)
+            if sentence.link is not None:
+                shown.setdefault(sentence.link, values[sentence.link].texts)
     return turns, shown
 
 
 def _joined(story: Story, values: Sequence[Value], sentences: Sequence[Sentence]) -> str:
     """Join the sentences of a turn; what follows an opener goes on in lower case if it is no name."""
     text, opened = "", False
-    for i, one in enumerate(sentences):
-        said = _sentence(values, i, one)
-        first = said.split(" ", 1)[0]
-        if opened and first.lower() in story.language.common:
+    for i, sentence in enumerate(sentences):
+        said = _sentence(values, i, sentence)
+        first = _WORD.match(said)
+        goes_on = opened or (sentence.joint and text.endswith("."))
+        if goes_on and first and first[0].lower() in story.language.common and first[0] != "I":
             said = said[:1].lower() + said[1:]
-        text += (" " if text else "") + said
-        opened = one.opens
+        if sentence.joint and goes_on and not opened:
+            text = text[:-1] + sentence.joint + said
+        else:
+            text += ("" if not text else " " if opened else _gap(text)) + said
+        opened = sentence.opens
     return text
 
 
-def _sentence(values: Sequence[Value], i: int, one: Sentence) -> str:
+def _gap(text: str) -> str:
+    """Give what goes between two sentences: a full stop if the first one has a tail of letters."""
+    return ". " if text[-1].isalnum() else " "
+
+
+def _sentence(values: Sequence[Value], i: int, sentence: Sentence) -> str:
     """Write a sentence with KEEP and END around what may not be mistyped, ended by a full stop unless it is the last."""
-    if one.form is None:
-        return one.template if one.opens else _stop(one.template)
-    old = values[one.old] if one.old is not None else None
-    value = values[one.slot] if one.slot is not None else old
-    form = one.form
-    if one.link is not None:
-        form = replace(form, name=f"{form.name} {values[one.link].texts[0]}")
+    if sentence.form is None:
+        return sentence.template if sentence.opens else _stop(sentence.template)
+    old = values[sentence.old] if sentence.old is not None else None
+    value = values[sentence.slot] if sentence.slot is not None else old
+    form = sentence.form
+    if sentence.link is not None:
+        form = replace(form, name=f"{form.name} {values[sentence.link].texts[0]}")
     said = fill(
-        one.template, form, value.texts if value else (),
+        sentence.template, form, value.texts if value else (),
         old=(old.texts[0] if old.texts else old.when) if old else "", when=value.when if value else "",
-        articles=one.article, tag=f"{i}.",
+        articles=sentence.article, tag=f"{i}.",
     )  # fmt: skip
-    return _stop(one.frame.replace("{ST}", said) if one.frame else said)
+    if sentence.clipped:
+        said = _CLIP.sub("", said)
+    if sentence.tail and said[-1] not in ".!?…":
+        return said + sentence.tail
+    return _stop(sentence.frame.replace("{ST}", said) if sentence.frame else said)
 
 
 def _stop(text: str) -> str:
@@ -87,11 +103,18 @@ def written(story: Story, values: Sequence[Value], asks: Sequence[Ask], rng: ran
     turns, shown = texts(story, values, rng)
     said: dict = {"speaker_a": cast.speakers[0], "speaker_b": cast.speakers[1]}
     facts: dict[int, list] = {}
-    for (subject, relation), tellings in story.told.items():
+    for t, event in enumerate(story.events):  # "my sister Lena" says her name again
+        for sentence in event.sentences:
+            if sentence.link is not None:
+                owner, role = story.slots[sentence.link].key
+                facts.setdefault(t, []).append([owner, role, values[sentence.link].texts[0]])
+    for (subject, relation), tellings in story.tellings.items():
         for telling in tellings:
             slot = telling.slot
-            told = None if slot is None else _said(values[slot], shown[slot])
-            facts.setdefault(telling.turns[-1], []).append([subject, relation, told])
+            text = None if slot is None else _said(values[slot], shown[slot])
+            fact = [subject, relation, text]
+            if fact not in facts.setdefault(telling.turns[-1], []):
+                facts[telling.turns[-1]].append(fact)
     ids = []
     for s, moment in enumerate(story.moments):
         said[f"session_{s + 1}_date_time"] = dates.header(moment)
@@ -127,31 +150,31 @@ def _held_out(
     story: Story, values: Sequence[Value], ask: Ask, evidence: Sequence[int]
 ) -> list[str]:
     """List the parts of the question that no adapter has met in training: name, relation, phrasing, value."""
-    row, one = story.relation(ask.relation), story.cast.entities[ask.subject]
-    told = [
+    row, subject = story.relation(ask.relation), story.cast.entities[ask.subject]
+    evident = [
         telling
-        for rows in story.told.values()
+        for rows in story.tellings.values()
         for telling in rows
         if set(telling.turns) & set(evidence)
     ]
-    owner = story.cast.entities.get(one.owner or "")
+    owner = story.cast.entities.get(subject.owner or "")
     parts = []
-    if one.held_out or (owner and owner.held_out):
+    if subject.held_out or (owner and owner.held_out):
         parts.append("name")
-    if row.held_out or (one.role and story.language.roles[one.role].held_out):
+    if row.held_out or (subject.role and story.language.roles[subject.role].held_out):
         parts.append("relation")
-    if ask.held_out or any(telling.held_out for telling in told):
+    if ask.held_out or any(telling.held_out for telling in evident):
         parts.append("phrasing")
-    if any(values[telling.slot].held_out for telling in told if telling.slot is not None):
+    if any(values[telling.slot].held_out for telling in evident if telling.slot is not None):
         parts.append("value")
     return parts
 
 
 def _tempting(story: Story, values: Sequence[Value], shown: Shown, ask: Ask) -> str:
     """Find a wrong answer that is near: what was taken back, or the same relation of somebody else."""
-    own = story.told.get((ask.subject, ask.relation), ())
-    others = [rows for (_, name), rows in story.told.items() if name == ask.relation]
-    for telling in (*reversed(own), *(one for rows in others for one in reversed(rows))):
+    own = story.tellings.get((ask.subject, ask.relation), ())
+    same = [rows for (_, name), rows in story.tellings.items() if name == ask.relation]
+    for telling in (*reversed(own), *(telling for rows in same for telling in reversed(rows))):
         if telling.slot is not None:
             return _said(values[telling.slot], shown[telling.slot])
     return "no information"

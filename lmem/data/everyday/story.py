@@ -45,6 +45,9 @@ class Sentence:
         frame: What is put around it; {ST} is the sentence.
         link: The slot whose name goes after the role: "my sister" becomes "my sister Lena".
         opens: Whether it is an opener, which the next sentence goes on from.
+        clipped: Whether "I", "I'm" or "I've" at the start is left out.
+        joint: What joins it to the sentence before, " and ", instead of a full stop.
+        tail: What is typed after it instead of a full stop.
         article: Whether {a V} writes an article.
         held_out: Whether training never uses this phrasing.
     """
@@ -56,6 +59,9 @@ class Sentence:
     frame: str = ""
     link: int | None = None
     opens: bool = False
+    clipped: bool = False
+    joint: str = ""
+    tail: str = ""
     article: bool = True
     held_out: bool = False
 
@@ -84,7 +90,7 @@ class Story:
     """Events, and where each fact was told.
 
     Attributes:
-        told: {(subject, relation): tellings, oldest first}.
+        tellings: {(subject, relation): tellings, oldest first}.
         moments: The sessions' dates.
         session_turns: Turns in a session.
         styles: {speaker: name of a style of `noise`}.
@@ -96,7 +102,7 @@ class Story:
     language: Language
     events: list[Event] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
-    told: dict[Key, list[Telling]] = field(default_factory=dict)
+    tellings: dict[Key, list[Telling]] = field(default_factory=dict)
     moments: list[datetime] = field(default_factory=list)
     session_turns: int = 20
     styles: dict[str, str] = field(default_factory=dict)

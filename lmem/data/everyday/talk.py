@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 from lmem.data.everyday.cast import Cast, Namer
 from lmem.data.everyday.language import Language, kept
@@ -17,6 +18,7 @@ class Talk:
     Attributes:
         rng: Source of chance, shared with the story.
         namer: Draws the names and values of distractors.
+        said: Lines that were drawn already.
     """
 
     def __init__(
@@ -24,6 +26,7 @@ class Talk:
     ) -> None:
         self.rng, self.language, self.cast, self.namer = rng, language, cast, namer
         self.frames = language.frames
+        self.said: set[str] = set()
         train = world.pool == "train"
         self.lists: dict[str, list[str]] = {
             name: row["items"][: kept(len(row["items"]))] if train else row["items"]
@@ -37,9 +40,9 @@ class Talk:
 
     def line(self, name: str, speaker: str) -> str:
         """Draw a line of one of talk.toml's lists, the other speaker's name filled in."""
-        text = self.rng.choice(self.lists[name])
-        other = self.cast.speakers[speaker == self.cast.speakers[0]]
-        return text.replace("{P}", KEEP + other + END)
+        text = self._new(self.lists[name])
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        return text.replace("{P}", KEEP + listener + END)
 
     def distractor(self) -> str:
         """Draw a mention of things of which nothing is stated about anybody, with values filled in."""
@@ -49,15 +52,25 @@ class Talk:
             value, _ = self.namer.draw(kind, "female" if kind == "person" else "any")
             return (article(value) if match[1] else "") + KEEP + value + END
 
-        return _KIND.sub(say, self.rng.choice(self.lists["distractors"]))
+        return _KIND.sub(say, self._new(self.lists["distractors"]))
 
     def mention(self) -> str:
         """Draw a mention of {N}, somebody of the cast, that states nothing."""
-        return self.rng.choice(self.frames["distractor"]["person"])
+        return self._new(self.frames["distractor"]["person"])
+
+    def _new(self, texts: Sequence[str]) -> str:
+        """Draw a text, preferably one that was not drawn yet."""
+        text = self.rng.choice(texts)
+        for _ in range(4):
+            if text not in self.said:
+                break
+            text = self.rng.choice(texts)
+        self.said.add(text)
+        return text
 
     def intro(self, kind: str) -> str:
         """Draw a sentence that names {N}, so that the next one can use a pronoun."""
-        return self.rng.choice(self.frames["intro"][kind])
+        return self._new(self.frames["intro"][kind])
 
     def opener(self, speaker: str) -> str:
         """Draw how a turn begins."""
@@ -73,6 +86,10 @@ class Talk:
         if drawn < 0.65:
             return self.rng.choice(self.frames["closer"]["items"])
         return self.line("small_talk" if drawn < 0.9 else "chat_questions", speaker)
+
+    def tail(self, name: str) -> str:
+        """Draw what is typed after a statement ("items") or after a short answer ("short")."""
+        return self.rng.choice(self.frames["tail"][name])
 
     def correction(self) -> str:
         """Draw how a correction begins."""

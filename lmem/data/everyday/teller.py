@@ -2,6 +2,8 @@
 
 import random
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from lmem.data.everyday import dates, noise
 from lmem.data.everyday.cast import Namer, draw_cast
@@ -12,7 +14,10 @@ from lmem.data.everyday.story import Event, Key, Sentence, Slot, Story, Telling
 from lmem.data.everyday.talk import Talk
 from lmem.data.everyday.world import World
 
-_INNER = re.compile(r"[.!?]\s")
+_CLIPS = re.compile(  # "Allergic to nuts", "Got a dog"; a verb in the present would sound like an order
+    r"\{S'(?:m|ve)\} |\{S\} (?:\{was\}|can't|just|finally|got|had|went|saw|took|lost|broke|made|ran|found|fell|left|met|fled|\w+ed)\b"
+)
+_PLAIN = re.compile(r"\{S[^,:.!?]*$")  # one clause that begins with its subject
 
 
 class Teller:
@@ -26,6 +31,7 @@ class Teller:
         self.story = Story(name, self.cast, language, session_turns=world.session_turns)
         self.talk = Talk(rng, world, language, self.cast, self.namer)
         self.keys = Keys(rng, self.story, self.relations)
+        self.used: set[str] = set()
 
     def write(self) -> tuple[Story, Namer]:
         """Write all turns.
@@ -50,11 +56,13 @@ class Teller:
         if t not in self.fact_turns:
             room = t + 1 < self.world.turns and (t + 1) % self.world.session_turns
             dialogue = room and not self.cast.alone and t + 1 in self.fact_turns
-            if dialogue and rng.random() < 0.3 and self._asked(t, speaker):
-                return
+            if dialogue and rng.random() < 0.35:
+                asked = self._asked if rng.random() < 0.7 else self._asked_about
+                if asked(t, speaker):
+                    return
             self._say(speaker, self._chat(t, speaker))
             return
-        once = [key for key in self.story.told if self.keys.changeable(key)]
+        once = [key for key in self.story.tellings if self.keys.changeable(key)]
         drawn = rng.random()
         if once and drawn < self.world.withdrawn and self._withdraw(t, speaker, once):
             return
@@ -76,7 +84,8 @@ class Teller:
         return self.rng.choice(self.cast.speakers)
 
     def _say(self, speaker: str, sentences: list[Sentence]) -> None:
-        if sum(len(one.template.split()) for one in sentences) < 3:
+        short = sum(len(sentence.template.split()) for sentence in sentences) < 3
+        if short and self.rng.random() < 0.5:
             sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
         self.story.events.append(Event(speaker, tuple(sentences)))
 
@@ -85,13 +94,13 @@ class Teller:
         rng, events = self.rng, self.story.events
         start = t - t % self.world.session_turns
         end = min(start + self.world.session_turns, self.world.turns)
-        greet = t - start < 3 and all(one.speaker != speaker for one in events[start:t])
+        greet = t - start < 3 and all(event.speaker != speaker for event in events[start:t])
         react = t > start and t - 1 in self.fact_turns and events[-1].speaker != speaker
         if not greet and rng.random() < self.world.distractors:
-            others = [s for s in self.keys.subjects if s not in self.cast.speakers]
-            others = [s for s in others if self.cast.entities[s].kind == "person"]
-            if others and rng.random() < 0.35:
-                form = self.cast.refer(rng.choice(others), speaker)
+            people = [s for s in self.keys.subjects if s not in self.cast.speakers]
+            people = [s for s in people if self.cast.entities[s].kind == "person"]
+            if people and rng.random() < 0.35:
+                form = self.cast.refer(rng.choice(people), speaker)
                 return [Sentence(self.talk.mention().replace("{N}", "{S}"), form)]
             return [Sentence(self.talk.distractor())]
         return [Sentence(text) for text in self.talk.chat(speaker, greet, t >= end - 2, react)]
@@ -106,11 +115,12 @@ class Teller:
         form = self.cast.refer(subject, speaker)
         texts = row.train("statements") if self.train else row.statements
         if own:  # a frame goes around one sentence that begins with its subject
-            fits = [text for text in texts if text.startswith("{S") and not _INNER.search(text)]
-            texts = fits or texts
-        template = rng.choice(texts)
+            texts = [text for text in texts if _PLAIN.match(text)] or texts
+        template = self._fresh(texts)
         if form.how == "I" and row.first and rng.random() < 0.25:
-            template = rng.choice(row.first)
+            template = self._fresh(row.first)
+        elif row.brief and not own and rng.random() < 0.1:
+            template = self._fresh(row.brief)
         slot = self._slot(key, t, template)
         held = template in row.statements and template not in row.train("statements")
         sentences = []
@@ -121,33 +131,52 @@ class Teller:
             form = Form("pronoun", form.name, entity.gender)
         elif not own and rng.random() < 0.25:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
-        plain = template.startswith("{S") and not _INNER.search(template)
-        frame = self.talk.frame_you() if own and plain else ""
+        frame = self.talk.frame_you() if own and _PLAIN.match(template) else ""
         link = self._named_link(t, speaker, subject) if form.how == "name" else None
+        clipped = form.how == "I" and not sentences and rng.random() < 0.25
+        clipped = clipped and bool(_CLIPS.match(template))
         sentences.append(Sentence(
-            template, form, slot, frame=frame, link=link, article=self._article(row), held_out=held
+            template, form, slot, frame=frame, link=link, clipped=clipped, article=self._article(row), held_out=held
         ))  # fmt: skip
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
-        if not own and form.how != "you" and rng.random() < 0.15:
-            self._second(t, speaker, subject, sentences)
-        elif rng.random() < 0.22 and len(template.split()) < 20:
-            sentences.append(Sentence(self.talk.closer(speaker)))
+        self._go_on(t, speaker, subject, sentences)
         self._say(speaker, sentences)
+
+    def _go_on(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+        """Add to a statement, now and then: another fact, a closing remark, or a tail."""
+        rng, last = self.rng, sentences[-1]
+        own = subject in self.cast.speakers and subject != speaker
+        drawn = rng.random()
+        if not own and drawn < 0.15:
+            self._second(t, speaker, subject, sentences)
+        elif not own and drawn < 0.2:
+            self._aside(t, speaker, subject, sentences)
+        elif drawn < 0.38 and len(last.template.split()) < 20:
+            sentences.append(Sentence(self.talk.closer(speaker)))
+        elif not own and drawn < 0.48:
+            sentences[-1] = replace(last, tail=self.talk.tail("items"))
+
+    def _fresh(self, texts: Sequence[str]) -> str:
+        """Draw a phrasing, preferably one that the story has not used yet."""
+        new = [text for text in texts if text not in self.used]
+        text = self.rng.choice(new or texts)
+        self.used.add(text)
+        return text
 
     def _named_link(self, t: int, speaker: str, subject: str) -> int | None:
         """Find the slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
-        one = self.cast.entities[subject]
-        key = one.owner or "", one.role or ""
+        entity = self.cast.entities[subject]
+        key = entity.owner or "", entity.role or ""
         if key not in self.cast.links or self.rng.random() < 0.5:
             return None
-        if key not in self.story.told:
+        if key not in self.story.tellings:
             slot = self._slot(key, t, "", single=True)
             self._register(key, Telling(slot, (t,), speaker=speaker))
-        return self.story.told[key][-1].slot
+        return self.story.tellings[key][-1].slot
 
     def _second(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
         """Add another fact about the same subject, said with a pronoun."""
-        key = self.keys.new(speaker, subject)
+        rng, key = self.rng, self.keys.new(speaker, subject)
         if key is None:
             return
         row = self.story.relation(key[1])
@@ -156,31 +185,84 @@ class Teller:
         entity = self.cast.entities[subject]
         form = Form("I") if subject == speaker else Form("pronoun", subject, entity.gender)
         texts = row.train("statements") if self.train else row.statements
-        template = self.rng.choice(
+        template = self._fresh(
             [x for x in texts if marks_of(x) & {"S", "S's", "S'm", "S've"}] or texts
         )
-        slot = self._slot(key, t, template)
-        held = template not in row.train("statements")
-        sentences.append(Sentence(template, form, slot, article=self._article(row), held_out=held))
+        short = _PLAIN.match(template) and _PLAIN.match(sentences[-1].template)
+        joint = rng.choice([" and ", " and ", ", and "]) if short and rng.random() < 0.7 else ""
+        self._add(t, speaker, key, Sentence(template, form, joint=joint), sentences)
+
+    def _aside(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+        """Add a short fact about somebody else: "I live in Paris and my sister works in Rome"."""
+        key = self.keys.new(speaker)
+        if key is None or key[0] == subject:
+            return
+        of_listener = key[0] in self.cast.speakers and key[0] != speaker
+        row = self.story.relation(key[1])
+        texts = row.train("statements") if self.train else row.statements
+        fits = [text for text in texts if _PLAIN.match(text)]
+        if of_listener or not fits:
+            return
+        short = _PLAIN.match(sentences[-1].template)
+        joint = self.rng.choice([" and ", ", and ", ", but ", ""]) if short else ""
+        sentence = Sentence(self._fresh(fits), self.cast.refer(key[0], speaker), joint=joint)
+        self._add(t, speaker, key, sentence, sentences)
+
+    def _add(
+        self, t: int, speaker: str, key: Key, sentence: Sentence, sentences: list[Sentence]
+    ) -> None:
+        """Give a sentence its slot and add it to a turn."""
+        row = self.story.relation(key[1])
+        slot = self._slot(key, t, sentence.template)
+        held = sentence.template not in row.train("statements")
+        sentences.append(replace(sentence, slot=slot, article=self._article(row), held_out=held))
         self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+
+    def _asked_about(self, t: int, speaker: str) -> bool:
+        """Let the speaker ask about a third one, and the other one answers; False if there is nothing to ask."""
+        rng = self.rng
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        key = self.keys.new(listener)
+        if key is None or key[0] in self.cast.speakers or self.cast.entities[key[0]].names:
+            return False
+        row, entity = self.story.relation(key[1]), self.cast.entities[key[0]]
+        questions = [text for text in row.train("questions") if text.startswith(("W", "How"))]
+        if row.role or (row.tense and row.value) or not questions:
+            return False
+        texts = row.train("statements") if self.train else row.statements
+        texts = [text for text in texts if text.startswith("{S")]
+        form, article = Form("pronoun", key[0], entity.gender), self._article(row)
+        if rng.random() < 0.5 or not texts:
+            template = "{WHEN}" if row.tense else "{a V}"
+            tail = self.talk.tail("short") if rng.random() < 0.5 else ""
+            reply, held = Sentence(template, form, tail=tail, article=article), False
+        else:
+            template = self._fresh(texts)
+            held = template not in row.train("statements")
+            reply = Sentence(template, form, article=article, held_out=held)
+        slot = self._slot(key, t + 1, template, single=True)
+        self._say(speaker, [Sentence(rng.choice(questions), self.cast.refer(key[0], speaker))])
+        self._say(listener, [replace(reply, slot=slot)])
+        self._register(key, Telling(slot, (t, t + 1), held_out=held, speaker=listener))
+        return True
 
     def _asked(self, t: int, speaker: str) -> bool:
         """Let the other speaker ask, and the next turn answers; False if there is nothing to ask."""
-        other = self.cast.speakers[speaker == self.cast.speakers[0]]
-        key = self.keys.new(other, other)
+        listener = self.cast.speakers[speaker == self.cast.speakers[0]]
+        key = self.keys.new(listener, listener)
         if key is None:
             return False
         row = self.story.relation(key[1])
         if not (row.asked and row.replies):
             return False
-        template = self.rng.choice(row.replies)
+        template = self._fresh(row.replies)
         slot = self._slot(key, t + 1, template, single=True)
-        self._say(speaker, [Sentence(self.rng.choice(row.asked), Form("you"))])
+        self._say(speaker, [Sentence(self._fresh(row.asked), Form("you"))])
         reply = [Sentence(template, Form("I"), slot, article=self._article(row))]
         if self.rng.random() < 0.2:
-            reply.append(Sentence(self.talk.closer(other)))
-        self._say(other, reply)
-        self._register(key, Telling(slot, (t, t + 1), speaker=other))
+            reply.append(Sentence(self.talk.closer(listener)))
+        self._say(listener, reply)
+        self._register(key, Telling(slot, (t, t + 1), speaker=listener))
         return True
 
     def _update(self, t: int, speaker: str, keys: list[Key]) -> None:
@@ -189,7 +271,7 @@ class Teller:
         key, speaker = self._by(speaker, rng.choice(keys))
         row = self.story.relation(key[1])
         form = self.cast.refer(key[0], speaker)
-        before = self.story.told[key][-1].slot
+        before = self.story.tellings[key][-1].slot
         sentences = []
         if row.updates and rng.random() < 0.7:
             template, held = rng.choice(row.updates), False
@@ -212,7 +294,7 @@ class Teller:
         key, speaker = self._by(speaker, self.rng.choice(keys))
         row = self.story.relation(key[1])
         form = self.cast.refer(key[0], speaker)
-        before = self.story.told[key][-1].slot
+        before = self.story.tellings[key][-1].slot
         template = self.rng.choice(row.withdrawals)
         self._say(speaker, [Sentence(template, form, None, before, article=self._article(row))])
         self._register(key, Telling(None, (t,), withdrawn=True, speaker=speaker))
@@ -220,9 +302,9 @@ class Teller:
 
     def _by(self, speaker: str, key: Key) -> tuple[Key, str]:
         """Give the key, and the speaker who may speak of it in these words: of oneself only oneself."""
-        one = self.cast.entities[key[0]]
+        entity = self.cast.entities[key[0]]
         for name in self.cast.speakers:
-            if name in (key[0], one.owner):
+            if name in (key[0], entity.owner):
                 return key, name
         return key, speaker
 
@@ -239,7 +321,7 @@ class Teller:
         return len(self.story.slots) - 1
 
     def _register(self, key: Key, telling: Telling) -> None:
-        self.story.told.setdefault(key, []).append(telling)
+        self.story.tellings.setdefault(key, []).append(telling)
 
     def _article(self, row: Relation) -> bool:
         kind = self.language.kinds.get(row.value or "")

@@ -9,6 +9,7 @@ from lmem.data.everyday.cast import Namer
 from lmem.data.everyday.story import Slot, Story
 from lmem.data.everyday.world import World
 
+_AGES = ("age", "grandparent_age")  # a new age is a little higher than the one it replaces
 _OLD = 0.4  # share of "person" values that are somebody else of the cast
 
 
@@ -50,6 +51,10 @@ def draw_values(
     """
     values: list[Value] = []
     used: dict[str | None, set[str]] = {}
+    times: dict[str, set[str]] = {}
+    for slot, value in zip(story.slots, other_than or (), strict=False):
+        used.setdefault(story.relation(slot.key[1]).value, set()).update(value.texts)
+        times.setdefault(slot.key[1], set()).add(value.answer)
     for i, slot in enumerate(story.slots):
         row = story.relation(slot.key[1])
         if row.role:
@@ -66,15 +71,24 @@ def draw_values(
             texts, held = theirs.texts, theirs.held_out  # the question may name it
         elif row.value:
             for _ in range(slot.count):
-                text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
+                before = values[slot.before].texts[0] if slot.before is not None else ""
+                if row.value in _AGES and before.isdigit():
+                    text, out = _older(int(before), theirs, rng), False
+                else:
+                    text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
                 texts, held = (*texts, text), held or out
         when = answer = ""
         if row.tense:
             last = values[slot.before].answer if slot.before is not None else ""
-            while answer in ("", last, theirs and theirs.answer):
+            while answer in {"", last} | times.get(row.name, set()):
                 when, answer = dates.when(rng, row.tense, story.moments[slot.session])
         values.append(Value(texts, when, answer, held))
     return values
+
+
+def _older(age: int, theirs: Value | None, rng: random.Random) -> str:
+    years = [str(age + n) for n in (1, 2, 3) if not theirs or str(age + n) not in theirs.texts]
+    return rng.choice(years)
 
 
 def _draw(
@@ -102,26 +116,27 @@ def _once(
     kind: str, slot: Slot, story: Story, namer: Namer, rng: random.Random, world: World
 ) -> tuple[str, bool]:
     if kind in ("person", "pet_name"):
+        several = story.relation(slot.key[1]).many  # children: nobody spoken of as grown up
         people = [
-            one for one in story.cast.entities.values()
-            if one.kind == "person" and not one.role and one.id not in (slot.key[0], *story.cast.speakers)
+            person for person in story.cast.entities.values()
+            if person.kind == "person" and not person.role and person.id not in (slot.key[0], *story.cast.speakers)
         ]  # fmt: skip
-        if kind == "person" and people and rng.random() < _OLD:
-            one = rng.choice(people)
-            return one.id, one.held_out
+        if kind == "person" and people and not several and rng.random() < _OLD:
+            person = rng.choice(people)
+            return person.id, person.held_out
         return namer.draw(kind, rng.choice(["female", "male"]))
-    found = story.language.kinds[kind]
-    limit = found.train if world.pool == "train" else len(found.items)
+    listed = story.language.kinds[kind]
+    limit = listed.train if world.pool == "train" else len(listed.items)
     if rng.random() < world.invented:
         if kind in invent.INVENT:
             return invent.INVENT[kind](rng), False
-        made = invent.recombine(rng, found.items[:limit])
-        if made and made not in found.items:
+        made = invent.recombine(rng, listed.items[:limit])
+        if made and made not in listed.items:
             return made, False
     i = rng.randrange(limit)
-    return found.items[i], i >= found.train
+    return listed.items[i], i >= listed.train
 
 
 def _held_name(story: Story, name: str) -> bool:
-    one = story.cast.entities.get(name)
-    return bool(one and one.held_out)
+    entity = story.cast.entities.get(name)
+    return bool(entity and entity.held_out)

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, PretrainedConfig, Pr
 from transformers.modeling_outputs import BaseModelOutput
 
 from lmem.backbone import hooks, sites
-from lmem.backbone.backbone import NANO, Backbone
+from lmem.backbone.backbone import EMBEDDED, Backbone
 from lmem.errors import InputError
 from lmem.experiments.planning.op_cost import Cost, MachineSpeed, cost
 from lmem.experiments.planning.workload import Workload
@@ -193,7 +193,7 @@ def build_without_weights(config: PretrainedConfig, tied: bool | None = None) ->
 
 def _config(name: str) -> PretrainedConfig:
     try:
-        path = str(NANO) if name == "nano" else name
+        path = str(EMBEDDED.get(name, name))
         config = AutoConfig.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         sizes = ", ".join(methods.SHAPES)

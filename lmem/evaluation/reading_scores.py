@@ -1,0 +1,268 @@
+"""How well a backbone reads, by ability: the evidence as text in the encoder's input, and without it (chapter 1).
+
+The abilities are those of LongMemEval (Wu et al., ICLR 2025): extraction, multi-hop, temporal, update, abstention. In the last
+the right answer is "unknown". Nothing here has a bank: what a backbone cannot read in its input it cannot read in a memory.
+"""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lmem.backbone.backbone import Backbone
+from lmem.data import everyday, locomo, tinyworld
+from lmem.data.conversation import CATEGORIES
+from lmem.data.everyday.reading import Source
+from lmem.data.everyday.reading import reading as everyday_reading
+from lmem.data.reading import reading as plain_reading
+from lmem.errors import DataError, InputError
+from lmem.evaluation.summary import interval
+from lmem.metrics import answer_scores
+
+UNKNOWN = everyday.UNKNOWN
+ABILITIES = ("extraction", "multi-hop", "temporal", "update", "abstention")
+_TINYWORLD = {
+    "single": "extraction",
+    "two-hop": "multi-hop",
+    "updated": "update",
+    "never-told": "abstention",
+}
+_LOCOMO = {"single-hop": "extraction", "adversarial": "abstention"}
+_PROBES = {**_TINYWORLD, "list": "multi-hop", "temporal": "temporal", "update": "update"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question with its text.
+
+    Attributes:
+        source: The encoder's input: the question, then turns.
+        answers: All that count as right; ("unknown",) where the text does not say.
+        ability: One of ABILITIES, or "open-domain" (LoCoMo's category 3).
+        conversation: Questions of one conversation belong together.
+        category: LoCoMo's number, whose own score counts as F1 then; 0 elsewhere.
+        group: What else it is reported by: "seen", "phrasing" or "relation" held out; a probe's difficulty.
+    """
+
+    source: str
+    answers: tuple[str, ...]
+    ability: str
+    conversation: str
+    category: int = 0
+    group: str = ""
+
+
+Examples: TypeAlias = Iterator[Example]
+
+
+def read(
+    backbone: Backbone,
+    data: str | Path = "everyday",
+    questions: int = 1000,
+    turns: int = 6,
+    evidence: bool = True,
+    seed: int | str = "held out",
+    batch: int = 64,
+) -> dict[str, Any]:
+    """Measure how well a backbone answers from text.
+
+    Args:
+        backbone: What reads.
+        data: "tinyworld", "everyday", "locomo", or a file of probes, see `probes`.
+        questions: How many questions to ask, at most.
+        turns: Turns in the input, the evidence among them. LoCoMo and probes ignore it: the evidence alone, all turns.
+        evidence: False leaves the evidence out, so that only "unknown" is right; what is answered then is a guess or was
+            known before. Not for probes.
+        seed: Names the stream of generated conversations; no training uses it.
+        batch: Questions to answer together.
+
+    Returns:
+        A dict: data, turns, n; em, f1 of the questions that have an answer ({mean, low, high, conversations}); false_unknown, the
+        share of them answered "unknown"; abstention, the share of the others answered so; by_ability and by_group
+        ({name: {n, em, f1}}); best_guess, the share of the most frequent answer. Without evidence em is against the answer that the
+        evidence would give.
+
+    Raises:
+        InputError: `questions` is not positive, or probes are to be read without evidence.
+        DataError: The file of probes has another form.
+    """
+    if questions < 1:
+        raise InputError(f"expected at least 1 question to measure with, not {questions}")
+    rows = list(islice(examples(data, turns, evidence, seed), questions))
+    texts = _answers(backbone, [row.source for row in rows], batch)
+    scored = [_score(row, text) for row, text in zip(rows, texts, strict=True)]
+    answerable = [row for row in scored if row["ability"] != "abstention"]
+    others = [row for row in scored if row["ability"] == "abstention"]
+    fixed = data in ("tinyworld", "everyday")
+    shown = turns if fixed else "evidence" if data == "locomo" else "all"
+    counts: defaultdict[str, int] = defaultdict(int)
+    for row in rows:
+        if row.ability != "abstention":
+            counts[row.answers[0]] += 1
+    return {
+        "data": str(data) if fixed or data == "locomo" else Path(data).stem,
+        "turns": shown,
+        "evidence": evidence,
+        "n": len(rows),
+        "em": _mean(answerable, "em"),
+        "f1": _mean(answerable, "f1"),
+        "false_unknown": _mean(answerable, "unknown"),
+        "abstention": _mean(others, "unknown"),
+        "by_ability": _by(scored, "ability", ABILITIES) if fixed or data == "locomo" else {},
+        "by_group": _by([row for row in answerable if row["group"]], "group"),
+        "best_guess": round(max(counts.values(), default=0) / max(1, len(answerable)), 4),
+    }
+
+
+def examples(data: str | Path, turns: int, evidence: bool, seed: int | str) -> Examples:
+    """Give the examples of a source; those of a generator without end."""
+    if data == "tinyworld":
+        return _tinyworld(turns, evidence, seed)
+    if data == "everyday":
+        return _everyday(turns, evidence, seed)
+    if data == "locomo":
+        return _locomo(evidence)
+    if not evidence:
+        raise InputError("expected evidence: a probe is read with all its turns")
+    return probes(data)
+
+
+def _everyday(turns: int, evidence: bool, seed: int | str) -> Examples:
+    """Read conversations of 40 turns; half of the other turns are chosen for being similar to the evidence."""
+    world = everyday.World(turns=40, facts=0.5, questions=12)
+    index = 0
+    while True:
+        rng = random.Random(f"everyday read {seed} {index}")
+        source = Source(everyday.sample(f"read {seed}", index, world, twin=False), dates=True)
+        for question in source.conversation.questions:
+            if not evidence and question.answer is None:
+                continue
+            row = everyday_reading(source, question, turns, rng, missing=not evidence)
+            held = [part for part in ("relation", "phrasing") if part in question.held_out]
+            yield Example(
+                row.source,
+                (question.answer or UNKNOWN,),
+                question.kind or "extraction",
+                source.conversation.id,
+                group=held[0] if held else "seen",
+            )
+        index += 1
+
+
+def _tinyworld(turns: int, evidence: bool, seed: int | str) -> Examples:
+    index = 0
+    while True:
+        rng = random.Random(f"tinyworld read {seed} {index}")
+        [conversation] = locomo.parse(
+            [tinyworld.sample(f"read {seed}", index, tinyworld.World(), twin=False)]
+        )
+        texts = conversation.texts()
+        for question in conversation.questions:
+            if not evidence and question.answer is None:
+                continue
+            row = plain_reading(conversation, texts, question, turns, rng, evidence)
+            ability = _TINYWORLD[question.kind or "single"]
+            yield Example(row.source, (row.target,), ability, conversation.id)
+        index += 1
+
+
+def _locomo(evidence: bool) -> Examples:
+    """Read LoCoMo's questions, each with its evidence only; without evidence, the question alone."""
+    for conversation in locomo.load():
+        texts = conversation.texts(dates=True)
+        for question in conversation.questions:
+            name = CATEGORIES[question.category]
+            shown = [texts[t] for t in question.evidence] if evidence else []
+            yield Example(
+                " ".join([question.prompt, *shown]),
+                (question.answer if question.answerable and question.answer else UNKNOWN,),
+                _LOCOMO.get(name, name),
+                conversation.id,
+                question.category,
+            )
+
+
+def probes(path: str | Path) -> Examples:
+    """Read conversations written by hand.
+
+    Args:
+        path: A JSON list of {id, turns: ["Ana: ...", ...], question, answers: [all that count as right, or "unknown"],
+            kind, and if known date, difficulty}; kind is single, list, two-hop, temporal, update or never-told.
+
+    Raises:
+        DataError: The file has another form.
+    """
+    wanted = "a JSON list of probes: objects with id, turns, question, answers, kind"
+    try:
+        rows = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"expected tinyworld, everyday, locomo or a file, there is no {path}"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"expected {wanted} in {path}: {error}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"expected {wanted} in {path}")
+    for row in rows:
+        try:
+            when = f"{row['date']}, " if row.get("date") else ""
+            turns = [f"context: {when}{turn}" for turn in row["turns"]]
+            yield Example(
+                " ".join([f"question: {row['question']}", *turns]),
+                tuple(map(str, row["answers"])),
+                _PROBES[row["kind"]],
+                str(row["id"]),
+                group=str(row.get("difficulty", "")),
+            )
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                f"expected {wanted} in {path}, probe {row.get('id')}: {error}"
+            ) from None
+
+
+def _answers(backbone: Backbone, sources: Sequence[str], batch: int) -> list[str]:
+    """Answer in batches of similar length; the answers come in the order of the sources."""
+    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    answers = [""] * len(sources)
+    for start in range(0, len(order), batch):
+        places = order[start : start + batch]
+        inputs = backbone.inputs([sources[i] for i in places], truncate=True)
+        for i, text in zip(places, backbone.generate(inputs, max_new_tokens=24), strict=True):
+            answers[i] = text
+    return answers
+
+
+def _score(row: Example, text: str) -> dict[str, Any]:
+    official: Callable[[str, str], float] = answer_scores.f1
+    if row.category in (1, 2, 3, 4):
+        official = lambda pred, gold: answer_scores.locomo_official(pred, gold, row.category)  # noqa: E731
+    declines = answer_scores.exact_match(text, UNKNOWN) or answer_scores.declines(text)
+    return {
+        "ability": row.ability,
+        "conversation": row.conversation,
+        "group": row.group,
+        "em": float(any(answer_scores.exact_match(text, gold) for gold in row.answers)),
+        "f1": max(official(text, gold) for gold in row.answers),
+        "unknown": float(declines),
+    }
+
+
+def _mean(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    return interval(rows, [row[name] for row in rows], share=True) if rows else None
+
+
+def _by(
+    rows: Sequence[dict[str, Any]], name: str, order: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    names = sorted(
+        {row[name] for row in rows}, key=lambda n: (order.index(n) if n in order else 99, n)
+    )
+    parts = {n: [row for row in rows if row[name] == n] for n in names}
+    return {
+        n: {"n": len(part), "em": _mean(part, "em"), "f1": _mean(part, "f1")}
+        for n, part in parts.items()
+    }
