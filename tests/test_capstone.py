@@ -212,7 +212,7 @@ def test_judged_entered_and_printed(conversations, tmp_path):
     assert row["memory"]["mean"] == pytest.approx(
         row["right"]["mean"] - row["twin"]["mean"], abs=1e-3
     )
-    assert row["memory"]["low"] > 0
+    assert row["memory"]["conversations"] == len(conversations)
     assert row["kib"] == round(192 * (128 * 4 + 8) / 1024 + 8 / 1024, 1)  # rows, written, turns
     assert 0 < row["seconds"] < 1
     capstone.register("mine", Mean)
@@ -243,8 +243,10 @@ def test_the_board_refuses_what_does_not_hold(tmp_path):
         capstone.board(path)
 
 
-def row_of(low, high, right=0.8, deleted=0.0, other=0.0):
-    score = {"mean": 0.4, "low": low, "high": high}
+def row_of(low, high, right=0.8, deleted=0.0, other=0.0, conversations=10):
+    mean = 0.4 if low is None else (low + high) / 2
+    p = 0.001 if mean > 0 else 0.999
+    score = {"mean": mean, "low": low, "high": high, "conversations": conversations, "p": p, "two_sided": False}  # fmt: skip
     row = {"memory": score, "right": {"mean": right}, "deleted": {"mean": deleted}}
     return row | {"other": {"mean": other}, "noise": {"mean": 0.0}}
 
@@ -255,7 +257,9 @@ def row_of(low, high, right=0.8, deleted=0.0, other=0.0):
         (row_of(0.2, 0.6), "this is memory"),
         (row_of(-0.1, 0.6), "no memory is shown"),
         (row_of(-0.6, -0.2), "something is wrong"),
-        (row_of(None, None), "no verdict"),
+        (row_of(None, None), "this is memory"),  # all ten conversations agree on .4
+        (row_of(None, None, conversations=1), "No verdict: 1 conversation is too few"),
+        (row_of(0.2, 0.6, conversations=3), "No verdict: 3 conversations are too few"),
         (row_of(0.2, 0.6, deleted=0.5), "it comes from elsewhere"),  # 0.5 > 0.8 / 2
         (row_of(0.2, 0.6, other=0.5), "that part is no memory"),
     ],

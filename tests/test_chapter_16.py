@@ -119,14 +119,15 @@ def test_a_write_of_ones_own(writes):
 
 
 def test_a_row_must_show_memory_from_the_evidence():
-    row = {
-        "name": "mine", "memory": {"low": 0.2}, "right": {"mean": 0.5}, "deleted": {"mean": 0.1},
+    score = {
+        "mean": 0.3, "low": 0.2, "high": 0.4, "conversations": 6, "p": 0.0156, "two_sided": False, "mdd": 0.1,
     }  # fmt: skip
+    row = {"name": "mine", "memory": score, "right": {"mean": 0.5}, "deleted": {"mean": 0.1}}
     assert chapter_17.row(row).state == "right"
     assert chapter_17.row(...).state == "unfinished"
     for change, said in (
-        ({"memory": {"low": -0.05}}, "begins at -5.0 points"),
-        ({"memory": {"low": None}}, "two conversations or more"),
+        ({"memory": score | {"low": -0.05}}, "is 30.0 [-5.0, 40.0] (G=6) points"),
+        ({"memory": score | {"conversations": 4}}, "judge it on 5 conversations or more"),
         ({"deleted": {"mean": 0.3}}, "come from elsewhere"),
         ({"name": "recent"}, "judge your own write"),
     ):

@@ -192,15 +192,19 @@ def test_lengths_must_agree():
     with pytest.raises(InputError, match="expected 2 values"):
         forgetting.forgetting_curve([1, 2], [0.5])
     with pytest.raises(InputError, match="expected 3 values"):
-        statistics.clustered_bootstrap([0.5], ["a", "b", "c"])
+        statistics.clustered_interval([0.5], ["a", "b", "c"])
 
 
 def test_intervals_by_bucket():
-    # [0,32): two equal conversations, means 0 and 1, so (0, 1); [64,128): one conversation only; elsewhere none
+    # [0,32): two conversations, means 0 and 1; [64,128): one conversation only; elsewhere none
     lags, values, talks = [3, 3, 70, 70, None], [0.0, 1.0, 0.2, 0.4, 0.9], list("abaab")
     curve = forgetting.forgetting_curve(lags, values, talks)
-    assert curve["low"] == [0.0, None, None, None, None]
-    assert curve["high"] == [1.0, None, None, None, None]
+    low, high = statistics.clustered_interval([0.0, 1.0], "ab")
+    assert curve["low"] == [low, None, None, None, None]
+    assert curve["high"] == [high, None, None, None, None]
+    assert curve["conversations"] == [2, 0, 1, 0, 0]
+    of_shares = forgetting.forgetting_curve(lags, values, talks, share=True)
+    assert low < 0 < of_shares["low"][0] < of_shares["high"][0] < 1 < high
     assert curve["raw"] == [0.5, None, pytest.approx(0.3), None, None]
     assert "low" not in forgetting.forgetting_curve(lags, values)
     assert json.loads(json.dumps(curve, allow_nan=False)) == curve
@@ -245,129 +249,6 @@ def test_knowledge_curve_without_a_question_at_the_start():
 def test_knowledge_curve_shapes():
     with pytest.raises(InputError, match=r"expected scores \(S, 3\)"):
         forgetting.knowledge_curve([[0.1, 0.2]], [1, 1, 2])
-
-
-# ---- how sure
-
-
-def test_bootstrap_of_two_conversations_by_hand():
-    # two equal conversations, means 0 and 1: a resample's mean is 0, .5 or 1 with odds 1 : 2 : 1,
-    # so the 2.5% and 97.5% points are the ends themselves, however many questions there are
-    values, clusters = [0.0] * 50 + [1.0] * 50, ["a"] * 50 + ["b"] * 50
-    assert statistics.clustered_bootstrap(values, clusters) == (0.0, 1.0)
-
-
-def test_bootstrap_is_wider_by_conversation_than_by_question():
-    rng = np.random.default_rng(1)
-    means = rng.uniform(0.2, 0.8, size=10)
-    values = (rng.random((10, 40)) < means[:, None]).astype(float).ravel()
-    by_talk = statistics.clustered_bootstrap(values, np.repeat(np.arange(10), 40))
-    by_question = statistics.clustered_bootstrap(values, np.arange(400))
-    assert by_talk[0] < values.mean() < by_talk[1]
-    assert by_talk[1] - by_talk[0] > 1.5 * (by_question[1] - by_question[0])
-
-
-def test_bootstrap_weights_conversations_by_their_questions():
-    # one conversation of 3 zeros, one of a single 1: means 0, 1/4 and 1, not 0, 1/2 and 1
-    found = set()
-
-    def mean(values):
-        found.add(round(float(values.mean()), 6))
-        return values.mean()
-
-    values, clusters = [0.0, 0.0, 0.0, 1.0], ["a", "a", "a", "b"]
-    slow = statistics.clustered_bootstrap(values, clusters, statistic=mean, level=0.2)
-    assert found == {0.0, 0.25, 1.0}
-    assert slow == (0.25, 0.25)  # half of all resamples: the middle ones
-    assert slow == statistics.clustered_bootstrap(values, clusters, level=0.2)  # the fast way
-
-
-def test_bootstrap_by_seed_statistic_and_level():
-    values, clusters = np.arange(30.0) ** 2, np.repeat(np.arange(10), 3)
-    one = statistics.clustered_bootstrap(values, clusters, seed=3)
-    assert one == statistics.clustered_bootstrap(values, clusters, seed=3)
-    assert one != statistics.clustered_bootstrap(values, clusters, seed=4)
-    assert statistics.clustered_bootstrap(values, clusters, statistic=np.max, n=200)[1] == 29.0**2
-    half = statistics.clustered_bootstrap(values, clusters, seed=3, level=0.5)
-    assert one[0] < half[0] < half[1] < one[1]
-
-
-def test_bootstrap_needs_two_conversations():
-    assert all(math.isnan(end) for end in statistics.clustered_bootstrap([0.1, 0.9], ["a", "a"]))
-    with pytest.raises(InputError, match="at least one value"):
-        statistics.clustered_bootstrap([], [])
-
-
-def test_standard_error_by_hand():
-    # mean .5; the conversations' sums lie +1 and -1 from it: sqrt(2 / 1 * (1 + 1)) / 4 = .5
-    assert statistics.clustered_standard_error([1, 1, 0, 0], "aabb") == pytest.approx(0.5)
-    # one question each is the usual one: variance of 1, 2, 3, 4 is 5/3, over 4
-    assert statistics.clustered_standard_error([1, 2, 3, 4], "abcd") == pytest.approx(
-        (5 / 12) ** 0.5
-    )
-    assert math.isnan(statistics.clustered_standard_error([0.1, 0.9], "aa"))
-
-
-def test_minimum_detectable_difference_by_hand():
-    # z_.975 + z_.80 = 1.95996 + .84162 = 2.80159, times the .5 from above
-    found = statistics.minimum_detectable_difference([1, 1, 0, 0], "aabb")
-    assert found == pytest.approx(1.400793, abs=1e-6)
-    # a fourth of the values' size is a fourth of it; more power needs more
-    assert statistics.minimum_detectable_difference([0.25, 0.25, 0, 0], "aabb") == pytest.approx(
-        found / 4
-    )
-    assert statistics.minimum_detectable_difference([1, 1, 0, 0], "aabb", power=0.9) > found
-    for alike in ([0, 0, 0, 0], [0.1, 0.1, 0.1, 0.1], [0.3, 0.1, 0.1, 0.3]):  # no spread was seen
-        assert math.isnan(statistics.minimum_detectable_difference(alike, "aabb"))
-    assert math.isnan(statistics.minimum_detectable_difference([0, 1], "aa"))
-
-
-def test_permutation_by_hand():
-    # sums by conversation 2, 1, -1; with all signs 2 4 0 2 -2 0 -4 -2: three of 8 reach the 2 that was seen
-    values, talks = [1, 1, 0.5, 0.5, -1], "aabbc"
-    assert statistics.permutation_test(values, talks) == 3 / 8
-    assert statistics.permutation_test(values, talks, two_sided=True) == 6 / 8
-    assert (
-        statistics.permutation_test([-v for v in values], talks) == 7 / 8
-    )  # seen is -2: all but the -4
-    assert statistics.permutation_test([0.0, 0.0], "ab") == 1.0
-    assert statistics.permutation_test([1.0, 1.0], "aa") == 0.5  # one conversation proves little
-
-
-def test_permutation_agrees_with_scipy_and_with_itself_at_random():
-    values = np.random.default_rng(2).normal(0.4, 1, size=9)
-    for two_sided, name in ((False, "greater"), (True, "two-sided")):
-        theirs = scipy_permutation((values,), np.mean, permutation_type="samples", alternative=name)
-        exact = statistics.permutation_test(values, range(9), two_sided)
-        # scipy's two-sided p is twice the smaller tail, ours both tails: the same here, up to rounding
-        assert exact == pytest.approx(theirs.pvalue, abs=1e-9)
-        drawn = statistics.permutation_test(values, range(9), two_sided, n=500)
-        assert drawn == pytest.approx(exact, abs=0.06)
-        assert drawn != exact
-    assert (
-        statistics.permutation_test(np.ones(40), range(40)) == 1 / 10_000
-    )  # what was seen, and no other
-
-
-def test_wilson_by_hand():
-    # 8 of 10, z = 1.96: middle .8 + 3.8416 / 20 = .99208, half 1.96 sqrt(.016 + .009604) = .31362,
-    # both over 1 + .38416: (.67846, 1.3057) / 1.38416
-    assert statistics.wilson(8, 10) == pytest.approx((0.49016, 0.94332), abs=2e-5)
-
-
-@pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (1, 3), (968, 1000)])
-@pytest.mark.parametrize("level", [0.95, 0.9])
-def test_wilson_agrees_with_scipy(successes, n, level):
-    theirs = binomtest(successes, n).proportion_ci(level, method="wilson")
-    assert statistics.wilson(successes, n, level) == pytest.approx(
-        (theirs.low, theirs.high), abs=1e-9
-    )
-
-
-@pytest.mark.parametrize(("successes", "n"), [(1, 0), (3, 2), (-1, 2)])
-def test_wilson_refuses_what_is_no_share(successes, n):
-    with pytest.raises(InputError, match="expected 0 to n successes"):
-        statistics.wilson(successes, n)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,151 @@
-"""Do the intervals cover, and do verdicts err as rarely as they say? By simulation, through the functions that the pages use."""
+"""Intervals and tests by hand; and whether they cover, and err as rarely as they say, by simulation."""
+
+import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, sem
+from scipy.stats import permutation_test as scipy_permutation
+from scipy.stats import t as scipy_t
 
+from lmem.errors import InputError
 from lmem.evaluation.summary import difference, verdict, verdicts
 from lmem.exercises import capstone, chapter_17
 from lmem.exercises.exercise import Wrong
 from lmem.metrics import statistics
+
+# ---- by hand ---------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_two_conversations_by_hand():
+    # h = 1/2 each; mean .5, u = (1 + 1 - 1) / 4 and its opposite: V = 2 (1/4)^2 / (1/2) = 1/4
+    # one degree of freedom: t_.975 = 12.7062
+    found = statistics.clustered_interval([1, 1, 0, 0], "aabb")
+    assert found == pytest.approx((0.5 - 12.7062 / 2, 0.5 + 12.7062 / 2), abs=1e-4)
+    # a share: (.5 - p)^2 = t^2 (1/4) / (1/4) p (1 - p), so p = .5 -+ .5 sqrt(t^2 / (1 + t^2))
+    half = 0.5 * (12.7062**2 / (1 + 12.7062**2)) ** 0.5
+    found = statistics.clustered_interval([1, 1, 0, 0], "aabb", share=True)
+    assert found == pytest.approx((0.5 - half, 0.5 + half), abs=1e-6)
+
+
+def test_one_question_each_is_the_usual_t_interval():
+    values = np.random.default_rng(0).normal(size=12)
+    usual = scipy_t.interval(0.9, 11, values.mean(), sem(values))
+    assert statistics.clustered_interval(values, range(12), level=0.9) == pytest.approx(usual)
+
+
+def test_unequal_conversations_by_hand():
+    # Q = 4, h = 3/4 and 1/4, mean 1/4: u = -3/16 and 3/16, V = (9/256) (4 + 4/3) = 3/16
+    # w = (9/16) / (1/4) = 9/4 and (1/16) / (3/4) = 1/12: df = 1 / (9/16 + 1/16 + 2 (9/4) / 12) = 1
+    low, high = statistics.clustered_interval([0, 0, 0, 1], "aaab")
+    assert (low + high) / 2 == pytest.approx(0.25)
+    assert (high - low) / 2 == pytest.approx(12.7062 * (3 / 16) ** 0.5, abs=1e-4)
+
+
+def test_the_interval_is_wider_by_conversation_than_by_question():
+    rng = np.random.default_rng(1)
+    means = rng.uniform(0.2, 0.8, size=10)
+    values = (rng.random((10, 40)) < means[:, None]).astype(float).ravel()
+    by_talk = statistics.clustered_interval(values, np.repeat(np.arange(10), 40))
+    by_question = statistics.clustered_interval(values, np.arange(400))
+    assert by_talk[0] < values.mean() < by_talk[1]
+    assert by_talk[1] - by_talk[0] > 1.5 * (by_question[1] - by_question[0])
+
+
+def test_two_seeds_by_hand():
+    # seeds 0 and 1 everywhere: V = 0; the seeds' means lie .5 from .5: V_S = (.25 + .25) / 2, one degree of freedom
+    low, high = statistics.clustered_interval([[0, 0], [1, 1]], "ab")
+    assert (low, high) == pytest.approx((0.5 - 12.7062 / 2, 0.5 + 12.7062 / 2), abs=1e-4)
+    # equal seeds add nothing
+    one = statistics.clustered_interval([0.1, 0.4, 0.3], "abc")
+    assert statistics.clustered_interval([[0.1, 0.4, 0.3]] * 2, "abc") == pytest.approx(one)
+
+
+def test_no_interval_where_nothing_is_known_of_others():
+    for values, talks in (([0.1, 0.9], "aa"), ([0, 0, 0], "abc"), ([0.3, 0.1, 0.1, 0.3], "aabb")):
+        for share in (False, True):
+            found = statistics.clustered_interval(values, talks, share=share)
+            assert all(map(math.isnan, found))
+    with pytest.raises(InputError, match="at least one score"):
+        statistics.clustered_interval([], [])
+    with pytest.raises(InputError, match="expected 3 values"):
+        statistics.clustered_interval([[1, 2]], "abc")
+
+
+def test_minimum_detectable_difference_by_hand():
+    # one question each: sd of 1..5 is sqrt(5/2), over sqrt 5 is sqrt(1/2); t_.975 + t_.80 with 4 df = 2.77645 + .94096
+    values = [1, 2, 3, 4, 5]
+    found = statistics.minimum_detectable_difference(values, "abcde")
+    assert found == pytest.approx(3.71741 * 0.5**0.5, abs=1e-4)
+    assert statistics.minimum_detectable_difference(values, "abcde", power=0.9) > found
+    # no p of four conversations is below 1/16, and two-sided of five below 1/16
+    assert math.isnan(statistics.minimum_detectable_difference(values[:4], "abcd"))
+    assert math.isnan(statistics.minimum_detectable_difference(values, "abcde", two_sided=True))
+    assert statistics.minimum_detectable_difference([*values, 6], "abcdef", two_sided=True) > 0
+    assert math.isnan(statistics.minimum_detectable_difference([0.1] * 5, "abcde"))
+
+
+def test_three_conversations_that_agree_well_have_no_mdd_beside_a_large_p():
+    values, talks = [0.9, 1.0, 0.95] * 20, list("abc") * 20
+    assert statistics.permutation_test(values, talks) == statistics.smallest_p(3) == 0.125
+    assert math.isnan(statistics.minimum_detectable_difference(values, talks))
+
+
+def test_holm_by_hand():
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert statistics.holm([0.6, 0.9]) == [1.0, 1.0]
+    assert statistics.holm([]) == []
+
+
+def test_permutation_by_hand():
+    # sums by conversation 2, 1, -1; with all signs 2 4 0 2 -2 0 -4 -2: three of 8 reach the 2 that was seen
+    values, talks = [1, 1, 0.5, 0.5, -1], "aabbc"
+    assert statistics.permutation_test(values, talks) == 3 / 8
+    assert statistics.permutation_test(values, talks, two_sided=True) == 6 / 8
+    assert (
+        statistics.permutation_test([-v for v in values], talks) == 7 / 8
+    )  # seen is -2: all but the -4
+    assert statistics.permutation_test([0.0, 0.0], "ab") == 1.0
+    assert statistics.permutation_test([1.0, 1.0], "aa") == 0.5  # one conversation proves little
+
+
+def test_permutation_agrees_with_scipy_and_with_itself_at_random():
+    values = np.random.default_rng(2).normal(0.4, 1, size=9)
+    for two_sided, name in ((False, "greater"), (True, "two-sided")):
+        theirs = scipy_permutation((values,), np.mean, permutation_type="samples", alternative=name)
+        exact = statistics.permutation_test(values, range(9), two_sided)
+        # scipy's two-sided p is twice the smaller tail, ours both tails: the same here, up to rounding
+        assert exact == pytest.approx(theirs.pvalue, abs=1e-9)
+        drawn = statistics.permutation_test(values, range(9), two_sided, n=500)
+        assert drawn == pytest.approx(exact, abs=0.06)
+        assert drawn != exact
+    assert (
+        statistics.permutation_test(np.ones(40), range(40)) == 1 / 10_000
+    )  # what was seen, and no other
+
+
+def test_wilson_by_hand():
+    # 8 of 10, z = 1.96: middle .8 + 3.8416 / 20 = .99208, half 1.96 sqrt(.016 + .009604) = .31362,
+    # both over 1 + .38416: (.67846, 1.3057) / 1.38416
+    assert statistics.wilson(8, 10) == pytest.approx((0.49016, 0.94332), abs=2e-5)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 5), (5, 5), (1, 3), (968, 1000)])
+@pytest.mark.parametrize("level", [0.95, 0.9])
+def test_wilson_agrees_with_scipy(successes, n, level):
+    theirs = binomtest(successes, n).proportion_ci(level, method="wilson")
+    assert statistics.wilson(successes, n, level) == pytest.approx(
+        (theirs.low, theirs.high), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize(("successes", "n"), [(1, 0), (3, 2), (-1, 2)])
+def test_wilson_refuses_what_is_no_share(successes, n):
+    with pytest.raises(InputError, match="expected 0 to n successes"):
+        statistics.wilson(successes, n)
+
+
+# ---- coverage by simulation ------------------------------------------------------------------------------
 
 GROUPS = (3, 5, 10, 40)
 DRAWS = 1500  # the standard error of a coverage of .95 is .0056

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lmem.evaluation.summary import difference, headline, interval, summarise
+from lmem.evaluation.summary import difference, headline, interval, resummarise, summarise, verdict
 
 CONTROLS = ["right", "twin", "other", "none", "null_rows", "baseline"]
 NOTHING = dict.fromkeys(("f1", "em", "bits", "locomo"))
@@ -62,8 +62,9 @@ def test_memory_in_f1_and_bits_beside_exact_match():
     assert memory["mean"] == 0.5  # (0 + 1) / 2
     assert memory["f1"]["mean"] == 0.5  # (.25 + .75) / 2
     assert memory["bits"]["mean"] == 3.5  # (1 + 6) / 2
-    # from 3.5 they lie 2.5 apart: sqrt(2 * (6.25 + 6.25)) / 2 = 2.5, times 2.80159
-    assert memory["bits"]["mdd"] == pytest.approx(7.004, abs=1e-3)
+    # from 3.5 they lie 2.5 apart: sqrt(2 * (6.25 + 6.25)) / 2 = 2.5, times t_.975 = 12.7062
+    assert memory["bits"]["high"] == pytest.approx(3.5 + 31.7655, abs=1e-3)
+    assert memory["bits"]["mdd"] is None  # no p of two conversations is below 1/4
     right = found["conditions"]["right"]
     assert right["bits"]["mean"] == -1.5
     assert right["bits_gained"]["mean"] == 4.5  # over -6 without a bank: (4 + 5) / 2
@@ -98,9 +99,9 @@ def test_the_papers_protocol_by_hand():
     assert curves["signed_gain"]["raw"] == pytest.approx([0.1, 0.5, None, None, 0.4])
     assert curves["signed_gain"]["mean_of_questions"] == pytest.approx(1.1 / 4)
     assert curves["f1 right"]["raw"] == pytest.approx([0.3, 1.0, None, None, 0.4])
-    # tax: (.1 - .1 - .5 + .2) / 4; by conversation 0 and -.3, so the interval runs from -.15 to 0
+    # tax: (.1 - .1 - .5 + .2) / 4; by conversation 0 and -.15, a standard error of .075, times 12.7062
     tax = found["adapter_tax"]
-    assert (tax["mean"], tax["low"], tax["high"]) == (-0.075, -0.15, 0.0)
+    assert (tax["mean"], tax["low"], tax["high"]) == (-0.075, -1.028, 0.878)
     assert found["net_benefit"]["mean"] == 0.35  # (.2 + 0 + 1 + .2) / 4
 
 
@@ -160,7 +161,8 @@ def test_official_scores_by_category():
 
 def test_one_conversation_has_no_interval_and_no_nan():
     found = summarise([row("a", 1, 0), row("a", 0, 0)], CONTROLS)
-    assert found["conditions"]["right"]["em"] == {"mean": 0.5, "low": None, "high": None}
+    nothing = {"mean": 0.5, "low": None, "high": None, "conversations": 1}
+    assert found["conditions"]["right"]["em"] == nothing
     assert found["memory"]["right-twin, all"]["mdd"] is None
     json.loads(json.dumps(found, allow_nan=False))
 
@@ -175,11 +177,26 @@ def test_nothing_answerable():
 
 
 def test_a_difference_is_its_interval_and_how_sure():
-    rows = [{"conversation": talk} for talk in "aabb"]
-    values = [1, 1, 0, 0]
+    rows = [{"conversation": talk} for talk in "abcde"]
+    values = [1, 2, 3, 4, 5]
     found = difference(rows, values)
-    assert {name: found[name] for name in ("mean", "low", "high")} == interval(rows, values)
-    assert (found["mean"], found["low"], found["high"]) == (0.5, 0.0, 1.0)
-    assert found["p"] == 0.5  # sums 2 and 0: 2, 2, -2, -2
-    assert found["mdd"] == pytest.approx(1.4008, abs=1e-4)  # 2.80159 * .5, see test_score
-    assert difference(rows, values, two_sided=True)["p"] == 1.0
+    names = ("mean", "low", "high", "conversations")
+    assert {name: found[name] for name in names} == interval(rows, values)
+    # sqrt(1/2) times 2.77645 with 4 degrees of freedom; the mdd is in test_statistics
+    assert (found["mean"], found["low"], found["high"]) == (3.0, 1.0368, 4.9632)
+    assert found["p"] == pytest.approx(1 / 32, abs=1e-4)  # all signs as they are
+    assert found["mdd"] == pytest.approx(2.6286, abs=1e-4)
+    two_sided = difference(rows, values, two_sided=True)
+    assert (two_sided["p"], two_sided["mdd"]) == (pytest.approx(1 / 16), None)
+    assert (verdict(found), verdict(two_sided)) == ("more", "too few")
+
+
+def test_a_summary_is_computed_again_from_the_questions():
+    rows = [row("a", 1, 0), row("b", 0, 1), never_told("b", right=1.0)]
+    summary = summarise(rows, CONTROLS)
+    old = {**summary, "n": 0, "knowledge": {"right": [0.5]}}
+    old["with_category_5"] = {"knowledge": "as it is"}
+    again = resummarise({"questions": rows, "summary": old})
+    assert again.pop("knowledge") == {"right": [0.5]}
+    assert again["with_category_5"].pop("knowledge") == "as it is"
+    assert again == summary

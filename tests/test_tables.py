@@ -14,8 +14,8 @@ from lmem.memory.model import MemoryModel
 CONTROLS = ["right", "twin", "none"]
 
 
-def result(right, twin, data="tinyworld, 60 turns", talks="aabb"):
-    """A result file of four questions, by the exact match under two conditions."""
+def result(right, twin, data="tinyworld, 60 turns", talks="aabbccddee"):
+    """A result file of questions, two of each conversation, by the exact match under two conditions."""
     rows = []
     for i, (hit, wrong) in enumerate(zip(right, twin, strict=True)):
         row = {"id": f"q{i}", "conversation": talks[i], "lag": 3, "category": 4, "answerable": True}
@@ -37,35 +37,36 @@ def result(right, twin, data="tinyworld, 60 turns", talks="aabb"):
 @pytest.fixture
 def files(tmp_path):
     """Two result files on the same questions."""
-    results.save(result([1, 1, 1, 0], [0, 1, 0, 0]), tmp_path / "one.json")
-    results.save(result([1, 0, 0, 0], [0, 0, 0, 0]), tmp_path / "two.json")
+    results.save(result([1, 1] + [1, 0] * 4, [0, 1] + [0, 0] * 4), tmp_path / "one.json")
+    results.save(result([1, 0] * 3 + [0, 0] * 2, [0] * 10), tmp_path / "two.json")
     return tmp_path / "one.json", tmp_path / "two.json"
 
 
 def test_one_line_per_file_by_hand(files):
     one, two = tables.result_rows(files)
-    assert (one["method"], one["rows"], one["scale"], one["n"]) == ("m3", 64, 1, 4)
-    assert (one["right"], one["wrong"], one["wrong_bank"]) == (0.75, 0.25, "twin")
-    # gains 1 0 | 1 0: mean .5; both conversations alike, so no spread, and two ways of four reach it
-    assert (one["memory"]["mean"], one["memory"]["mdd"], one["memory"]["p"]) == (0.5, None, 0.25)
-    assert one["bits"] == 3.0  # 4 bits more for three of four
-    # gains 1 0 | 0 0: mean .25; sqrt(2 (.5^2 + .5^2)) / 4 = .25 times 2.80159
-    assert two["memory"]["mean"] == 0.25
-    assert two["memory"]["mdd"] == pytest.approx(0.7004, abs=1e-4)
-    assert (two["memory"]["low"], two["memory"]["high"]) == (0.0, 0.5)
+    assert (one["method"], one["rows"], one["scale"], one["n"]) == ("m3", 64, 1, 10)
+    assert (one["right"], one["wrong"], one["wrong_bank"]) == (0.6, 0.1, "twin")
+    # gains 1 0 in every conversation: no spread, and only the signs as they are reach the mean
+    assert (one["memory"]["mean"], one["memory"]["mdd"], one["memory"]["p"]) == (0.5, None, 0.0312)
+    assert one["memory"]["low"] is None
+    assert one["bits"] == 2.4  # 4 bits more for six of ten
+    # gains by conversation .5 .5 .5 0 0: mean .3, standard error sqrt(.075 / 5) = .12247, times 2.77645 and 3.71741
+    assert two["memory"]["mean"] == 0.3
+    assert two["memory"]["mdd"] == pytest.approx(0.4553, abs=1e-4)
+    assert (two["memory"]["low"], two["memory"]["high"]) == (-0.04, 0.64)
 
 
 def test_comparison_by_hand(files):
     found = tables.compare(*files)
-    assert found["n"] == 4
+    assert found["n"] == 10
     em = found["differences"]["em"]
-    # 0 1 | 1 0: mean .5, in both conversations; two-sided, 2 of the 4 ways lie as far out
-    assert (em["mean"], em["low"], em["high"], em["p"]) == (0.5, 0.5, 0.5, 0.5)
-    assert found["differences"]["bits"]["mean"] == 2.0  # 4 bits for two of four
-    # of the memory scores: (1 0 | 1 0) - (1 0 | 0 0) = 0 0 | 1 0
-    assert found["differences"]["memory"]["mean"] == 0.25
+    # by conversation .5 0 0 .5 .5: two-sided, 2 of the 8 ways to sign three of them lie as far out
+    assert (em["mean"], em["low"], em["high"], em["p"]) == (0.3, -0.04, 0.64, 0.25)
+    assert found["differences"]["bits"]["mean"] == 1.2  # 4 bits for three of ten
+    # of the memory scores: 0 0 0 .5 .5
+    assert found["differences"]["memory"]["mean"] == 0.2
     back = tables.compare(*reversed(files))["differences"]
-    assert back["memory"]["mean"] == -0.25
+    assert back["memory"]["mean"] == -0.2
     assert back["em"]["p"] == em["p"]
     same = tables.compare(files[0], files[0])["differences"]
     assert (same["em"]["mean"], same["em"]["p"]) == (0.0, 1.0)
@@ -77,8 +78,8 @@ def test_only_questions_that_both_answer_are_compared(files, tmp_path):
     short["questions"][0]["answerable"] = False
     results.save(short, tmp_path / "short.json")
     found = tables.compare(files[0], tmp_path / "short.json")
-    assert found["n"] == 2  # q2 and q3
-    assert found["differences"]["em"]["mean"] == 0.5  # (1 + 0) / 2
+    assert found["n"] == 8  # from q2 on
+    assert found["differences"]["em"]["mean"] == 0.25  # two of eight
 
 
 def test_real_results_in_a_table(tiny, conversations, tmp_path):
@@ -134,14 +135,16 @@ def test_on_the_command_line(files, capsys):
     assert json.loads(out)["results"] == tables.result_rows(files)
     code, out, _ = lmem(capsys, "table", *files)
     assert code == 0
-    assert "75.0" in out
-    assert "25.0 [0.0, 50.0]" in out
-    assert "70.0" in out  # the smallest detectable difference
+    assert "60.0" in out
+    assert "50.0 [no interval: all 5 conversations agree]" in out
+    assert "30.0 [-4.0, 64.0] (G=5)" in out
+    assert "45.5" in out  # the smallest detectable difference
     code, out, _ = lmem(capsys, "compare", *files, "--json")
     assert json.loads(out) == tables.compare(*files)
     code, out, _ = lmem(capsys, "compare", *files)
     assert code == 0
     assert "memory" in out
+    assert "too few conversations" in out  # 2 / 2^5 is above .05
     code, _, err = lmem(capsys, "compare", files[0], "nowhere")
     assert code == 2
     assert "nowhere" in err

@@ -18,9 +18,10 @@ from results_page import table  # noqa: E402
 
 from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
+from lmem.evaluation.summary import verdicts  # noqa: E402
 from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.ablation import FINAL, STEPS  # noqa: E402
-from lmem.experiments.aggregate import group_by_seed, mean_gain  # noqa: E402
+from lmem.experiments.aggregate import compare_cells, group_by_seed, mean_gain  # noqa: E402
 
 HEAD = """\
 # The ladder, and what did not work
@@ -30,8 +31,9 @@ HEAD = """\
 Which changes does a bank of constant size need to remember what was said 600 turns ago? Chapter 14 makes these changes one after
 the other, and this page has the numbers. All are of `nano`, frozen, on held-out tinyworld conversations. The training conversations
 have at most 100 turns. The memory score is the exact match with the right bank minus that with the twin's bank (the counterfactual
-control), in points, with its 95% interval over conversations. Seeds are averaged question by question. A bank of 1x has as many
-numbers as 64 rows of the backbone's width, one of 10x as many as 640."""
+control), in points, with its 95% interval and the number of conversations, G. Seeds and conversations are crossed factors, so the
+interval is widened by both ([chapter 12](../notebooks/12_what_the_score_hides.ipynb)). A bank of 1x has as many numbers as 64 rows of
+the backbone's width, one of 10x as many as 640."""
 FAR = 256
 SCALES = (1, 10)
 
@@ -51,7 +53,7 @@ def has_new_phrasing(row):
 
 
 def score(seeds, *args, **options):
-    """A gain as text: "80.7 [78.6, 82.7]"."""
+    """A gain as text: "80.7 [78.0, 83.5] (G=10)"."""
     return percent(mean_gain(seeds, *args, **options))
 
 
@@ -190,29 +192,39 @@ def tests(cells):
 
 
 def failures(cells):
-    """Steps that did not remember, and changes that did not help."""
-    rows, previous = [], {}
+    """Steps that did not remember, and changes that did not help; each kind is one family for Holm's method."""
+    gains, changes, rows, previous = {}, {}, {}, {}
     for step in STEPS:
         for scale in SCALES:
             seeds = cells.get(f"{step.name}-{scale}x")
             if not seeds:
                 continue
-            gain = mean_gain(seeds)
-            row = {
+            gain = gains[step.name, scale] = mean_gain(seeds)
+            before, base = previous.get(scale, (None, None))
+            rows[step.name, scale] = {
                 "step": f"`{step.name}`",
                 "bank": f"{scale}x",
                 "what is new": step.change,
                 "memory score": percent(gain),
+                "compared with": f"`{before.name}`, {percent(mean_gain(base))}" if before else "-",
             }
-            name, before = previous.get(scale, ("", None))
-            if gain["high"] is not None and gain["high"] < 0.02 and gain["low"] <= 0:
-                rows.append(row | {"compared with": "-", "result": "no memory is shown"})
-            elif before and gain["mean"] < before["mean"] - 0.005:
-                base = f"`{name}`, {percent(before)}"
-                rows.append(row | {"compared with": base, "result": "worse than without it"})
-            if name != FINAL.name:  # later steps are compared with the final one
-                previous[scale] = step.name, gain
-    parts = [table(rows)] if rows else []
+            if before:
+                old, new = (dict(enumerate(each)) for each in (base, seeds))
+                changes[step.name, scale] = compare_cells(old, new)["memory"]
+            if before is not FINAL:  # later steps are compared with the final one
+                previous[scale] = step, seeds
+    shown, helped, failed = verdicts(gains), verdicts(changes), []
+    for cell, row in rows.items():
+        if shown[cell] == "not shown":
+            failed.append(row | {"compared with": "-", "result": "no memory is shown"})
+        elif helped.get(cell) == "less":
+            failed.append(row | {"result": "worse than without it"})
+    about = (
+        f"Memory is shown where the interval excludes 0 and the p of the permutation test, adjusted by Holm's method for all {len(gains)} "
+        "scores of the steps, is at most 0.05. So an interval just above 0 can be too little. A step is worse than the one before if the "
+        "same holds for their difference."
+    )
+    parts = [about, table(failed)] if failed else []
     return "\n\n".join(["## What did not work", *parts, phrasings(cells["keyed-10x"])])
 
 

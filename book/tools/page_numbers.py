@@ -31,6 +31,7 @@ import result_files  # noqa: E402
 
 from lmem.errors import DataError  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
+from lmem.evaluation.summary import verdicts  # noqa: E402
 from lmem.evaluation.tables import bits, percent  # noqa: E402
 from lmem.experiments import paper  # noqa: E402
 from lmem.memory import methods  # noqa: E402
@@ -56,9 +57,37 @@ TOOLS = {
         zip,
         all,
         any,
+        map,
     )
 }
+
+
+def shown_to_differ(*families):
+    """The names, sorted, of the differences that are shown to be more or less than 0, all adjusted together by Holm's method.
+
+    A family is {name: figures of `lmem.evaluation.summary.difference`}, as a calculation has them.
+    """
+    together = {
+        (i, name): vars(score)
+        for i, family in enumerate(families)
+        for name, score in family.items()
+    }
+    found = verdicts(together)
+    return sorted({name for (_, name), said in found.items() if said in ("more", "less")})
+
+
+def verdict(score):
+    """The verdict of a single difference: more, less, not shown or too few."""
+    return verdicts({"": vars(score)})[""]
+
+
+def upper(score):
+    """The upper end of an interval; the mean where all conversations agree, so that there is none."""
+    return score.mean if score.high is None else score.high
+
+
 TOOLS |= {"exp": math.exp, "forgetting": forgetting, "statistics": statistics}
+TOOLS |= {tool.__name__: tool for tool in (shown_to_differ, verdict, upper)}
 
 
 class NumberError(DataError):

@@ -46,16 +46,18 @@ show what a score can prove. They do not show what a larger model would score.
 
 The headline is always the **memory score**: right bank minus wrong bank, question by question. On tinyworld the wrong bank is the
 counterfactual control: the bank of a twin, a conversation of the same turns and questions with other values. The score is given in
-points of exact match and in bits of the right answer's likelihood. Each has its 95% interval over conversations and its minimum
-detectable difference (MDD), which 4 of 5 such experiments would find. Seeds are averaged question by question; their lowest and
-highest score is given too, because the interval does not include their spread.
+points of exact match and in bits of the right answer's likelihood. Each has its 95% interval over conversations, their number *G*, and its minimum
+detectable difference (MDD), which 4 of 5 such experiments would find. [Chapter 12](../notebooks/12_what_the_score_hides.ipynb)
+explains all four. Seeds and conversations are crossed factors, so an interval over several seeds is widened by both. The lowest and
+the highest score of a seed are given too.
 
-Intervals are not corrected for their number: where nothing differs, 1 in 20 excludes 0 by chance. An interval that is 0 at both
-ends means that every conversation scores the same, and then there is no MDD. *Bits over no bank* are shown as a warning: noise
-gains them too, as you see below."""
-INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+, [-\d.]+\]"
+Intervals are not corrected for their number: where nothing differs, 1 in 20 excludes 0 by chance. The sentences under *What was
+found* are corrected: all differences that a sentence is about are tested together by Holm's method. Where all conversations score the
+same, there is no interval and no MDD, because nothing says how far another conversation would differ. *Bits over no bank* are shown as
+a warning: noise gains them too, as you see below."""
+INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+, [-\d.]+\](?: \(G=\d+\))?"
 WRONG_BANKS = {"twin": "the twin's", "other": "another conversation's"}
-BOOTSTRAP = "95% intervals by bootstrap over conversations"
+INTERVALS = "95% t intervals over conversations"
 
 
 # ---- text ----------------------------------------------------------------------------------------------
@@ -78,7 +80,7 @@ def section(title, parts):
     return "\n\n".join([f"## {title}", *(parts or ["Not run yet."])])
 
 
-def about(backbone, data, questions, seeds, interval=BOOTSTRAP):
+def about(backbone, data, questions, seeds, interval=INTERVALS):
     """What every table says of itself."""
     return f"Backbone {backbone}; {data}; {questions}; {seeds}; {interval}."
 

@@ -66,19 +66,19 @@ def _is_numeric(text: str) -> bool:
 
 def percent(value: float | Row | None) -> str:
     """Format a fraction, or a mean with its interval, in percent; "-" for None."""
-    return with_interval(value, lambda x: f"{100 * x:.1f}")
+    return with_interval(value, lambda x: f"{100 * x:z.1f}")
 
 
 def bits(value: float | Row | None) -> str:
     """Format bits, or a mean with its interval; "-" for None."""
-    return with_interval(value, lambda x: f"{x:.2f}")
+    return with_interval(value, lambda x: f"{x:z.2f}")
 
 
 def with_interval(value: float | Row | None, form: Callable[[float], str]) -> str:
     """Format a number by `form`, or a mean with its interval and number of conversations; "-" for None.
 
     Returns:
-        Such as "80.7 [78.0, 83.4] G=10".
+        Such as "80.7 [78.0, 83.5] (G=10)".
     """
     if value is None:
         return "-"
@@ -92,7 +92,7 @@ def interval_text(value: Row, form: Callable[[float], str]) -> str:
     count = value.get("conversations")  # Wilson's interval has questions instead
     if value["low"] is not None:
         ends = f"[{form(value['low'])}, {form(value['high'])}]"
-        return ends if count is None else f"{ends} G={count}"
+        return ends if count is None else f"{ends} (G={count})"
     if count == 1:
         return "[no interval: one conversation]"
     return f"[no interval: all {count} conversations agree]"
@@ -107,7 +107,7 @@ def with_mdd(figures: Row | None, form: Callable[[Any], str], mark: str = "") ->
         mark: Put around the difference, such as "**".
 
     Returns:
-        "26.1 [22.9, 29.2] G=10, MDD 4.2", or why there is no MDD, or "-".
+        "26.1 [22.9, 29.2] (G=10), MDD 4.2", or why there is no MDD, or "-".
     """
     if figures is None:
         return "-"
@@ -119,7 +119,8 @@ def mdd_text(figures: Row, form: Callable[[Any], str], before: str = "") -> str:
     """Format a minimum detectable difference, or say why there is none."""
     if figures["mdd"] is not None:
         return f"{before}{form(figures['mdd'])}"
-    return f"no {before}({'too few conversations' if is_too_few(figures) else 'no interval'})"
+    none = f"no {before.strip()}" if before else "none"
+    return f"{none}: {'too few conversations' if is_too_few(figures) else 'no interval'}"
 
 
 def verdict_text(figures: Row) -> str:
