@@ -604,3 +604,20 @@ def test_anything_is_read_or_refused(tmp_path, content, form):
     if not isinstance(found, LmemError):
         save_samples(found[0], tmp_path / "out.json")
         assert locomo.load(tmp_path / "out.json").report.turns == found[1].turns > 0
+
+
+def test_a_folder_is_not_searched_through(tmp_path):
+    """Slack's export has two levels; /import / must not read a whole disk."""
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    (deep / "2023-05-08.json").write_text(json.dumps(SLACK["plans/2023-05-08.json"]))
+    with pytest.raises(DataError, match="no such file"):
+        import_file(tmp_path)
+    assert turns(import_file(deep.parent)[0]) == [("bot", "Go")]
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("lmem.data.importers.files.LARGEST", 1000)
+    path = archive(tmp_path / "a.zip", {"a.txt": ANDROID[:700], "b.txt": ANDROID[:700]})
+    with pytest.raises(DataError, match="at most"):
+        import_file(path)

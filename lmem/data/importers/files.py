@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lmem.errors import DataError
 
-LARGEST = 2**30  # bytes of a text, unpacked
+LARGEST = 2**30  # bytes of all texts, unpacked
 ENDINGS = (".txt", ".json", ".jsonl", ".csv", ".tsv")
 _MARKS = (  # longest first: the mark of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8"),
@@ -53,7 +53,7 @@ def read_files(path: str | os.PathLike[str]) -> tuple[str, dict[str, str], list[
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"expected a file to import at {str(path)!a}: {reason}") from error
     if not contents:
-        raise DataError(f"expected {', '.join(ENDINGS)} in {path.name}, found no such file")
+        raise DataError(f"expected {', '.join(ENDINGS)} in {path.name!r}, found no such file")
     texts = {name: decode(content, name, notes) for name, content in contents.items()}
     if not any(text.strip() for text in texts.values()):
         raise DataError(f"expected a conversation in {path.name}, it is empty")
@@ -90,25 +90,30 @@ def _counted(text: str, name: str, notes: list[str]) -> str:
 
 
 def _of_folder(path: Path) -> Iterator[tuple[str, bytes]]:
-    for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in ENDINGS and file.is_file():
-            _expect_small(file.stat().st_size, file.name)
+    """Read the JSON of a folder and of those in it, as Slack's export has them; nothing deeper."""
+    size = 0
+    for file in sorted([*path.glob("*.json"), *path.glob("*/*.json")]):
+        if file.is_file():
+            size += file.stat().st_size
+            _expect_small(size, path.name)
             yield str(file.relative_to(path)), file.read_bytes()
 
 
 def _of_archive(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(path) as archive:
+            size = 0
             for member in archive.infolist():
                 hidden = member.filename.startswith("__MACOSX/")
                 if hidden or member.is_dir() or not member.filename.lower().endswith(ENDINGS):
                     continue
                 if member.flag_bits & 1:
                     raise DataError(f"expected an archive without a password, {path.name} has one")
-                _expect_small(member.file_size, member.filename)
+                _expect_small(size + member.file_size, path.name)
                 with archive.open(member) as file:
-                    content = file.read(LARGEST + 1)
-                _expect_small(len(content), member.filename)
+                    content = file.read(LARGEST - size + 1)
+                size += len(content)
+                _expect_small(size, path.name)
                 yield member.filename, content
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # pyright: ignore
         raise DataError(f"expected a whole archive at {path.name}: {error}") from error
