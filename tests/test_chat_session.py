@@ -33,11 +33,11 @@ QUESTIONS = [
     "Ո՞վ է", "Who?\u200f", "Who?！", "**Who?**", "¿Quién?",
     "where do I live", "Where does Ana live.", "what's my cat called", "what’s my cat called", "who is Ben's boss",
     "which dish does Ana love", "how many cats do I have", "do you know my name", "Is my brother Hugo",
-    "tell me where I live", "and who is my boss", "did I tell you where I live", "remind me what I lost", "whose cat is it",
+    "tell me where I live", "and who is my boss", "did I tell you where I live", "remind me what I lost", "whose cat is it", "who employs my brother",
 ]  # fmt: skip
 TURNS = [
     "I live in Cedar-Bay.", "I asked why? Nobody knew.", "No; really", "one; two;", "!", "🙂", "Hm...",
-    "What a long day.", "How sweet!", "When I was young I lived in Rome.", "Who knows.", "Tell me more!", "why not",
+    "What a long day.", "How sweet!", "When I was young I lived in Rome.", "Who knows.", "Who cares about that.", "Tell me more!", "why not",
     "What I like is tea", "Is that so!", "I will ask where he lives", "Can Anna is a shop",
 ]  # fmt: skip
 

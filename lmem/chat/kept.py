@@ -16,6 +16,7 @@ from lmem.memory.write.keyed import KeyedWrite
 BATCH = 64  # questions that are answered together
 MOST_NAMES = 12  # people and pets that `facts_of` asks about
 FOUND = 0.5  # share of a row from which on a question is said to find it
+LEAST = 0.05  # confidence below which an answer is none
 CANDIDATES = 8  # rows whose turns `sources_of` leaves out
 LEAST_BITS = 1.0  # by which an answer must lean on a turn
 
@@ -90,7 +91,10 @@ def facts_of(model: MemoryModel, bank: Bank, dialect: Dialect, names: Iterable[s
             for question, answer in asked.items()
             if answer.text and answer.text != dialect.unknown and answer.confidence >= FOUND
         ]
-    return _by_row(model, bank, asked)
+    told = {
+        q: answer for q, answer in asked.items() if answer.text.lower() not in ("", dialect.unknown)
+    }
+    return _by_row(model, bank, told)
 
 
 def answers_to(model: MemoryModel, bank: Bank, questions: list[str]) -> dict[str, Answer]:
@@ -107,16 +111,20 @@ def _batches(questions: list[str]) -> list[list[str]]:
 
 
 def _by_row(model: MemoryModel, bank: Bank, asked: dict[str, Answer]) -> list[Fact]:
-    """List the rows in the order of their turns, each with the question that gives it most."""
+    """List the rows in the order of their turns, each with the question that finds it best.
+
+    That is the question with the largest product of the row's share in the retrieval and the answer's confidence.
+    """
     written = bank.state.written[0].cpu()
-    best = torch.full((len(written),), FOUND)
+    best = torch.full((len(written),), LEAST)
     questions = [""] * len(written)
     for part in _batches(list(asked)):
         first_hop = recall_shares_of_all(model, bank, part)[0][:, :-1]
         for question, shares in zip(part, first_hop, strict=True):
             row = int(shares.argmax())
-            if shares[row] > best[row]:
-                best[row], questions[row] = shares[row], question
+            score = float(shares[row]) * asked[question].confidence
+            if shares[row] >= FOUND and score > best[row]:
+                best[row], questions[row] = score, question
     rows = [row for row in written.argsort().tolist() if written[row] >= 0]
     nothing = Answer("", 0.0)
     return [

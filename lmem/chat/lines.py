@@ -22,6 +22,7 @@ _OPENINGS = [
         rf"(?:which|what|whose)\s+(?!(?:i|you|he|she|it|we|they|\w+ing|a|an)\b)[\w-]+(?: [\w-]+)?\s+(?:{_AUXILIARY})\b",
         rf"how (?:many|much|old|long|far|often|big|tall|late)\b.* (?:{_AUXILIARY})\b",
         rf"(?:{_AUXILIARY})\s+(?:{_SUBJECT})\b",
+        r"who\s+(?!knows\b|cares\b)\w+(?:s|ed)\s+\w",
         rf"(?:please |can you |could you )?(?:tell|remind) me (?:again )?(?:{_ASKING}|if|whether|about my)\b",
         r"(?:do|can) you (?:still )?(?:know|remember|recall)\b",
     )
