@@ -1,40 +1,330 @@
-"""The chat: what counts as a question, where a bank is saved, and that nothing costs the bank."""
+"""The chat: what a line means, what each command does, and that nothing costs the bank."""
 
 import io
+import os
+import pty
+import signal
+import stat
+import subprocess
 import sys
+import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
-from lmem.chat import session
-from lmem.errors import InputError
+from lmem.chat import terminal
+from lmem.chat.dialect import EVERYDAY, dialect_of
+from lmem.chat.kept import change_of
+from lmem.chat.lines import is_question, parts_of
+from lmem.chat.recovery import KEPT, Recovery, state_folder
+from lmem.chat.session import UNTOLD, Session
+from lmem.chat.words import unreadable_words
+from lmem.data.tinyworld.language import CHAT
+from lmem.errors import BankError, InputError, LmemError
 from lmem.memory.bank import Bank
+from lmem.memory.ledger import Ledger
 from lmem.memory.model import MemoryModel
 
 QUESTIONS = [
     "Where does Ana live?", "Where does Ana live？", "أين تسكن آنا؟", "Who?!", 'Who?"', "Who?”", "Who?»",
     "(Who?)", "Who? 🙂", "Who?️", "Who⁈", "Who‽", "Who⁇", "Πού μένει η Άννα;", "Πού μένει\u037e", "የት፧",
     "Ո՞վ է", "Who?\u200f", "Who?！", "**Who?**", "¿Quién?",
+    "where do I live", "Where does Ana live.", "what's my cat called", "what’s my cat called", "who is Ben's boss",
+    "which dish does Ana love", "how many cats do I have", "do you know my name", "Is my brother Hugo",
+    "tell me where I live", "and who is my boss", "did I tell you where I live", "remind me what I lost", "whose cat is it", "who employs my brother",
 ]  # fmt: skip
 TURNS = [
-    "I live in Cedar-Bay.",
-    "I asked why? Nobody knew.",
-    "No; really",
-    "one; two;",
-    "!",
-    "🙂",
-    "Hm...",
-]
+    "I live in Cedar-Bay.", "I asked why? Nobody knew.", "No; really", "one; two;", "!", "🙂", "Hm...",
+    "What a long day.", "How sweet!", "When I was young I lived in Rome.", "Who knows.", "Who cares about that.", "Tell me more!", "why not",
+    "What I like is tea", "Is that so!", "I will ask where he lives", "Can Anna is a shop",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("line", QUESTIONS)
-def test_question_marks_of_any_script_ask(line):
-    assert session.is_question(line)
+def test_questions_with_a_mark_of_any_script_or_without(line):
+    assert is_question(line)
+    assert parts_of(line) == ("", line)
 
 
-@pytest.mark.parametrize("line", TURNS)
+@pytest.mark.parametrize("line", [*TURNS, *(text for text in CHAT if "?" not in text)])
 def test_what_is_no_question_is_a_turn(line):
-    assert not session.is_question(line)
+    assert not is_question(line)
+    assert parts_of(line) == (line, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "asked"),
+    [
+        ("I moved to Rome. Where do I live?", "I moved to Rome.", "Where do I live?"),
+        ("I moved to Rome! And where do I live", "I moved to Rome!", "And where do I live"),
+        ("I moved to Rome. Can you believe it?", "I moved to Rome. Can you believe it?", ""),
+        ("Where do I live? I forgot.", "I forgot.", "Where do I live?"),
+        ("It rained. Funny, right?", "It rained. Funny, right?", ""),
+    ],
+)
+def test_a_line_may_tell_and_ask(line, said, asked):
+    assert parts_of(line) == (said, asked)
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("where do i live", "Where does Ana live?"),
+        ("Where do I live？", "Where does Ana live?"),
+        ("What’s my cat called?", "What is Ana's cat called?"),
+        ("tell me where I live", "Where does Ana live?"),
+        ("do you remember what I lost", "What does Ana lost?"),
+        ("What am I allergic to?", "What is Ana allergic to?"),
+        ("Who does my brother work for?", "Who does Ana's brother work for?"),
+        ("Where does Hugo live?", "Where does Hugo live?"),
+        ("what is my favorite song", "What is Ana's favourite song?"),
+    ],
+)
+def test_nano_is_asked_in_its_own_words(line, asked):
+    assert dialect_of("nano").question(line, "Ana") == asked
+
+
+def test_other_backbones_are_told_who_asks():
+    assert EVERYDAY.question("What's my dog called?", "Maya") == "Maya: What's my dog called?"
+    assert EVERYDAY.question("What is Ben's dog called?", "Maya") == "What is Ben's dog called?"
+    topics = list(EVERYDAY.topics("Maya"))
+    assert len(topics) > 100
+    assert all("Maya" in topic and "{" not in topic and "\x01" not in topic for topic in topics)
+
+
+@pytest.mark.parametrize(
+    ("text", "unreadable"),
+    [
+        ("Ana: I live in Cedar-Bay.", []),
+        ("I adopted a tortoise called Thistlewick.", ["Thistlewick"]),
+        ("Ana's brother, Köln!", ["Köln"]),
+        ("10 🙂 ?", []),
+    ],
+)
+def test_words_that_the_tokenizer_only_spells(nano, text, unreadable):
+    assert unreadable_words(nano.tokenizer, text) == unreadable
+
+
+# ---- what is said about a line
+
+
+@pytest.fixture(scope="module")
+def keyed(nano):
+    return MemoryModel.from_shipped("nano-keyed", nano)
+
+
+@pytest.fixture
+def chat(keyed):
+    """A chat with five facts."""
+    session = Session(keyed, "Ana")
+    lines = [
+        "I adopted a cat called Miro.",
+        "I live in Cedar-Bay.",
+        "My brother is Hugo.",
+        "Hugo works for Falcon-Studio.",
+    ]
+    for line in lines:
+        session.take(line)
+    return session
+
+
+def test_a_turn_is_acknowledged(keyed):
+    session = Session(keyed, "Ana")
+    assert session.take("I live in Cedar-Bay.") == ("kept, turn 1", "written", "")
+    assert session.take("what a long day").text == "nothing to keep"
+    assert session.take("I adopted a cat called Miro.").text == "kept, turn 3"
+    replaced = session.take("Correction: I live in Amber-Hill.").text
+    assert replaced == "kept, turn 4; it replaces what you said in turn 1"
+    assert session.take("Where do I live").text == "Amber-Hill"
+    assert session.bank.turns_written == [4]
+
+
+def test_a_full_bank_says_what_gave_way(keyed):
+    small = keyed.variant(scale=1 / 64)  # one row of the width, two of the keyed write
+    session = Session(small, "Ana")
+    said = [
+        session.take(line).text
+        for line in ("I live in Cedar-Bay.", "My brother is Hugo.", "I adopted a cat called Miro.")
+    ]
+    assert said[:2] == ["kept, turn 1", "kept, turn 2"]
+    assert said[2] == "kept, turn 3; the bank is full, so turn 1 is lost"
+
+
+def test_memories_of_other_kinds_say_kept(tiny):
+    model = MemoryModel(tiny, "m3")
+    empty = model.new_bank()
+    assert change_of(model, empty, model.write(empty, ["Ana: Hello."])) == (True, None, None)
+
+
+def test_answers_and_what_was_never_said(chat):
+    assert chat.take("what's my cat called").text == "Miro"
+    assert chat.take("Who does my brother work for?").text == "Falcon-Studio"
+    assert chat.take("What is my favourite song?") == (UNTOLD, "answer", "")
+    both = chat.take("I lost a red-scarf. What did I lose?")
+    assert (both.text, both.note) == ("red-scarf", "kept, turn 5")
+    assert chat.take("I bought a zither.").note == "nano cannot read zither"
+
+
+def test_a_line_that_cannot_be_asked_writes_nothing(chat):
+    with pytest.raises(InputError):
+        chat.take("I lost a red-scarf. " + "What did I lose " * 200 + "?")
+    assert chat.bank.turns_written == [4]
+
+
+def test_why_names_the_turn_and_how_sure(chat):
+    with pytest.raises(InputError, match="ask something first"):
+        chat.take("/why")
+    chat.take("Where do I live?")
+    why = chat.take("/why").text
+    assert "from turn 2, 'I live in Cedar-Bay.'" in why
+    assert "% sure" in why
+    chat.take("Who does my brother work for?")
+    assert "turn 4, 'Hugo works for Falcon-Studio.'" in chat.take("/why").text
+    chat.take("What is my favourite song?")
+    assert "'unknown' to \"What is Ana's favourite song?\"" in chat.take("/why").text
+
+
+def test_the_threshold_can_be_moved(chat):
+    chat.take("/threshold 1")
+    assert chat.take("Where do I live?").text == UNTOLD
+    why = chat.take("/why").text
+    assert "'Cedar-Bay'" in why
+    assert "below the threshold 1" in why
+    chat.take("/threshold 0")
+    assert chat.take("Where do I live?").text == "Cedar-Bay"
+    for wrong in ("2", "-1", "nan", "much"):
+        with pytest.raises(InputError, match="from 0 to 1"):
+            chat.take(f"/threshold {wrong}")
+    assert chat.threshold == 0
+
+
+def test_the_default_threshold_changes_no_answer(keyed, chat, conversations):
+    for question in conversations[0].questions:
+        plain = keyed.answer(chat.bank, question.text)
+        reply = chat.take(question.text)
+        assert reply.text == (UNTOLD if plain in ("unknown", "") else plain)
+
+
+def test_the_list_is_asked_of_the_bank(chat):
+    listed = chat.take("/list").text.splitlines()
+    assert [line.split(":")[0] for line in listed] == ["turn 1", "turn 2", "turn 3", "turn 4"]
+    for line, answer in zip(listed, ("Miro", "Cedar-Bay", "Hugo", "Falcon-Studio"), strict=True):
+        assert f"? {answer} (" in line
+    assert chat.take("/list Hugo").text.count("\n") == 0
+    assert "Falcon-Studio" in chat.take("/list Hugo").text
+    assert chat.take("/list Rosa").text == "nothing is kept about Rosa"
+    chat.take("/new")
+    assert chat.take("/list").text == "nothing is kept"
+
+
+def test_the_list_of_a_memory_without_keys(nano, talk):
+    session = Session(MemoryModel.from_shipped("nano-recent", nano), "Ana")
+    for line in ("I adopted a cat called Miro.", "I live in Cedar-Bay."):
+        session.take(line)
+    listed = session.take("/list").text
+    assert "Miro" in listed
+    assert "Cedar-Bay" in listed
+
+
+def test_forgetting_by_number_and_by_words(chat):
+    assert chat.take("/forget 2").text.startswith(
+        "forgot turn 2, 'I live in Cedar-Bay.'; the turns after it"
+    )
+    assert chat.take("Where do I live?").text == UNTOLD
+    assert chat.take("what's my cat called").text == "Miro"
+    assert "turn 2, 'My brother is Hugo.'" in chat.take("/forget my BROTHER is Hugo").text
+    assert chat.bank.turns_written == [2]
+    for wrong in ("3", "0", "99999999999", "I never said this", ""):
+        with pytest.raises(InputError):
+            chat.take(f"/forget {wrong}")
+    assert chat.bank.turns_written == [2]
+    assert chat.said == {0: "I adopted a cat called Miro.", 1: "Hugo works for Falcon-Studio."}
+
+
+def test_forgetting_a_correction_brings_the_old_fact_back(chat):
+    chat.take("Correction: I live in Amber-Hill.")
+    chat.take("/forget 5")
+    assert chat.take("Where do I live?").text == "Cedar-Bay"
+
+
+def test_without_a_ledger_why_and_forget_need_one(chat, tmp_path):
+    chat.take(f"/save {tmp_path / 'bank'}")
+    chat.take(f"/load {tmp_path / 'bank'}")
+    assert chat.take("Where do I live?").text == "Cedar-Bay"
+    why = chat.take("/why").text
+    assert "% sure" in why
+    assert "needs the ledger" in why
+    for words in ("2", "I live in Cedar-Bay."):
+        with pytest.raises(BankError, match="needs the ledger"):
+            chat.take(f"/forget {words}")
+    chat.take("I lost a red-scarf.")
+    chat.take("What did I lose?")
+    assert "from turn 5, 'I lost a red-scarf.'" in chat.take("/why").text
+    chat.take("Where do I live?")
+    assert "needs the ledger" in chat.take("/why").text
+    assert "forgot turn 5" in chat.take("/forget 5").text
+
+
+def test_the_ledger_is_saved_on_request_and_works_tomorrow(chat, keyed, tmp_path):
+    file, ledger = tmp_path / "bank", tmp_path / "bank.ledger"
+    chat.take(f"/save {file}")
+    assert not ledger.exists()
+    chat.take(f"/save {file} --ledger")
+    assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
+    later = Session(keyed, "Ana")
+    assert "4 turns and their ledger" in later.take(f"/load {file}").text
+    later.take("Where do I live?")
+    assert "from turn 2 (" in later.take("/why").text  # its text is kept nowhere
+    assert "forgot turn 2" in later.take("/forget I live in Cedar-Bay").text
+    assert later.take("Where do I live?").text == UNTOLD
+    later.take("/save")
+    assert len(Ledger.load(ledger)) == 3  # both files follow
+
+
+def test_a_ledger_of_another_bank_is_not_used(chat, keyed, tmp_path):
+    chat.take(f"/save {tmp_path / 'bank'} --ledger")
+    chat.take("I lost a red-scarf.")
+    chat.bank.save(tmp_path / "bank")
+    later = Session(keyed, "Ana")
+    reply = later.take(f"/load {tmp_path / 'bank'}")
+    assert reply.text == "loaded, 5 turns"
+    assert "ledger beside it is not used" in reply.note
+
+
+@pytest.mark.parametrize("name", ["Mehmet", "Maria Garcia", "José", "李", "a.b*"])
+def test_any_name_will_do(keyed, name):
+    session = Session(keyed, name)
+    for line in ("I adopted a cat called Miro.", "My brother is Hugo."):
+        session.take(line)
+    assert session.take("what's my cat called").text == "Miro"
+    assert session.take(f"Who is {name}'s brother?").text == "Hugo"
+    assert f"cannot read the name {name}" in " ".join(session.introduction())
+    assert name in session.take("/list").text
+    assert name in session.take("/why").text
+
+
+def test_names_that_cannot_be_used(keyed):
+    for name in ("", " ", "a: b", "x" * 41, "\ud800"):
+        with pytest.raises(InputError):
+            Session(keyed, name)
+
+
+def test_a_chat_is_imported(keyed, tmp_path):
+    file = tmp_path / "chat.txt"
+    file.write_text(
+        "13/05/23, 21:15 - Ben: I live in Cedar-Bay.\n13/05/23, 21:16 - Ana: <Media omitted>\n"
+    )
+    session = Session(keyed, "Ana")
+    reply = session.take(f'/import "{file}"')
+    assert reply.text == "wrote 1 turns of Ben after turn 0"
+    assert "1 media" in reply.note
+    assert session.take("Where does Ben live?").text == "Cedar-Bay"
+    assert "Ben: I live in Cedar-Bay." in session.take("/why").text
+
+
+# ---- files
 
 
 @pytest.fixture
@@ -47,12 +337,17 @@ def console():
     return Console(record=True, width=200, file=io.StringIO())
 
 
-def talk(model, console, *lines):
+def talk_to(model, console, *lines, end="/quit", **options):
     """The bank at the end of these lines, and what was printed."""
     rest = iter(lines)
-    return session.chat(model, None, "Ana", lambda prompt: next(rest, "/quit"), console), (
-        console.export_text()
-    )
+
+    def read(prompt):
+        line = next(rest, end)
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+    return terminal.chat(model, None, "Ana", read, console, **options), console.export_text()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +356,9 @@ def talk(model, console, *lines):
 def test_a_files_name_is_read_as_a_shell_does(model, console, tmp_path, monkeypatch, name):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    _, text = talk(model, console, "I live in Cedar-Bay.", f"/save {name}", "/new", f"/load {name}")
+    _, text = talk_to(
+        model, console, "I live in Cedar-Bay.", f"/save {name}", "/new", f"/load {name}"
+    )
     if "nobody" in name:
         assert text.count("expected the name of a file") == 2
     else:
@@ -69,14 +366,34 @@ def test_a_files_name_is_read_as_a_shell_does(model, console, tmp_path, monkeypa
         assert [p.name for p in tmp_path.iterdir()] == ["my bank" if "my" in name else "x.bank"]
 
 
-def test_an_existing_file_is_only_replaced_on_request(model, console, tmp_path):
+@pytest.mark.parametrize("answer", ["yes", "y", "Yes.", "no", "n", "Hello there."])
+def test_an_existing_file_is_asked_about(model, console, tmp_path, answer):
     file = tmp_path / "diary"
     file.write_text("mine")
-    _, text = talk(model, console, "I live in Cedar-Bay.", f"/save {file}")
-    assert f"/save! {file} replaces it" in text
-    assert file.read_text() == "mine"
-    talk(model, console, "I live in Cedar-Bay.", f"/save! {file}")
-    assert Bank.load(file).turns_written == [1]
+    end, text = talk_to(model, console, "I live in Cedar-Bay.", f"/save {file}", answer)
+    assert f"{file} exists. Replace it?" in text
+    if answer.lower().startswith("y"):
+        assert Bank.load(file).turns_written == [1]
+    else:
+        assert file.read_text() == "mine"
+    assert end.turns_written == [2 if "Hello" in answer else 1]
+
+
+def test_this_chats_own_file_is_not_asked_about(model, console, tmp_path):
+    file = tmp_path / "x"
+    _, text = talk_to(
+        model,
+        console,
+        "One.",
+        f"/save {file}",
+        "Two.",
+        f"/save {file}",
+        "Three.",
+        "/save",
+        "/save! " + str(file),
+    )
+    assert "Replace" not in text
+    assert Bank.load(file).turns_written == [3]
 
 
 def test_a_full_disk_costs_no_bank(model, console, tmp_path, monkeypatch):
@@ -84,18 +401,37 @@ def test_a_full_disk_costs_no_bank(model, console, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("lmem.memory.bank.save_file", full)
-    end, text = talk(model, console, "I live in Cedar-Bay.", f"/save {tmp_path / 'x'}", "Hello.")
+    monkeypatch.setattr("lmem.memory.bank.save", full)
+    end, text = talk_to(
+        model,
+        console,
+        "I live in Cedar-Bay.",
+        f"/save {tmp_path / 'x'}",
+        "Hello.",
+        recovery=Recovery(tmp_path / "state"),
+    )
     assert end.turns_written == [2]
-    assert "No space left on device" in text
-    assert list(tmp_path.iterdir()) == []
+    assert text.count("No space left on device") == 2  # the save, and once the recovery file
+    assert [p.name for p in tmp_path.rglob("*")] == ["state"]
 
 
 @pytest.mark.parametrize(
-    "odd", ["\udcff", "hello \ud83d", "\udcff?", "/save \udcff", "/load \0", "\u200e"]
+    "odd",
+    [
+        "\udcff",
+        "hello \ud83d",
+        "\udcff?",
+        "/save \udcff",
+        "/load \0",
+        "\u200e",
+        "/forget \udcff",
+        "/list \udcff",
+        "/import \0",
+    ],
 )
 def test_odd_characters_cost_no_bank(model, console, tmp_path, monkeypatch, odd):
     monkeypatch.chdir(tmp_path)
-    end, text = talk(model, console, "I live in Cedar-Bay.", odd, "Hello.")
+    end, text = talk_to(model, console, "I live in Cedar-Bay.", odd, "Hello.")
     assert end.turns_written == [2]
     assert "expected" in text or "saved" in text
 
@@ -103,7 +439,7 @@ def test_odd_characters_cost_no_bank(model, console, tmp_path, monkeypatch, odd)
 def test_bytes_that_are_not_utf8_cost_no_bank(model, console, monkeypatch):
     lines = b"I live in Cedar-Bay.\nI was at the caf\xe9.\nHello.\n"
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines), "utf-8"))
-    end = session.chat(model, name="Ana", console=console)
+    end = terminal.chat(model, name="Ana", console=console)
     assert end.turns_written == [2]
     assert "half a character" in console.export_text()
 
@@ -115,11 +451,235 @@ def test_a_decoder_that_fails_costs_no_bank(model, console):
         line = next(lines, "/quit")
         return line if line else b"\xff".decode()
 
-    assert session.chat(model, read=read, console=console).turns_written == [1]
+    assert terminal.chat(model, read=read, console=console).turns_written == [1]
 
 
-def test_respond_refuses_without_a_change(model):
-    bank = model.new_bank()
+def test_a_refused_line_changes_nothing(model):
+    session = Session(model)
     with pytest.raises(InputError):
-        session.respond(model, bank, "\ud800")
-    assert bank.empty
+        session.take("\ud800")
+    assert session.bank.empty
+    assert not session.said
+
+
+LINE = st.text(max_size=30) | st.builds(
+    "{} {}".format,
+    st.sampled_from(["/why", "/forget", "/new", "/bank", "/threshold", "/help", "/load", "/recover", "/import", "/x", "yes"]),
+    st.text(max_size=12) | st.integers(-3, 9).map(str),
+)  # fmt: skip
+
+
+@given(st.lists(LINE, max_size=8))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_lines_lead_to_a_reply_or_a_sentence(model, tmp_path_factory, lines):
+    """And bank, ledger and texts always belong together."""
+    session = Session(model)
+    for line in lines:
+        before = session.bank
+        try:
+            reply = session.take(line)
+        except LmemError:
+            assert session.bank is before
+        else:
+            assert reply.text
+        session.ledger.check(session.bank)
+        assert all(0 <= turn < session.bank.turns_written[0] for turn in session.said)
+
+
+# ---- what is not saved is not lost
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "state"
+
+
+def test_a_recovery_file_follows_every_turn(model, console, state):
+    def ends(error):
+        return talk_to(model, console, "One.", "Two.", "Three.", error, recovery=Recovery(state))
+
+    for error in (EOFError(), KeyboardInterrupt()):
+        _, text = ends(error)
+        assert "/recover" in text
+    files = list(state.iterdir())
+    assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600] * len(files)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert Bank.load(files[0]).turns_written == [3]
+
+
+def test_it_is_deleted_by_save_and_by_quit(model, console, state, tmp_path):
+    talk_to(model, console, "One.", recovery=Recovery(state))
+    assert list(state.iterdir()) == []
+    talk_to(model, console, "One.", f"/save {tmp_path / 'x'}", EOFError(), recovery=Recovery(state))
+    assert list(state.iterdir()) == []
+    talk_to(
+        model,
+        console,
+        "One.",
+        f"/save {tmp_path / 'y'}",
+        "Two.",
+        EOFError(),
+        recovery=Recovery(state),
+    )
+    assert len(list(state.iterdir())) == 1
+
+
+def test_recover_goes_on_with_it(model, console, state):
+    talk_to(model, console, "One.", "Two.", EOFError(), recovery=Recovery(state))
+    later = Recovery(state)
+    later.path = state / "chat-later.safetensors"
+    end, text = talk_to(model, console, "/recover", "Three.", EOFError(), recovery=later)
+    assert "ended without saving" in text
+    assert end.turns_written == [3]
+    assert [file.name for file in state.iterdir()] == ["chat-later.safetensors"]
+
+
+def test_recover_goes_back_after_new_and_load(chat, tmp_path):
+    chat.take(f"/save {tmp_path / 'bank'}")
+    chat.take("I lost a red-scarf.")
+    assert "/recover" in chat.take("/new").text
+    assert chat.bank.empty
+    assert "back at 5 turns" in chat.take("/recover").text
+    assert chat.take("What did I lose?").text == "red-scarf"
+    assert "from turn 5, 'I lost a red-scarf.'" in chat.take("/why").text
+    chat.take(f"/load {tmp_path / 'bank'}")
+    chat.take("/recover")
+    assert chat.take("What did I lose?").text == "red-scarf"
+    with pytest.raises(InputError, match="there is none"):
+        chat.take("/recover")
+
+
+def test_old_recovery_files_do_not_pile_up(model, state):
+    for i in range(KEPT + 4):
+        recovery = Recovery(state)
+        recovery.path = state / f"chat-{i}.safetensors"
+        recovery.save(model.new_bank())
+        os.utime(recovery.path, (i, i))
+    assert len(list(state.iterdir())) == KEPT + 1
+
+
+def test_a_state_folder_that_cannot_be_written_stops_no_chat(model, console, tmp_path):
+    (tmp_path / "file").write_text("")
+    end, text = talk_to(
+        model, console, "One.", "Two.", recovery=Recovery(tmp_path / "file" / "state")
+    )
+    assert end.turns_written == [2]
+    assert text.count("no recovery file from here on") == 1
+
+
+def test_ctrl_c_while_it_thinks_changes_nothing(model, console, monkeypatch):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    session = Session(model)
+    session.take("One.")
+    bank, ledger = session.bank, session.ledger
+    monkeypatch.setattr(MemoryModel, "write_latents", stopped)
+    lines = iter(["Two.", "/quit"])
+    terminal.converse(session, lambda prompt: next(lines), console)
+    assert "nothing was changed" in console.export_text()
+    assert session.bank is bank
+    assert session.ledger is ledger
+    assert len(ledger) == 1
+
+
+# ---- in a terminal
+
+
+class Terminal:
+    """A pseudo-terminal with `lmem chat` in it."""
+
+    def __init__(self, tmp_path, *arguments):
+        self.master, slave = pty.openpty()
+        home = {
+            "HOME": str(tmp_path),
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+            "TERM": "dumb",
+            "COLUMNS": "200",
+        }
+        command = [sys.executable, "-m", "lmem", "chat", *arguments]
+        self.run = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=tmp_path,
+            env={**os.environ, **home},
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.seen = ""
+
+    def expect(self, text):
+        """Read until a text comes; what came since the last one."""
+        end = time.monotonic() + 300
+        while text not in self.seen and time.monotonic() < end:
+            try:
+                self.seen += os.read(self.master, 65536).decode(errors="replace")
+            except OSError:  # the other end is closed
+                break
+        assert text in self.seen, self.seen
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def say(self, line):
+        os.write(self.master, line.encode() + b"\n")
+
+    def close(self):
+        self.run.kill()
+        self.run.wait()
+
+
+@pytest.mark.slow
+def test_in_a_real_terminal(tmp_path):
+    """Asked for a name once; the terminal is closed; the next chat brings the bank back."""
+    screen = Terminal(tmp_path)
+    try:
+        screen.expect("Your name [Ana]: ")
+        screen.say("Mehmet")
+        assert "in the bank you are Piet" in screen.expect("Mehmet: ")
+        screen.say("I live in Cedar-Bay.")
+        assert "kept, turn 1" in screen.expect("Mehmet: ")
+        os.kill(screen.run.pid, signal.SIGHUP)
+        assert screen.run.wait(30) == -signal.SIGHUP
+    finally:
+        screen.close()
+    [left] = (tmp_path / "state" / "lmem").iterdir()
+    assert stat.S_IMODE(left.stat().st_mode) == 0o600
+    screen = Terminal(tmp_path, "--name", "Mehmet")
+    try:
+        assert "/recover" in screen.expect("Mehmet: ")
+        screen.say("/recover")
+        screen.expect("Mehmet: ")
+        screen.say("where do I live")
+        assert "lmem: Cedar-Bay" in screen.expect("Mehmet: ")
+        os.write(screen.master, b"caf\xe9\n")
+        assert "half a character" in screen.expect("Mehmet: ")
+        screen.say("/quit")
+        assert screen.run.wait(30) == 0
+    finally:
+        screen.close()
+    assert list((tmp_path / "state" / "lmem").iterdir()) == []
+
+
+def test_the_state_folder_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert state_folder() == tmp_path / "lmem"
+    assert Recovery().folder == state_folder()
+
+
+def test_the_command_refuses_before_it_loads(capsys):
+    from helpers import lmem
+
+    for options in (
+        ("--threshold", "2"),
+        ("--threshold", "nan"),
+        ("--name", "a: b"),
+        ("--name", " "),
+    ):
+        code, out, err = lmem(capsys, "chat", *options)
+        assert (code, out) == (2, "")
+        assert err.startswith("lmem: expected")

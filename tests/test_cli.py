@@ -12,7 +12,7 @@ from rich.console import Console
 
 from lmem import cli
 from lmem.backbone.backbone import EMBEDDED
-from lmem.chat import session
+from lmem.chat import terminal
 from lmem.data import locomo_release, tinyworld
 from lmem.data.splits import for_training
 from lmem.evaluation import results
@@ -258,20 +258,20 @@ def test_chat_writes_asks_saves_and_loads(tiny, tmp_path):
     def read(prompt):
         return next(lines, "/quit")
 
-    end = session.chat(model, None, "Ana", read, console)
+    end = terminal.chat(model, None, "Ana", read, console)
     said = console.export_text()
     assert end.empty
     assert Bank.load(path).turns_written == [1]
     assert "lmem: " in said
     assert "1 turns written" in said
-    again = session.chat(model, path, "Ana", lambda prompt: "/quit", console)
+    again = terminal.chat(model, path, "Ana", lambda prompt: "/quit", console)
     assert again.turns_written == [1]
 
 
 def test_chat_survives_a_wrong_file(tiny, tmp_path):
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     lines = iter([f"/load {tmp_path / 'none'}", "/quit"])
-    session.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
+    terminal.chat(MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console)
     assert "expected a bank" in console.export_text()
 
 
@@ -279,7 +279,7 @@ def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     """Too long a turn, a folder in the file's place: said in a sentence, and the bank is still there."""
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
     lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit"])
-    end = session.chat(
+    end = terminal.chat(
         MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console
     )
     assert end.turns_written == [1]

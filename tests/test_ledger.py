@@ -1,5 +1,7 @@
 """Taking a turn out again: only with the ledger, exactly, and to find out what an answer rests on."""
 
+import stat
+
 import pytest
 import torch
 from helpers import changed, make
@@ -123,3 +125,63 @@ def test_log_likelihood_in_bits_by_hand(tiny, talk):
     torch.testing.assert_close(
         model.log_likelihood(bank, "Where does Ben live?", "Cedar-Bay")[0], expected
     )
+
+
+@pytest.mark.parametrize("method", ["recent", "m4", "keyed"])
+def test_a_ledger_is_saved_and_loaded(tiny, talk, tmp_path, method):
+    """It does the same tomorrow, and only its owner can read it."""
+    model = make(tiny, method)
+    bank, ledger = written(model, talk)
+    path = tmp_path / "bank.ledger"
+    path.write_text("old")
+    path.chmod(0o644)
+    ledger.save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    loaded = Ledger.load(path)
+    assert loaded == ledger
+    assert model.unwrite(bank, 1, loaded)[0] == model.unwrite(bank, 1, ledger)[0]
+    bits = model.attribute(bank, "Where does Ben live?", loaded, "Cedar-Bay")
+    torch.testing.assert_close(
+        bits, model.attribute(bank, "Where does Ben live?", ledger, "Cedar-Bay")
+    )
+    later = model.write(bank, ["Ben: Bye."], ledger=loaded)
+    assert len(loaded) == 5
+    with pytest.raises(BankError, match="another one"):
+        Ledger.load(path).check(later)
+    _, none = model.unwrite(bank, range(4), ledger)
+    none.save(path)
+    assert Ledger.load(path) == none
+
+
+def test_a_ledger_that_is_none_is_refused(tiny, talk, tmp_path):
+    model, path = make(tiny, "recent"), tmp_path / "x"
+    with pytest.raises(BankError, match="nothing was recorded"):
+        Ledger().save(path)
+    bank, ledger = written(model, talk)
+    bank.save(path)
+    with pytest.raises(BankError, match="lmem-ledger-1"):
+        Ledger.load(path)
+    ledger.save(path)
+    with pytest.raises(BankError, match="lmem-bank-1"):
+        Bank.load(path)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BankError, match="altered"):
+        Ledger.load(path)
+    path.write_bytes(content[:-9])
+    for wrong in (path, tmp_path / "none", tmp_path):
+        with pytest.raises(BankError, match="expected a ledger"):
+            Ledger.load(wrong)
+
+
+def test_some_turns_are_attributed_alone(tiny, talk):
+    model = make(tiny, "recent")
+    bank, ledger = written(model, talk)
+    whole = model.attribute(bank, "Where does Ben live?", ledger, "Cedar-Bay")
+    part = model.attribute(bank, "Where does Ben live?", ledger, "Cedar-Bay", turns=[2, 0])
+    torch.testing.assert_close(part[[0, 2]], whole[[0, 2]])
+    assert part[[1, 3]].tolist() == [0, 0]
+    assert whole[1] != 0
+    with pytest.raises(InputError):
+        model.attribute(bank, "Where does Ben live?", ledger, "Cedar-Bay", turns=[4])

@@ -427,3 +427,43 @@ def test_equal_options_make_equal_owners(tiny, method):
     first, second = MemoryModel(tiny, method), MemoryModel(tiny, method, write={"gamma": 0.95})
     second.check(first.new_bank())
     first.check(second.write(second.new_bank(), ["Ana: hi."]))
+
+
+def test_confidence_is_the_probability_of_the_greedy_answer(nano, talk, questions):
+    """By hand, with one pass over the answer's own tokens; the answers are those without confidence."""
+    model = MemoryModel.from_shipped("nano-keyed", nano)
+    bank = model.write(model.new_bank(), talk)
+    asked = [*questions, "What is Ana's favourite song?"]
+    found = model.answer(bank, asked, return_confidence=True)
+    assert [answer.text for answer in found] == model.answer(bank, asked)
+    for question, answer in zip(asked, found, strict=True):
+        labels = nano.labels([answer.text])
+        with torch.no_grad(), model.attached(bank):
+            inputs = nano.inputs([f"question: {question}"])
+            logits = nano.model(**inputs, labels=labels).logits[0]
+        by_token = logits.softmax(-1)[torch.arange(labels.shape[1]), labels[0]]
+        assert answer.confidence == pytest.approx(by_token.prod().item(), rel=1e-3)
+        alone = model.answer(bank, question, return_confidence=True)
+        assert alone.text == answer.text
+        assert alone.confidence == pytest.approx(answer.confidence, rel=1e-3)
+    assert len({round(answer.confidence, 4) for answer in found}) == 4
+    assert len(nano.tokenize([found[0].text])[0]) >= 2  # the end counts too
+
+
+def test_confidence_of_an_answer_that_is_cut_off(tiny, talk, questions):
+    model = MemoryModel(tiny, "recent")
+    bank = model.write(model.new_bank(), talk)
+    options = {"max_new_tokens": 3, "min_new_tokens": 3}
+    whole = model.answer(bank, questions, return_confidence=True, **options)
+    short = model.answer(
+        bank, questions, return_confidence=True, max_new_tokens=2, min_new_tokens=2
+    )
+    for long, cut in zip(whole, short, strict=True):
+        assert 0 < long.confidence < cut.confidence < 1
+    for option in (
+        {"num_beams": 2},
+        {"do_sample": True},
+        {"num_return_sequences": 2, "num_beams": 2},
+    ):
+        with pytest.raises(InputError, match="greedy"):
+            model.answer(bank, questions, return_confidence=True, **option)

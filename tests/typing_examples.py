@@ -7,6 +7,7 @@ import torch
 
 import lmem
 from lmem import Backbone, Bank, Ledger, LmemError, MemoryModel, load_backbone, results
+from lmem.memory.model import Answer
 
 backbone = load_backbone("nano")
 assert_type(backbone, Backbone)
@@ -34,6 +35,11 @@ assert_type(bank.to("cpu"), Bank)
 assert_type(Bank.load("bank.safetensors"), Bank)
 assert_type(model.answer(bank, "Where does Ana live?"), str)
 assert_type(model.answer(bank, ["Where does Ana live?"], max_new_tokens=3), list[str])
+answer = model.answer(bank, "Where does Ana live?", return_confidence=True)
+assert_type(answer, Answer)
+assert_type(answer.confidence, float)
+assert_type(model.answer(bank, ["Where does Ana live?"], return_confidence=True), list[Answer])
+assert_type(Ledger.load("bank.ledger"), Ledger)
 assert_type(model.unwrite(bank, 0, ledger), tuple[Bank, Ledger])
 assert_type(model.attribute(bank, "Where does Ana live?", ledger), torch.Tensor)
 assert_type(model.log_likelihood(bank, "Where does Ana live?", "Cedar-Bay"), torch.Tensor)

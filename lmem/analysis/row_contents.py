@@ -109,18 +109,36 @@ def recall_shares(model: MemoryModel, bank: Bank, question: str) -> list[tuple[T
         MethodError: The read does not recall by keys.
         InputError: There is more than one bank.
     """
+    written = bank.state.written[0].cpu()
+    return [(shares[0], written) for shares in recall_shares_of_all(model, bank, [question])]
+
+
+@torch.no_grad()
+def recall_shares_of_all(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> list[Tensor]:
+    """Do the same for several questions at once.
+
+    Args:
+        model, bank: As in `recall_shares`.
+        questions: B of them.
+
+    Returns:
+        For both hops (B, R + 1) shares.
+
+    Raises:
+        MethodError, InputError: As in `recall_shares`.
+    """
     bank = _single(model, bank)
     if not isinstance(model.read, RecallRead):
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
-    rows = bank.state.rows
-    states, seen = pad(model.backbone.encode([as_prompt(question)]))
+    states, seen = pad(model.backbone.encode([as_prompt(question) for question in questions]))
     rule: Any = model.write_rule
+    rows = bank.state.rows.expand(len(questions), -1, -1)  # (B, R, K + V)
     unread = ~rule.readable(bank.state)
     bias = torch.zeros_like(rows[..., 0]).masked_fill(unread, -1e9)
     key = model.read.key
     read: Any = model.read
     hops = read.recall(rows[..., :key], rows[..., key:], bias, states.to(rows.dtype), seen.bool())
-    return [(scores[0].softmax(0).cpu(), bank.state.written[0].cpu()) for scores, *_ in hops]
+    return [scores.softmax(1).cpu() for scores, *_ in hops]
 
 
 def _single(model: MemoryModel, bank: Bank) -> Bank:

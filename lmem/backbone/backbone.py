@@ -269,12 +269,61 @@ class Backbone:
                 "expected options that leave texts as the result, not return_dict_in_generate: "
                 "for scores call backbone.model.generate inside `attached`"
             )
+        return self._texts(self._generated(inputs, options))
+
+    @torch.no_grad()
+    def generate_with_confidence(
+        self, inputs: dict[str, Any], **options: Any
+    ) -> tuple[list[str], Tensor]:
+        """Return greedy answers and how sure the decoder is of each.
+
+            confidence = product over the tokens y_i of the answer, its end included, of p(y_i | input, y_1 .. y_i-1)
+
+        So it is the probability that the decoder gives to exactly this answer, as in `bits`. An answer that was cut off by
+        `max_new_tokens` has no end that counts.
+
+        Args:
+            inputs: From `inputs` or `encoded`.
+            **options: Arguments of transformers' `generate` that keep it greedy.
+
+        Returns:
+            B texts as of `generate`, and (B,) confidences from 0 to 1.
+
+        Raises:
+            InputError: An option asks for beams, samples or several answers, or transformers refuses it.
+        """
+        greedy = {**GREEDY, "num_return_sequences": 1, **options}
+        if (greedy["num_beams"], greedy["do_sample"], greedy["num_return_sequences"]) != (
+            1,
+            False,
+            1,
+        ):
+            raise InputError(
+                "expected options that leave one greedy answer for its confidence, "
+                "not num_beams, do_sample or num_return_sequences"
+            )
+        scored = {"return_dict_in_generate": True, "output_logits": True}
+        out = self._generated(inputs, options | scored)
+        logits = torch.stack(out.logits, 1).float()  # (B, N, V)
+        tokens = out.sequences[:, -logits.shape[1] :]  # (B, N), without the decoder's start
+        each = logits.log_softmax(-1).gather(2, tokens[:, :, None])[:, :, 0]
+        ends = self.model.generation_config.eos_token_id
+        is_end = torch.isin(tokens, torch.as_tensor(ends, device=tokens.device))
+        after_end = is_end.cumsum(1) - is_end.long() > 0
+        return self._texts(out.sequences), each.masked_fill(after_end, 0).sum(1).exp()
+
+    def _texts(self, tokens: Tensor) -> list[str]:
+        decoded = self.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return [text.strip() for text in decoded]
+
+    def _generated(self, inputs: dict[str, Any], options: dict[str, Any]) -> Any:
+        """Call transformers' `generate`; a refusal of its own becomes one sentence."""
         if hooks.is_attached(self.model):
             for source in (options, vars(options.get("generation_config") or object)):
                 support.check_cache(source.get("cache_implementation") or "dynamic")
                 support.check_cache(source.get("past_key_values"))
         try:
-            out = self.model.generate(**inputs, **{**GREEDY, **options})
+            return self.model.generate(**inputs, **{**GREEDY, **options})
         except (ValueError, TypeError, AssertionError) as error:
             if isinstance(error, LmemError):
                 raise
@@ -282,7 +331,6 @@ class Backbone:
             raise InputError(
                 f"expected options that transformers can generate with: {first}"
             ) from error
-        return [text.strip() for text in self.tokenizer.batch_decode(out, skip_special_tokens=True)]
 
 
 def pad(latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -1,160 +1,249 @@
-"""Chat: what you say is written into the bank, and what you ask is answered from the bank alone (chapters 1 and 10).
+"""A chat with a memory: what you say is written into the bank, and what you ask is answered from the bank alone (chapters 1 and 10).
 
-`respond` is the logic of one line, for the terminal and the widget. `chat` is the terminal.
+`Session.take` processes one line, for the terminal and the notebook widget alike; commands are in `commands`. A line changes
+the bank completely or not at all.
 """
 
-import io
-import os
 import re
-import sys
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from rich.console import Console
-
-from lmem.errors import InputError, LmemError
+from lmem.chat import commands
+from lmem.chat.dialect import dialect_of
+from lmem.chat.kept import change_of
+from lmem.chat.lines import parts_of
+from lmem.chat.recovery import Recovery
+from lmem.chat.reply import Reply, checked_name, checked_threshold
+from lmem.chat.words import unreadable_words
+from lmem.errors import BankError, LmemError
 from lmem.memory.bank import Bank
-from lmem.memory.model import MemoryModel
+from lmem.memory.ledger import Ledger
+from lmem.memory.model import Answer, MemoryModel
+from lmem.utils.text import checked_text
 
-HELP = (
-    "say something to have it remembered, end with ? to ask; /save FILE  /save! FILE (replaces it)  "
-    "/load FILE  /new  /bank  /quit"
-)
-FILE = "bank.safetensors"
+UNTOLD = "You haven't told me."
+LISTED_WORDS = 5
 
 
-class Reply(NamedTuple):
-    """What one line of a chat led to.
+class Asked(NamedTuple):
+    """The last question as it was asked, its answer, and whether that was told, and not withheld as too unsure."""
 
-    Attributes:
-        bank: The bank after the line.
-        text: What the user is shown; empty after a turn that was written.
-        kind: "answer" of the model, "notice" about a command, or "written" for a turn that was remembered.
-    """
+    prompt: str
+    answer: Answer
+    shown: bool
+
+
+class Put(NamedTuple):
+    """A bank that was put aside by /new or /load before it was saved."""
 
     bank: Bank
-    text: str
-    kind: Literal["answer", "notice", "written"]
+    ledger: Ledger
+    said: dict[int, str]
 
 
-def chat(
-    model: MemoryModel,
-    bank: str | Path | None = None,
-    name: str = "Ana",
-    read: Callable[[str], str] = input,
-    console: Console | None = None,
-) -> Bank:
-    """Chat in the terminal until /quit or the end of the input.
+class Session:
+    """One chat.
 
-    Args:
-        model: A model with a trained read.
-        bank: Path of a saved bank to continue with; default: an empty one.
-        name: The speaker of what is typed.
-        read: Function that shows a prompt and returns the next line.
-        console: Where the replies are printed.
-
-    Returns:
-        The bank at the end.
+    Attributes:
+        model: The memory.
+        dialect: How to put lines to its backbone.
+        bank: The bank now.
+        ledger: The turns of this chat, or of the ledger that was loaded.
+        name: Who speaks.
+        said: {turn, counted from 0: its text} of the turns of this chat; nowhere else is text kept.
+        asked: The last question.
+        threshold: Answers of lower confidence are not given.
+        keep_ledger: Whether the ledger is saved with every bank.
+        unsaved: Changes since the bank was last saved or loaded.
+        file: Where the bank was last saved or loaded.
+        aside: What /new and /load put aside.
+        overwrite: A file that waits for a yes.
+        warning: Why there is no recovery file, until it was said.
     """
-    console = console or Console(highlight=False, soft_wrap=True)
-    if read is input and isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="surrogateescape")  # odd bytes are then refused line by line
-    current = model.new_bank() if bank is None else _load(model, bank)
-    console.print(HELP, style="dim")
-    while True:
+
+    def __init__(
+        self,
+        model: MemoryModel,
+        name: str = "Ana",
+        bank: Bank | None = None,
+        threshold: float | str = 0.0,
+        keep_ledger: bool = False,
+        recovery: Recovery | None = None,
+    ):
+        """Begin a chat.
+
+        Args:
+            model: A model with a trained read.
+            name: Who speaks.
+            bank: The bank to go on with; default: an empty one.
+            threshold: Answers of lower confidence are not given.
+            keep_ledger: Save the ledger with every bank.
+            recovery: Where a bank that is not saved is kept; None keeps none.
+
+        Raises:
+            InputError: The name or the threshold does not fit.
+            BankError: The bank is of another model.
+        """
+        self.model, self.name = model, checked_name(name)
+        self.dialect = dialect_of(model.backbone.name)
+        self.threshold = checked_threshold(threshold)
+        self.keep_ledger, self.recovery = keep_ledger, recovery
+        self.file: Path | None = None
+        self.aside: Put | None = None
+        self.overwrite: Path | None = None
+        self.warning = ""
+        self.go_on_with(model.new_bank() if bank is None else bank)
+
+    def go_on_with(
+        self, bank: Bank, ledger: Ledger | None = None, said: dict[int, str] | None = None
+    ) -> None:
+        """Take another bank in place of this one.
+
+        Raises:
+            BankError: It is of another model, or there are several.
+        """
+        self.model.check(bank)
+        if len(bank) != 1:
+            raise BankError(f"expected one bank to talk to, not {len(bank)}")
+        self.bank, self.ledger, self.said = bank, ledger or Ledger(), said or {}
+        self.asked: Asked | None = None
+        self.unsaved = 0
+
+    def put_aside(self) -> Put | None:
+        """Return what /recover should go back to once another bank is taken."""
+        return Put(self.bank, self.ledger, self.said) if self.unsaved else self.aside
+
+    # ---- a line ------------------------------------------------------------------------------------
+
+    def take(self, line: str) -> Reply:
+        """Process a line: a command, a question, or something to remember.
+
+        Raises:
+            LmemError: The line or a file cannot be used; nothing has changed then.
+        """
+        line, path = line.strip(), self.overwrite
+        self.overwrite = None
+        word = line.lower().strip(".! ")
+        if path is not None and word in ("y", "yes"):
+            return commands.save_at(self, path)
+        if path is not None and word in ("n", "no"):
+            return Reply(f"{path} was left as it is, and nothing was saved", "notice")
+        if line.startswith("/"):
+            return commands.run(self, line)
+        said, asked = parts_of(line)
+        if not asked:
+            return self._tell(said)
+        prompt = self.in_bank(self.dialect.question(asked, self.called))
+        if not said:
+            return self._ask(asked, prompt)
+        self.model.backbone.tokenize([prompt])  # refused before anything is written
+        told, answer = self._tell(said), self._ask(asked, prompt)
+        return answer._replace(note="; ".join(filter(None, (told.text, told.note, answer.note))))
+
+    def _tell(self, text: str) -> Reply:
+        """Write a turn, and say what it changed."""
+        checked_text(text, "what you say")
+        turn = {"speaker": self.called, "text": self.in_bank(self.dialect.statement(text))}
+        before = self.bank
+        self.write([turn], [text])
+        change, number = change_of(self.model, before, self.bank), self.bank.turns_written[0]
+        if not change.kept:
+            reply = "nothing to keep"
+        elif change.replaced is not None:
+            reply = f"kept, turn {number}; it replaces what you said in turn {change.replaced + 1}"
+        elif change.gave_way is not None:
+            reply = f"kept, turn {number}; the bank is full, so turn {change.gave_way + 1} is lost"
+        else:
+            reply = f"kept, turn {number}"
+        return Reply(reply, "written", self._note(text))
+
+    def write(self, turns: list, texts: Sequence[str], truncate: bool = False) -> None:
+        """Write turns; bank and ledger change together, and the recovery file follows."""
+        ledger = Ledger(self.ledger.first, list(self.ledger.latents), self.ledger.last)
+        bank = self.model.write(self.bank, turns, truncate, ledger)
+        said = dict(enumerate(texts, self.bank.turns_written[0]))
+        self.bank, self.ledger, self.said = bank, ledger, self.said | said
+        self.unsaved += len(texts)
+        self.autosave()
+
+    def _ask(self, line: str, prompt: str) -> Reply:
+        """Answer from the bank."""
+        answer = self.model.answer(self.bank, prompt, return_confidence=True)
+        shown = self.knows(answer) and answer.confidence >= self.threshold
+        self.asked = Asked(prompt, answer, shown)
+        return Reply(self.as_said(answer.text) if shown else UNTOLD, "answer", self._note(line))
+
+    def knows(self, answer: Answer) -> bool:
+        """Say whether an answer is more than "unknown"."""
+        return answer.text.lower() not in ("", self.dialect.unknown)
+
+    def autosave(self) -> bool:
+        """Keep a recovery file; a failure is said once, and the chat goes on without."""
+        if self.recovery is None:
+            return False
         try:
-            line = read(f"{name}: ").strip()
-            if not line:
-                continue
-            if line in ("/quit", "/exit"):
-                return current
-            reply = respond(model, current, line, name)
-        except (EOFError, KeyboardInterrupt):
-            return current
-        except (LmemError, OSError, UnicodeError) as error:  # nothing may cost the bank
-            console.print(str(error), style="red", markup=False, soft_wrap=True)
-            continue
-        current = reply.bank
-        if reply.kind == "answer":
-            console.print(f"lmem: {reply.text}", markup=False)
-        elif reply.kind == "notice":
-            console.print(reply.text, style="dim", markup=False)
-
-
-def respond(model: MemoryModel, bank: Bank, line: str, name: str = "Ana") -> Reply:
-    """Process one line of the chat: a command, a question, or a turn to remember. `bank` is not changed.
-
-    Raises:
-        LmemError: The line or the file cannot be used; nothing has been written then.
-    """
-    command, _, rest = line.partition(" ")
-    if command == "/new":
-        return Reply(model.new_bank(), "a new, empty bank", "notice")
-    if command in ("/save", "/save!"):
-        path = _file(rest)
-        if command == "/save" and os.path.isfile(path):
-            raise InputError(f"expected a new file, {path} exists; /save! {path} replaces it")
-        bank.save(path)
-        return Reply(bank, f"saved {path}, {bank.turns_written[0]} turns", "notice")
-    if command == "/load":
-        bank = _load(model, _file(rest))
-        return Reply(bank, f"loaded, {bank.turns_written[0]} turns", "notice")
-    if command == "/bank":
-        turns = sorted(set(bank.state.written[0].tolist()) - {-1})
-        text = f"{bank.turns_written[0]} turns written, rows from the turns {turns}"
-        return Reply(bank, text, "notice")
-    if command.startswith("/"):
-        return Reply(bank, HELP, "notice")
-    if is_question(line):
-        return Reply(bank, model.answer(bank, line), "answer")
-    return Reply(model.write(bank, [{"speaker": name, "text": line}]), "", "written")
-
-
-def is_question(line: str) -> bool:
-    """Say whether a line ends with a question mark of any script.
-
-    After the mark there may be quotes, brackets, exclamation marks and emoji: `?!`, `?"`, `？`, `؟`. Greek asks with a
-    semicolon, and Armenian marks a vowel inside the word that is asked for.
-    """
-    if "\N{ARMENIAN QUESTION MARK}" in line:
+            self.recovery.save(self.bank)
+        except (LmemError, OSError) as error:
+            self.warning, self.recovery = f"no recovery file from here on: {error}", None
+            return False
         return True
-    end = len(line)
-    while end and _may_follow(line[end - 1]):
-        end -= 1
-    last = line[end - 1 : end]
-    if last == ";":
-        return re.search("[\u0370-\u03ff\u1f00-\u1fff]", line) is not None
-    return _is_question_mark(last)
+
+    # ---- names and words ---------------------------------------------------------------------------
+
+    @property
+    def called(self) -> str:
+        """The speaker's name in the bank: a stand-in if the backbone cannot read the real one."""
+        stand_in = self.dialect.stand_in
+        return stand_in if stand_in and self._unknown(self.name) else self.name
+
+    def in_bank(self, text: str) -> str:
+        """Replace the speaker's name by the one in the bank."""
+        return _with_name(text, self.name, self.called)
+
+    def as_said(self, text: str) -> str:
+        """Replace the speaker's name in the bank by the real one."""
+        return _with_name(text, self.called, self.name)
+
+    def introduction(self) -> list[str]:
+        """Return what a user should know at the start: three examples, and whether the name can be read."""
+        examples = "   ".join(self.dialect.examples)
+        lines = [f"For example:   {examples}   (/help lists all commands)"]
+        if self.called != self.name:
+            backbone = self.model.backbone.name
+            lines.append(
+                f"{backbone} cannot read the name {self.name}; in the bank you are {self.called}."
+            )
+        return lines
+
+    def first_recorded(self) -> int:
+        """Return the number of turns that the ledger does not have, because they were written before it began."""
+        first = self.ledger.first
+        return self.bank.turns_written[0] if first is None else first.turns_written[0]
+
+    def turn(self, turn: int) -> str:
+        """Name a turn, counted from 0, as the user sees it."""
+        text = self.said.get(turn)
+        return f"turn {turn + 1}, {text!r}" if text else f"turn {turn + 1}"
+
+    def _unknown(self, text: str) -> list[str]:
+        return unreadable_words(self.model.backbone.tokenizer, text)
+
+    def _note(self, line: str) -> str:
+        """Say which words the backbone cannot read, and once that there is no recovery file."""
+        notes = []
+        if words := self._unknown(self.in_bank(self.dialect.statement(line))):
+            listed = ", ".join(words[:LISTED_WORDS]) + (
+                ", ..." if len(words) > LISTED_WORDS else ""
+            )
+            notes.append(f"{self.model.backbone.name} cannot read {listed}")
+        if self.warning:
+            notes.append(self.warning)
+            self.warning = ""
+        return "; ".join(notes)
 
 
-def _is_question_mark(character: str) -> bool:
-    """Say whether Unicode's name of a character is that of a question mark."""
-    name = unicodedata.name(character, "") if character else ""
-    return "QUESTION" in name or "INTERROBANG" in name
-
-
-def _may_follow(character: str) -> bool:
-    """Say whether a character may come after the question mark that ends a line."""
-    if _is_question_mark(character):
-        return False
-    kind = unicodedata.category(character)
-    return character in "\"'!！*_~" or kind in ("Pe", "Pf", "Pi", "Zs", "Cf", "Mn", "So", "Sk")
-
-
-def _file(text: str) -> Path:
-    """Return the file that a command names, without quotes and with ~ expanded; FILE if it names none."""
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        text = text[1:-1]
-    try:
-        return Path(text or FILE).expanduser()
-    except RuntimeError as error:  # ~somebody, whom this machine does not know
-        raise InputError(f"expected the name of a file, not {text!r}: {error}") from error
-
-
-def _load(model: MemoryModel, path: str | Path) -> Bank:
-    bank = Bank.load(path)
-    model.check(bank)
-    return bank
+def _with_name(text: str, old: str, new: str) -> str:
+    if old == new:
+        return text
+    return re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda match: new, text)

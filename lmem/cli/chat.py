@@ -1,5 +1,6 @@
 """Verbs that try it out: a chat, and a short run of everything."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,15 +16,32 @@ verbs = typer.Typer()
 def chat(
     adapter: Adapter = None,
     bank: Annotated[Path | None, opt("A saved bank to go on with.")] = None,
-    name: Annotated[str, opt("Who you are.")] = "Ana",
+    name: Annotated[str | None, opt("Who you are; default: you are asked.")] = None,
+    threshold: Annotated[
+        float, opt("Answer only if the confidence is at least this, from 0 to 1.")
+    ] = 0.0,
+    ledger: Annotated[
+        bool, opt("Save beside each bank what /why and /forget need tomorrow.", "--ledger")
+    ] = False,
+    autosave: Annotated[
+        bool, opt("Keep a recovery file of what is not saved, in your state folder.")
+    ] = True,
 ) -> None:
-    """Talk to it; what you say is written, what you ask (?) is answered from the bank. /save, /load, /new, /quit."""
-    from lmem.chat import session
+    """Talk to it: what you say is kept in the bank, and what you ask is answered from the bank alone. /help, /quit."""
+    from lmem.chat import terminal
+    from lmem.chat.recovery import Recovery
+    from lmem.chat.reply import checked_name, checked_threshold
     from lmem.memory.model import MemoryModel
 
+    checked_threshold(threshold)
+    if name is None and not sys.stdin.isatty():
+        name = terminal.NAME
+    elif name is not None:
+        checked_name(name)
     shipped = MemoryModel.from_shipped
-    model = MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")
-    session.chat(model, bank, name)
+    model = MemoryModel.from_pretrained(adapter) if adapter else shipped(terminal.SHIPPED)
+    recovery = Recovery() if autosave else None
+    terminal.chat(model, bank, name, threshold=threshold, keep_ledger=ledger, recovery=recovery)
 
 
 @verbs.command()

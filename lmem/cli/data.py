@@ -1,4 +1,4 @@
-"""Verbs of `lmem data`: read LoCoMo's release, or generate a file in its form."""
+"""Verbs of `lmem data`: read LoCoMo's release or an export of one's own, or generate a file in the same form."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,8 +10,10 @@ from lmem.cli.printing import show
 
 verbs = typer.Typer(
     no_args_is_help=True,
-    help="Conversations: LoCoMo's release, or the generators tinyworld and everyday.",
+    help="Conversations: your own, LoCoMo's release, or the generators tinyworld and everyday.",
 )
+
+SHOWN = 12  # speakers of a group that are listed
 
 
 @verbs.command("locomo")
@@ -41,6 +43,38 @@ def data_locomo(
             if p.kind != "no answer"
         }
     show(counts, as_json, f"LoCoMo, evidence={evidence}")
+
+
+@verbs.command("import")
+def data_import(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The export; for Slack a folder too.")
+    ],
+    out: OutFile,
+    form: Annotated[
+        str,
+        opt("auto, whatsapp, openai, sharegpt, longmemeval, slack, csv or locomo.", "--from"),
+    ] = "auto",
+    dates: Annotated[
+        str | None, opt("dmy, mdy or ymd: the order of numeric dates, if the file leaves it open.")
+    ] = None,
+    name: Annotated[str | None, opt('Your name, for exports that call you "user".')] = None,
+    as_json: Json = False,
+) -> None:
+    """Read an export of your own conversations; nothing leaves this machine. The file that is written is private."""
+    from lmem.data.importers import formats
+
+    samples, report = formats.import_file(path, form, dates, name)
+    formats.save_samples(samples, out)
+    counts = report.as_dict()
+    if not as_json:
+        speakers = counts["speakers"]
+        counts["speakers"] = dict(list(speakers.items())[:SHOWN])
+        if len(speakers) > SHOWN:
+            counts["further_speakers"] = len(speakers) - SHOWN
+        counts["dates"] = " to ".join(counts["dates"]) or "none"
+        counts["notes"] = {str(i): note for i, note in enumerate(report.notes, 1)}
+    show({"file": str(out), **counts}, as_json, "lmem data import")
 
 
 @verbs.command("tinyworld")

@@ -48,7 +48,7 @@ _FOREIGN = (  # a key by which another form is recognised, and the form's name
 )
 _WANTED = (
     'samples with "sample_id", "conversation" (speaker_a, speaker_b, session_1, ...) and "qa", as `lmem data tinyworld` '
-    "writes them; messages alone can be written into a bank by `model.write(bank, messages)`"
+    "writes them; `lmem data import` converts other forms, and `model.write(bank, messages)` takes messages alone"
 )
 
 
@@ -221,6 +221,9 @@ class _Reader:
         return Conversation(self.name, speakers, sessions, questions, twin)
 
     def speakers(self, content: dict, sessions: tuple[Session, ...]) -> tuple[str, ...]:
+        group = content.get("speakers")  # of one person or a group, in files of `lmem data import`
+        if isinstance(group, list) and group and all(isinstance(name, str) for name in group):
+            return tuple(group)
         named = [content.get("speaker_a"), content.get("speaker_b")]
         speakers = tuple(name for name in named if isinstance(name, str))
         if len(speakers) != 2:

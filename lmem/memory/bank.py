@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor
 
 from lmem import __version__
@@ -156,8 +156,16 @@ class Bank:
     def _map(self, change: Callable[[Tensor], Tensor]) -> Self:
         return replace(self, state=State(*(change(tensor) for tensor in self.state)))
 
-    def save(self, path: str | PathLike) -> None:
-        """Write one safetensors file with the tensors, `owner` and `backbone`; it holds nothing executable."""
+    def save(self, path: str | PathLike, private: bool = False) -> None:
+        """Write one safetensors file with the tensors, `owner` and `backbone`; it holds nothing executable.
+
+        Args:
+            path: The file.
+            private: Give it mode 600, so that only its owner can read it.
+
+        Raises:
+            InputError: It cannot be written; an older file is left as it was.
+        """
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}
         about = {
             "format": FORMAT,
@@ -167,8 +175,12 @@ class Bank:
             "lmem": __version__,
             "digest": digest(tensors),
         }
-        with write_file(path) as temporary:
-            save_file(tensors, str(temporary), metadata={"lmem": json.dumps(about)})
+        metadata = {"lmem": json.dumps(about)}
+        with write_file(path, private) as temporary:
+            if private:  # save_file would make a file of its own, for a moment with another mode
+                temporary.write_bytes(save(tensors, metadata=metadata))
+            else:
+                save_file(tensors, str(temporary), metadata=metadata)
 
     @classmethod
     def load(cls, path: str | PathLike, map: bool = False) -> Self:
@@ -183,26 +195,11 @@ class Bank:
         Raises:
             BankError: The file is missing, truncated, altered or no bank.
         """
-        try:
-            if not Path(path).is_file():  # a pipe would wait for ever
-                raise FileNotFoundError("there is no such file")
-            with safe_open(str(path), framework="pt") as file:
-                about = json.loads((file.metadata() or {}).get("lmem", "{}"))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise BankError(f"expected a bank in safetensors at {str(path)!a}: {reason}") from error
-        names = ("owner", "backbone", "digest")
-        complete = isinstance(about, dict) and all(isinstance(about.get(n), str) for n in names)
-        if not complete or about.get("format") != FORMAT or set(tensors) != set(State._fields):
-            found = str(about or "another form").splitlines()[0][:200]
-            raise BankError(f"expected a file of the form {FORMAT} at {path}, found {found}")
+        tensors, about = read_tensors(path, FORMAT, ("owner", "backbone"), map)
+        if set(tensors) != set(State._fields):
+            raise BankError(f"expected the tensors of a bank at {path}, found {', '.join(tensors)}")
         state = State(**tensors)
-        if not map:
-            state = State(*(tensor.clone() for tensor in state))
-        _check(state, path)
-        if digest(tensors) != about["digest"]:
-            raise BankError(f"expected the bank at {path} as it was saved, its content was altered")
+        check_state(state, path)
         if bool((state.written < -1).any() | (state.written >= state.turns[:, None]).any()):
             raise BankError(
                 f"expected rows of the bank at {path} to be written in one of its turns"
@@ -215,7 +212,46 @@ def joined(states: Iterable[State]) -> State:
     return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
 
 
-def _check(state: State, path: str | PathLike) -> None:
+def read_tensors(
+    path: str | PathLike, form: str, texts: tuple[str, ...], map: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file that `Bank.save` or `Ledger.save` wrote.
+
+    Args:
+        path: The file.
+        form: Its format, FORMAT for a bank.
+        texts: What it says of itself in texts.
+        map: Leave the tensors on the disk.
+
+    Returns:
+        The tensors, and what the file says of itself.
+
+    Raises:
+        BankError: The file is missing, truncated, altered or of another form.
+    """
+    what = "ledger" if "ledger" in form else "bank"
+    try:
+        if not Path(path).is_file():  # a pipe would wait for ever
+            raise FileNotFoundError("there is no such file")
+        with safe_open(str(path), framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("lmem", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise BankError(f"expected a {what} in safetensors at {str(path)!a}: {reason}") from error
+    names = (*texts, "digest")
+    complete = isinstance(about, dict) and all(isinstance(about.get(n), str) for n in names)
+    if not complete or about.get("format") != form:
+        found = str(about or "another form").splitlines()[0][:200]
+        raise BankError(f"expected a file of the form {form} at {path}, found {found}")
+    if not map:
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    if digest(tensors) != about["digest"]:
+        raise BankError(f"expected the {what} at {path} as it was saved, its content was altered")
+    return tensors, about
+
+
+def check_state(state: State, path: str | PathLike) -> None:
     """Raise a BankError unless shapes, types and values of a loaded state are those of a bank."""
     rows, written, turns = state
     dimensions = (rows.ndim, written.ndim, turns.ndim) == (3, 2, 1)

@@ -4,17 +4,24 @@ A bank does not store its turns, and with most writes no turn can be subtracted 
 turns, never inside the bank's file. It is sensitive data: without it nothing can be handed out, and nothing unwritten.
 """
 
+import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
+from typing import Self
 
 import torch
+from safetensors.torch import save
 
 from lmem.errors import BankError, InputError
-from lmem.memory.bank import Bank, State
+from lmem.memory.bank import Bank, State, check_state, read_tensors
 from lmem.memory.leave_out import write_without
 from lmem.memory.write.base import Write
 from lmem.utils.digest import digest
+from lmem.utils.files import write_file
+
+FORMAT = "lmem-ledger-1"
 
 
 @dataclass
@@ -63,11 +70,70 @@ class Ledger:
         Raises:
             InputError: A turn was not recorded.
         """
-        removed = set(turns)
-        for turn in removed:
+        removed = self.checked(turns)
+        return [z for t, z in enumerate(self.latents) if t not in removed]
+
+    def checked(self, turns: Iterable[int]) -> list[int]:
+        """Return different turns of the ledger, ascending.
+
+        Raises:
+            InputError: A turn was not recorded.
+        """
+        chosen = sorted(set(turns))
+        for turn in chosen:
             if not 0 <= turn < len(self):
                 raise InputError(f"expected turns 0 to {len(self) - 1} of the ledger, not {turn}")
-        return [z for t, z in enumerate(self.latents) if t not in removed]
+        return chosen
+
+    def save(self, path: str | PathLike) -> None:
+        """Write one safetensors file that only its owner can read (mode 600); it holds nothing executable.
+
+        The latents are the conversation in another form, so whoever has the file can find out much of what was said.
+
+        Raises:
+            BankError: Nothing was recorded.
+            InputError: The file cannot be written.
+        """
+        if self.first is None:
+            raise BankError(
+                "expected a ledger with turns to save, nothing was recorded in this one"
+            )
+        latents = self.latents or [self.first.state.rows.new_zeros(0, 1)]
+        tensors = {
+            name: t.detach().cpu().contiguous() for name, t in self.first.state._asdict().items()
+        }
+        tensors["latents"] = torch.cat(latents).detach().cpu()  # (sum of N, D)
+        tensors["lengths"] = torch.tensor([len(z) for z in self.latents], dtype=torch.long)
+        about = {
+            "format": FORMAT,
+            "owner": self.first.owner,
+            "backbone": self.first.backbone,
+            "last": self.last,
+            "digest": digest(tensors),
+        }
+        with write_file(path, private=True) as temporary:
+            temporary.write_bytes(save(tensors, metadata={"lmem": json.dumps(about)}))
+
+    @classmethod
+    def load(cls, path: str | PathLike) -> Self:
+        """Read a ledger and check it once. Whether it is that of a bank, `check` says.
+
+        Raises:
+            BankError: The file is missing, truncated, altered or no ledger.
+        """
+        tensors, about = read_tensors(path, FORMAT, ("owner", "backbone", "last"))
+        if set(tensors) != {*State._fields, "latents", "lengths"}:
+            raise BankError(
+                f"expected the tensors of a ledger at {path}, found {', '.join(tensors)}"
+            )
+        latents, lengths = tensors.pop("latents"), tensors.pop("lengths")
+        counted = lengths.ndim == 1 and latents.ndim == 2 and bool((lengths >= 0).all())
+        if not counted or int(lengths.sum()) != len(latents):
+            raise BankError(f"expected the lengths of a ledger's turns at {path} to add up")
+        state = State(**tensors)
+        check_state(state, path)
+        first = Bank(state, about["owner"], about["backbone"])
+        return cls(first, list(latents.split(lengths.tolist())), about["last"])
 
 
 def ledger_and_start(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
@@ -86,7 +152,11 @@ def ledger_and_start(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
 
 
 def leave_one_out(
-    rule: Write, start: Bank, latents: list[torch.Tensor], batch: int = 64
+    rule: Write,
+    start: Bank,
+    latents: list[torch.Tensor],
+    turns: Sequence[int] | None = None,
+    batch: int = 64,
 ) -> Iterator[State]:
     """Write banks that lack one turn each, in the order of the turns.
 
@@ -96,12 +166,14 @@ def leave_one_out(
         rule: The write rule.
         start: One bank, before the first turn.
         latents: (N, D) for each turn.
+        turns: Which turns to leave out; default: each of them.
         batch: Banks that are written at once.
 
     Yields:
         State of up to `batch` banks.
     """
-    for first in range(0, len(latents), batch):
-        missing = [{turn} for turn in range(first, min(first + batch, len(latents)))]
+    chosen = range(len(latents)) if turns is None else turns
+    for first in range(0, len(chosen), batch):
+        missing = [{turn} for turn in chosen[first : first + batch]]
         [(state, places)] = deque(write_without(rule, start.state, latents, missing), maxlen=1)
         yield State(*(part[places] for part in state))

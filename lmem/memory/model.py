@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar, overload
 
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
@@ -50,6 +50,19 @@ Places = Sequence[int] | Tensor | None
 Texts = TypeVar("Texts", str, list[str])
 ManyTurns = Turns | Iterable[Turns]
 FilePath = str | PathLike
+
+
+class Answer(NamedTuple):
+    """An answer and how sure the decoder is of it.
+
+    Attributes:
+        text: The greedy answer.
+        confidence: p(text | question, bank), from 0 to 1: the product of the probabilities of its tokens, the end of the
+            answer included. It says how sharp the decoder's choice is, and not how often such answers are right.
+    """
+
+    text: str
+    confidence: float
 
 
 class MemoryModel(nn.Module, ModelHubMixin):
@@ -321,7 +334,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     @torch.no_grad()
     def attribute(
-        self, bank: Bank, question: str, ledger: Ledger | None = None, answer: str | None = None
+        self,
+        bank: Bank,
+        question: str,
+        ledger: Ledger | None = None,
+        answer: str | None = None,
+        turns: Iterable[int] | None = None,
     ) -> Tensor:
         """Measure which turn an answer comes from: how much less likely it is if the turn is left out.
 
@@ -330,6 +348,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             question: The question.
             ledger: As in `unwrite`.
             answer: The text to explain; default: what the model answers from this bank.
+            turns: Leave out only these, one at a time, and give the others 0; default: all of them.
 
         Returns:
             (T,) bits by turn, counted from the first turn in the ledger:
@@ -337,7 +356,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Raises:
             BankError: There is no ledger, or it is that of another bank.
-            InputError: The question or the answer is no text or has no words.
+            InputError: The question or the answer is no text or has no words, or a turn was not written.
         """
         self.check(bank)
         ledger, first = ledger_and_start(ledger, bank)
@@ -349,11 +368,16 @@ class MemoryModel(nn.Module, ModelHubMixin):
                 )
         answer = checked_text(answer, "an answer")
         whole = self.log_likelihood(bank, question, answer)
+        left_out = ledger.checked(range(len(ledger)) if turns is None else turns)
+        latents = [z.to(whole.device) for z in ledger.latents]
         bits = [
             self.log_likelihood(Bank(state, bank.owner, bank.backbone), question, answer)
-            for state in leave_one_out(self.write_rule, first, ledger.latents)
+            for state in leave_one_out(self.write_rule, self.on_device(first), latents, left_out)
         ]
-        return whole - torch.cat(bits) if bits else whole[:0]
+        by_turn = whole.new_zeros(len(ledger))
+        if bits:
+            by_turn[left_out] = whole - torch.cat(bits)
+        return by_turn
 
     @torch.no_grad()
     def log_likelihood(self, bank: Bank, question: str, answer: str) -> Tensor:
@@ -396,14 +420,49 @@ class MemoryModel(nn.Module, ModelHubMixin):
         with hooks.attach(self.backbone.model, self.read, rows, mask, expand, of):
             yield
 
+    @overload
+    def answer(
+        self,
+        bank: Bank | None,
+        questions: str,
+        ablate: str | None = None,
+        of: Places = None,
+        *,
+        return_confidence: Literal[True],
+        **options: Any,
+    ) -> Answer: ...
+    @overload
+    def answer(
+        self,
+        bank: Bank | None,
+        questions: list[str],
+        ablate: str | None = None,
+        of: Places = None,
+        *,
+        return_confidence: Literal[True],
+        **options: Any,
+    ) -> list[Answer]: ...
+    @overload
     def answer(
         self,
         bank: Bank | None,
         questions: Texts,
         ablate: str | None = None,
         of: Places = None,
+        *,
+        return_confidence: Literal[False] = False,
         **options: Any,
-    ) -> Texts:
+    ) -> Texts: ...
+    def answer(
+        self,
+        bank: Bank | None,
+        questions: Any,
+        ablate: str | None = None,
+        of: Places = None,
+        *,
+        return_confidence: bool = False,
+        **options: Any,
+    ) -> Any:
         """Answer from the bank alone: the model sees the question, not the conversation.
 
         Args:
@@ -411,6 +470,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
             questions: One text or a list.
             ablate: As in `attached`.
             of: As in `attached`.
+            return_confidence: Return an Answer for each question: the text, and the probability of exactly this text, which
+                is the product of the probabilities of its tokens.
             **options: Arguments of transformers' `generate`, as in `Backbone.generate`.
 
         Returns:
@@ -420,10 +481,17 @@ class MemoryModel(nn.Module, ModelHubMixin):
             InputError: A question is no text or has no words, there is none, or an option does not fit.
         """
         if isinstance(questions, str):
-            return self.answer(bank, [questions], ablate, of, **options)[0]
-        prompts = as_prompts(questions)
+            alone: Any = self.answer(
+                bank, [questions], ablate, of, return_confidence=return_confidence, **options
+            )
+            return alone[0]
+        prompts, backbone = as_prompts(questions), self.backbone
         with self.attached(bank, ablate, of=of):
-            texts: Any = self.backbone.generate(self.backbone.inputs(prompts), **options)
+            inputs = backbone.inputs(prompts)
+            if return_confidence:
+                found, sure = backbone.generate_with_confidence(inputs, **options)
+                return [Answer(*each) for each in zip(found, sure.tolist(), strict=True)]
+            texts: Any = backbone.generate(inputs, **options)
         each = len(texts) // len(prompts)
         groups: Any = [texts[i : i + each] for i in range(0, len(texts), each)]
         return texts if each == 1 else groups

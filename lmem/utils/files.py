@@ -15,12 +15,18 @@ from safetensors import SafetensorError
 
 from lmem.errors import InputError
 
+PRIVATE = 0o600  # read and written by its owner alone
 FILE_BITS = 0o666  # permissions of a file: those of a folder without the right to enter it
 
 
 @contextmanager
-def write_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def write_file(path: str | os.PathLike[str], private: bool = False) -> Iterator[Path]:
     """Yield a temporary path next to `path`, renamed to it on success and removed on failure.
+
+    Args:
+        path: The file to write.
+        private: Give it mode 600, whatever the umask and an existing file say. Write into the temporary file then, do not
+            replace it.
 
     Raises:
         InputError: `path` is a folder, a device or read-only, or it cannot be written; then it is unchanged.
@@ -32,8 +38,8 @@ def write_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f"expected a file to write, {path} is none")
     if os.path.exists(path) and not os.access(path, os.W_OK):
         raise InputError(f"expected a file that can be written, {path} is read-only")
-    fresh = _make_next_to(path, folder=False)
-    mode = _mode(path if os.path.exists(path) else fresh)
+    fresh = _make_next_to(path, folder=False, mode=PRIVATE if private else FILE_BITS)
+    mode = PRIVATE if private else _mode(path if os.path.exists(path) else fresh)
     try:
         with _one_sentence(path):
             yield fresh
@@ -107,7 +113,7 @@ def _mode(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 
 
-def _make_next_to(path: Path, folder: bool) -> Path:
+def _make_next_to(path: Path, folder: bool, mode: int = FILE_BITS) -> Path:
     """Make a temporary file or folder next to `path`, with the umask's permissions, and the folder above it."""
     fresh = path.parent / f".{path.name[:100]}.{secrets.token_hex(6)}"
     try:
@@ -115,7 +121,7 @@ def _make_next_to(path: Path, folder: bool) -> Path:
         if folder:
             fresh.mkdir()
         else:
-            fresh.touch(exist_ok=False)
+            fresh.touch(mode, exist_ok=False)
     except OSError as error:
         raise InputError(
             f"expected a folder that can be written at {path.parent}: {error}"

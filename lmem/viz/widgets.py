@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import ipywidgets as widgets
 
-from lmem.chat import session
+from lmem.chat import commands
+from lmem.chat.reply import Reply
+from lmem.chat.session import Session
+from lmem.chat.terminal import SHIPPED
 from lmem.errors import LmemError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
@@ -23,13 +26,18 @@ __all__ = ["Chat", "Compare", "Forgetting", "Watch"]
 
 
 class Chat(LiveWidget):
-    """Write what you say into a bank, and answer what ends with ? from it. `bank` is the current bank.
+    """The chat of the command line: what you say is written into a bank, and what you ask is answered from it.
 
     Args:
-        model: A model; default: the adapter that is shipped with the package.
+        model: A model; default: the one that `lmem chat` uses.
         lines: Lines to begin with.
         name: Who speaks.
         file: Where "save" and "load" look, next to the notebook.
+        threshold: Answers of lower confidence are not given.
+
+    Attributes:
+        session: The chat.
+        bank: The current bank.
     """
 
     def __init__(
@@ -37,14 +45,15 @@ class Chat(LiveWidget):
         model: MemoryModel | None = None,
         lines: Iterable[str] = (),
         name: str = "Ana",
-        file: str = session.FILE,
+        file: str = commands.FILE,
+        threshold: float = 0.0,
     ):
-        self.model = model or MemoryModel.from_shipped()
-        self.name, self.texts = name, {}
+        self.session = Session(model or MemoryModel.from_shipped(SHIPPED), name, None, threshold)
+        self.before = self.bank
         self.history: list[tuple[str, str, int | str]] = []
-        self.bank = self.before = self.model.new_bank()
-        placeholder = "say something, or ask: end with ?"
-        entry = LineInput(f"{name}:", placeholder, "say", "write the line, or ask it", self._send)
+        entry = LineInput(
+            f"{name}:", "say something, or ask", "say", "write the line, or ask it", self._send
+        )
         self.line, self.say = entry.field, entry.button
         wide = widgets.Layout(width="auto", flex="1 1 16em")
         self.file = widgets.Text(value=file, description="file:", layout=wide)
@@ -63,29 +72,43 @@ class Chat(LiveWidget):
             self.take(line)
         super().__init__([[self.line, self.say]], [self.file, self.save, self.load, self.new])
 
+    @property
+    def bank(self) -> Bank:
+        """The current bank."""
+        return self.session.bank
+
     def take(self, line: str) -> None:
         """Process one line as the command line does. An error is shown, and leaves the bank unchanged."""
+        before, name = self.bank, f"{self.session.name}:"
         try:
-            reply = session.respond(self.model, self.bank, line, self.name)
+            reply = self.session.take(line)
         except (LmemError, OSError) as error:
             self.history.append(("", line, str(error)))
             return
-        if reply.kind == "answer":
-            self.history += [(f"{self.name}:", line, "(asked)"), ("lmem:", reply.text, "")]
-        elif reply.kind == "written":
-            turn = reply.bank.turns_written[0] - 1
-            self.texts[turn], self.before = f"{self.name}: {line}", self.bank
-            self.history.append((f"{self.name}:", line, turn))
-        elif reply.bank is not self.bank:  # a new or a loaded one
-            self.before, self.texts = reply.bank, {}
-            self.history = [("", reply.text, "")]
+        if reply.kind == "written":
+            self.history.append((name, line, self.bank.turns_written[0] - 1))
+            self._say("", reply)
+        elif reply.kind == "answer":
+            self.history.append((name, line, "(asked)"))
+            self._say("lmem:", reply)
         else:
-            self.history.append(("", reply.text, ""))
-        self.bank = reply.bank
+            if self.bank is not before:  # numbers of turns are no longer those of this bank
+                self.history = []
+            self._say("", reply)
+        if self.bank is not before:
+            one_more = self.bank.turns_written[0] == before.turns_written[0] + 1
+            self.before = before if one_more else self.bank
 
     def show(self) -> None:
         """Redraw what was said and the bank."""
-        self.view.value = chat_view(self.bank, self.before, self.history, self.texts)
+        self.view.value = chat_view(self.bank, self.before, self.history, self.session.said)
+
+    def _say(self, who: str, reply: Reply) -> None:
+        """Add a reply to what was said, a line of it each."""
+        for line in reply.text.splitlines():
+            self.history.append((who, line, ""))
+        if reply.note:
+            self.history.append(("", reply.note, ""))
 
     def _send(self, line: str) -> None:
         self.take(line)
@@ -104,7 +127,7 @@ def chat_view(
         bank: The current bank.
         before: The bank before its newest turn.
         history: (who, text, note) each; the note of a turn is its number.
-        texts: {number: "Ana: ..."} of the turns that are known.
+        texts: {number: text} of the turns that are known.
     """
     written, lines = bank.state.written[0].tolist(), []
     for who, text, note in history:

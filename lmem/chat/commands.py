@@ -1,0 +1,326 @@
+"""The commands of a chat: what begins with a slash. Each takes the session and the rest of the line."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmem.chat.kept import Fact, facts_of, sources_of
+from lmem.chat.reply import Reply, checked_threshold
+from lmem.data.importers.formats import import_file
+from lmem.data.locomo import parse
+from lmem.errors import BankError, InputError
+from lmem.memory.bank import Bank
+from lmem.memory.ledger import Ledger
+from lmem.utils.text import normalise_text
+
+if TYPE_CHECKING:
+    from lmem.chat.session import Session
+
+FILE = "bank.safetensors"
+LEDGER = ".ledger"  # added to the name of the bank's file
+LISTED = 50  # facts or turns
+SAME = 1e-3  # difference of the latents of equal texts, encoded in batches of other lengths
+HELP = """\
+Say something to have it remembered. Ask, and the answer comes from the bank alone.
+/why            which turn the last answer came from, and how sure it is
+/list [NAME]    what is kept, found out by asking the bank
+/forget N       the bank as if turn N had never been said; its words work too
+/save [FILE]    save the bank; with --ledger also what /why and /forget need tomorrow
+/load FILE      go on with a saved bank
+/new            begin with an empty one
+/recover        go back to a bank that was not saved
+/import FILE    tell it an exported chat
+/threshold P    answer only if the confidence is at least P, from 0 to 1
+/bank           how many turns were written, and which still have rows
+/quit           leave"""
+NEEDS_LEDGER = (
+    "needs the ledger that was kept when that was said, and this chat does not have it: "
+    "/save FILE --ledger keeps one beside the bank"
+)
+
+
+def run(session: "Session", line: str) -> Reply:
+    """Run the command that a line names.
+
+    Raises:
+        LmemError: It cannot be done; nothing has changed then.
+    """
+    name, _, rest = line.partition(" ")
+    command = COMMANDS.get(name.lower())
+    if command is None:
+        return Reply(f"there is no command {name}; /help lists them", "notice")
+    return command(session, rest.strip())
+
+
+# ---- asking about the bank ---------------------------------------------------------------------------
+
+
+def why(session: "Session", rest: str) -> Reply:
+    """Say which turn the last answer came from, and how sure it is."""
+    if session.asked is None:
+        raise InputError("expected a question before /why; ask something first")
+    prompt, answer, shown = session.asked
+    sure = f"{answer.confidence:.0%} sure"
+    about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {sure}"
+    if session.knows(answer) and not shown:
+        about += f", which is below the threshold {session.threshold:g}"
+    start = session.first_recorded()
+    if start == session.bank.turns_written[0] > 0:
+        return Reply(f"{about}; which turn it came from {NEEDS_LEDGER}", "notice")
+    if not session.knows(answer):
+        return Reply(about, "notice")
+    found = sources_of(session.model, session.bank, session.ledger, prompt, answer.text)
+    if found:
+        turns = " and ".join(f"{session.turn(turn)} ({bits:.1f} bits)" for turn, bits in found)
+        return Reply(f"{about}; from {turns}", "notice")
+    if start:
+        return Reply(
+            f"{about}; from no turn of this chat, and an earlier one {NEEDS_LEDGER}", "notice"
+        )
+    return Reply(f"{about}; from no single turn, so it may be an invention", "notice")
+
+
+def list_facts(session: "Session", rest: str) -> Reply:
+    """List what is kept."""
+    said = [word for text in session.said.values() for word in re.findall(r"\w+", text)]
+    names = [session.in_bank(rest)] if rest else [session.called, *session.dialect.names(said)]
+    facts = facts_of(session.model, session.bank, session.dialect, names)
+    if rest:
+        facts = [fact for fact in facts if names[0].lower() in fact.question.lower()]
+    if not facts:
+        return Reply(f"nothing is kept about {rest}" if rest else "nothing is kept", "notice")
+    lines = [_fact_line(session, fact) for fact in facts[:LISTED]]
+    if len(facts) > LISTED:
+        lines.append(f"and {len(facts) - LISTED} more")
+    return Reply("\n".join(lines), "notice")
+
+
+def _fact_line(session: "Session", fact: Fact) -> str:
+    if fact.turn is not None and not fact.question:
+        return f"{session.turn(fact.turn)}: kept, but no question that I know finds it"
+    where = "" if fact.turn is None else f"turn {fact.turn + 1}: "
+    answer = session.as_said(fact.answer.text) or "no answer"
+    return f"{where}{session.as_said(fact.question)} {answer} ({fact.answer.confidence:.0%} sure)"
+
+
+def describe(session: "Session", rest: str) -> Reply:
+    """Say how many turns were written, and which still have rows."""
+    turns = sorted({turn + 1 for turn in session.bank.state.written[0].tolist()} - {0})
+    listed = ", ".join(map(str, turns[:LISTED])) + (", ..." if len(turns) > LISTED else "")
+    text = f"{session.bank.turns_written[0]} turns written, rows from the turns {listed or 'none'}"
+    return Reply(text, "notice")
+
+
+def set_threshold(session: "Session", rest: str) -> Reply:
+    """Set the confidence below which no answer is given."""
+    if rest:
+        session.threshold = checked_threshold(rest)
+    return Reply(f"answers need a confidence of at least {session.threshold:g}", "notice")
+
+
+# ---- changing the bank -------------------------------------------------------------------------------
+
+
+def forget(session: "Session", rest: str) -> Reply:
+    """Take a turn back, by its number or its words."""
+    if not rest:
+        raise InputError(
+            "expected a turn's number or its words: /forget 3, or /forget I live in Cedar-Bay"
+        )
+    written, start = session.bank.turns_written[0], session.first_recorded()
+    if re.fullmatch(r"[0-9]{1,9}", rest):
+        turn = int(rest) - 1
+        if not 0 <= turn < written:
+            raise InputError(f"expected a turn from 1 to {written} to forget, not {rest}")
+        if turn < start:
+            raise BankError(f"/forget {rest} {NEEDS_LEDGER}")
+    else:
+        turn = _turn_that_says(session, rest)
+    named = session.turn(turn)
+    bank, ledger = session.model.unwrite(session.bank, turn - start, session.ledger)
+    said = {t - (t > turn): text for t, text in session.said.items() if t != turn}
+    unsaved = session.unsaved + 1
+    session.go_on_with(bank, ledger, said)
+    session.unsaved = unsaved
+    session.autosave()
+    later = "" if turn == written - 1 else "; the turns after it count one less now"
+    return Reply(f"forgot {named}{later}", "notice")
+
+
+def _turn_that_says(session: "Session", sentence: str) -> int:
+    """Return the newest turn with these words: of this chat by its text, of a loaded ledger by its latents."""
+    wanted = _plain(sentence)
+    for turn, text in sorted(session.said.items(), reverse=True):
+        if _plain(text) == wanted:
+            return turn
+    start = session.first_recorded()
+    text = session.in_bank(session.dialect.statement(sentence))
+    [[latents]] = session.model.encode_turns([[f"context: {session.called}: {text}"]])
+    for i in reversed(range(len(session.ledger))):
+        kept = session.ledger.latents[i].to(latents)
+        if kept.shape == latents.shape and float((kept - latents).abs().max()) < SAME:
+            return start + i
+    if start:
+        raise BankError(
+            f"no turn of this chat says {sentence!r}, and for an earlier one /forget {NEEDS_LEDGER}"
+        )
+    raise InputError(
+        f"expected a turn word for word, none says {sentence!r}; /list shows what is kept"
+    )
+
+
+def new(session: "Session", rest: str) -> Reply:
+    """Begin with an empty bank."""
+    aside = session.put_aside()
+    session.go_on_with(session.model.new_bank())
+    session.aside, session.file = aside, None
+    return Reply(f"a new, empty bank{_recoverable(session)}", "notice")
+
+
+def import_chat(session: "Session", rest: str) -> Reply:
+    """Write an exported conversation, whatever its format."""
+    if not rest:
+        raise InputError("expected a file: /import WhatsApp Chat with Ben.zip")
+    samples, report = import_file(_unquoted(rest))
+    before = session.bank.turns_written[0]
+    for conversation in parse(samples):
+        said = [f"{turn.speaker}: {turn.text or turn.caption}" for turn in conversation.turns]
+        session.write([session.in_bank(text) for text in conversation.texts()], said, truncate=True)
+    names = ", ".join(name for name, _ in report.speakers.most_common(6))
+    dropped = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())
+    note = f"left out: {dropped}" if dropped else ""
+    return Reply(f"wrote {report.turns} turns of {names} after turn {before}", "notice", note)
+
+
+# ---- files -------------------------------------------------------------------------------------------
+
+
+def save(session: "Session", rest: str) -> Reply:
+    """Save the bank; a file that is there and is not this chat's is asked about first."""
+    path = _path(session, _ledger_option(session, rest))
+    files = [path, _ledger_of(path)] if session.keep_ledger else [path]
+    taken = next((file for file in files if os.path.isfile(file)), None)
+    if taken is not None and path != session.file:
+        session.overwrite = path
+        return Reply(f"{taken} exists. Replace it? yes or no", "notice")
+    return save_at(session, path)
+
+
+def save_over(session: "Session", rest: str) -> Reply:
+    """Save the bank without asking."""
+    return save_at(session, _path(session, _ledger_option(session, rest)))
+
+
+def save_at(session: "Session", path: Path) -> Reply:
+    """Save bank and, if it is to be kept, ledger."""
+    session.bank.save(path)
+    beside = ""
+    if session.keep_ledger and session.ledger.first is not None:
+        session.ledger.save(_ledger_of(path))
+        beside = f"; {_ledger_of(path).name} beside it holds what was said, so keep it safe"
+    session.file, session.unsaved = path, 0
+    if session.recovery:
+        session.recovery.delete()
+    return Reply(f"saved {path}, {session.bank.turns_written[0]} turns{beside}", "notice")
+
+
+def load(session: "Session", rest: str) -> Reply:
+    """Go on with a saved bank, and with the ledger beside it if there is one."""
+    return load_at(session, _path(session, rest))
+
+
+def load_at(session: "Session", path: Path) -> Reply:
+    """Load bank and ledger.
+
+    Raises:
+        BankError: There is no bank of this model.
+    """
+    bank = Bank.load(path)
+    session.model.check(bank)
+    ledger, note = None, ""
+    if os.path.isfile(_ledger_of(path)):
+        try:
+            ledger = Ledger.load(_ledger_of(path))
+            ledger.check(bank)
+        except BankError as error:
+            ledger, note = None, f"the ledger beside it is not used: {error}"
+    aside = session.put_aside()
+    session.go_on_with(bank, ledger)
+    session.aside, session.file = aside, path
+    session.keep_ledger |= ledger is not None
+    text = f"loaded, {bank.turns_written[0]} turns" + (" and their ledger" if ledger else "")
+    return Reply(text + _recoverable(session), "notice", note)
+
+
+def recover(session: "Session", rest: str) -> Reply:
+    """Go back to the bank that was put aside, else to that of a chat that ended without saving."""
+    if session.aside is not None:
+        bank, ledger, said = session.aside
+        session.go_on_with(bank, ledger, said)
+        session.aside, session.file, session.unsaved = None, None, 1
+        session.autosave()
+        return Reply(f"back at {bank.turns_written[0]} turns, not saved yet", "notice")
+    others = session.recovery.others() if session.recovery else []
+    if not others:
+        raise InputError("expected a chat that was not saved, there is none")
+    bank = Bank.load(others[0])
+    aside = session.put_aside()
+    session.go_on_with(bank)
+    session.aside, session.file, session.unsaved = aside, None, 1
+    if session.autosave():  # it is in this chat's file now
+        others[0].unlink(missing_ok=True)
+    note = "its ledger is not: /why and /forget know only what you say from here on"
+    return Reply(f"back at {bank.turns_written[0]} turns, not saved yet", "notice", note)
+
+
+def _recoverable(session: "Session") -> str:
+    return "; /recover goes back to the one that was not saved" if session.aside else ""
+
+
+def _ledger_option(session: "Session", rest: str) -> str:
+    """Take --ledger out of a command's text, and remember it."""
+    without = re.sub(r"(^|\s)--ledger(\s|$)", " ", rest).strip()
+    session.keep_ledger |= without != rest.strip()
+    return without
+
+
+def _ledger_of(path: Path) -> Path:
+    return Path(f"{path}{LEDGER}")
+
+
+def _path(session: "Session", text: str) -> Path:
+    """Return the file that a command names, without quotes and with ~ expanded; default: the last one, else FILE."""
+    text = _unquoted(text)
+    try:
+        return Path(text).expanduser() if text else session.file or Path(FILE)
+    except RuntimeError as error:  # ~somebody, whom this machine does not know
+        raise InputError(f"expected the name of a file, not {text!r}: {error}") from error
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
+def _plain(text: str) -> str:
+    """Return a sentence without case and punctuation, for comparing."""
+    return " ".join(re.findall(r"\w+", normalise_text(text).lower()))
+
+
+COMMANDS: dict[str, Callable[["Session", str], Reply]] = {
+    "/help": lambda session, rest: Reply(HELP, "notice"),
+    "/why": why,
+    "/list": list_facts,
+    "/forget": forget,
+    "/save": save,
+    "/save!": save_over,
+    "/load": load,
+    "/new": new,
+    "/recover": recover,
+    "/import": import_chat,
+    "/threshold": set_threshold,
+    "/bank": describe,
+}

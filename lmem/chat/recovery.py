@@ -1,0 +1,67 @@
+"""The recovery file: the newest bank of a chat that was not saved, in the user's state folder and for its owner alone.
+
+It is written after every turn that is kept, so nothing has to run when a terminal is closed. The bank alone is in it, not the
+ledger. It is deleted when the bank is saved, and when the chat is left with /quit.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from platformdirs import user_state_path
+
+from lmem.errors import InputError
+from lmem.memory.bank import Bank
+
+PREFIX, ENDING = "chat-", ".safetensors"
+KEPT = 3  # older ones are deleted
+
+
+def state_folder() -> Path:
+    """Return the folder for files of this kind: ~/.local/state/lmem on Linux."""
+    return user_state_path("lmem", appauthor=False)
+
+
+class Recovery:
+    """The recovery file of one chat, and those that earlier chats left behind."""
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None):
+        """Name a file; nothing is written yet.
+
+        Args:
+            folder: Where; default: `state_folder()`.
+        """
+        self.folder = Path(folder) if folder is not None else state_folder()
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        self.path = self.folder / f"{PREFIX}{stamp}-{os.getpid()}{ENDING}"
+
+    def save(self, bank: Bank) -> None:
+        """Write the bank.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"expected a folder for recovery files at {self.folder}: {error}"
+            ) from error
+        bank.save(self.path, private=True)
+        for old in self.others()[KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def delete(self) -> None:
+        """Remove this chat's file, if there is one."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError:  # a folder that became read-only; the bank is saved elsewhere
+            pass
+
+    def others(self) -> list[Path]:
+        """Return the files of other chats, the newest first."""
+        try:
+            files = [path for path in self.folder.glob(f"{PREFIX}*{ENDING}") if path != self.path]
+            return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+        except OSError:
+            return []
