@@ -1,13 +1,22 @@
-"""What the engine in the browser must know of an adapter, besides its weights."""
+"""What the engine in the browser must know of an adapter, besides its weights.
 
+    python -m lmem.viz.live.adapters        make `adapters.json` again, which lists what pages offer
+
+The site is built without torch, so it reads the list instead of the models.
+"""
+
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from lmem.backbone.backbone import load_backbone
 from lmem.errors import MethodError
-from lmem.memory.model import MemoryModel
+from lmem.memory.model import ADAPTERS, MemoryModel
 
+LIST = Path(__file__).with_name("adapters.json")
 WRITE_OPTIONS = ("gamma", "normalise", "trainable", "k", "key", "select", "replace")
 READ_OPTIONS = ("raw", "key")
 
@@ -41,3 +50,14 @@ def describe(model: MemoryModel, name: str) -> dict[str, Any]:
 def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
     """Return the tensors of a state as arrays of float32."""
     return {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
+
+
+def describe_shipped() -> list[dict[str, Any]]:
+    """Return `describe` of every adapter in the package, by name."""
+    nano = load_backbone("nano", device="cpu")
+    names = sorted(path.name for path in ADAPTERS.iterdir() if path.is_dir())
+    return [describe(MemoryModel.from_shipped(name, nano), name) for name in names]
+
+
+if __name__ == "__main__":
+    LIST.write_text(json.dumps(describe_shipped(), indent=1) + "\n", encoding="utf-8")

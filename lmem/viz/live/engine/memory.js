@@ -6,7 +6,8 @@ lmemLive.parts.push(function memories(engine) {
 
   /** An adapter: its write and its read, with their options and weights. */
   class Memory {
-    constructor(file, backbone) {
+    /** At another scale than it was trained at, the weights stay, the bank has more or fewer rows, and P_0 is drawn here. */
+    constructor(file, backbone, scale = file.scale) {
       this.backbone = backbone;
       this.name = file.name;
       const packed = engine.unpack(file), width = backbone.width;
@@ -25,8 +26,11 @@ lmemLive.parts.push(function memories(engine) {
       this.readKind = file.read.kind;
       this.writeRule = part("write_rule", file.write.options);
       this.readRule = part("read", file.read.options);
-      const [rows, cols] = file.p0;
-      this.p0 = this.writeRule.has("p0") ? this.writeRule.matrix("p0") : new Matrix(rows, cols);
+      this.square = ["hebbian", "delta"].includes(file.write.kind);
+      const [rows, cols] = file.p0, stored = this.writeRule.has("p0");
+      if (scale === file.scale) this.p0 = stored ? this.writeRule.matrix("p0") : new Matrix(rows, cols);
+      else if (this.square || this.readRule.has("u_p")) throw new Error(`${file.method} has weights for scale ${file.scale} only`);
+      else this.p0 = noise(Math.round((rows * scale) / file.scale), cols, stored ? 0.02 : 0);
     }
 
     /** An empty bank: no turn written. */
@@ -106,6 +110,22 @@ lmemLive.parts.push(function memories(engine) {
     }
   }
 
+  /** Normal numbers of this standard deviation, the same at every call (Box and Muller, over a 32-bit generator). */
+  function noise(rows, cols, deviation) {
+    const out = new Matrix(rows, cols);
+    if (!deviation) return out;
+    let state = 1;
+    const uniform = () => {
+      state = (state + 0x6d2b79f5) | 0;
+      let t = Math.imul(state ^ (state >>> 15), 1 | state);
+      t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+      return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    };
+    for (let i = 0; i < out.data.length; i++)
+      out.data[i] = deviation * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+    return out;
+  }
+
   /** The places of the `count` largest numbers, largest first. */
   function likeliest(values, count) {
     const places = [];
@@ -122,10 +142,11 @@ lmemLive.parts.push(function memories(engine) {
   const asPrompt = (question) => `question: ${engine.normaliseText(question).replace(/^question:/, "").trim()}`;
   const asTurn = (speaker, text) => `context: ${engine.normaliseText(speaker)}: ${engine.normaliseText(text)}`;
 
-  /** How a bank looks: distinct rows, and lengths (`lmem.analysis.bank_metrics.distinct_rows`). */
-  function describe(bank, alike = 0.1) {
-    const { rows } = bank, count = rows.rows, lengths = [], group = Array.from({ length: count }, (_, i) => i);
-    for (let i = 0; i < count; i++) lengths.push(Math.sqrt(engine.dot(rows.data, i * rows.cols, rows.data, i * rows.cols, rows.cols)));
+  /** Count the rows when rows that are close count as one, and so do chains of them (`lmem.analysis.bank_metrics.distinct_rows`). */
+  function distinctRows(rows, alike = 0.1) {
+    const count = rows.rows, group = Array.from({ length: count }, (_, i) => i);
+    const inner = (i, j) => engine.dot(rows.data, i * rows.cols, rows.data, j * rows.cols, rows.cols);
+    const squares = group.map((i) => inner(i, i));
     const find = (i) => {
       while (group[i] !== i) i = group[i] = group[group[i]];
       return i;
@@ -133,12 +154,11 @@ lmemLive.parts.push(function memories(engine) {
     for (let i = 0; i < count; i++)
       for (let j = 0; j < i; j++) {
         if (find(i) === find(j)) continue;
-        const inner = engine.dot(rows.data, i * rows.cols, rows.data, j * rows.cols, rows.cols);
-        const distance = Math.sqrt(Math.max(lengths[i] ** 2 + lengths[j] ** 2 - 2 * inner, 0));
-        if (distance <= alike * Math.max(lengths[i], lengths[j])) group[find(i)] = find(j);
+        const distance = squares[i] + squares[j] - 2 * inner(i, j);
+        if (distance <= alike ** 2 * Math.max(squares[i], squares[j])) group[find(i)] = find(j);
       }
-    return { distinct: new Set(group.map((_, i) => find(i))).size, lengths };
+    return new Set(group.map((_, i) => find(i))).size;
   }
 
-  Object.assign(engine, { Memory, asPrompt, asTurn, describe });
+  Object.assign(engine, { Memory, asPrompt, asTurn, distinctRows });
 });
