@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 PATIENCE = 120  # seconds, on a machine that is busy with other things
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>live</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><link rel="stylesheet" href="live/pieces/live.css">
-<style>html[data-theme="dark"] {{ background: #14181e; --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af; --pst-color-background: #14181e; }}</style>
+<style>html[data-theme="dark"] {{ background: #14181e; color: #ced6dd; --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af; --pst-color-background: #14181e; }}</style>
 <script>
 const dark = matchMedia("(prefers-color-scheme: dark)"), follow = () => document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
 dark.addEventListener("change", follow); follow();</script></head><body><main><h1>Live</h1>

@@ -1,5 +1,6 @@
 """The sentences and words that a page offers for a backbone."""
 
+import re
 from typing import Any
 
 from lmem.data.running_conversation import TALK
@@ -39,7 +40,7 @@ def long_talk() -> list[list[str]]:
         for name in sorted(sessions, key=lambda key: (len(key), key))
         if name.startswith("session_") and not name.endswith("time")
         for turn in sessions[name]
-        if "cat" not in turn["text"] and "Ana" not in turn["text"] and turn["speaker"] != "Ana"
+        if turn["speaker"] != "Ana" and not re.search(r"\b(cat|Ana|Miro)\b", turn["text"])
     ]
     return [turn.split(": ", 1) for turn in TALK] + more[: TURNS - len(TALK)]
 

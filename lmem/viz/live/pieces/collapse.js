@@ -5,20 +5,20 @@
 
   /** One of the two banks: a method at a size, and what it looked like after each step. */
   class Side {
-    constructor(piece, name, size) {
+    constructor(piece, where, name, size) {
       Object.assign(this, { piece, name, size, steps: [], run: 0 });
       const methods = piece.words.methods, option = (value, text) => element("option", { value }, text);
-      this.method = element("select", { "aria-label": "method", onchange: () => this.choose() }, ...methods.map(({ adapter, label }) => option(adapter, label)));
-      this.scale = element("select", { "aria-label": "size", onchange: () => this.choose() });
+      this.method = element("select", { "aria-label": `${where} bank: method`, onchange: () => this.choose() }, ...methods.map(({ adapter, label }) => option(adapter, label)));
+      this.scale = element("select", { "aria-label": `${where} bank: size`, onchange: () => this.choose() });
       this.method.value = name;
       this.counter = element("p", { class: "live-count" });
       this.caption = element("p", { class: "live-hint" });
-      this.canvas = element("canvas", { class: "live-bank", role: "img", "aria-label": "the rows of the bank, as coloured cells" });
+      this.canvas = element("canvas", { class: "live-bank", role: "img", "aria-label": `${where} bank: its rows, as coloured cells` });
       this.answer = element("p", { class: "live-verdict" });
       this.line = element("div", { class: "live-line", "aria-hidden": "true" });
       this.score = element("p", { class: "live-hint" });
       this.sizes(size);
-      this.panel = element("section", { class: "live-side", "aria-label": "a bank" },
+      this.panel = element("section", { class: "live-side", "aria-label": `${where} bank` },
         element("div", { class: "live-choice" }, this.method, this.scale), this.canvas, this.counter, this.caption, this.answer, this.line, this.score);
     }
 
@@ -96,7 +96,7 @@
     build(words, options) {
       this.words = words;
       this.steps = ["0", "½", ...words.collapse.turns.map((_, i) => String(i + 1))];
-      this.sides = [new Side(this, options.left || "nano-m2", 1), new Side(this, options.right || "nano-keyed", 1)];
+      this.sides = [new Side(this, "left", options.left || "nano-m2", 1), new Side(this, "right", options.right || "nano-keyed", 1)];
       this.play = element("button", { type: "button", class: "live-play", onclick: () => this.toggle() }, "Play");
       this.next = element("button", { type: "button", onclick: () => this.step() }, "Step");
       this.marks = MARKS.filter((mark) => this.steps.includes(mark)).map((mark) =>
