@@ -1,5 +1,6 @@
 """The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
 
+import json
 import time
 
 import pytest
@@ -7,7 +8,9 @@ from browsing import complaints, needs_browser
 from test_axe import prefer, violations
 
 from lmem.data.tinyworld.language import NAMES
+from lmem.memory.model import MemoryModel
 from lmem.viz.live import site
+from lmem.viz.live.widget import live
 from lmem.viz.live.words import WORDS, long_talk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
@@ -19,7 +22,6 @@ PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset=
 const dark = matchMedia("(prefers-color-scheme: dark)"), follow = () => document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
 dark.addEventListener("change", follow); follow();</script></head><body><main><h1>Live</h1>
 <div class="lmem-live" data-piece="{piece}"{more}><p class="still">what stands here without scripts</p></div></main>{scripts}</body></html>"""
-WAIT = 200
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +254,43 @@ def axe():
 
     found = pytest.importorskip("selenium_axe_python", reason="the [dev] extra is not installed")
     return (resources.files(found) / "axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>notebook</title><main id="out"></main>
+<script type="module">{module}
+const files = {files}, state = {given}, heard = {{}};
+const model = {{
+  get: (name) => state[name], set: (name, value) => (state[name] = value), save_changes: () => (window.told = state.told),
+  on: (name, act) => (heard[name] ||= []).push(act), off: (name, act) => (heard[name] = heard[name].filter((one) => one !== act)),
+  send: ({{name}}) => setTimeout(() => heard["msg:custom"].slice().forEach((act) => act({{file: name, text: JSON.stringify(files[name])}}))),
+}};
+render({{model, el: document.getElementById("out")}});
+</script></html>"""
+
+
+def test_in_a_notebook_the_bank_comes_from_python_and_goes_back(driver, tmp_path, nano):
+    """The widget's module in a page, with a stand-in for the notebook's connection to Python."""
+    model = MemoryModel.from_shipped("nano-keyed", nano)
+    bank = model.write(model.new_bank(), ["Ana: I adopted a cat called Miro."])
+    widget = live(model, bank)
+    fill = {
+        "module": widget._esm.replace("export default { render };", ""),
+        "files": json.dumps(
+            {name: widget._file(name) for name in ("backbone", "adapter", "words")}
+        ),
+        "given": json.dumps({"given": widget.given}),
+    }
+    (tmp_path / "notebook.html").write_text(NOTEBOOK.format(**fill), encoding="utf-8")
+    complaints(driver)
+    driver.get((tmp_path / "notebook.html").as_uri())
+    typed(driver, "Ask it", "What is Ana's cat called?")
+    assert said(driver) == "Miro"
+    typed(driver, "Tell it something", "I live in Cedar-Bay.")
+    widget.told = driver.execute_script("return window.told")
+    assert widget.bank.turns_written == [2]
+    assert model.answer(widget.bank, "Where does Ana live?") == "Cedar-Bay"
+    assert model.answer(widget.bank, "What is Ana's cat called?") == "Miro"
+    assert complaints(driver) == []
 
 
 def test_without_a_worker_or_a_file_the_page_says_so_and_shows_what_stands_there(opened, driver):

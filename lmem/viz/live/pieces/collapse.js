@@ -2,6 +2,7 @@
 (() => {
   const live = globalThis.lmemLive, { element } = live;
   const MARKS = ["0", "½", "1", "2", "3", "5", "10", "60"], SLOW = 900, FAST = 160;
+  const quoted = ([who, text]) => `${who}: “${text}”`;
 
   /** One of the two banks: a method at a size, and what it looked like after each step. */
   class Side {
@@ -19,7 +20,7 @@
       this.score = element("p", { class: "live-hint" });
       this.sizes(size);
       this.panel = element("section", { class: "live-side", "aria-label": `${where} bank` },
-        element("div", { class: "live-choice" }, this.method, this.scale), this.canvas, this.counter, this.caption, this.answer, this.line, this.score);
+        element("div", { class: "live-choice" }, this.method, this.scale), this.canvas, this.counter, this.answer, this.line, this.score, this.caption);
     }
 
     get entry() {
@@ -71,7 +72,8 @@
       const step = this.steps[Math.min(place, this.steps.length - 1)];
       this.panel.classList.toggle("live-waiting", !step || place >= this.steps.length);
       if (!step) {
-        this.counter.textContent = this.answer.textContent = this.score.textContent = "\u00a0";
+        this.counter.textContent = this.piece.started ? "computing …" : "Press Play.";
+        this.answer.textContent = this.score.textContent = "\u00a0";
         return this.line.replaceChildren();
       }
       live.draw(this.canvas, step);
@@ -179,7 +181,7 @@
       this.slider.value = this.place;
       this.slider.setAttribute("aria-valuetext", `${name} turns`);
       for (const mark of this.marks) mark.setAttribute("aria-pressed", String(mark.textContent === name));
-      const said = this.place === 0 ? "Nothing is written yet. The rows are random numbers, or empty." : this.place === 1 ? `Half of turn 1 is written: ${turns[0].join(": ")}` : `Turn ${name}: ${turn.join(": ")}`;
+      const said = this.place === 0 ? "Nothing is written yet. The rows are random numbers, or empty." : this.place === 1 ? `Half of turn 1 is written. ${quoted(turns[0])}` : `Turn ${name}. ${quoted(turn)}`;
       if (this.clock.textContent !== said) this.clock.textContent = said;
       for (const side of this.sides) side.show(this.place);
       if (this.started && this.place > this.reached) this.status.textContent = `Computing turn ${this.steps[Math.max(0, this.reached + 1)]} …`;

@@ -2,6 +2,7 @@
    counterfactual twin, the same sentences with other values. */
 (() => {
   const live = globalThis.lmemLive, { element } = live;
+  const WAITING = "The answer appears here, with the row that it was read from.";
 
   /** The counterfactual of a sentence: the last word that has counterparts takes another one. */
   function counterfactual(words, text) {
@@ -56,6 +57,7 @@
             element("p", { class: "live-title" }, element("b", {}, "3"), " Is it the memory that answers?"),
             element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote)),
         this.status, this.about());
+      this.answer.append(element("p", { class: "live-hint" }, WAITING));
       this.chips();
       this.explainSwap();
     }
@@ -257,7 +259,7 @@
         Object.assign(this, { turns: [], open: [], question: null, swapped: false, pair: this.empty, given: null });
         this.box.classList.remove("live-other");
         this.swap.setAttribute("aria-pressed", "false");
-        this.answer.replaceChildren();
+        this.answer.replaceChildren(element("p", { class: "live-hint" }, WAITING));
         this.explainSwap();
         if (this.pair) await this.redraw();
         this.chips();
