@@ -258,11 +258,14 @@ def axe():
 
 NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>notebook</title><main id="out"></main>
 <script type="module">{module}
-const files = {files}, state = {given}, heard = {{}};
+const files = {files}, heard = [];
+window.told = null;
 const model = {{
-  get: (name) => state[name], set: (name, value) => (state[name] = value), save_changes: () => (window.told = state.told),
-  on: (name, act) => (heard[name] ||= []).push(act), off: (name, act) => (heard[name] = heard[name].filter((one) => one !== act)),
-  send: ({{name}}) => setTimeout(() => heard["msg:custom"].slice().forEach((act) => act({{file: name, text: JSON.stringify(files[name])}}))),
+  on: (_, act) => heard.push(act), off: (_, act) => heard.splice(heard.indexOf(act), 1),
+  send: ({{ask, told}}) => {{
+    if (told) window.told = told;
+    else setTimeout(() => [...heard].forEach((act) => act({{file: ask, text: JSON.stringify(files[ask])}})));
+  }},
 }};
 render({{model, el: document.getElementById("out")}});
 </script></html>"""
@@ -276,17 +279,19 @@ def test_in_a_notebook_the_bank_comes_from_python_and_goes_back(driver, tmp_path
     fill = {
         "module": widget._esm.replace("export default { render };", ""),
         "files": json.dumps(
-            {name: widget._file(name) for name in ("backbone", "adapter", "words")}
+            {name: widget._file(name) for name in ("backbone", "adapter", "words", "bank")}
         ),
-        "given": json.dumps({"given": widget.given}),
     }
     (tmp_path / "notebook.html").write_text(NOTEBOOK.format(**fill), encoding="utf-8")
     complaints(driver)
     driver.get((tmp_path / "notebook.html").as_uri())
     typed(driver, "Ask it", "What is Ana's cat called?")
     assert said(driver) == "Miro"
+    assert "a row that was written before" in driver.find_element("css selector", ".live-why").text
     typed(driver, "Tell it something", "I live in Cedar-Bay.")
-    widget.told = driver.execute_script("return window.told")
+    typed(driver, "Ask it", "Where does Ana live?")
+    assert "sentence 1" in driver.find_element("css selector", ".live-why").text
+    widget._hear(widget, {"told": driver.execute_script("return window.told")}, [])
     assert widget.bank.turns_written == [2]
     assert model.answer(widget.bank, "Where does Ana live?") == "Cedar-Bay"
     assert model.answer(widget.bank, "What is Ana's cat called?") == "Miro"

@@ -57,12 +57,12 @@ def test_the_widget_takes_a_bank_and_gives_one_back(nano):
     widget = live(model, bank)
     assert widget.bank == bank
     told = model.write(bank, ["Ana: I live in Cedar-Bay."])
-    widget.told = live(model, told).given  # as the browser sends it
+    widget._hear(widget, {"told": live(model, told)._file("bank")}, [])  # as the browser sends it
     assert widget.bank == told
     assert torch.equal(widget.bank.state.rows, told.state.rows)
     assert model.answer(widget.bank, "Where does Ana live?") == "Cedar-Bay"
     widget.bank = bank
-    assert widget.given["turns"] == 1
+    assert widget._file("bank")["turns"] == 1
 
 
 def test_the_widget_sends_the_files_that_the_engine_asks_for(nano, monkeypatch):
@@ -70,10 +70,10 @@ def test_the_widget_sends_the_files_that_the_engine_asks_for(nano, monkeypatch):
     widget = live(model)
     monkeypatch.setattr(widget, "send", sent.append)
     for name in ("backbone", "adapter", "words"):
-        widget._send_file(widget, {"ask": "file", "name": name}, [])
+        widget._hear(widget, {"ask": name}, [])
     assert [message["file"] for message in sent] == ["backbone", "adapter", "words"]
     assert '"kind": "recall"' in sent[1]["text"]
-    assert len(str(widget.get_state())) < 1e6  # what a notebook stores
+    assert len(str(widget.get_state())) < 100_000  # what a notebook stores
 
 
 def test_the_widget_refuses_banks_that_do_not_fit(nano):

@@ -14,7 +14,6 @@ from typing import Any
 import anywidget
 import numpy as np
 import torch
-import traitlets
 
 from lmem.backbone.backbone import Backbone
 from lmem.errors import BankError
@@ -39,30 +38,33 @@ def _module() -> str:
 class Live(anywidget.AnyWidget):
     """Tell a memory something and ask it, in a notebook. Use `live`.
 
-    Attributes:
-        bank: The bank after what was told in the widget; setting it shows that bank.
+    Banks and weights travel as messages, so a saved notebook holds neither.
+
+    Args:
+        model: The memory.
+        bank: The bank to begin with; default: an empty one.
     """
 
     _esm = _module()
     _css = STYLE.read_text(encoding="utf-8")
-    given = traitlets.Dict().tag(sync=True)  # a bank from Python
-    told = traitlets.Dict().tag(sync=True)  # the bank that the browser has
 
     def __init__(self, model: MemoryModel, bank: Bank | None = None):
         self.model = model
         self._bank = model.new_bank() if bank is None else bank
-        super().__init__(given=self._plain(self._bank))
-        self.on_msg(self._send_file)
-        self.observe(self._take, "told")
+        self._plain(self._bank)  # a bank that does not fit is refused before anything is shown
+        super().__init__()
+        self.on_msg(self._hear)
 
     @property
     def bank(self) -> Bank:
-        """The current bank."""
+        """The bank after what was told in the widget; setting it shows another one."""
         return self._bank
 
     @bank.setter
     def bank(self, bank: Bank) -> None:
-        self._bank, self.given = bank, self._plain(bank)
+        plain = self._plain(bank)
+        self._bank = bank
+        self.send({"file": "bank", "text": json.dumps(plain)})
 
     def _plain(self, bank: Bank) -> dict[str, Any]:
         """Return a bank as lists of numbers.
@@ -80,22 +82,24 @@ class Live(anywidget.AnyWidget):
             "turns": int(turns[0]),
         }
 
-    def _take(self, change: dict[str, Any]) -> None:
-        """Take over the bank that the browser wrote."""
-        new, old = change["new"], self._bank.state
-        rows = torch.from_numpy(np.array(new["rows"], "f4")).reshape(old.rows.shape).to(old.rows)
-        written = torch.tensor([new["written"]]).to(old.written)
-        state = State(rows, written, torch.tensor([new["turns"]]).to(old.turns))
-        self._bank = Bank(state, self._bank.owner, self._bank.backbone)
+    def _hear(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
+        """Send a file that the engine asks for, or take over the bank that it wrote."""
+        if "ask" in message:
+            self.send({"file": message["ask"], "text": json.dumps(self._file(message["ask"]))})
+        elif "told" in message:
+            self._bank = self._bank_of(message["told"])
 
-    def _send_file(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
-        """Send a file that the engine asks for."""
-        if message.get("ask") == "file":
-            name = message["name"]
-            self.send({"file": name, "text": json.dumps(self._file(name))})
+    def _bank_of(self, plain: dict[str, Any]) -> Bank:
+        old = self._bank.state
+        rows = torch.from_numpy(np.array(plain["rows"], "f4")).reshape(old.rows.shape).to(old.rows)
+        written = torch.tensor([plain["written"]]).to(old.written)
+        state = State(rows, written, torch.tensor([plain["turns"]]).to(old.turns))
+        return Bank(state, self._bank.owner, self._bank.backbone)
 
     def _file(self, name: str) -> dict[str, Any]:
         backbone = self.model.backbone
+        if name == "bank":
+            return self._plain(self._bank)
         if name == "adapter":
             about = adapters.describe(self.model, name)
             return weights.adapter_file(adapters.arrays(self.model.state_dict()), about)

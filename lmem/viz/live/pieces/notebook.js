@@ -4,25 +4,21 @@ function render({ model, el }) {
   const live = createLive({}), waiting = {};
   live.file = (name) => {
     const short = name.endsWith("-words") ? "words" : name;
-    waiting[short] ||= new Promise((done) => {
+    return (waiting[short] ||= new Promise((done) => {
       const take = (message) => {
         if (message.file !== short) return;
         model.off("msg:custom", take);
         done(JSON.parse(message.text));
       };
       model.on("msg:custom", take);
-      model.send({ ask: "file", name: short });
-    });
-    return waiting[short];
+      model.send({ ask: short });
+    }));
   };
   const box = live.element("div", { class: "lmem-live", "data-piece": "talk", "data-model": "backbone", "data-memory": "adapter" });
   el.append(box);
   live.show(box);
-  box.piece.given = model.get("given");
-  box.piece.onbank = ({ rows, written, turns }) => {
-    model.set("told", { rows: [...rows], written: [...written], turns });
-    model.save_changes();
-  };
-  model.on("change:given", () => box.piece.replace(model.get("given")));
+  box.piece.bankFile = "bank";
+  box.piece.onbank = ({ rows, written, turns }) => model.send({ told: { rows: [...rows], written: [...written], turns } });
+  model.on("msg:custom", (message) => message.file === "bank" && box.piece.replace(JSON.parse(message.text)));
 }
 export default { render };

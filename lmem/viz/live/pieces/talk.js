@@ -104,6 +104,7 @@
       this.status.textContent = "Starting the model in your browser …";
       this.adapter = await live.adapter(this.backbone, this.memory, this.scale);
       this.empty = [await live.call("bank", this.adapter.id), await live.call("bank", this.adapter.id)];
+      if (this.bankFile) this.given ||= await live.file(this.bankFile);
       this.pair = this.given ? [await live.call("restore", { name: this.adapter.id, ...this.given }), this.empty[1]] : this.empty;
     }
 
@@ -179,7 +180,17 @@
       if (!rows.length) return "its row was replaced";
       const names = rows.length === 1 ? `row ${rows[0] + 1}` : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
       const before = write.replaced.filter((turn) => turn >= 0);
-      return before.length === 1 && rows.length === 1 ? `${names}, in place of sentence ${before[0] + 1}` : names;
+      return before.length === 1 && rows.length === 1 ? `${names}, in place of ${this.named(before[0])}` : names;
+    }
+
+    /** The sentence that a turn of the bank in use is, or -1: a bank may come with turns that were not told here. */
+    sentenceOf(turn) {
+      return this.turns.findIndex(({ writes }) => writes[Number(this.swapped)].turn === turn);
+    }
+
+    named(turn) {
+      const place = this.sentenceOf(turn);
+      return place < 0 ? "an older one" : `sentence ${place + 1}`;
     }
 
     async strip(canvas, bank, rows) {
@@ -214,16 +225,16 @@
       const sure = `How sure: ${live.percent(result.p)}.`;
       if (!best) return `${sure} No row is written yet: the model has only the question.`;
       if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}Nobody told it, and it says so.`;
-      const [turn, share] = best, { text, other } = this.turns[turn] || {};
-      if (!text) return sure;
-      const sentence = this.swapped && other ? other.text : text;
-      return `${sure} Read from the row of sentence ${turn + 1}, “${sentence}” It got ${live.percent(share)} of the attention.`;
+      const [turn, share] = best, place = this.sentenceOf(turn);
+      if (place < 0) return `${sure} Read from a row that was written before.`;
+      const { text, other } = this.turns[place], sentence = this.swapped && other ? other.text : text;
+      return `${sure} Read from the row of sentence ${place + 1}, “${sentence}” It got ${live.percent(share)} of the attention.`;
     }
 
     /** Light up each sentence by the attention its rows got. */
     light(byTurn) {
-      this.turns.forEach(({ item }, turn) => {
-        const share = byTurn.get(turn) || 0;
+      this.turns.forEach(({ item, writes }) => {
+        const share = byTurn.get(writes[Number(this.swapped)].turn) || 0;
         item.style.setProperty("--share", share.toFixed(3));
         item.classList.toggle("live-lit", share > 0.3);
       });
@@ -247,10 +258,10 @@
         : "Swap in a bank that was told the same sentences with other values. Model and question stay; if the answer follows the bank, it is memory.";
     }
 
-    /** Go on with another bank, which Python wrote. */
+    /** Go on with another bank, which Python wrote; its sentences are not known here. */
     replace(given) {
-      this.given = given;
-      Object.assign(this, { turns: [], pair: null });
+      if (!this.pair) return;
+      Object.assign(this, { given, turns: [], pair: null });
       this.list.replaceChildren();
     }
 
