@@ -182,7 +182,10 @@ def site(tmp_path_factory, worker_id):
 def test_site_has_every_page_and_is_small(site):
     for page in PAGES:
         assert (site / f"{page}.html").is_file()
-    assert sum(p.stat().st_size for p in site.rglob("*") if p.is_file()) < 30e6
+    weights = site / "_static/live/weights"  # loaded only when a reader starts a live piece
+    sizes = {path: path.stat().st_size for path in site.rglob("*") if path.is_file()}
+    assert sum(size for path, size in sizes.items() if weights not in path.parents) < 30e6
+    assert sum(size for path, size in sizes.items() if weights in path.parents) < 5e6
 
 
 @pytest.mark.slow
@@ -246,6 +249,8 @@ def test_pages_load_what_they_need_and_no_more(site):
         html = page.read_text(encoding="utf-8")
         assert ('class="lmem-plotly"' in html) == ("plotly.min.js" in html), page.name
         assert 'class="math ' not in html or "tex-chtml.js" in html, page.name
+        assert ('class="lmem-live"' in html) == ("live/pieces/client.js" in html), page.name
+        assert "live/weights" not in html, page.name
         assert "thebe.js" not in html, page.name
         assert "THEBE_JS_URL" not in html, page.name
 

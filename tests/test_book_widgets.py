@@ -47,6 +47,11 @@ def test_core_widgets_have_a_still_form(book, kind):
     assert book.still(*stored(getattr(ipywidgets, kind)()))
 
 
+def test_a_live_memory_leads_to_the_page_that_has_one(book):
+    html = book.still({"1": {"model_name": "AnyModel", "state": {}}}, "1")
+    assert 'href="../book/intro.html"' in html
+
+
 def test_a_widget_without_still_form_is_named(book):
     with pytest.raises(LookupError, match="OutputModel"):
         book.still(*stored(ipywidgets.Output()))

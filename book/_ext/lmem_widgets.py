@@ -58,6 +58,8 @@ def still(models, model_id):
         return f"<div>{name} <strong>{escape(chosen)}</strong></div>"
     if kind in VALUES:
         return f"<div>{name} <strong>{escape(str(state['value']))}</strong></div>"
+    if kind == "AnyModel":  # lmem.viz.live.widget
+        return '<p>Here a memory runs in the notebook. <a href="../book/intro.html">The first page</a> has one that runs without a kernel.</p>'
     raise LookupError(kind)
 
 

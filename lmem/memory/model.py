@@ -115,7 +115,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     @classmethod
     def from_shipped(cls, name: str = "nano-recent", backbone: Backbone | None = None) -> Self:
-        """Load an adapter that comes with the package: "nano-recent" (chapter 1) or "nano-keyed" (chapter 14).
+        """Load an adapter that comes with the package: "nano-recent" (chapter 1), "nano-keyed" (chapter 14), or the
+        paper's methods as printed at 1x, "nano-m1" to "nano-m6" (the live pages).
 
         Args:
             name: Name of the adapter.

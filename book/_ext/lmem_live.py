@@ -1,0 +1,32 @@
+"""The live pieces of the book: a model that runs in the reader's browser (`lmem.viz.live`).
+
+A page asks for a piece with `<div class="lmem-live" data-piece="talk">`; what stands inside is shown where scripts are off. The
+engine and the weights are written among the static files when the site is built, and only pages with a piece load scripts.
+"""
+
+from pathlib import Path
+
+from lmem.viz.live import site
+
+
+def write_files(app):
+    """Put engine, pieces and weights among the static files."""
+    fresh = Path(app.doctreedir) / "_live"
+    site.write(fresh / "live")
+    app.config.html_static_path.append(str(fresh))
+
+
+def add_scripts(app, pagename, templatename, context, doctree):
+    """Load the pieces on the pages that have one."""
+    if 'class="lmem-live"' in context.get("body", ""):
+        app.add_css_file(f"live/{site.STYLE.relative_to(site.HERE).as_posix()}")
+        for piece in site.PIECES:
+            app.add_js_file(
+                f"live/{piece.relative_to(site.HERE).as_posix()}", loading_method="defer"
+            )
+
+
+def setup(app):
+    app.connect("builder-inited", write_files)
+    app.connect("html-page-context", add_scripts)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,150 @@
+/* The reads: (bank, question) -> what is attached to the backbone, and where the read looked.
+
+   Equations and names are those of `lmem.memory.read`; chapters 3, 4, 5, 7 and 14 explain them. A read gives an attachment for
+   `T5`, in which `look` collects, for each row of the bank, the share of attention that it got while the answer was decoded. */
+lmemLive.parts.push(function reads(engine) {
+  const { Matrix, linear, product, plus, scaled, stacked, softmax, sigmoid } = engine;
+
+  /** What depends on the bank alone is computed once and kept with the bank. */
+  function kept(bank, name, compute) {
+    bank.kept ||= {};
+    return (bank.kept[name] ||= compute());
+  }
+
+  /** Shares of attention by row of the bank, summed over heads, layers and decoding steps. */
+  class Look {
+    constructor(count) {
+      this.shares = new Float64Array(count);
+      this.weight = 0;
+    }
+    /** Add shares[from ...] for the rows of these indices. */
+    add(shares, indices, from = 0, weight = 1) {
+      indices.forEach((row, i) => (this.shares[row] += weight * shares[from + i]));
+      this.weight += weight;
+    }
+    get mean() {
+      return Float32Array.from(this.shares, (share) => share / (this.weight || 1));
+    }
+  }
+
+  /** M.1: the bank as soft tokens before the encoder's input. */
+  function prefix(rule, bank, rows, mask, look) {
+    const mix = rule.has("u_p") ? rule.matrix("u_p") : null;
+    const masked = mix ? rows.clone() : rows;
+    if (mix) mask.forEach((seen, i) => seen || masked.row(i).fill(0));
+    const soft = kept(bank, "soft", () => product(mix ? product(mix, masked) : masked, rule.matrix("w_p")));
+    const seen = mix ? Array(soft.rows).fill(true) : mask, every = [...mask.keys()];
+    const record = mix ? null : (shares, query) => query >= soft.rows && look.add(shares, every);
+    return { prefix: { rows: soft, mask: seen }, recordEncoder: record };
+  }
+
+  /** Rows that join the encoder's output, recorded while the frozen attention looks at them behind `latents` positions. */
+  const joined = (indices, look, extra, keys) => ({
+    extra,
+    keys,
+    record: (latents) => (shares) => look.add(shares, indices, latents),
+  });
+
+  /** M.3, M.6: the rows themselves join the encoder's output. */
+  function extension(rule, bank, rows, mask, look, backbone) {
+    const indices = readable(mask);
+    const keys = kept(bank, "cross", () => backbone.crossKeys(product(rows.pick(indices), rule.matrix("w_mem"))));
+    return joined(indices, look, null, keys);
+  }
+
+  /** M.4: each token of the question queries a matrix memory. */
+  function query(rule, bank, rows) {
+    const extra = (z) => product(product(product(z, rule.matrix("w_q")), rows), rule.matrix("w_mem"));
+    return { extra };
+  }
+
+  /** Attention over the rows with the read's own maps (`lmem.memory.read.attend`): states (N, D) -> (N, inner). */
+  function attendTo(rule, name, bank, rows, mask, set, states, look) {
+    const indices = readable(mask), heads = rule.heads || 1;
+    const { k, v } = kept(bank, `keys ${name} ${set}`, () => {
+      const seen = rows.pick(indices);
+      return { k: product(seen, rule.matrix(`${name}.w_k`, set)), v: product(seen, rule.matrix(`${name}.w_v`, set)) };
+    });
+    const q = product(states, rule.matrix(`${name}.w_q`, set)), size = q.cols / heads, out = new Matrix(q.rows, q.cols);
+    for (let h = 0; h < heads; h++) {
+      const [qs, ks, vs] = heads === 1 ? [q, k, v] : [q, k, v].map((part) => part.columns(h * size, (h + 1) * size));
+      const scores = scaled(linear(qs, ks), size ** -0.5);
+      for (let i = 0; i < scores.rows; i++) look.add(softmax(scores.row(i)), indices);
+      const heard = product(scores, vs);
+      for (let i = 0; i < out.rows; i++) out.row(i).set(heard.row(i), h * size);
+    }
+    return out;
+  }
+
+  const branchHeard = (rule, base, set, ...rest) => product(attendTo(rule, `${base}attend`, ...rest), rule.matrix(`${base}w_o`, set));
+
+  /** M.5: what was heard, times a gate that looks at the state and at what was heard. */
+  function gatedHeard(rule, base, set, states, heard) {
+    const both = new Matrix(states.rows, 2 * states.cols), weight = rule.matrix(`${base}w_g`, set);
+    for (let i = 0; i < states.rows; i++) {
+      both.row(i).set(states.row(i));
+      both.row(i).set(heard.row(i), states.cols);
+    }
+    const gate = product(both, weight), bias = rule.vectors[`${base}b_g`].subarray(set * states.cols, (set + 1) * states.cols);
+    return new Matrix(heard.rows, heard.cols, heard.data.map((value, i) => value * sigmoid(gate.data[i] + bias[i % heard.cols])));
+  }
+
+  /** M.2: a second cross-attention in every decoder layer. */
+  function branch(rule, bank, rows, mask, look) {
+    const gain = (layer, normed, raw) => {
+      const set = layer % rule.shape("attend.w_q")[0], states = rule.raw ? raw : normed;
+      return scaled(branchHeard(rule, "", set, bank, rows, mask, set, states, look), rule.vectors.beta[layer]);
+    };
+    return { gain };
+  }
+
+  function gated_branch(rule, bank, rows, mask, look) {
+    const gain = (layer, normed, raw) => {
+      const set = layer % rule.shape("attend.w_q")[0], states = rule.raw ? raw : normed;
+      return gatedHeard(rule, "", set, states, attendTo(rule, "attend", bank, rows, mask, set, states, look));
+    };
+    return { gain };
+  }
+
+  /** The paper's shortcut for M.2: read once, with the question's latents in place of the decoder's states. */
+  function proxy_branch(rule, bank, rows, mask, look) {
+    const { beta } = { beta: rule.vectors["inner.beta"] }, mean = beta.reduce((a, b) => a + b, 0) / beta.length;
+    return { extra: (z) => scaled(branchHeard(rule, "inner.", 0, bank, rows, mask, 0, z, look), mean) };
+  }
+
+  function proxy_gated_branch(rule, bank, rows, mask, look) {
+    return { extra: (z) => gatedHeard(rule, "inner.", 0, z, attendTo(rule, "inner.attend", bank, rows, mask, 0, z, look)) };
+  }
+
+  /** Chapter 14: the question becomes a key; the row that matches gives its value; a second hop asks again. */
+  function recall(rule, bank, rows, mask, look) {
+    const indices = readable(mask), size = rule.key, beta = 10 * rule.vectors.sharp[0];
+    const seen = rows.pick(indices), keys = seen.columns(0, size), values = seen.columns(size, rows.cols);
+    function extra(question) {
+      let z = question;
+      const hops = [0, 1].map((hop) => {
+        const scores = new Float32Array(indices.length + 1);
+        scores.set(scaled(linear(engine.address(rule, `asks.${hop}`, z), keys), beta).data);
+        scores[indices.length] = beta * (1 - rule.vectors.nu[0]);
+        const p = softmax(scores);
+        const value = product(new Matrix(1, indices.length, p.subarray(0, indices.length)), values);
+        z = stacked(z, linear(value, rule.matrix("back.weight"), rule.vectors["back.bias"]));
+        return { p, value, none: p[indices.length] };
+      });
+      const second = sigmoid(engine.pooled(rule, "halt", question).data[0]);
+      look.none = (1 - second) * hops[0].none + second * hops[1].none;
+      look.second = second;
+      look.add(hops[0].p, indices, 0, 1 - second);
+      look.add(hops[1].p, indices, 0, second);
+      const value = plus(scaled(hops[0].value, 1 - second), scaled(hops[1].value, second));
+      const told = engine.network(rule, "tell", value);
+      return scaled(new Matrix(told.cols / rule.width, rule.width, told.data), 1 - look.none);
+    }
+    return { extra };
+  }
+
+  const readable = (mask) => [...mask.keys()].filter((i) => mask[i]);
+
+  engine.Look = Look;
+  engine.READS = { prefix, extension, query, branch, gated_branch, proxy_branch, proxy_gated_branch, recall };
+});

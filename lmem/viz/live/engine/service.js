@@ -1,0 +1,93 @@
+/* What a page asks the worker for. Banks stay in the worker; the page has their numbers. */
+lmemLive.parts.push(function services(engine) {
+  engine.serve = function serve() {
+    const backbones = new Map(), memories = new Map(), banks = new Map();
+    let last = 0;
+
+    const keep = (memory, bank) => {
+      banks.set(++last, { memory, bank });
+      return last;
+    };
+    const held = (id) => {
+      if (!banks.has(id)) throw new Error(`there is no bank ${id}`);
+      return banks.get(id);
+    };
+
+    /** Rows that count: those that were written, where a rule writes single rows. */
+    const used = (memory, bank) => [...bank.written.keys()].filter((i) => !memory.single || bank.written[i] >= 0);
+
+    /** Columns as bytes around 128; 2.5 root mean squares fill the range. A key and its value have ranges of their own. */
+    function encodeColumns(part, from, to, codes) {
+      const places = [];
+      for (let i = 0; i < part.rows; i++) for (let j = from; j < to; j++) if (part.data[i * part.cols + j] !== 0) places.push(i * part.cols + j);
+      const squares = places.reduce((sum, at) => sum + part.data[at] ** 2, 0), reach = 2.5 * Math.sqrt(squares / places.length) || 1;
+      for (const at of places) codes[at] = Math.max(0, Math.min(255, Math.round(128 + (127 * part.data[at]) / reach)));
+    }
+
+    const calls = {
+      backbone(file) {
+        backbones.set(file.name, new engine.T5(file));
+      },
+
+      /** Make an adapter ready; the name of a second scale is another one. */
+      adapter({ file, name, backbone, scale }) {
+        const memory = new engine.Memory(file, backbones.get(backbone), scale);
+        memory.single = ["recent", "keyed"].includes(file.write.kind);
+        memories.set(name, memory);
+        return { rows: memory.p0.rows, cols: memory.p0.cols, square: memory.square, key: file.write.options.key || 0 };
+      },
+
+      bank(name) {
+        return keep(memories.get(name), memories.get(name).newBank());
+      },
+
+      /** Take over a bank that Python wrote. */
+      restore({ name, rows, written, turns }) {
+        const memory = memories.get(name), { rows: count, cols } = memory.p0;
+        return keep(memory, { rows: new engine.Matrix(count, cols, Float32Array.from(rows)), written: Int32Array.from(written), turns });
+      },
+
+      contents(id) {
+        const { bank } = held(id);
+        return { rows: bank.rows.data.slice(), written: bank.written.slice(), turns: bank.turns };
+      },
+
+      /** Write one turn, or the first tokens of it (`share`): the new bank, and which rows it changed. */
+      write({ bank: id, speaker, text, share = 1 }) {
+        const { memory, bank } = held(id), states = memory.backbone.encode(memory.tokens(engine.asTurn(speaker, text)));
+        const next = memory.writeStates(bank, states.slice(0, Math.max(1, Math.round(share * states.rows))));
+        const changed = [...next.written.keys()].filter((i) => next.written[i] === bank.turns);
+        const replaced = memory.single ? changed.map((i) => bank.written[i]) : [];
+        return { bank: keep(memory, next), turn: bank.turns, changed, replaced, tokens: states.rows };
+      },
+
+      ask({ bank: id, question }) {
+        const { memory, bank } = held(id), answer = memory.ask(bank, question);
+        const shares = answer.shares ? [...answer.shares] : null;
+        return { ...answer, shares, written: [...bank.written], turns: bank.turns };
+      },
+
+      /** A bank to be drawn: at most `count` rows as bytes around 128, and how many rows are distinct.
+
+          The rows are spread evenly, or are the first ones of a bank that fills up from the top. */
+      picture({ bank: id, count = 64, rows: chosen = null }) {
+        const { memory, bank } = held(id), every = used(memory, bank), { rows } = bank, key = memory.writeRule.key || 0;
+        const drawn = Math.min(count, rows.rows), apart = key ? 1 : rows.rows / drawn;
+        const indices = chosen || Array.from({ length: drawn }, (_, i) => Math.floor(i * apart));
+        const part = rows.pick(indices), codes = new Uint8Array(part.data.length).fill(128);
+        for (const [from, to] of key ? [[0, key], [key, rows.cols]] : [[0, rows.cols]]) encodeColumns(part, from, to, codes);
+        return { codes, indices, cols: rows.cols, rows: rows.rows, used: every.length, distinct: memory.square ? null : engine.distinctRows(rows.pick(every)) };
+      },
+
+      /** Words that the backbone must spell, since it has no piece for them. */
+      spelled({ backbone, text }) {
+        return backbones.get(backbone).tokenizer.spelled(text);
+      },
+
+      drop(ids) {
+        ids.forEach((id) => banks.delete(id));
+      },
+    };
+    return (name, argument) => calls[name](argument);
+  };
+});

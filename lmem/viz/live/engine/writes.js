@@ -1,0 +1,136 @@
+/* The write rules: (bank, hidden states of a turn) -> bank. A bank is a value: {rows, written, turns}; no write changes one.
+
+   Equations and names are those of `lmem.memory.write`; chapters 6, 7, 8 and 14 explain them. `rule` holds the options and weights. */
+lmemLive.parts.push(function writeRules(engine) {
+  const { Matrix, dot, linear, product, plus, scaled, stacked, softmax, sigmoid, rootMeanSquare, unitLength } = engine;
+  const unit = (rows) => rootMeanSquare(rows, 1e-6);
+  const meanRow = (z) => scaled(product(new Matrix(1, z.rows, new Float32Array(z.rows).fill(1)), z), 1 / z.rows);
+  const withRows = (bank, rows) => ({ rows, written: new Int32Array(rows.rows).fill(bank.turns), turns: bank.turns + 1 });
+
+  /** A <- A + factor B, row by row; the factor may depend on the row. */
+  function mixed(a, b, keep, take) {
+    const out = new Matrix(a.rows, a.cols);
+    for (let i = 0; i < a.rows; i++)
+      for (let j = 0; j < a.cols; j++) out.data[i * a.cols + j] = keep(i) * a.data[i * a.cols + j] + take(i) * b.data[i * a.cols + j];
+    return out;
+  }
+
+  function softmaxRows(scores) {
+    for (let i = 0; i < scores.rows; i++) softmax(scores.row(i));
+    return scores;
+  }
+
+  /** M.1, M.2, M.3, M.5: every token spreads its value over the rows that it attends to. */
+  function attention(rule, bank, z) {
+    const keys = product(bank.rows, rule.matrix("w_k")), queries = product(z, rule.matrix("w_q"));
+    const share = softmaxRows(scaled(linear(queries, keys), rule.width ** -0.5)); // (N, R)
+    const rows = plus(scaled(bank.rows, rule.gamma), product(share.transposed, product(z, rule.matrix("w_v"))));
+    return withRows(bank, rule.normalise ? unit(rows) : rows);
+  }
+
+  /** Each row reads from the turn, and a gate decides between its content and what it read. */
+  function gated(rule, bank, z) {
+    const queries = product(bank.rows, rule.matrix("w_q")), keys = product(z, rule.matrix("w_k"));
+    const share = softmaxRows(scaled(linear(queries, keys), rule.width ** -0.5)); // (R, N)
+    const content = product(share, product(z, rule.matrix("w_v")));
+    const { w_p, w_c, bias } = rule.vectors, gates = new Float32Array(content.rows);
+    for (let i = 0; i < gates.length; i++)
+      gates[i] = sigmoid(dot(bank.rows.data, i * rule.width, w_p, 0, rule.width) + dot(content.data, i * rule.width, w_c, 0, rule.width) + bias[0]);
+    const rows = mixed(bank.rows, content, (i) => (1 - gates[i]) * rule.gamma, (i) => gates[i]);
+    return withRows(bank, rule.normalise ? unit(rows) : rows);
+  }
+
+  /** M.4: outer products of keys and values, in a square matrix of bounded norm. */
+  function hebbian(rule, bank, z) {
+    const keys = product(z, rule.matrix("w_k")), values = product(z, rule.matrix("w_v"));
+    let rows = plus(scaled(bank.rows, rule.gamma), scaled(product(keys.transposed, values), 1 / z.rows));
+    if (rule.normalise) rows = scaled(rows, 1 / Math.max(Math.sqrt(dot(rows.data, 0, rows.data, 0, rows.data.length)), 1));
+    return withRows(bank, rows);
+  }
+
+  /** Add only the difference between a token's value and what its key recalls; token by token, which is the same as at once. */
+  function delta(rule, bank, z) {
+    let keys = product(z, rule.matrix("w_k"));
+    if (rule.normalise) keys = unitLength(keys);
+    const values = product(z, rule.matrix("w_v")), rows = scaled(bank.rows, rule.gamma);
+    for (let n = 0; n < z.rows; n++) {
+      const strength = sigmoid(dot(z.data, n * z.cols, rule.vectors.w_b, 0, z.cols)), key = keys.slice(n, n + 1);
+      const recalled = product(key, rows), missing = new Float32Array(rows.cols);
+      for (let j = 0; j < rows.cols; j++) missing[j] = strength * (values.data[n * rows.cols + j] - recalled.data[j]);
+      for (let i = 0; i < rows.rows; i++)
+        for (let j = 0; j < rows.cols; j++) rows.data[i * rows.cols + j] += key.data[i] * missing[j];
+    }
+    return withRows(bank, rows);
+  }
+
+  /** M.6: the turn's mean goes into the k rows that it addresses. */
+  function slots(rule, bank, z) {
+    const mean = meanRow(z), asked = product(mean, rule.matrix("w_a")), value = product(mean, rule.matrix("w_u"));
+    const scores = Array.from(linear(asked, bank.rows).data, (score) => score * rule.width ** -0.5);
+    const chosen = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, rule.k);
+    const rows = bank.rows.clone(), written = bank.written.slice();
+    for (const i of chosen) {
+      const step = (1 - rule.gamma) * (rule.trainable ? sigmoid(scores[i]) : 1), row = rows.row(i);
+      for (let j = 0; j < row.length; j++) row[j] += step * (value.data[j] - row[j]);
+      if (rule.normalise) row.set(unit(new Matrix(1, row.length, row)).data);
+      written[i] = bank.turns;
+    }
+    return { rows, written, turns: bank.turns + 1 };
+  }
+
+  /** The newest hidden states, unchanged; the oldest drop out. */
+  function recent(rule, bank, z) {
+    const all = stacked(bank.rows, z), written = new Int32Array(all.rows).fill(bank.turns);
+    written.set(bank.written);
+    const rows = all.slice(z.rows, all.rows).clone();
+    return { rows, written: written.slice(z.rows), turns: bank.turns + 1 };
+  }
+
+  /** One row for one fact: skip a turn without one, replace the row that it corrects, else take the oldest. */
+  function keyed(rule, bank, z) {
+    const size = rule.key, fact = new Float32Array(bank.rows.cols);
+    const key = engine.address(rule, "address", z), value = unit(engine.pooled(rule, "value", z));
+    const [keep, correct] = engine.pooled(rule, "gate", z).data;
+    if (rule.select && keep <= 0) return { ...bank, turns: bank.turns + 1 };
+    fact.set(key.data);
+    fact.set(value.data, size);
+    let nearest = -1, row = -1, oldest = 0;
+    for (let i = 0; i < bank.rows.rows; i++) {
+      if (bank.written[i] < bank.written[oldest]) oldest = i;
+      const likeness = dot(key.data, 0, bank.rows.data, i * bank.rows.cols, size);
+      if (bank.written[i] >= 0 && likeness > nearest) [nearest, row] = [likeness, i];
+    }
+    const replaces = nearest > rule.vectors.theta[0] && rule.replace && correct > 0;
+    const place = replaces ? row : oldest, rows = bank.rows.clone(), written = bank.written.slice();
+    rows.row(place).set(fact);
+    written[place] = bank.turns;
+    return { rows, written, turns: bank.turns + 1 };
+  }
+
+  /** Attention pools over a text's hidden states, a linear map, and a small network (`lmem.memory.pooling`). */
+  engine.pooled = function pooled(rule, name, z) {
+    const part = (suffix) => rule.matrix(`${name}.${suffix}.weight`), bias = (suffix) => rule.vectors[`${name}.${suffix}.bias`];
+    const share = softmaxRows(linear(rule.matrix(`${name}.queries`), z)); // (H, N)
+    const pools = product(share, z), flat = new Matrix(1, pools.data.length, pools.data);
+    const straight = linear(flat, part("linear"), bias("linear"));
+    return rule.has(`${name}.mlp.0.weight`) ? plus(straight, engine.network(rule, `${name}.mlp`, flat)) : straight;
+  };
+
+  /** One hidden layer with GELU. */
+  engine.network = function network(rule, name, x) {
+    const hidden = linear(x, rule.matrix(`${name}.0.weight`), rule.vectors[`${name}.0.bias`]);
+    hidden.data.forEach((value, i) => (hidden.data[i] = engine.gelu(value)));
+    return linear(hidden, rule.matrix(`${name}.2.weight`), rule.vectors[`${name}.2.bias`]);
+  };
+
+  /** The key of a text: two halves of length sqrt(1/2). */
+  engine.address = function address(rule, name, z) {
+    const halves = [0, 1].map((half) => unitLength(engine.pooled(rule, `${name}.halves.${half}`, z)));
+    const key = new Float32Array(halves[0].cols + halves[1].cols);
+    key.set(halves[0].data);
+    key.set(halves[1].data, halves[0].cols);
+    return scaled(new Matrix(1, key.length, key), Math.SQRT1_2);
+  };
+
+  engine.WRITES = { attention, gated, hebbian, delta, slots, recent, keyed };
+});

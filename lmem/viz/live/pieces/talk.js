@@ -1,0 +1,284 @@
+/* Tell it something, ask, see which row answered, swap the memory. One list of sentences; two banks: what was told, and its
+   counterfactual twin, the same sentences with other values. */
+(() => {
+  const live = globalThis.lmemLive, { element } = live;
+  const WAITING = "The answer appears here, with the row that it was read from.";
+
+  /** The counterfactual of a sentence: the last word that has counterparts takes another one. */
+  function counterfactual(words, text) {
+    const pattern = /[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu;
+    const turned = (list, word) => list[(list.indexOf(word) + Math.ceil(list.length / 3)) % list.length];
+    let found = null;
+    for (const match of text.matchAll(pattern)) {
+      const [word] = match, pool = words.pools.find((one) => one.includes(word));
+      const pair = words.pairs.find(([first, second]) => {
+        const [a, b, more] = word.split("-");
+        return !more && first.includes(a) && second.includes(b);
+      });
+      if (pair) found = { match, other: word.split("-").map((half, i) => turned(pair[i], half)).join("-") };
+      else if (pool && !found?.match[0].includes("-")) found = { match, other: words.swap[word] || turned(pool, word) };
+    }
+    if (!found) return null;
+    const { match, other } = found, start = match.index, end = start + match[0].length;
+    return { before: text.slice(0, start), own: match[0], other, after: text.slice(end), text: text.slice(0, start) + other + text.slice(end) };
+  }
+
+  class Talk {
+    constructor(box, options, fail) {
+      Object.assign(this, { box, fail, backbone: options.model || "nano", memory: options.memory || "nano-keyed" });
+      this.scale = options.scale ? Number(options.scale) : undefined;
+      this.turns = [];
+      this.swapped = false;
+      this.busy = Promise.resolve();
+      live.file(`${this.backbone}-words`).then((words) => this.build(words)).catch(fail);
+    }
+
+    build(words) {
+      this.words = words;
+      this.list = element("ol", { class: "live-told" });
+      this.nothing = element("p", { class: "live-hint" }, "Nothing yet: the memory is empty. Press one of the sentences, or write your own.");
+      this.tellField = this.field("Tell it something", `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
+      this.askField = this.field("Ask it", "", words.tell[0].ask, "ask", (text) => this.ask(text));
+      this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
+      this.askChips = element("div", { class: "live-chips", role: "group", "aria-label": "questions to ask" });
+      this.answer = element("div", { class: "live-answer", "aria-live": "polite" });
+      this.status = element("p", { class: "live-status", role: "status" });
+      this.swap = element("button", { type: "button", class: "live-swap", "aria-pressed": "false", disabled: true, onclick: () => this.turn() }, "Swap the memory");
+      this.fresh = element("button", { type: "button", class: "live-quiet", onclick: () => this.restart() }, "start again");
+      this.swapNote = element("p", { class: "live-hint" });
+      this.box.replaceChildren(
+        element("div", { class: "live-columns" },
+          element("section", { "aria-label": "tell" },
+            element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), this.tellField.form, this.tellChips,
+            element("p", { class: "live-label" }, "What it was told, and the row of numbers that keeps it"), this.nothing, this.list),
+          element("section", { "aria-label": "ask" },
+            element("p", { class: "live-title" }, element("b", {}, "2"), " Ask"), this.askField.form,
+            element("p", { class: "live-hint" }, "The model gets the question and the rows of numbers, never the sentences."), this.askChips, this.answer,
+            element("p", { class: "live-title" }, element("b", {}, "3"), " Is it the memory that answers?"),
+            element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote)),
+        this.status, this.about());
+      this.answer.append(element("p", { class: "live-hint" }, WAITING));
+      this.chips();
+      this.explainSwap();
+    }
+
+    /** What the model can read, and what it cannot. */
+    about() {
+      const { words } = this, list = words.known.map(([name, some]) => element("p", {}, element("b", {}, `${name}: `), some.join(", ")));
+      return element("details", { class: "live-about" }, element("summary", {}, words.title), element("p", {}, words.about), ...list);
+    }
+
+    field(label, prefix, example, verb, act) {
+      const input = element("input", { type: "text", "aria-label": label, placeholder: example, autocomplete: "off", spellcheck: "false", maxlength: "600" });
+      const note = element("p", { class: "live-note", role: "status" }), button = element("button", { type: "submit" }, verb);
+      const send = (event) => {
+        event.preventDefault();
+        const text = input.value.trim();
+        if (!text) return input.focus();
+        input.value = "";
+        act(text);
+      };
+      const form = element("form", { class: "live-form", onsubmit: send }, prefix ? element("span", { class: "live-who", "aria-hidden": "true" }, prefix) : null, input, button, note);
+      return { form, input, note };
+    }
+
+    /** Do one thing after the other; what goes wrong is said, and changes nothing. */
+    queue(work) {
+      this.busy = this.busy.then(async () => {
+        this.box.setAttribute("aria-busy", "true");
+        try {
+          await work();
+          this.status.textContent = "";
+        } catch (error) {
+          if (this.pair) this.status.textContent = `That did not work: ${error.message}.`;
+          else this.fail(error);
+        }
+        this.box.removeAttribute("aria-busy");
+      });
+      return this.busy;
+    }
+
+    /** Load the model at the first need. */
+    async start() {
+      if (this.pair) return;
+      this.status.textContent = "Starting the model in your browser …";
+      this.adapter = await live.adapter(this.backbone, this.memory, this.scale);
+      this.empty = [await live.call("bank", this.adapter.id), await live.call("bank", this.adapter.id)];
+      if (this.bankFile) this.given ||= await live.file(this.bankFile);
+      this.pair = this.given ? [await live.call("restore", { name: this.adapter.id, ...this.given }), this.empty[1]] : this.empty;
+    }
+
+    tell(text) {
+      return this.queue(async () => {
+        await this.start();
+        await this.warn(this.tellField, text);
+        const { speaker } = this.words, other = counterfactual(this.words, text);
+        const [told, twin] = [await live.call("write", { bank: this.pair[0], speaker, text }), await live.call("write", { bank: this.pair[1], speaker, text: other?.text || text })];
+        this.pair = [told.bank, twin.bank];
+        this.turns.push({ text, other, writes: [told, twin] });
+        this.askable(text);
+        this.onbank?.(await live.call("contents", told.bank));
+        await this.redraw();
+        this.chips();
+        if (this.question) await this.answerAgain();
+      });
+    }
+
+    ask(question) {
+      return this.queue(async () => {
+        await this.start();
+        await this.warn(this.askField, question);
+        this.question = question;
+        await this.answerAgain();
+      });
+    }
+
+    /** Say openly which words have no piece of their own. */
+    async warn(field, text) {
+      const unknown = await live.call("spelled", { backbone: this.backbone, text });
+      const words = unknown.map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`).join(", ");
+      field.note.textContent = unknown.length ? `${words}: not in this model’s vocabulary. It spells the word letter by letter and will probably not read it.` : "";
+    }
+
+    /** A question belongs to each sentence that is offered. */
+    askable(text) {
+      const entry = this.words.tell.find((one) => one.text === text);
+      if (entry?.ask && !(this.open ||= []).includes(entry.ask)) this.open.push(entry.ask);
+    }
+
+    chips() {
+      const told = new Set(this.turns.map(({ text }) => text)), chip = (text, act, label = null) =>
+        element("button", { type: "button", class: "live-chip", onclick: () => act(text) }, text, label ? element("small", {}, ` ${label}`) : null);
+      const next = this.words.tell.filter(({ text, after }) => !told.has(text) && (!after || told.has(after))).slice(0, 4);
+      this.tellChips.replaceChildren(...next.map(({ text, label }) => chip(text, (one) => this.tell(one), label)));
+      const open = (this.open || []).slice(-3), hops = this.words.hops.filter(({ after }) => after.every((one) => told.has(one)));
+      const asks = [...open.map((text) => [text]), ...hops.map(({ ask }) => [ask, "two facts"]), ...this.words.never.map((text) => [text, "never told"])];
+      this.askChips.replaceChildren(...asks.map(([text, label]) => chip(text, (one) => this.ask(one), label)));
+      this.swap.disabled = !this.turns.some(({ other }) => other);
+    }
+
+    /** The sentences and their rows, of the bank that is in use. */
+    async redraw() {
+      const side = Number(this.swapped), bank = this.pair[side];
+      this.nothing.hidden = this.turns.length > 0;
+      const written = (await live.call("contents", bank)).written, items = [];
+      for (const entry of this.turns) {
+        const { text, other, writes } = entry;
+        const write = writes[side], rows = write.changed.filter((row) => written[row] === write.turn);
+        const words = this.swapped && other ? [other.before, element("mark", {}, other.other), other.after] : [text];
+        const canvas = rows.length ? element("canvas", { class: "live-strip", "aria-hidden": "true" }) : null;
+        if (canvas) this.strip(canvas, bank, rows.slice(0, 8));
+        const item = element("li", {}, element("div", { class: "live-sentence" }, ...words), element("div", { class: "live-place" }, this.place(write, rows)), canvas);
+        items.push(item);
+        entry.item = item;
+      }
+      this.list.replaceChildren(...items);
+    }
+
+    place(write, rows) {
+      if (!write.changed.length) return "no fact found: nothing is kept";
+      if (!rows.length) return "its row was replaced";
+      const names = rows.length === 1 ? `row ${rows[0] + 1}` : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
+      const before = write.replaced.filter((turn) => turn >= 0);
+      return before.length === 1 && rows.length === 1 ? `${names}, in place of ${this.named(before[0])}` : names;
+    }
+
+    /** The sentence that a turn of the bank in use is, or -1: a bank may come with turns that were not told here. */
+    sentenceOf(turn) {
+      return this.turns.findIndex(({ writes }) => writes[Number(this.swapped)].turn === turn);
+    }
+
+    named(turn) {
+      const place = this.sentenceOf(turn);
+      return place < 0 ? "an older one" : `sentence ${place + 1}`;
+    }
+
+    async strip(canvas, bank, rows) {
+      live.draw(canvas, await live.call("picture", { bank, rows }));
+    }
+
+    async answerAgain() {
+      const side = Number(this.swapped), result = await live.call("ask", { bank: this.pair[side], question: this.question });
+      this.result = result;
+      this.show(result);
+    }
+
+    /** The answer, how sure it is, and where it came from. */
+    show(result) {
+      const unknown = result.text === this.words.unknown, first = result.steps[0];
+      const byTurn = new Map();
+      (result.shares || []).forEach((share, row) => {
+        const turn = result.written[row];
+        if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (1 - (result.none || 0)));
+      });
+      this.light(byTurn);
+      const best = [...byTurn].sort((a, b) => b[1] - a[1])[0], kind = unknown ? "unknown" : result.text || "(nothing)";
+      const bars = first.top.map(({ piece, p }) => element("li", {}, element("span", {}, piece.replace("▁", "") || "␣"), element("meter", { min: 0, max: 1, value: p, "aria-label": `probability of ${piece}` }), element("span", {}, live.percent(p))));
+      this.answer.replaceChildren(
+        element("p", { class: "live-question" }, this.question),
+        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, kind),
+        element("p", { class: "live-why" }, this.why(result, best, unknown)),
+        element("details", {}, element("summary", {}, "The five likeliest first tokens"), element("ul", { class: "live-top" }, ...bars)));
+    }
+
+    why(result, best, unknown) {
+      const sure = `How sure: ${live.percent(result.p)}.`;
+      if (!best) return `${sure} No row is written yet: the model has only the question.`;
+      if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}Nobody told it, and it says so.`;
+      const [turn, share] = best, place = this.sentenceOf(turn);
+      if (place < 0) return `${sure} Read from a row that was written before.`;
+      const { text, other } = this.turns[place], sentence = this.swapped && other ? other.text : text;
+      return `${sure} Read from the row of sentence ${place + 1}, “${sentence}” It got ${live.percent(share)} of the attention.`;
+    }
+
+    /** Light up each sentence by the attention its rows got. */
+    light(byTurn) {
+      this.turns.forEach(({ item, writes }) => {
+        const share = byTurn.get(writes[Number(this.swapped)].turn) || 0;
+        item.style.setProperty("--share", share.toFixed(3));
+        item.classList.toggle("live-lit", share > 0.3);
+      });
+    }
+
+    /** Put the other bank in: same sentences, same question, other values. */
+    turn() {
+      return this.queue(async () => {
+        this.swapped = !this.swapped;
+        this.swap.setAttribute("aria-pressed", String(this.swapped));
+        this.box.classList.toggle("live-other", this.swapped);
+        this.explainSwap();
+        await this.redraw();
+        if (this.question) await this.answerAgain();
+      });
+    }
+
+    explainSwap() {
+      this.swapNote.textContent = this.swapped
+        ? "Now in use: the counterfactual bank. Same sentences, other values; model and question are unchanged. If the answer changed with the bank, it came from the bank."
+        : "Swap in a bank that was told the same sentences with other values. Model and question stay; if the answer follows the bank, it is memory.";
+    }
+
+    /** Go on with another bank, which Python wrote; its sentences are not known here. */
+    replace(given) {
+      if (!this.pair) return;
+      Object.assign(this, { given, turns: [], pair: null });
+      this.list.replaceChildren();
+    }
+
+    restart() {
+      return this.queue(async () => {
+        Object.assign(this, { turns: [], open: [], question: null, swapped: false, pair: this.empty, given: null });
+        this.box.classList.remove("live-other");
+        this.swap.setAttribute("aria-pressed", "false");
+        this.answer.replaceChildren(element("p", { class: "live-hint" }, WAITING));
+        this.explainSwap();
+        if (this.pair) await this.redraw();
+        this.chips();
+        this.tellField.input.focus();
+      });
+    }
+  }
+
+  live.counterfactual = counterfactual;
+  live.pieces.talk = (box, options, fail) => (box.piece = new Talk(box, options, fail));
+})();

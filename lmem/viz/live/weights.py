@@ -1,0 +1,129 @@
+"""Weights in 8 bits, as the engine in the browser reads them.
+
+    w = s q,   q a whole number from -127 to 127,   s = max |w| / 127 for each row of the last axis
+
+Small tensors stay 32-bit floats: norms, biases, position biases. Nothing here imports torch, so that the site can be built
+without it.
+"""
+
+import base64
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SMALL = 2048  # tensors with fewer numbers are not quantised
+CONFIG = (
+    "d_model", "d_kv", "num_heads", "num_layers", "num_decoder_layers", "dense_act_fn", "layer_norm_epsilon",
+    "relative_attention_num_buckets", "relative_attention_max_distance", "decoder_start_token_id", "eos_token_id",
+)  # fmt: skip
+TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "F16": np.dtype("<f2")}
+
+
+def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantise (..., C) to whole numbers.
+
+    Returns:
+        Scales (...,) and whole numbers (..., C), signed bytes.
+    """
+    largest = np.abs(weight).max(-1)
+    scales = np.where(largest > 0, largest, 1).astype("<f4") / np.float32(127)
+    whole = np.rint(weight / scales[..., None]).clip(-127, 127).astype("i1")
+    return scales, whole
+
+
+def is_quantised(weight: np.ndarray) -> bool:
+    """Say whether a tensor is stored in 8 bits."""
+    return weight.ndim >= 2 and weight.size >= SMALL
+
+
+def dequantised(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the tensors as the browser has them: the same numbers that `packed` stores."""
+    return {
+        name: scales[..., None] * whole.astype("<f4") if is_quantised(weight) else weight
+        for name, weight in tensors.items()
+        for scales, whole in [quantise(weight) if is_quantised(weight) else (weight, weight)]
+    }
+
+
+def packed(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Pack tensors into one text.
+
+    Returns:
+        `tensors` {name: shape, kind "q8" or "f32", offset in bytes} and `data`, the bytes in base 64.
+    """
+    places, parts, offset = {}, [], 0
+    for name, weight in tensors.items():
+        whole = is_quantised(weight)
+        data = [part.tobytes() for part in (quantise(weight) if whole else [weight.astype("<f4")])]
+        data = b"".join(data)
+        data += bytes(-len(data) % 4)  # floats begin at a multiple of 4
+        kind = "q8" if whole else "f32"
+        places[name] = {"shape": list(weight.shape), "kind": kind, "offset": offset}
+        parts.append(data)
+        offset += len(data)
+    return {"tensors": places, "data": base64.b64encode(b"".join(parts)).decode("ascii")}
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Read a file of safetensors in float32, float64 or float16."""
+    data = path.read_bytes()
+    [length] = struct.unpack("<Q", data[:8])
+    entries = json.loads(data[8 : 8 + length])
+    entries.pop("__metadata__", None)
+    return {
+        name: np.frombuffer(
+            data[8 + length :][slice(*entry["data_offsets"])], TYPES[entry["dtype"]]
+        ).reshape(entry["shape"])
+        for name, entry in entries.items()
+        if entry["dtype"] in TYPES
+    }
+
+
+def backbone_file(folder: Path, name: str) -> dict[str, Any]:
+    """Make the file of a backbone from the folder that `save_pretrained` wrote: a T5 with tied embeddings or without."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tensors = read_safetensors(folder / "model.safetensors")
+    return backbone_file_of(config, tokenizer, tensors, name)
+
+
+def backbone_file_of(
+    config: Mapping[str, Any], tokenizer: Mapping[str, Any], tensors: Mapping[str, Any], name: str
+) -> dict[str, Any]:
+    """Make the file of a backbone from its parts, as `backbone_file` does."""
+    keep = dict(tensors)
+    tied = config.get("tie_word_embeddings", True)
+    for copy in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
+        keep.pop(copy, None)
+    if tied:
+        keep.pop("lm_head.weight", None)
+    parts = ("normalizer", "pre_tokenizer", "model", "added_tokens")
+    return {
+        "name": name,
+        "config": {key: config[key] for key in CONFIG}
+        | {"scale_decoder_outputs": config.get("scale_decoder_outputs", tied)},
+        "tokenizer": {part: tokenizer[part] for part in parts},
+        **packed(keep),
+    }
+
+
+def adapter_file(tensors: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the file of an adapter from its weights.
+
+    Args:
+        tensors: Of its state.
+        about: Its entry in `adapters.json`, or `lmem.viz.live.adapters.describe`: name, kinds and options of write and read.
+    """
+    start = tensors["write_rule.p0"]
+    kept = {k: v for k, v in tensors.items() if k != "write_rule.p0" or start.any()}
+    return {**about, "p0": list(start.shape), **packed(kept)}
+
+
+def script(name: str, content: Mapping[str, Any]) -> str:
+    """Write a file as a classic script, which a page loads from a folder as well as from a server."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    return f"lmemLive.files[{json.dumps(name)}] = {text};\n"

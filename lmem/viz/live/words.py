@@ -1,0 +1,113 @@
+"""The sentences and words that a page offers for a backbone."""
+
+import re
+from typing import Any
+
+from lmem.data.running_conversation import TALK
+from lmem.data.tinyworld import World, sample
+from lmem.data.tinyworld.language import NAMES, UNKNOWN, VALUES
+
+TURNS = 60  # of the conversation along which banks are watched
+BOTH = [[1, "1x: 64 rows"], [10, "10x: 640 rows"]]
+
+
+def _method(
+    adapter: str, label: str, sizes: list[list], about: str, single: bool = False
+) -> dict[str, Any]:
+    """One choice of a bank; `single` if its rows are written one by one, and the others are empty."""
+    return {"adapter": adapter, "label": label, "sizes": sizes, "about": about, "single": single}
+
+
+METHODS = [
+    _method("nano-m2", "M.2: attention write, branch read", BOTH, "Every turn changes every row."),
+    _method("nano-keyed", "keyed: a row for each fact", [[1, "1x: 128 half rows"], [10, "10x: 1,280 half rows"]],
+            "A fact gets a row of its own; other turns change nothing.", True),
+    _method("nano-m6", "M.6: slots, extension read", BOTH, "Every turn changes 8 rows."),
+    _method("nano-recent", "recent: newest hidden states", [[1, "1x: 64 rows"], [3, "3x: 192 rows"], [10, "10x: 640 rows"]],
+            "The newest tokens, one a row; the oldest drop out.", True),
+    _method("nano-m1", "M.1: attention write, prefix read", [[1, "1x: 64 rows"]], "Every turn changes every row."),
+    _method("nano-m3", "M.3: attention write, extension read", BOTH, "Every turn changes every row."),
+    _method("nano-m4", "M.4: Hebbian write, query read", [[1, "1x: 256 x 256"]], "One matrix of associations, no rows."),
+    _method("nano-m5", "M.5: attention write, gated read", BOTH, "Every turn changes every row."),
+]  # fmt: skip
+
+
+def long_talk() -> list[list[str]]:
+    """Return (speaker, text) of 60 turns: the running conversation, then turns of tinyworld that do not speak of Ana's cat."""
+    sessions = sample("a longer talk", 0, World(turns=4 * TURNS), twin=False)["conversation"]
+    more = [
+        [turn["speaker"], turn["text"]]
+        for name in sorted(sessions, key=lambda key: (len(key), key))
+        if name.startswith("session_") and not name.endswith("time")
+        for turn in sessions[name]
+        if turn["speaker"] != "Ana" and not re.search(r"\b(cat|Ana|Miro)\b", turn["text"])
+    ]
+    return [turn.split(": ", 1) for turn in TALK] + more[: TURNS - len(TALK)]
+
+
+def nano_words() -> dict[str, Any]:
+    """Return what the page offers for nano, which reads tinyworld's language only.
+
+    Returns:
+        speaker: Who speaks. unknown: The answer to what was never said. tell: Sentences, with the question that each answers;
+        `after` names the sentence that must come first. hops: Questions that need two sentences. never: Questions without an
+        answer. pools: Words that can stand for each other. pairs: Lists of first and second halves of such words. swap:
+        Counterparts that are chosen by hand. known: Words to try.
+    """
+    cat, brother = "I adopted a cat called Miro.", "My brother is Hugo."
+    home, job = "I live in Cedar-Bay.", "Hugo works for Falcon-Studio."
+    tell: list[dict[str, str]] = [
+        {"text": cat, "ask": "What is Ana's cat called?"},
+        {"text": home, "ask": "Where does Ana live?"},
+        {"text": "What a long day.", "label": "small talk"},
+        {"text": brother, "ask": "Who is Ana's brother?"},
+        {"text": "My favourite dish is spiced-turnip.", "ask": "What is Ana's favourite dish?"},
+        {"text": job, "ask": "Who does Hugo work for?", "after": brother},
+        {"text": "Correction: I live in Amber-Hill.", "ask": "Where does Ana live?", "after": home, "label": "replaces a fact"},
+        {"text": "I am afraid of the giant-otter.", "ask": "What is Ana afraid of?"},
+    ]  # fmt: skip
+    pairs = [list(map(list, pair)) for pair in VALUES.values()]
+    known = [
+        ("People", NAMES["person"]),
+        ("Pets", NAMES["pet"]),
+        ("Towns", [f"{a}-{b}" for a, b in zip(*VALUES["town"], strict=True)]),
+        ("Dishes", [f"{a}-{b}" for a, b in zip(*VALUES["dish"], strict=True)]),
+    ]
+    return {
+        "speaker": "Ana",
+        "unknown": UNKNOWN,
+        "tell": tell,
+        "hops": [{"ask": "Who does Ana's brother work for?", "after": [brother, job]}],
+        "never": ["What is Ana's favourite song?"],
+        "pools": [NAMES["pet"], NAMES["person"]],
+        "pairs": pairs,
+        "swap": {"Miro": "Pixel", "Hugo": "Nils"},
+        "title": "Which words can it read?",
+        "about": "This model, nano, has 1.9 million weights and reads a small generated language, tinyworld. Names are single "
+        "words; towns, dishes and things are two words joined by a hyphen. Use other combinations than the sentences above, "
+        "with these words; a word outside of its vocabulary is reported.",
+        "known": known,
+        "methods": METHODS,
+        "collapse": {
+            "turns": long_talk(),
+            "question": "What is Ana's cat called?",
+            "answer": "Miro",
+        },
+    }
+
+
+def plain_words() -> dict[str, Any]:
+    """Return the words of a backbone of which the page knows nothing: no sentences are offered, and nothing is swapped."""
+    example = {"text": "I adopted a cat called Miro.", "ask": "What is Ana's cat called?"}
+    nothing: dict[str, Any] = dict.fromkeys(("hops", "never", "pools", "pairs", "known"), ())
+    return nothing | {
+        "speaker": "Ana",
+        "unknown": UNKNOWN,
+        "tell": [example],
+        "swap": {},
+        "title": "Which words can it read?",
+        "about": "A word that it has no piece for is reported when you use it.",
+    }
+
+
+WORDS = {"nano": nano_words}

@@ -1,0 +1,354 @@
+"""The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
+
+import json
+import time
+
+import pytest
+from browsing import complaints, needs_browser
+from test_axe import prefer, violations
+
+from lmem.data.tinyworld.language import NAMES
+from lmem.memory.model import MemoryModel
+from lmem.viz.live import site
+from lmem.viz.live.widget import live
+from lmem.viz.live.words import WORDS, long_talk
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
+PATIENCE = 120  # seconds, on a machine that is busy with other things
+PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>live</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="stylesheet" href="live/pieces/live.css">
+<style>html[data-theme="dark"] {{ background: #14181e; color: #ced6dd; --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af; --pst-color-background: #14181e; }}</style>
+<script>
+const dark = matchMedia("(prefers-color-scheme: dark)"), follow = () => document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
+dark.addEventListener("change", follow); follow();</script></head><body><main><h1>Live</h1>
+<div class="lmem-live" data-piece="{piece}"{more}><p class="still">what stands here without scripts</p></div></main>{scripts}</body></html>"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with everything that the site has for the live pieces."""
+    folder = tmp_path_factory.mktemp("live")
+    site.write(folder / "live")
+    return folder
+
+
+@pytest.fixture
+def opened(driver, folder):
+    """Open a piece from the folder, without a server."""
+
+    def open_piece(piece, more="", scripts=None):
+        names = [path.relative_to(site.HERE).as_posix() for path in site.PIECES]
+        tags = "".join(f'<script src="live/{name}" defer></script>' for name in names)
+        page = folder / f"{piece}.html"
+        page.write_text(
+            PAGE.format(piece=piece, more=more, scripts=tags if scripts is None else scripts),
+            encoding="utf-8",
+        )
+        complaints(driver)
+        driver.get(page.as_uri())
+        return driver
+
+    yield open_piece
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def wait(true, what):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = true()
+        if found:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"not within {PATIENCE} s: {what}")
+
+
+def find(driver, selector):
+    return wait(lambda: driver.find_elements("css selector", selector), selector)
+
+
+def settled(driver):
+    """Wait until the piece has done what it was asked."""
+    idle = "const box = document.querySelector('.lmem-live'); return !box.hasAttribute('aria-busy') && !!box.piece;"
+    time.sleep(0.05)
+    wait(lambda: driver.execute_script(idle), "the piece is busy")
+
+
+def press(driver, selector, text):
+    [button] = [one for one in find(driver, f"{selector} button") if one.text.startswith(text)][:1]
+    button.click()
+    settled(driver)
+
+
+def typed(driver, label, text):
+    [field] = find(driver, f"input[aria-label='{label}']")
+    field.send_keys(text + "\n")
+    settled(driver)
+
+
+def said(driver):
+    return driver.find_element("css selector", ".live-said").text
+
+
+def counts(driver):
+    """{side: (distinct rows, verdict)} of the two banks."""
+    script = "return [...document.querySelectorAll('.live-side')].map((one) => [one.querySelector('.live-count b')?.textContent, one.querySelector('.live-verdict').textContent])"
+    return driver.execute_script(script)
+
+
+def test_told_asked_swapped_and_never_told(opened):
+    driver = opened("talk")
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    press(driver, ".live-chips", "What a long day.")
+    assert [place.text for place in find(driver, ".live-place")] == [
+        "row 1",
+        "no fact found: nothing is kept",
+    ]
+    press(driver, ".live-chips", "What is Ana's cat called?")
+    assert said(driver) == "Miro"
+    assert "row 1" in find(driver, ".live-lit")[0].text
+    assert "sentence 1" in driver.find_element("css selector", ".live-why").text
+    press(driver, "", "Swap the memory")
+    assert said(driver) == "Pixel"
+    assert [mark.text for mark in find(driver, "mark")] == ["Pixel"]
+    press(driver, "", "Swap the memory")
+    assert said(driver) == "Miro"
+    press(driver, ".live-chips", "What is Ana's favourite song?")
+    assert said(driver) == "unknown"
+    assert not driver.find_elements("css selector", ".live-lit")
+    assert complaints(driver) == []
+
+
+def test_typed_by_keyboard_alone(opened):
+    """Tab to the field, write, ask; nothing needs a pointer. A word that it cannot know is said."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened("talk")
+    find(driver, "input")
+    keys = lambda *what: ActionChains(driver).send_keys(*what).perform()  # noqa: E731
+    focused = "return document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+    driver.execute_script("document.body.focus()")
+    for _ in range(3):
+        if driver.execute_script(focused) == "Tell it something":
+            break
+        keys(Keys.TAB)
+    keys("My brother is Yusuf.", Keys.ENTER)
+    settled(driver)
+    keys("I adopted a hamster called Bob.", Keys.ENTER)
+    settled(driver)
+    assert "hamster" in driver.find_element("css selector", ".live-note").text
+    for _ in range(12):
+        if driver.execute_script(focused) == "Ask it":
+            break
+        keys(Keys.TAB)
+    keys("Who is Ana's brother?", Keys.ENTER)
+    settled(driver)
+    assert said(driver) == "Yusuf"
+    for _ in range(12):
+        if driver.execute_script(focused) == "Swap the memory":
+            break
+        keys(Keys.TAB)
+    keys(Keys.SPACE)
+    settled(driver)
+    assert said(driver) in set(NAMES["person"]) - {"Yusuf"}
+
+
+def test_a_correction_replaces_its_row(opened):
+    driver = opened("talk")
+    typed(driver, "Tell it something", "I live in Cedar-Bay.")
+    typed(driver, "Tell it something", "Correction: I live in Amber-Hill.")
+    assert [place.text for place in find(driver, ".live-place")] == [
+        "its row was replaced",
+        "row 1, in place of sentence 1",
+    ]
+    typed(driver, "Ask it", "Where does Ana live?")
+    assert said(driver) == "Amber-Hill"
+
+
+def test_too_long_a_text_is_refused_and_changes_nothing(opened):
+    driver = opened("talk")
+    typed(driver, "Tell it something", "I live in Cedar-Bay.")
+    driver.execute_script("document.querySelector('.lmem-live').piece.tell('zq '.repeat(300))")
+    settled(driver)
+    assert "at most 384 tokens" in driver.find_element("css selector", ".live-status").text
+    typed(driver, "Ask it", "Where does Ana live?")
+    assert said(driver) == "Cedar-Bay"
+
+
+def test_a_bank_collapses_beside_one_that_keeps(opened):
+    driver = opened("collapse")
+    press(driver, ".live-marks", "5")
+    wait(lambda: counts(driver)[0][0] == "1" and counts(driver)[1][0] == "3", counts(driver))
+    assert [verdict for _, verdict in counts(driver)] == ["wrong unknown", "right Miro"]
+    for mark, distinct in (("0", "64"), ("½", "64"), ("1", "64"), ("2", "1")):
+        press(driver, ".live-marks", mark)
+        assert counts(driver)[0][0] == distinct, mark
+    assert counts(driver)[1] == ["1", "right Miro"]
+    assert complaints(driver) == []
+
+
+def test_it_plays_pauses_and_steps(opened):
+    driver = opened("collapse")
+    place = "return document.querySelector('.lmem-live').piece.place"
+    press(driver, ".live-controls", "Play")
+    wait(lambda: driver.execute_script(place) >= 2, "it plays")
+    press(driver, ".live-controls", "Pause")
+    stopped = driver.execute_script(place)
+    time.sleep(1.5)
+    assert driver.execute_script(place) == stopped
+    press(driver, ".live-controls", "Step")
+    assert driver.execute_script(place) == stopped + 1
+    [slider] = find(driver, "input[type=range]")
+    slider.send_keys("\ue012")  # the left arrow
+    assert driver.execute_script(place) == stopped
+
+
+def test_any_method_stands_against_any_other(opened):
+    """Each method at each size is computed for three turns; a collapse at 10x comes later."""
+    driver = opened("collapse")
+    press(driver, ".live-marks", "0")
+    for entry in WORDS["nano"]()["methods"]:
+        for size, _ in entry["sizes"]:
+            choose = """const [adapter, size] = arguments, side = document.querySelector('.lmem-live').piece.sides[1];
+                side.method.value = adapter; side.sizes(size); side.choose();"""
+            driver.execute_script(choose, entry["adapter"], size)
+            steps = "return document.querySelector('.lmem-live').piece.sides[1].steps.length"
+            wait(lambda: driver.execute_script(steps) >= 4, (entry, size))  # noqa: B023
+    assert driver.find_element("css selector", ".live-status").text == ""
+
+
+@pytest.mark.parametrize("piece", ["talk", "collapse"])
+def test_on_a_phone_in_the_dark_and_without_motion(opened, driver, axe, piece):
+    """Nothing runs over the side at 390 px; axe finds nothing in light and in dark, before and after use."""
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    opened(piece)
+    found = {"at first": violations(driver, axe)}
+    if piece == "talk":
+        press(driver, ".live-chips", "I adopted a cat called Miro.")
+        press(driver, ".live-chips", "What is Ana's cat called?")
+    else:
+        press(driver, ".live-marks", "3")
+        wait(lambda: counts(driver)[0][0] == "1", "a collapse")
+    driver.execute_script(
+        "document.querySelectorAll('details').forEach((one) => (one.open = true))"
+    )
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+    found["used"] = violations(driver, axe)
+    bright = "return [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data].reduce((a, b) => a + b)"
+    light = driver.execute_script(bright)
+    prefer(driver, "dark")
+    found["dark"] = violations(driver, axe, "dark")
+    assert driver.execute_script(bright) < light  # drawings follow
+    still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+    moving = "return [...document.querySelectorAll('.lmem-live *')].filter((one) => parseFloat(getComputedStyle(one).transitionDuration) > 0).length"
+    assert driver.execute_script(moving) == 0
+    assert found == {"at first": [], "used": [], "dark": []}
+
+
+@pytest.fixture(scope="module")
+def axe():
+    from importlib import resources
+
+    found = pytest.importorskip("selenium_axe_python", reason="the [dev] extra is not installed")
+    return (resources.files(found) / "axe-core/axe.min.js").read_text(encoding="utf-8")
+
+
+NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>notebook</title><main id="out"></main>
+<script type="module">{module}
+const files = {files}, heard = [];
+window.told = null;
+const model = {{
+  on: (_, act) => heard.push(act), off: (_, act) => heard.splice(heard.indexOf(act), 1),
+  send: ({{ask, told}}) => {{
+    if (told) window.told = told;
+    else setTimeout(() => [...heard].forEach((act) => act({{file: ask, text: JSON.stringify(files[ask])}})));
+  }},
+}};
+render({{model, el: document.getElementById("out")}});
+</script></html>"""
+
+
+def test_in_a_notebook_the_bank_comes_from_python_and_goes_back(driver, tmp_path, nano):
+    """The widget's module in a page, with a stand-in for the notebook's connection to Python."""
+    model = MemoryModel.from_shipped("nano-keyed", nano)
+    bank = model.write(model.new_bank(), ["Ana: I adopted a cat called Miro."])
+    widget = live(model, bank)
+    fill = {
+        "module": widget._esm.replace("export default { render };", ""),
+        "files": json.dumps(
+            {name: widget._file(name) for name in ("backbone", "adapter", "words", "bank")}
+        ),
+    }
+    (tmp_path / "notebook.html").write_text(NOTEBOOK.format(**fill), encoding="utf-8")
+    complaints(driver)
+    driver.get((tmp_path / "notebook.html").as_uri())
+    typed(driver, "Ask it", "What is Ana's cat called?")
+    assert said(driver) == "Miro"
+    assert "a row that was written before" in driver.find_element("css selector", ".live-why").text
+    typed(driver, "Tell it something", "I live in Cedar-Bay.")
+    typed(driver, "Ask it", "Where does Ana live?")
+    assert "sentence 1" in driver.find_element("css selector", ".live-why").text
+    widget._hear(widget, {"told": driver.execute_script("return window.told")}, [])
+    assert widget.bank.turns_written == [2]
+    assert model.answer(widget.bank, "Where does Ana live?") == "Cedar-Bay"
+    assert model.answer(widget.bank, "What is Ana's cat called?") == "Miro"
+    assert complaints(driver) == []
+
+
+def test_without_a_worker_or_a_file_the_page_says_so_and_shows_what_stands_there(opened, driver):
+    opened("talk", scripts="")
+    assert find(driver, ".still")[0].is_displayed()
+    opened("talk", more=' data-memory="nano-gone"')
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    assert "nano-gone.js could not be loaded" in find(driver, ".live-failed")[0].text
+    assert find(driver, ".still")[0].is_displayed()
+    opened("talk")
+    find(driver, ".live-chips button")
+    driver.execute_script(
+        "window.Worker = function () { throw new Error('workers are forbidden'); }"
+    )
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    assert "workers are forbidden" in find(driver, ".live-failed")[0].text
+    assert find(driver, ".still")[0].is_displayed()
+
+
+def test_a_turn_and_an_answer_are_fast(opened, driver):
+    """At most 80 ms for a turn and 400 ms for an answer with nano; the median, since the machine has other work."""
+    opened("talk")
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    script = """const done = arguments[0], {piece} = document.querySelector('.lmem-live'), times = {write: [], ask: []};
+        (async () => {
+          for (let i = 0; i < 15; i++) {
+            let begun = performance.now();
+            await lmemLive.call("write", {bank: piece.pair[0], speaker: "Ana", text: "My favourite dish is spiced-turnip."});
+            times.write.push(performance.now() - begun);
+            begun = performance.now();
+            await lmemLive.call("ask", {bank: piece.pair[0], question: "What is Ana's cat called?"});
+            times.ask.push(performance.now() - begun);
+          }
+          done(Object.values(times).map((list) => list.sort((a, b) => a - b)[7]));
+        })();"""
+    write, ask = driver.execute_async_script(script)
+    assert write < 80
+    assert ask < 400
+
+
+def test_what_a_page_loads_is_small(folder):
+    sizes = {path.name: path.stat().st_size for path in folder.rglob("*.js")}
+    assert (
+        sizes["nano.js"]
+        + sizes["nano-words.js"]
+        + max(v for k, v in sizes.items() if k.startswith("nano-"))
+        < 5e6
+    )
+    assert sum(path.stat().st_size for path in site.PIECES) < 60e3  # all that a page loads at once
+
+
+def test_the_conversation_never_tells_the_answer_again():
+    first, *later = [text for _, text in long_talk()]
+    assert len(later) == 59
+    assert "Miro" in first
+    assert not [text for text in later if "Miro" in text or "cat" in text.split()]

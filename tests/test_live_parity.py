@@ -1,0 +1,316 @@
+"""The engine in the browser against PyTorch, with the same weights in 8 bits: hidden states, banks, logits, answers."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from browsing import needs_browser
+
+from lmem.backbone.backbone import MAX_TOKENS, NANO, Backbone, load_backbone
+from lmem.backbone.mini.tokenizer import train_tokenizer
+from lmem.backbone.pretrain import copying_t5
+from lmem.backbone.reading import measure
+from lmem.data import locomo, tinyworld
+from lmem.data.tinyworld.language import NAMES
+from lmem.memory.model import MemoryModel, as_prompt, as_texts
+from lmem.memory.read import READS
+from lmem.memory.write import WRITES
+from lmem.viz.live import adapters, weights
+from lmem.viz.live.site import ENGINE
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
+CLOSE = 1e-3  # relative error
+CASES = {  # name: method, scale, options of the write, options of the read
+    "m1": ("m1", 1, {}, {}),
+    "m1, a mixed prefix": ("m1", 1, {}, {"length": 8}),
+    "m2": ("m2", 1, {}, {"beta": 1.0}),
+    "m3": ("m3", 1, {}, {}),
+    "m4": ("m4", 1, {}, {}),
+    "m5": ("m5", 1, {}, {}),
+    "m6": ("m6", 1, {}, {}),
+    "m2 as run": ("m2_as_run", 1, {}, {"beta": 1.0}),
+    "m5 as run": ("m5_as_run", 1, {}, {}),
+    "m2, 10x": ("m2", 10, {}, {"beta": 1.0}),
+    "m6, 10x": ("m6", 10, {}, {}),
+    "m3, normalised rows": ("m3", 1, {"normalise": True}, {"start": "identity"}),
+    "m6, normalised and learned": ("m6", 1, {"normalise": True, "trainable": True}, {}),
+    "m4, without its norm": ("m4", 0.25, {"normalise": False, "gamma": 1.0}, {}),
+    "m5, a set for each layer": ("m5", 1, {}, {"shared": False, "heads": 4}),
+    "recent": ("recent", 1, {}, {}),
+    "recent, joined": ("recent+extension", 1, {}, {}),
+    "recent, before the encoder": ("recent+prefix", 1, {}, {}),
+    "gated": ("gated+branch", 1, {"normalise": True}, {"beta": 1.0, "heads": 2, "raw": True}),
+    "delta": ("delta+query", 0.25, {}, {}),
+    "keyed": ("keyed", 1, {}, {}),
+    "nano-recent": "nano-recent",
+    "nano-keyed": "nano-keyed",
+}
+START = """
+if (lmemLive.parts.length !== arguments[0]) return false;
+const engine = {};
+lmemLive.parts.forEach((part) => part(engine));
+const backbones = Object.fromEntries(Object.entries(lmemLive.files).map(([name, file]) => [name, new engine.T5(file)]));
+window.live = {engine, backbones};
+return true;
+"""
+RUN = """
+const [file, turns, questions, steps] = arguments, {engine, backbones} = window.live, backbone = backbones.nano;
+const memory = new engine.Memory(file, backbone);
+const states = turns.map((turn) => backbone.encode(memory.tokens(turn)));
+let bank = memory.newBank();
+const banks = [];
+for (const turn of states) {
+  bank = memory.writeStates(bank, turn);
+  banks.push({written: [...bank.written], rows: banks.length % 8 === 7 ? [...bank.rows.data] : null});
+}
+const asked = questions.map((question) => {
+  const {text, ids} = memory.ask(bank, question), {cache, gain} = memory.begin(bank, question), logits = [];
+  let id = backbone.config.decoder_start_token_id;
+  for (const next of ids.slice(0, steps)) {
+    logits.push([...backbone.logits(backbone.step(cache, id, gain))]);
+    id = next;
+  }
+  return {text, ids, logits};
+});
+return {states: states.map((one) => [...one.data]), banks, asked};
+"""
+
+
+def relative(found, wanted):
+    found, wanted = np.asarray(found, "f8").ravel(), np.asarray(wanted, "f8").ravel()
+    assert found.shape == wanted.shape
+    return np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-9)
+
+
+@torch.no_grad()
+def in_8_bits(module):
+    """Replace a module's weights by those that the browser gets."""
+    state = weights.dequantised(adapters.arrays(module.state_dict()))
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+    return module
+
+
+@pytest.fixture(scope="module")
+def nano_in_8_bits():
+    backbone = load_backbone("nano", device="cpu")
+    return Backbone(in_8_bits(backbone.model), backbone.tokenizer, "nano")
+
+
+@pytest.fixture(scope="module")
+def talk_of_40():
+    [conversation] = locomo.parse(tinyworld.samples(1, "live parity", tinyworld.World(turns=40)))
+    return conversation
+
+
+def page_with(driver, folder, files):
+    """Open a page from a folder, with the engine and these files, as a reader would without a server."""
+    sources = [path.read_text(encoding="utf-8") for path in ENGINE]
+    sources += [weights.script(name, content) for name, content in files.items()]
+    names = [f"{i}.js" for i in range(len(sources))]
+    for name, source in zip(names, sources, strict=True):
+        (folder / name).write_text(source, encoding="utf-8")
+    scripts = "".join(f'<script src="{name}"></script>' for name in names)
+    page = folder / "page.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8><title>parity</title>{scripts}", "utf-8")
+    driver.get(page.as_uri())
+    assert driver.execute_script(START, len(ENGINE)), "not all scripts of the engine were loaded"
+
+
+@pytest.fixture(scope="module")
+def page(driver, tmp_path_factory):
+    """The engine with nano, in a page."""
+    files = {"nano": weights.backbone_file(NANO, "nano")}
+    page_with(driver, tmp_path_factory.mktemp("parity"), files)
+    return driver
+
+
+def drawn_away(model, seed=1):
+    """Move every weight of the read away from its start, so that what is read shows in the logits."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in model.named_parameters():
+        if name.startswith("read.") and not weight.any():
+            noise = torch.randn(weight.shape, generator=generator) / weight.shape[0] ** 0.5
+            weight.data.copy_(noise)
+    return model
+
+
+def memory_of(case, backbone):
+    if isinstance(case, str):
+        folder = MemoryModel.from_shipped(case)
+        model = MemoryModel(backbone, folder.method.name, folder.scale, folder.seed)
+        model.load_state_dict(folder.state_dict())
+        return model
+    method, scale, write, read = case
+    return drawn_away(MemoryModel(backbone, method, scale, seed=3, write=write, read=read))
+
+
+def answered(model, bank, question, steps):
+    """Return the greedy ids and the logits of the first steps."""
+    inputs = model.backbone.inputs([as_prompt(question)])
+    with model.attached(bank):
+        out = model.backbone.model.generate(
+            **inputs, max_new_tokens=32, do_sample=False, num_beams=1, output_logits=True, return_dict_in_generate=True,
+        )  # fmt: skip
+    return out.sequences[0, 1:].tolist(), [logits[0].numpy() for logits in out.logits[:steps]]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_memory_is_the_same_in_the_browser(page, nano_in_8_bits, talk_of_40, name):
+    compare(page, nano_in_8_bits, CASES[name], talk_of_40, 20)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["m1", "m2", "m3", "m4", "m5", "m6", "nano-recent", "nano-keyed"])
+def test_500_questions_are_answered_alike(page, nano_in_8_bits, name):
+    world, asked = tinyworld.World(turns=100, questions=50), 0
+    for conversation in locomo.parse(tinyworld.samples(16, "live parity 500", world)):
+        count = min(len(conversation.questions), 500 - asked)
+        compare(page, nano_in_8_bits, CASES[name], conversation, count)
+        asked += count
+        if asked == 500:
+            return
+    pytest.fail(f"expected 500 questions, drew {asked}")
+
+
+def compare(page, backbone, case, conversation, count):
+    model = in_8_bits(memory_of(case, backbone))
+    about = adapters.describe(model, "adapter")
+    file = weights.adapter_file(adapters.arrays(model.state_dict()), about)
+    turns = as_texts(conversation)
+    questions = [question.text for question in conversation.questions][:count]
+    assert len(questions) == count
+    found = page.execute_script(RUN, file, turns, questions, 3)
+    bank = model.new_bank()
+    for t, (turn, states, there) in enumerate(
+        zip(turns, found["states"], found["banks"], strict=True)
+    ):
+        assert relative(states, backbone.encode([turn])[0]) < CLOSE, turn
+        bank = model.write(bank, [turn])
+        assert there["written"] == bank.state.written[0].tolist(), t
+        if there["rows"]:
+            assert relative(there["rows"], bank.state.rows) < CLOSE, t
+    for question, there in zip(questions, found["asked"], strict=True):
+        ids, logits = answered(model, bank, question, 3)
+        assert there["ids"] == ids, question
+        assert there["text"] == model.answer(bank, question)
+        for mine, theirs in zip(there["logits"], logits, strict=True):
+            assert relative(mine, theirs) < CLOSE, question
+
+
+# ---- tokenizer, other backbones, speed -----------------------------------------------------------
+
+TEXTS = [
+    "Ana: I adopted a cat called Miro.",
+    "  two\tblanks\nand\u00a0more  ",
+    "Zoë's café — naïve “quotes” and ‘these’, 12345 / 7,5% £3 & 4€!",
+    "Кира lives in Санкт-Петербург; 東京は大きい 🙂👩\u200d👩\u200d👧 e\u0301",
+    "a literal <0x41> and </s> and <pad>inside",
+    "don't we'll I'm they've she'd you're it's 1990s x2y",
+    "\u200e\u00adinvisible\ufeff marks\u0007",
+    "Qxzvw Thistlewick-Bumbleford antidisestablishmentarianism",
+]
+SPLIT = "return arguments[1].map((text) => { const {tokenizer} = live.backbones[arguments[0]], ids = tokenizer.encode(text); return [ids, tokenizer.decode(ids)]; });"
+
+
+def random_texts(count, seed):
+    """Words of tinyworld, marks and random characters of several scripts, in any order."""
+    rng = random.Random(seed)
+    words = [name for names in NAMES.values() for name in names] + [
+        "lives",
+        "in",
+        "Cedar-Bay",
+        "'s",
+        "?",
+    ]
+    marks = "abzAZ09 .,:;!?'\"-/$£€&éßжあ漢🙂 \t"
+    return [
+        "".join(
+            rng.choice([rng.choice(words), " ", "".join(rng.choices(marks, k=rng.randint(1, 6)))])
+            for _ in range(rng.randint(1, 20))
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Folders of backbones with random weights and a BPE tokenizer, as mini has them: gated and plain."""
+    tokenizer, folders = train_tokenizer(size=1000, texts=400), {}
+    for name, act in (("gated", "gated-gelu"), ("plain", "relu")):
+        torch.manual_seed(5)
+        model = copying_t5(len(tokenizer), 192, 6, 320, 5, 3)
+        if act == "relu":
+            config = model.config.to_dict() | {"feed_forward_proj": "relu"}
+            torch.manual_seed(5)
+            model = type(model)(type(model.config)(**config))
+        folders[name] = tmp_path_factory.mktemp(name)
+        model.save_pretrained(folders[name])
+        tokenizer.save_pretrained(folders[name])
+    return folders
+
+
+def test_every_text_is_split_as_the_library_splits_it(page, tmp_path, nano, small):
+    mini = load_backbone(small["gated"])
+    file = weights.backbone_file(small["gated"], "mini")
+    page.execute_script("live.backbones.mini = new live.engine.T5(arguments[0])", file)
+    texts = [text for text in TEXTS + random_texts(300, "parity") if text.strip()]
+    for name, backbone in (("nano", nano), ("mini", mini)):
+        for text, (ids, back) in zip(texts, page.execute_script(SPLIT, name, texts), strict=True):
+            wanted = backbone.tokenize([text], max_tokens=10_000)[0]
+            assert ids == wanted, (name, text)
+            assert back == backbone.tokenizer.decode(wanted, skip_special_tokens=True).strip(), text
+
+
+@pytest.mark.parametrize("form", ["gated", "plain"])
+def test_a_backbone_of_another_form_computes_the_same(page, small, form):
+    """Five layers and three, 192 wide, gated or plain: what mini may become. A text of 300 tokens reaches every position bias."""
+    loaded = load_backbone(small[form])
+    backbone = Backbone(in_8_bits(loaded.model), loaded.tokenizer, form)
+    file = weights.backbone_file(small[form], form)
+    page.execute_script("live.backbones.form = new live.engine.T5(arguments[0])", file)
+    text = " ".join(["I moved to Thistlewick in 1994, and Zoë didn't like it."] * 12)
+    run = """const {form} = live.backbones, ids = form.tokenizer.encode(arguments[0]), states = form.encode(ids);
+        const cache = form.begin(states), out = [];
+        for (const id of arguments[1]) out.push([...form.logits(form.step(cache, id))]);
+        return [[...states.data], out];"""
+    asked = backbone.tokenizer("Thistlewick, a town").input_ids
+    assert 200 < len(backbone.tokenize([text])[0]) <= MAX_TOKENS
+    states, logits = page.execute_script(run, text, [0, *asked])
+    inputs = backbone.inputs([text])
+    assert relative(states, backbone.encode([text])[0]) < CLOSE
+    with torch.no_grad():
+        wanted = backbone.model(**inputs, decoder_input_ids=torch.tensor([[0, *asked]])).logits[0]
+    for mine, theirs in zip(logits, wanted, strict=True):
+        assert relative(mine, theirs) < CLOSE
+
+
+def test_a_name_drawn_at_random_comes_back_from_the_memory(page, nano_in_8_bits):
+    """Nothing can be recorded beforehand: who, what and where are drawn now."""
+    rng = random.SystemRandom()
+    who, other = rng.sample(NAMES["person"][:40], 2)
+    pet, town = (
+        rng.choice(NAMES["pet"][:16]),
+        "-".join([rng.choice(["Cedar", "Raven", "Lotus"]), "Bay"]),
+    )
+    turns = [
+        f"{other}: I live in {town}.",
+        f"{who}: I adopted a cat called {pet}.",
+        f"{other}: How sweet!",
+    ]
+    model = in_8_bits(memory_of("nano-keyed", nano_in_8_bits))
+    about = adapters.describe(model, "adapter")
+    file = weights.adapter_file(adapters.arrays(model.state_dict()), about)
+    questions = [f"What is {who}'s cat called?", f"Where does {other} live?"]
+    found = page.execute_script(RUN, file, [f"context: {turn}" for turn in turns], questions, 1)
+    assert [asked["text"] for asked in found["asked"]] == [pet, town]
+
+
+def test_8_bits_cost_at_most_half_a_point_of_reading(nano, nano_in_8_bits):
+    plain, coarse = measure(nano, 1000), measure(nano_in_8_bits, 1000)
+    assert 100 * coarse["em"] >= 100 * plain["em"] - 0.5
+
+
+def test_every_write_and_read_of_the_package_is_in_the_engine(page):
+    names = "return [Object.keys(live.engine.WRITES), Object.keys(live.engine.READS)];"
+    assert [set(found) for found in page.execute_script(names)] == [set(WRITES), set(READS)]
