@@ -5,8 +5,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
-from scipy.stats import permutation_test as scipy_permutation
 
 from lmem.errors import InputError
 from lmem.metrics import answer_scores, forgetting, statistics

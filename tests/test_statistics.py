@@ -187,9 +187,9 @@ def test_the_interval_covers_normal_scores(groups, sizes):
 
 def shares(rng, mean, spread):
     """Exact match: a conversation's share of right answers is drawn from a beta distribution."""
-    return lambda count: (
-        rng.random(count) < rng.beta(mean * spread, (1 - mean) * spread)
-    ).astype(float)
+    return lambda count: (rng.random(count) < rng.beta(mean * spread, (1 - mean) * spread)).astype(
+        float
+    )
 
 
 @pytest.mark.parametrize("groups", GROUPS)
@@ -230,7 +230,9 @@ def test_seeds_and_conversations_are_crossed(groups, spread, seeds):
 
     samples = [sample() for _ in range(1000)]
     found, _ = coverage(samples, 0.0)
-    assert 0.93 <= found <= 0.98  # above .95 where seeds hardly differ: what they add is never negative
+    assert (
+        0.93 <= found <= 0.98
+    )  # above .95 where seeds hardly differ: what they add is never negative
     means, _ = coverage([(scores.mean(0), member) for scores, member in samples], 0.0)
     assert means < found  # as if the seeds were all that there are
 

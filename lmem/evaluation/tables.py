@@ -15,7 +15,15 @@ from lmem.evaluation import results
 from lmem.evaluation.summary import difference, headline, is_too_few, verdict, verdicts
 
 Row = Mapping[str, Any]
-DIFFERENCE = ("mean", "low", "high", "conversations", "p", "two_sided", "mdd")  # of summary.difference
+DIFFERENCE = (
+    "mean",
+    "low",
+    "high",
+    "conversations",
+    "p",
+    "two_sided",
+    "mdd",
+)  # of summary.difference
 
 # ---- the renderer --------------------------------------------------------------------------------
 
@@ -103,7 +111,8 @@ def with_mdd(figures: Row | None, form: Callable[[Any], str], mark: str = "") ->
     """
     if figures is None:
         return "-"
-    mdd = f", {mdd_text(figures, form, 'MDD ')}" if "mdd" in figures else ""
+    has_mdd = "mdd" in figures and figures["low"] is not None
+    mdd = f", {mdd_text(figures, form, 'MDD ')}" if has_mdd else ""
     return f"{mark}{form(figures)}{mark}{mdd}"
 
 
@@ -221,7 +230,9 @@ def _load_evaluated(name: str | Path) -> dict[str, Any]:
     result = results.load(name)
     try:
         memory, _ = headline(result["summary"])
-        complete = {"scale", "questions"} <= set(result) and (memory is None or set(DIFFERENCE) <= set(memory))
+        complete = {"scale", "questions"} <= set(result) and (
+            memory is None or set(DIFFERENCE) <= set(memory)
+        )
     except (KeyError, TypeError):
         complete = False
     if not complete:

@@ -107,9 +107,7 @@ def mean_gain(
     rows, values = question_scores(seeds, measure, better, worse, keep)
     if not rows:
         return None
-    figures = (
-        difference(rows, values) if worse else interval(rows, values, share=measure != "bits")
-    )
+    figures = difference(rows, values) if worse else interval(rows, values, share=measure != "bits")
     return figures | {"n": len(rows), "seeds": len(seeds)}
 
 
