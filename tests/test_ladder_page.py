@@ -35,7 +35,7 @@ def test_the_page_is_what_the_files_say(tool):
 def cells(right):
     some = [
         row(f"{c}{i}", int(i < right), 0, ("phrasing",) if i % 2 else (), "updated")
-        for c in "ab"
+        for c in "abcdef"
         for i in range(10)
     ]
     return {"keyed-1x": [result(*some)], "keyed-10x": [result(*some)]}
@@ -47,8 +47,13 @@ def test_an_aim_is_reached_or_not(tool, right, reached):
 
 
 def test_what_did_not_work_is_said(tool):
-    nothing = result(*[row(f"{c}{i}", 0, 0) for c in "ab" for i in range(4)])
+    nothing = result(*[row(f"{c}{i}", 0, 0) for c in "abcdef" for i in range(10)])
     text = tool.failures({"m2-1x": [nothing], **cells(7)})
     assert "| `m2` | 1x |" in text
-    assert "no memory is shown" in text
+    assert "| no memory is shown |" in text
     assert "| `keyed` |" not in text
+    [better], [less] = (cells(right)["keyed-1x"] for right in (7, 5))
+    text = tool.failures({"m2-1x": [better], **cells(5)})
+    assert "| `keyed` | 1x |" in text
+    assert "| worse than without it |" in text
+    assert tool.change([better, less], [less])["mean"] == pytest.approx(-0.2)

@@ -25,15 +25,16 @@ import page_numbers  # noqa: E402
 import result_files  # noqa: E402
 import results_page  # noqa: E402
 
-# Six conversations of one question. SE^2 = 6 / 5 sum (gain - mean)^2 / 36, MDD = 2.80159 SE; a bootstrap mean is the mean of six draws.
+# Six conversations of one question. SE^2 = 6 / 5 sum (gain - mean)^2 / 36; t_.975 = 2.57058 and t_.80 = .91954 with 5 degrees of freedom.
 GAINS = {
-    # mean 5/6; of six draws at most 3 are 1 in 6.2% and at most 2 in 0.9%: the interval begins at 3/6
+    # mean 5/6, SE = 1/6, half .42843, MDD 3.49012 / 6 = .5817; as a share, Wilson's: width w = .42843^2 / (5/36) = 1.32155,
+    # (5/6 + w / 2 -+ sqrt(w 5/36 + w^2 / 4)) / (1 + w) = .3043 and .9828
     "shown": (1, 1, 1, 1, 1, 0),
     "contradicted": (-1, -1, -1, -1, -1, 0),
     "same": (0, 0, 0, 0, 0, 0),
-    # mean 0, SE = sqrt(6/5 * 2/36) = .2582, MDD .7234; a sum of six draws above 3 comes in less than 2.5%: it ends at 3/6
+    # mean 0, SE = sqrt(6/5 * 2/36) = .2582, half .6637
     "small": (1, -1, 0, 0, 0, 0),
-    # mean 1/3, SE = sqrt(6/5 * 12/9 / 36) = .2108, MDD .5906; of six draws none is 1 in 8.8%, 5 or more in 1.8%: 0 to 4/6
+    # mean 1/3, SE = sqrt(6/5 * 12/9 / 36) = .2108
     "open": (1, 1, 0, 0, 0, 0),
 }
 NONE = -20.0  # bits of the right answer without a bank
@@ -164,7 +165,9 @@ def test_a_contrast_is_over_the_seeds_that_both_have(tmp_path):
     cells = result_files.load_cells(tmp_path / "tinyworld")
     change = result_files.change(cells["m2-10x"], cells)
     memory = change["memory"]
-    assert (memory["mean"], memory["low"], memory["high"]) == (0.0, 0.0, 0.0)
+    # the conversations agree on 0, the seeds are 5/6 apart from it: V_S = (2 25/36 - 2 (30/36) / 36 / (5/6)) / 2 = 2/3
+    assert memory["mean"] == 0.0
+    assert memory["high"] == pytest.approx(12.7062 * (2 / 3) ** 0.5, abs=1e-3)
     assert (change["seeds"], cells["m2-10x"]["seeds"]) == ([0, 1], [0, 1, 2])
     assert result_files.change(cells["m2-1x"], cells) is None
 
@@ -223,8 +226,8 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
     cell(tmp_path, "slots+branch-1x-s0", write={"k": 4})
     text = text_of(tmp_path)
     # the seeds' scores are 83.3 and 0.0, their mean 41.7; the right bank is right in 5 of 12
-    # half of what one seed gives: 83.3 [50.0, 100.0], and 2.80159 / 12 = .2335
-    score = "**41.7 [25.0, 50.0]**, MDD 23.4"
+    # half of what one seed gives: t^2 V = (2.57058 / 12)^2, and a fourth of the 2/3 of the test above: t^2 V_S = 12.7062^2 / 6
+    score = "**41.7 [-477.5, 560.8] (G=6)**, MDD 575.6"
     assert f"| `m2-1x`, 64 rows | 2: 0.0 to 83.3 | 41.7 / 0.0 twin | {score} |" in text
     assert "| `m0-1x` | 1 | no bank: 0.0 | - |" in text
     assert "| `m4-10x`, 64 x 64 | 1 |" in text
@@ -270,12 +273,10 @@ def test_the_figure_of_capacity(tmp_path):
     figure = score_plots.capacity({"m3": [cells["m3-1x"], cells["m3-10x"]]}, "a title")
     points, bits = figure.data
     assert (list(points.x), list(points.y)) == ([1, 10], [0.0, 83.3])
-    # 50.0 to 100.0 around 83.3; -0.50 to 0.50 around 0.00
-    assert (list(points.error_y.array), list(points.error_y.arrayminus)) == (
-        [0.0, 16.7],
-        [0.0, 33.3],
-    )
-    assert (list(bits.y), list(bits.error_y.array)) == ([0.0, 0.0], [0.0, 0.5])
+    # at 1x all conversations agree
+    assert list(points.error_y.array) == [None, 42.9]  # 126.18 - 83.33
+    assert list(points.error_y.arrayminus) == [None, 42.8]
+    assert (list(bits.y), list(bits.error_y.array)) == ([0.0, 0.0], [None, 0.66])
     assert figure.layout.meta["alt"] in text.replace("&#x27;", "'")
 
 
@@ -295,14 +296,17 @@ def test_the_figure_of_rows():
 def test_the_battery_by_hand(tmp_path):
     recent(tmp_path, "shown", constant="same")
     text = text_of(tmp_path)
-    assert "right bank minus the twin's, points: **83.3 [50.0, 100.0]**, MDD 46.7; bits:" in text
-    assert "| constant | 83.3 [50.0, 100.0] | 0.0 [0.0, 0.0] |" in text
+    assert (
+        "right bank minus the twin's, points: **83.3 [40.5, 126.2] (G=6)**, MDD 58.2; bits:" in text
+    )
+    nothing = "0.0 [no interval: all 6 conversations agree]"
+    assert f"| constant | 83.3 [30.4, 98.3] (G=6) | {nothing} |" in text
     assert "The trained constant: not run yet." not in text
     recent(
         tmp_path, "same", deleted="contradicted"
     )  # 0 with the right bank, 5/6 without the evidence
     text = text_of(tmp_path)
-    assert "| deleted | 83.3 [50.0, 100.0] | -83.3 [-100.0, -50.0], MDD 46.7 |" in text
+    assert "| deleted | 83.3 [30.4, 98.3] (G=6) | -83.3 [-126.2, -40.5] (G=6), MDD 58.2 |" in text
     assert "The trained constant: not run yet." in text
 
 
@@ -360,6 +364,6 @@ def test_the_page_holds_no_text_of_locomo():
 
 
 def test_a_number_and_its_interval_stay_on_one_line():
-    for text in ("0.8 [-0.4, 1.2]", "**83.3 [50.0, 100.0]**", "**83.3** [50.0, 100.0]"):
+    for text in ("0.8 [-0.4, 1.2]", "**83.3 [50.0, 100.0] (G=6)**", "**83.3** [50.0, 100.0]"):
         assert f"| {text.replace(' ', chr(0xA0))} |" in results_page.table([{"a": text}])
     assert "| rows [1, 2], seeds 3 |" in results_page.table([{"a": "rows [1, 2], seeds 3"}])

@@ -63,22 +63,16 @@ def test_forgetting_shows_means_points_and_fit(short_and_long):
     points = found["right bank, neighbouring lags"]
     assert list(points.x) == [-0.394, 0.394, 1.394]
     assert list(points.y) == [100.0, 0.0, 100.0]
-    # questions of two conversations: resampled, the mean of bucket 0 is anything from 0 to 1; bucket 1 has one conversation
-    assert mean.error_y.array is None
+    # bucket 0 has questions of two conversations, which say hardly anything of others; bucket 1 has one conversation
+    assert list(mean.error_y.array) == [49.8, None]
 
 
 def test_forgetting_draws_the_wrong_banks_interval():
     rows = [(c, lag, 1, hit) for c, hit in (("a", 1), ("b", 0)) for lag in (1, 2)]
     figure = forgetting_curve.forgetting_curve(result_of(*rows), "a title")
     band = traces(figure)["twin's bank, 95%"]
-    assert list(band.y) == [
-        0.0,
-        0.0,
-        100.0,
-        100.0,
-        0.0,
-        None,
-    ]  # a draw of two is a, a or b, b a quarter of the time each
+    # two conversations, 1 and 0: see test_statistics for (0.0015, 0.9985)
+    assert list(band.y) == [0.2, 0.2, 99.8, 99.8, 0.2, None]
     assert band.fill == "toself"
     assert "right bank [0,32): 100.0; twin's bank 50.0" in figure.layout.meta["alt"]
     assert figure.layout.xaxis.ticktext == ("[0,32)<br>n = 4",)
@@ -143,7 +137,7 @@ def test_the_ladder_at_two_sizes():
     assert (small.name, list(small.x), list(small.y)) == ("1x", [0.0], [-0.12])
     assert (list(small.error_x.array), list(small.error_x.arrayminus)) == ([1.0], [1.0])
     assert (list(large.x), list(large.y)) == ([2.0, 30.0], [0.12, 1.12])
-    assert large.error_x.array is None  # an interval is missing
+    assert list(large.error_x.array) == [3.0, None]  # an interval is missing
     assert figure.layout.yaxis.ticktext == ("as printed", "normalised")
     assert "normalised 30.0 at 10x" in figure.layout.meta["alt"]
     with pytest.raises(InputError, match="at least one step"):

@@ -18,10 +18,10 @@ from results_page import table  # noqa: E402
 
 from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
-from lmem.evaluation.summary import verdicts  # noqa: E402
+from lmem.evaluation.summary import difference, verdicts  # noqa: E402
 from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.ablation import FINAL, STEPS  # noqa: E402
-from lmem.experiments.aggregate import compare_cells, group_by_seed, mean_gain  # noqa: E402
+from lmem.experiments.aggregate import group_by_seed, mean_gain, question_scores  # noqa: E402
 
 HEAD = """\
 # The ladder, and what did not work
@@ -191,6 +191,13 @@ def tests(cells):
     return "\n\n".join([title, about, table(rows)])
 
 
+def change(before, after):
+    """The memory score of a step minus that of another, question by question, over the seeds that both have."""
+    both = min(len(before), len(after))
+    (rows, old), (_, new) = (question_scores(each[:both], worse="twin") for each in (before, after))
+    return difference(rows, new - old, two_sided=True)
+
+
 def failures(cells):
     """Steps that did not remember, and changes that did not help; each kind is one family for Holm's method."""
     gains, changes, rows, previous = {}, {}, {}, {}
@@ -209,8 +216,7 @@ def failures(cells):
                 "compared with": f"`{before.name}`, {percent(mean_gain(base))}" if before else "-",
             }
             if before:
-                old, new = (dict(enumerate(each)) for each in (base, seeds))
-                changes[step.name, scale] = compare_cells(old, new)["memory"]
+                changes[step.name, scale] = change(base, seeds)
             if before is not FINAL:  # later steps are compared with the final one
                 previous[scale] = step, seeds
     shown, helped, failed = verdicts(gains), verdicts(changes), []

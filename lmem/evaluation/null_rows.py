@@ -77,7 +77,9 @@ def null_rows(
                 measure: [a - b for a, b in zip(first[measure], values, strict=True)]
                 for measure, values in scores.items()
             }
-            by_rows[count][name] = {m: interval(rows, values) for m, values in scores.items()}
+            by_rows[count][name] = {
+                m: interval(rows, values, share=m != "bits") for m, values in scores.items()
+            }
             by_rows[count][name]["cost"] = {m: difference(rows, c) for m, c in costs.items()}
     return {
         "backbone": backbone.name,

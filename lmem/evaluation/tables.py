@@ -111,7 +111,8 @@ def with_mdd(figures: Row | None, form: Callable[[Any], str], mark: str = "") ->
     """
     if figures is None:
         return "-"
-    mdd = f", {mdd_text(figures, form, 'MDD ')}" if "mdd" in figures else ""
+    has_mdd = "mdd" in figures and figures["low"] is not None
+    mdd = f", {mdd_text(figures, form, 'MDD ')}" if has_mdd else ""
     return f"{mark}{form(figures)}{mark}{mdd}"
 
 

@@ -135,14 +135,18 @@ def error_bars(
         digits: Decimals.
 
     Returns:
-        The setting for `error_x` or `error_y`; None if an estimate has no interval.
+        The setting for `error_x` or `error_y`, without a bar where there is no interval.
     """
-    if any(estimate["low"] is None for estimate in estimates):
+    known = [estimate["low"] is not None for estimate in estimates]
+    if not any(known):
         return None
+    ends = list(zip(estimates, known, strict=True))
     return {
         "type": "data",
-        "array": [round(unit * (e["high"] - e["mean"]), digits) for e in estimates],
-        "arrayminus": [round(unit * (e["mean"] - e["low"]), digits) for e in estimates],
+        "array": [round(unit * (e["high"] - e["mean"]), digits) if k else None for e, k in ends],
+        "arrayminus": [
+            round(unit * (e["mean"] - e["low"]), digits) if k else None for e, k in ends
+        ],
         "symmetric": False,
     }
 
