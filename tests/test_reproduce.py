@@ -1,7 +1,9 @@
 """The published experiment on a small backbone: every cell one file, resumed, refused where it does not fit, tables by hand."""
 
 import json
+import re
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +15,13 @@ from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
 from lmem.experiments import paper, reproduce
 from lmem.experiments.planning.machine import MachineProfile
+from lmem.experiments.planning.meta_model import MetaMethod
 from lmem.experiments.planning.plan import Batches, fitting_batches
 from lmem.experiments.planning.workload import Workload
-from lmem.experiments.reproduce import ReproduceConfig
+from lmem.experiments.reproduce import ReproduceConfig, make_cells
+from lmem.training.train import TrainConfig
+
+ROOT = Path(__file__).parents[1]
 
 METHODS = ["m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run"]
 
@@ -321,3 +327,75 @@ def test_batches_are_halved_until_a_run_fits(tiny_folder):
     assert (none.train, none.answer, none.fits) == (1, 1, False)
     assert Batches(16, 33).halved() == (8, 17, 0.0, True)
     assert Batches(1, 1).halved() is None
+
+
+@pytest.mark.parametrize("what", ["train", "answer"])
+def test_only_what_changed_is_counted_again(tiny_folder, monkeypatch, what):
+    """Each unit is counted once for each size of its batch, however often something is halved."""
+    counted = []
+    for name in ("encode_cost", "write_cost", "step_cost", "answer_cost", "bits_cost"):
+        plain = getattr(MetaMethod, name)
+
+        def count(self, batch, *rest, name=name, plain=plain):
+            counted.append((name, batch, rest))
+            return plain(self, batch, *rest)
+
+        monkeypatch.setattr(MetaMethod, name, count)
+    large = MachineProfile.of("cpu", memory=1e-4, batch=1 if what == "train" else 16)
+    work = Workload(deleted=0, knowledge=0)
+    fitting_batches(str(tiny_folder), large, work, "m1", 10, 16 if what == "train" else 1)
+    assert len(counted) == len(set(counted))
+    assert len([name for name, *_ in counted if name == "step_cost"]) == (
+        5 if what == "train" else 1
+    )
+
+
+def printed_commands():
+    """{(backbone, profile): verbs} of all commands for a GPU that the book prints, and of a chapter's profile cell."""
+    found = {
+        (MachineProfile.of(name).backbone, name): {"notebook"} for name in ("t4", "a100", "h200")
+    }
+    for page in [*ROOT.glob("book/*.md"), *ROOT.glob("notebooks/*.ipynb")]:
+        for line in page.read_text(encoding="utf-8").splitlines():
+            verb = re.search(r"lmem (reproduce|plan) ", line)
+            profile = re.search(r"--profile (t4|a100|h200)\b", line)
+            if verb and profile:
+                backbone = re.search(r"--backbone ([\w/.-]+)", line)
+                used = backbone[1] if backbone else ReproduceConfig().backbone
+                found.setdefault((used, profile[1]), set()).add(verb[1])
+    return {pair: sorted(verbs) for pair, verbs in sorted(found.items())}
+
+
+def test_the_book_prints_commands_for_every_card():
+    found = printed_commands()
+    assert {profile for _, profile in found} == {"t4", "a100", "h200"}
+    assert "reproduce" in found["google/flan-t5-xl", "a100"]
+    assert "reproduce" in found["google/flan-t5-xl", "h200"]
+
+
+@pytest.mark.parametrize(("pair", "verbs"), printed_commands().items(), ids=str)
+def test_printed_commands_fit_by_the_planner(pair, verbs):
+    """Of the whole experiment M.1 at 10x needs most, because its gradient passes the encoder; below all cells are planned."""
+    profile = MachineProfile.of(pair[1])
+    method, scale = ("m1", 10) if "reproduce" in verbs else ("m3", 1)
+    batch = TrainConfig.paper().batch
+    fitted = fitting_batches(pair[0], profile, Workload(), method, scale, batch)
+    assert fitted.fits
+    assert fitted.total_mib <= profile.memory * 1024
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["a100", "h200"])
+def test_every_cell_of_the_whole_experiment_fits(name):
+    profile, cells = MachineProfile.of(name), make_cells(ReproduceConfig())[1:]
+    assert len(cells) == 16
+    for cell in cells:
+        fitted = fitting_batches(
+            "google/flan-t5-xl",
+            profile,
+            Workload(),
+            cell.method,
+            cell.scale,
+            TrainConfig.paper().batch,
+        )
+        assert fitted.fits, cell

@@ -110,19 +110,19 @@ def recall_shares(model: MemoryModel, bank: Bank, question: str) -> list[tuple[T
         InputError: There is more than one bank.
     """
     written = bank.state.written[0].cpu()
-    return [(shares[0], written) for shares in recall_shares_of_all(model, bank, [question])]
+    return [(scores[0].softmax(0), written) for scores in recall_scores(model, bank, [question])]
 
 
 @torch.no_grad()
-def recall_shares_of_all(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> list[Tensor]:
-    """Do the same for several questions at once.
+def recall_scores(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> list[Tensor]:
+    """Compare several questions with the keys of a bank at once.
 
     Args:
         model, bank: As in `recall_shares`.
         questions: B of them.
 
     Returns:
-        For both hops (B, R + 1) shares.
+        For both hops (B, R + 1) scores, whose softmax is what `recall_shares` gives.
 
     Raises:
         MethodError, InputError: As in `recall_shares`.
@@ -138,7 +138,7 @@ def recall_shares_of_all(model: MemoryModel, bank: Bank, questions: Sequence[str
     key = model.read.key
     read: Any = model.read
     hops = read.recall(rows[..., :key], rows[..., key:], bias, states.to(rows.dtype), seen.bool())
-    return [scores.softmax(1).cpu() for scores, *_ in hops]
+    return [scores.cpu() for scores, *_ in hops]
 
 
 def _single(model: MemoryModel, bank: Bank) -> Bank:

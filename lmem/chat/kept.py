@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from lmem.analysis.row_contents import recall_shares, recall_shares_of_all
+from lmem.analysis.row_contents import recall_scores, recall_shares
 from lmem.chat.dialect import Dialect
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger
@@ -113,18 +113,17 @@ def _batches(questions: list[str]) -> list[list[str]]:
 def _by_row(model: MemoryModel, bank: Bank, asked: dict[str, Answer]) -> list[Fact]:
     """List the rows in the order of their turns, each with the question that finds it best.
 
-    That is the question with the largest product of the row's share in the retrieval and the answer's confidence.
+    That is the question whose key is nearest to the row's, among those that retrieve it and get an answer.
     """
     written = bank.state.written[0].cpu()
-    best = torch.full((len(written),), LEAST)
+    best = torch.full((len(written),), -torch.inf)
     questions = [""] * len(written)
     for part in _batches(list(asked)):
-        first_hop = recall_shares_of_all(model, bank, part)[0][:, :-1]
-        for question, shares in zip(part, first_hop, strict=True):
-            row = int(shares.argmax())
-            score = float(shares[row]) * asked[question].confidence
-            if shares[row] >= FOUND and score > best[row]:
-                best[row], questions[row] = score, question
+        for question, scores in zip(part, recall_scores(model, bank, part)[0], strict=True):
+            row = int(scores.argmax())
+            found = row < len(written) and scores.softmax(0)[row] >= FOUND
+            if found and scores[row] > best[row] and asked[question].confidence >= LEAST:
+                best[row], questions[row] = scores[row], question
     rows = [row for row in written.argsort().tolist() if written[row] >= 0]
     nothing = Answer("", 0.0)
     return [

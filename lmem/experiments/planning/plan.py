@@ -8,7 +8,6 @@ texts, the machine's speed, and whether the speed was measured or comes from a d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -132,7 +131,7 @@ def fitting_batches(
     scale: float,
     batch: int,
 ) -> Batches:
-    """Halve batches until a run fits the profile's memory.
+    """Halve batches until a run fits the profile's memory; only the units whose batch changed are counted again.
 
     Args:
         backbone, profile, workload, method, scale: As in `plan`.
@@ -143,18 +142,21 @@ def fitting_batches(
     """
     meta = MetaMethod(load_without_weights(backbone, profile.dtype), method, scale)
     train, answer = batch, profile.batch
+    written = _write_units(meta, workload, profile)
+    step = _step_units(meta, workload, train)
+    answered = _answer_units(meta, workload, answer)
     while True:
-        units = units_of(meta, workload, replace(profile, batch=answer), train)
-        total = sum(memory_of(meta, workload, units).values())
+        total = sum(memory_of(meta, workload, written | step | answered).values())
         fits = total <= profile.memory * 1024
         if fits or train == answer == 1:
             return Batches(train, answer, total, fits)
-        step = units.pop("step").cost.peak
-        others = max(unit.cost.peak for unit in units.values())
-        if train > 1 and (answer == 1 or step >= others):
+        others = max(unit.cost.peak for unit in (written | answered).values())
+        if train > 1 and (answer == 1 or step["step"].cost.peak >= others):
             train = (train + 1) // 2
+            step = _step_units(meta, workload, train)
         else:
             answer = (answer + 1) // 2
+            answered = _answer_units(meta, workload, answer)
 
 
 def grid(
@@ -198,16 +200,37 @@ def units_of(
         profile: Batches of encoding and of answering.
         batch: Questions of a training step.
     """
-    turn, question = round(workload.turn), round(workload.question)
-    texts, asked = max(1, profile.tokens // turn), profile.batch
-    train, test = workload.train[0], workload.test[0]
-    without = max(1, workload.test_questions // (2 * test))  # banks that each lack a turn
-    tested = distinct(test, asked)
+    written = _write_units(meta, workload, profile)
+    return (
+        written | _step_units(meta, workload, batch) | _answer_units(meta, workload, profile.batch)
+    )
+
+
+def _write_units(
+    meta: MetaMethod, workload: Workload, profile: MachineProfile
+) -> dict[str, PlannedUnit]:
+    """Count the units that do not depend on how many questions pass at once."""
+    turn, train = round(workload.turn), workload.train[0]
+    texts = max(1, profile.tokens // turn)
+    # banks that each lack a turn
+    without = max(1, workload.test_questions // (2 * workload.test[0]))
     return {
         "encode": PlannedUnit(meta.encode_cost(texts, turn), texts),
         "write": PlannedUnit(meta.write_cost(train, turn), train),
         "deleted": PlannedUnit(meta.write_cost(without, turn), without),
-        "step": PlannedUnit(meta.step_cost(batch, workload, distinct(train, batch)), batch),
+    }
+
+
+def _step_units(meta: MetaMethod, workload: Workload, batch: int) -> dict[str, PlannedUnit]:
+    """Count a training step of `batch` questions."""
+    banks = distinct(workload.train[0], batch)
+    return {"step": PlannedUnit(meta.step_cost(batch, workload, banks), batch)}
+
+
+def _answer_units(meta: MetaMethod, workload: Workload, asked: int) -> dict[str, PlannedUnit]:
+    """Count what answers `asked` questions at once."""
+    question, tested = round(workload.question), distinct(workload.test[0], asked)
+    return {
         "answer": PlannedUnit(meta.answer_cost(asked, question, ANSWER, tested), asked),
         "text": PlannedUnit(meta.answer_cost(asked, SOURCE, ANSWER), asked),
         "source": PlannedUnit(meta.encode_cost(asked, SOURCE), asked),
