@@ -1,6 +1,7 @@
 """The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
 
 import json
+import re
 import time
 
 import pytest
@@ -202,6 +203,44 @@ def test_it_plays_pauses_and_steps(opened):
     [slider] = find(driver, "input[type=range]")
     slider.send_keys("\ue012")  # the left arrow
     assert driver.execute_script(place) == stopped
+
+
+def test_the_page_says_what_the_engine_computes(opened):
+    """The table that stands in the page, and the turns that its text names."""
+    driver = opened("collapse")
+    press(driver, ".live-marks", "0")
+    attention, keyed = (
+        steps_of(driver, *side) for side in ((0, "nano-m2", 1), (1, "nano-keyed", 1))
+    )
+    page = (site.PACKAGE.parent / "book/watch_a_memory_collapse.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"<tr><td>(\d+)</td><td>(\d+) distinct(?:; says “(.*?)”)?</td><td>(.*?)</td></tr>", page
+    )
+    assert [int(turns) for turns, *_ in rows] == [0, 1, 2, 5, 60]
+    for turns, distinct, says, right in rows:
+        place = int(turns) and int(turns) + 1
+        assert attention[place]["distinct"] == int(distinct)
+        assert attention[place]["text"] == (says or "unknown")
+        used = keyed[place]["used"]
+        count = f"{used or 'no'} row{'s' * (used > 1)} in use"
+        assert right == (f"{count}; says “{keyed[place]['text']}”" if place else count)
+    assert {step["distinct"] for step in attention[3:]} == {1}
+    assert all(step["right"] for step in keyed)
+    large, recent = (
+        steps_of(driver, *side) for side in ((0, "nano-m2", 10), (1, "nano-recent", 3))
+    )
+    assert next(i for i, step in enumerate(large) if step["distinct"] == 1) - 1 == 14
+    assert next(i for i, step in enumerate(recent) if i > 1 and not step["right"]) - 1 == 23
+    assert recent[22]["used"] < recent[23]["used"] == 192
+
+
+def steps_of(driver, side, adapter, size):
+    """Let one side compute a bank along the whole conversation."""
+    choose = """const [at, adapter, size] = arguments, side = document.querySelector('.lmem-live').piece.sides[at];
+        if (side.method.value !== adapter || Number(side.scale.value) !== size) { side.method.value = adapter; side.sizes(size); side.choose(); }"""
+    driver.execute_script(choose, side, adapter, size)
+    steps = f"return document.querySelector('.lmem-live').piece.sides[{side}].steps.map(({{distinct, text, used, right}}) => ({{distinct, text, used, right}}))"
+    return wait(lambda: len(found := driver.execute_script(steps)) == 62 and found, (adapter, size))
 
 
 def test_any_method_stands_against_any_other(opened):

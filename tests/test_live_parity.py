@@ -17,10 +17,11 @@ from lmem.memory.model import MemoryModel, as_prompt, as_texts
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
 from lmem.viz.live import adapters, weights
-from lmem.viz.live.site import ENGINE
+from lmem.viz.live.site import ENGINE, known_adapters
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 CLOSE = 1e-3  # relative error
+SHIPPED = [about["name"] for about in known_adapters()]
 CASES = {  # name: method, scale, options of the write, options of the read
     "m1": ("m1", 1, {}, {}),
     "m1, a mixed prefix": ("m1", 1, {}, {"length": 8}),
@@ -43,8 +44,7 @@ CASES = {  # name: method, scale, options of the write, options of the read
     "gated": ("gated+branch", 1, {"normalise": True}, {"beta": 1.0, "heads": 2, "raw": True}),
     "delta": ("delta+query", 0.25, {}, {}),
     "keyed": ("keyed", 1, {}, {}),
-    "nano-recent": "nano-recent",
-    "nano-keyed": "nano-keyed",
+    **{name: name for name in SHIPPED},
 }
 START = """
 if (lmemLive.parts.length !== arguments[0]) return false;
@@ -98,8 +98,8 @@ def nano_in_8_bits():
 
 
 @pytest.fixture(scope="module")
-def talk_of_40():
-    [conversation] = locomo.parse(tinyworld.samples(1, "live parity", tinyworld.World(turns=40)))
+def talk_of_60():
+    [conversation] = locomo.parse(tinyworld.samples(1, "live parity", tinyworld.World(turns=60)))
     return conversation
 
 
@@ -156,12 +156,12 @@ def answered(model, bank, question, steps):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_memory_is_the_same_in_the_browser(page, nano_in_8_bits, talk_of_40, name):
-    compare(page, nano_in_8_bits, CASES[name], talk_of_40, 20)
+def test_a_memory_is_the_same_in_the_browser(page, nano_in_8_bits, talk_of_60, name):
+    compare(page, nano_in_8_bits, CASES[name], talk_of_60, 20)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", ["m1", "m2", "m3", "m4", "m5", "m6", "nano-recent", "nano-keyed"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_500_questions_are_answered_alike(page, nano_in_8_bits, name):
     world, asked = tinyworld.World(turns=100, questions=50), 0
     for conversation in locomo.parse(tinyworld.samples(16, "live parity 500", world)):

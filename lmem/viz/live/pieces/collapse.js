@@ -98,7 +98,7 @@
     build(words, options) {
       this.words = words;
       this.steps = ["0", "½", ...words.collapse.turns.map((_, i) => String(i + 1))];
-      this.sides = [new Side(this, "left", options.left || "nano-m2", 1), new Side(this, "right", options.right || "nano-keyed", 1)];
+      this.sides = [new Side(this, "left", options.left || `${this.backbone}-m2`, 1), new Side(this, "right", options.right || `${this.backbone}-keyed`, 1)];
       this.play = element("button", { type: "button", class: "live-play", onclick: () => this.toggle() }, "Play");
       this.next = element("button", { type: "button", onclick: () => this.step() }, "Step");
       this.marks = MARKS.filter((mark) => this.steps.includes(mark)).map((mark) =>

@@ -25,7 +25,8 @@
 
   class Talk {
     constructor(box, options, fail) {
-      Object.assign(this, { box, fail, backbone: options.model || "nano", memory: options.memory || "nano-keyed" });
+      const backbone = options.model || "nano";
+      Object.assign(this, { box, fail, backbone, memory: options.memory || `${backbone}-keyed` });
       this.scale = options.scale ? Number(options.scale) : undefined;
       this.turns = [];
       this.swapped = false;
