@@ -37,8 +37,8 @@ _LEVELS: tuple[tuple[int, ...], ...] = (
 )
 LISTINGS = (0, 2, 2, 3, 3, 4)  # by level: every how many steps a batch is one of listings
 LAST_LEVEL = len(_LEVELS) - 1
-_ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
-_LATEST = 0.12  # share of a leg after which a level ends anyhow
+_ENOUGH = 0.72  # of the first pieces right, over the last steps, to go on to the next level
+_LATEST = 0.4  # share of a leg after which a level ends anyhow
 
 
 class Batches:
