@@ -12,6 +12,7 @@ from lmem.data import everyday, locomo
 from lmem.data.conversation import Question
 from lmem.data.everyday.language import Language
 from lmem.data.everyday.world import World
+from lmem.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -228,11 +229,17 @@ def listings(
         world: Draws a World of few relations.
         facts: Questions of a listing, at most.
         language: Of the conversations; None is the whole one.
+
+    Raises:
+        InputError: A world has no questions.
     """
     index = 0
     while True:
         rng = random.Random(f"everyday listing {seed} {index}")
-        sample = everyday.sample(f"{seed} listing", index, world(rng), False, language)
+        where = world(rng)
+        if where.questions == 0:
+            raise InputError("expected a world with questions to list, got one with 0")
+        sample = everyday.sample(f"{seed} listing", index, where, False, language)
         source = Source(sample, dates=False)
         asked = [
             question
