@@ -10,7 +10,7 @@ import pytest
 
 from lmem.data import everyday, locomo, tinyworld
 from lmem.data.everyday import dates, invent, marks, noise
-from lmem.data.everyday.language import kept, load
+from lmem.data.everyday.language import kept, load, simple
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.reading import Source, listings, reading, readings
 from lmem.errors import InputError
@@ -398,10 +398,13 @@ def test_what_is_missing_cannot_be_read_from_other_turns():
 
 
 def test_listings_hold_their_values():
-    world = everyday.World(turns=16, facts=0.9, relations=3, questions=0)
-    for one in islice(listings("l", 8, lambda rng: world), 50):
-        for _, value in one.facts:
-            assert value == everyday.UNKNOWN or value.split(", ")[0] in one.source
+    world = everyday.World(turns=16, facts=0.9, relations=3, questions=30, mix=(1, 0, 0, 0, 0))
+    for listing in islice(listings("l", 8, lambda rng: world), 50):
+        for question, value in listing.facts:
+            assert question.startswith("question: ")
+            assert value == everyday.UNKNOWN or value.split(", ")[0] in listing.source
+    with pytest.raises(InputError, match="with questions"):
+        next(listings("l", 8, lambda rng: everyday.World(questions=0)))
 
 
 def test_a_speaker_alone_says_everything():
@@ -422,3 +425,22 @@ def test_the_page_shows_what_the_generators_draw(module, more):
             assert f"| {name} | {speaker} | {text} |" in page
         for qa in sample["qa"]:
             assert f"| {qa['kind']} | {qa['question']} | {qa.get('answer', '*unknown*')} |" in page
+
+
+def test_a_simple_language_has_few_relations_and_phrasings_and_nothing_that_is_held_out():
+    small = simple(load(), 8, 2)
+    people = [row for row in small.relations.values() if row.subject == "person"]
+    assert len(people) == 8
+    assert not any(row.held_out for row in small.relations.values())
+    for row in small.relations.values():
+        whole = load().relations[row.name]
+        assert row.train("statements") == whole.train("statements")[:2]
+        assert row.train("questions") == whole.train("questions")[:2]
+        assert row.statements[-3:] == whole.statements[-3:]
+    world = everyday.World(turns=16, facts=0.9, pool="train")
+    told = {
+        question["relation"]
+        for i in range(12)
+        for question in everyday.sample("s", i, world, False, small)["qa"]
+    }
+    assert told - set(small.roles) <= set(small.relations)

@@ -9,7 +9,7 @@ from transformers import T5ForConditionalGeneration
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
 from lmem.backbone.mini.losses import pointer_loss, weighted_loss
 from lmem.backbone.mini.measure import measure, validation
-from lmem.backbone.mini.pretrain import MiniConfig, build_model, pretrain
+from lmem.backbone.mini.pretrain import MiniConfig, States, build_model, pretrain
 from lmem.backbone.mini.tokenizer import train_tokenizer
 
 SMALL = {
@@ -83,12 +83,28 @@ def test_measuring_does_not_pad_the_training_batches(tokenizer):
 
 
 def test_first_pieces_weigh_more():
-    logits = torch.zeros(1, 3, 5)
-    logits[0, 0, 1] = 5.0
-    labels = torch.tensor([[1, 2, -100]])
-    right = weighted_loss(logits, labels, torch.tensor([[1.0, 0.0, 0.0]]))
-    both = weighted_loss(logits, labels, torch.tensor([[1.0, 1.0, 0.0]]))
+    logits = torch.zeros(2, 5)
+    logits[0, 1] = 5.0
+    labels = torch.tensor([1, 2])
+    right = weighted_loss(logits, labels, torch.tensor([1.0, 0.0]))
+    both = weighted_loss(logits, labels, torch.tensor([1.0, 1.0]))
     assert right < both
+
+
+def test_the_loss_is_the_models_own(tokenizer):
+    model = build_model(MiniConfig(**SMALL), len(tokenizer))
+    batches = Batches(MiniConfig(**SMALL), tokenizer, "own", 2)
+    for step in range(4):
+        inputs, weights, _ = batches.next(step, 0.0)
+        labels = inputs["labels"]
+        asked = labels != -100
+        logits = model(**inputs).logits
+        _, decoded = States(model)(**{k: v for k, v in inputs.items() if k != "labels"})
+        ours = model.lm_head(decoded[asked] * model.config.d_model**-0.5)
+        assert torch.allclose(ours, logits[asked], atol=1e-5)
+        plain = weighted_loss(ours, labels[asked], torch.ones(int(asked.sum())))
+        assert torch.allclose(plain, model(**inputs).loss, atol=1e-5)
+        assert weights[~asked].sum() == 0
 
 
 def test_the_pointer_is_where_the_answer_begins(tokenizer):

@@ -6,8 +6,8 @@ owner, weighs most.
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from lmem.data import everyday
+from lmem.data.everyday.language import simple
 from lmem.data.everyday.reading import Listing, Reading, listings, readings
 
 if TYPE_CHECKING:
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
 # encoder input, decoder input, labels, weights, pointer
 Example: TypeAlias = tuple[list[int], list[int], list[int], list[float], list[float]]
 Batch: TypeAlias = tuple[dict[str, Tensor], Tensor, Tensor]
-
-# turns of an input, by level: first copying out of one turn, then choosing between turns
-_LEVELS: tuple[tuple[int, ...], ...] = (
-    (1,),
-    (1, 2),
-    (1, 2, 2, 3),
-    (1, 2, 3, 3, 4),
-    (1, 2, 2, 3, 3, 4, 4, 5, 6),
-    (1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12),
-)
-LISTINGS = (0, 2, 2, 3, 3, 4)  # by level: every how many steps a batch is one of listings
-LAST_LEVEL = len(_LEVELS) - 1
-_ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
-_LATEST = 0.12  # share of a leg after which a level ends anyhow
 
 
 class Batches:
@@ -65,12 +52,10 @@ class Batches:
         self.core: Any = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self.core.no_padding()
         self.random = random.Random(f"mini {seed}")
-        self.level, self.begun, self.right = level, 0.0, 0.0
+        self.level, self.right = level, 0.0
+        self.begun: float | None = None
         self.name = f"mini train {seed}"
-        self.listings = self._sorted(
-            self._listings(listings(self.name, 6, _few_relations)), max(1, config.batch // 2)
-        )
-        self.readings = self._readings_of_level()
+        self._begin_level()
 
     def next(self, step: int, done: float) -> Batch:
         """Give one batch.
@@ -83,32 +68,39 @@ class Batches:
             (inputs, weights, pointer): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M);
             pointer (B, N), shares of the places where the answer begins.
         """
-        late = done - self.begun > _LATEST
-        if self.level < LAST_LEVEL and (self.right > _ENOUGH or late):
+        if self.begun is None:
+            self.begun = done
+        late = done - self.begun > LATEST
+        if self.level < LAST_LEVEL and (self.right > ENOUGH or late):
             self.level, self.begun, self.right = self.level + 1, done, 0.0
-            self.readings = self._readings_of_level()
-        if self.level and step % LISTINGS[self.level] == 0:
-            return next(self.listings)
-        return next(self.readings)
+            self._begin_level()
+        every = LEVELS[self.level].listings
+        return next(self.listings if every and step % every == 0 else self.readings)
 
     def report(self, right: float) -> None:
         """Take note of the share of first pieces that a step predicted right: what decides about the next level."""
         self.right += 0.02 * (right - self.right)
 
-    def _readings_of_level(self) -> Iterator[Batch]:
-        config, level = self.config, self.level
-        early, world = level < 2, _dense_world
-        if level < LAST_LEVEL - 1:
-            world = _answered_world if early else _mostly_answered_world
+    def _begin_level(self) -> None:
+        config, level = self.config, LEVELS[self.level]
+        language = everyday.load()
+        if level.language:
+            language = simple(language, *level.language)
+        name = f"{self.name} {self.level}"
+        last = self.level == LAST_LEVEL
         drawn = readings(
-            f"{self.name} {level}",
-            lambda: self.random.choice(_LEVELS[level]),
-            world,
+            name,
+            lambda: self.random.choice(level.turns),
+            level.world,
             config.near,
-            0.0 if level < LAST_LEVEL - 1 else config.missing,
-            0.9 if early else config.undated,
+            config.missing if last else 0.0,
+            config.undated if last else 0.8,
+            language,
         )
-        return self._sorted(self._readings(drawn), config.batch)
+        self.readings = self._sorted(self._readings(drawn), config.batch)
+        longest = min(6, max(2, *level.turns, 2))
+        listed = listings(name, longest, _few_relations, language=language)
+        self.listings = self._sorted(self._listings(listed), max(1, config.batch // 2))
 
     def _readings(self, drawn: Iterator[Reading]) -> Iterator[Example]:
         """Make examples of questions and their answers."""
@@ -228,7 +220,7 @@ def _answered_world(rng: random.Random) -> everyday.World:
     """A small world whose questions have an answer: "unknown" is the easiest thing to learn, so it comes later."""
     return everyday.World(
         turns=16, facts=0.9, overwritten=0.0, withdrawn=0.0, subjects=rng.choice([4, 8]),
-        invented=0.65, relations=rng.choice([2, 4, 8]), questions=16, mix=(1.0, 0.0, 0.0, 0.0, 0.0), pool="train",
+        invented=0.65, relations=rng.choice([2, 4, 8]), questions=16, mix=(1.0, 0.0, 0.0, 0.0, 0.0), typos=0.1, pool="train",
     )  # fmt: skip
 
 
@@ -243,3 +235,33 @@ def _few_relations(rng: random.Random) -> everyday.World:
         relations=rng.choice([1, 2, 3, 6, None]), questions=40, mix=(0.6, 0.2, 0.0, 0.2, 0.0), invented=0.7,
         alone=0.1, pool="train",
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the curriculum.
+
+    Attributes:
+        turns: Numbers of turns in an input, one of which is drawn for each question.
+        world: Draws the world of a conversation.
+        language: (relations, phrasings) of the simpler language that is spoken, None for the whole one.
+        listings: Every how many steps a batch is one of listings; 0 for never.
+    """
+
+    turns: tuple[int, ...]
+    world: Callable[[random.Random], everyday.World]
+    language: tuple[int, int] | None
+    listings: int
+
+
+LEVELS = (  # copying out of one turn; whose fact it is, with few relations; all that can be said
+    Level((1,), _answered_world, (24, 4), 0),
+    Level((1, 2), _answered_world, (24, 4), 3),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 3),
+    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 3),
+    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 4),
+    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 4),
+)
+LAST_LEVEL = len(LEVELS) - 1
+ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
+LATEST = 0.3  # share of a leg after which a level ends anyhow

@@ -11,18 +11,17 @@ from torch.nn.functional import cross_entropy
 
 
 def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Average the cross entropy over all pieces, each with its weight.
+    """Average the cross entropy over pieces, each with its weight.
 
     Args:
-        logits: (B, N, vocabulary).
-        labels: (B, N), -100 where there is no label.
-        weights: (B, N), 0 where there is no label.
+        logits: (N, vocabulary), of the pieces that are to be predicted.
+        labels: (N,).
+        weights: (N,).
 
     Returns:
         A scalar.
     """
-    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")  # (B N)
-    return (each * weights.flatten()).sum() / weights.sum()
+    return (cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum()
 
 
 def pointer_loss(scores: Tensor, mask: Tensor, shares: Tensor) -> Tensor:

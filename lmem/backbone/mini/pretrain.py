@@ -156,6 +156,27 @@ def pretrain(
     return _Leg(out, config, model, tokenizer, progress).run()
 
 
+class States(nn.Module):
+    """The outputs of encoder and decoder; logits are made from them where they are needed."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.encoder, self.decoder = model.encoder, model.decoder
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return (B, N, D) of the encoder, (B, M, D) of the decoder."""
+        encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
+        decoded = self.decoder(
+            input_ids=decoder_input_ids,
+            encoder_hidden_states=encoded,
+            encoder_attention_mask=attention_mask,
+            use_cache=False,
+        )[0]
+        return encoded, decoded
+
+
 class _Leg:
     """One leg of training: its model, optimisers, clock and log."""
 
@@ -192,14 +213,16 @@ class _Leg:
         """Train until the minutes are over; measuring and saving do not count."""
         config, limit = self.config, 60 * self.config.minutes
         batches = Batches(config, self.tokenizer, f"{config.seed} {self.step}", self.level)
-        forward: Any = torch.compile(self.model, dynamic=True) if config.compile else self.model
+        states: Any = States(self.model)
+        if config.compile:
+            states = torch.compile(states, dynamic=True)
         while self.spent < limit:
             begun = time.perf_counter()
             done = self.spent / limit
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * _rate(self.step, done, config)
-            batches.report(self._train_step(forward, *batches.next(self.step, done)))
+            batches.report(self._train_step(states, *batches.next(self.step, done)))
             self.level = batches.level
             self.spent += time.perf_counter() - begun
             if self.step % config.log_every == 0:
@@ -212,17 +235,20 @@ class _Leg:
         return line
 
     def _train_step(
-        self, forward: Any, inputs: dict[str, Tensor], weights: Tensor, places: Tensor
+        self, states: Any, inputs: dict[str, Tensor], weights: Tensor, places: Tensor
     ) -> float:
         """Train one step; returns the share of first pieces that were right."""
         device = torch.device(self.config.device)
         inputs = {name: value.to(device) for name, value in inputs.items()}
         labels = inputs.pop("labels")
+        asked = (
+            labels != -100
+        )  # a listing's questions need no logits, which are the larger part of the work
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
-            out = forward(**inputs, use_cache=False)
-        logits = out.logits
-        loss = weighted_loss(logits.float(), labels, weights.to(device))
-        scores = out.encoder_last_hidden_state.float() @ self.points
+            encoded, decoded = states(**inputs)
+            logits = self.model.lm_head(decoded[asked] * self.model.config.d_model**-0.5)
+        loss = weighted_loss(logits.float(), labels[asked], weights.to(device)[asked])
+        scores = encoded.float() @ self.points
         pointer = pointer_loss(scores, inputs["attention_mask"], places.to(device))
         (loss + self.config.pointer * pointer).backward()
         clip_grad_norm_(self.model.parameters(), 1.0)
@@ -233,8 +259,8 @@ class _Leg:
         self.questions += inputs["input_ids"].shape[0]
         self.pieces += inputs["input_ids"].numel()
         self.step += 1
-        first = weights == 1
-        right = (logits.argmax(-1).cpu()[first] == labels.cpu()[first]).float().mean().item()
+        first = weights.to(device)[asked] == 1
+        right = (logits.argmax(-1) == labels[asked])[first].float().mean().item()
         self.right.append(right)
         return right
 

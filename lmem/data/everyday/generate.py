@@ -7,7 +7,7 @@ import random
 
 from lmem.data.everyday import render
 from lmem.data.everyday.asks import draw_asks
-from lmem.data.everyday.language import load
+from lmem.data.everyday.language import Language, load
 from lmem.data.everyday.teller import Teller
 from lmem.data.everyday.values import draw_values
 from lmem.data.everyday.world import World
@@ -36,10 +36,12 @@ def samples(
     return [sample(seed, i, world or World(), twins) for i in range(n)]
 
 
-def sample(seed: int | str, index: int, world: World, twin: bool = True) -> dict:
-    """Generate conversation number `index` of `seed`; see `samples`."""
+def sample(
+    seed: int | str, index: int, world: World, twin: bool = True, language: Language | None = None
+) -> dict:
+    """Generate conversation number `index` of `seed`; see `samples`. The language is the whole one if none is given."""
     rng = random.Random(f"everyday {seed} {index}")
-    language = load()
+    language = language or load()
     story, namer = Teller(f"everyday-{seed}-{index}", rng, world, language).write()
     values = draw_values(story, namer, rng, world)
     twin_values = draw_values(story, namer, rng, world, other_than=values)

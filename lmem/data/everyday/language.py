@@ -11,7 +11,7 @@ the last 3 statements and last 2 questions of each relation, and one relation in
 import re
 import tomllib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,33 @@ class Language:
         """Give "past" or "future" if the answer is a time, else None."""
         row = self.relations.get(relation or "")
         return row.tense if row else None
+
+
+def simple(language: Language, relations: int, phrasings: int) -> Language:
+    """Make a smaller language, always the same: for the first lessons of a model.
+
+    Args:
+        language: The whole one.
+        relations: Relations of people that training may speak of; of pets, places and organisations a quarter each.
+        phrasings: Statements of each relation that training may use, and questions.
+    """
+    left = {kind: relations if kind == "person" else -(-relations // 4) for kind in SUBJECTS}
+    rows = {}
+    for row in sorted(language.relations.values(), key=lambda row: zlib.crc32(row.name.encode())):
+        if not row.held_out and left[row.subject]:
+            left[row.subject] -= 1
+            rows[row.name] = _shorter(row, phrasings)
+    roles = {name: _shorter(row, phrasings) for name, row in language.roles.items()}
+    return replace(language, relations=rows, roles=roles)
+
+
+def _shorter(row: Relation, phrasings: int) -> Relation:
+    """Keep the first phrasings, and those at the end that training leaves out anyhow."""
+    return replace(
+        row,
+        statements=row.train("statements")[:phrasings] + row.statements[-HELD_STATEMENTS:],
+        questions=row.train("questions")[:phrasings] + row.questions[-HELD_QUESTIONS:],
+    )
 
 
 def kept(n: int) -> int:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from lmem.data import everyday, locomo
 from lmem.data.conversation import Question
+from lmem.data.everyday.language import Language
 from lmem.data.everyday.world import World
+from lmem.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,7 @@ def readings(
     near: float = 0.5,
     missing: float = 0.0,
     undated: float = 0.0,
+    language: Language | None = None,
 ) -> Iterator[Reading]:
     """Draw readings without an end.
 
@@ -191,12 +194,13 @@ def readings(
         near: As for `reading`.
         missing: Share of the questions whose evidence is left out.
         undated: Share of the conversations whose turns have no date; nobody asks "when" there.
+        language: Of the conversations; None is the whole one.
     """
     index = 0
     while True:
         rng = random.Random(f"everyday reading {seed} {index}")
         where = world(rng) if callable(world) else world or everyday.World()
-        sample = everyday.sample(seed, index, where, twin=False)
+        sample = everyday.sample(seed, index, where, False, language)
         source = Source(sample, rng.random() >= undated)
         for question in source.conversation.questions:
             if not source.dates and everyday.load().tense(question.relation):
@@ -208,7 +212,11 @@ def readings(
 
 
 def listings(
-    seed: int | str, turns: int, world: Callable[[random.Random], World], facts: int = 8
+    seed: int | str,
+    turns: int,
+    world: Callable[[random.Random], World],
+    facts: int = 8,
+    language: Language | None = None,
 ) -> Iterator[Listing]:
     """Draw listings without an end: consecutive turns, and up to `facts` questions about them in random order.
 
@@ -220,11 +228,18 @@ def listings(
         turns: Turns of an input, at most.
         world: Draws a World of few relations.
         facts: Questions of a listing, at most.
+        language: Of the conversations; None is the whole one.
+
+    Raises:
+        InputError: A world has no questions.
     """
     index = 0
     while True:
         rng = random.Random(f"everyday listing {seed} {index}")
-        sample = everyday.sample(f"{seed} listing", index, world(rng), twin=False)
+        where = world(rng)
+        if where.questions == 0:
+            raise InputError("expected a world with questions to list, got one with 0")
+        sample = everyday.sample(f"{seed} listing", index, where, False, language)
         source = Source(sample, dates=False)
         asked = [
             question
