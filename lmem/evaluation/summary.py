@@ -235,7 +235,7 @@ def difference(rows: Rows, values: ArrayLike, two_sided: bool = False) -> Figure
     }
 
 
-def verdicts(differences: Mapping[Any, Figures], level: float = 0.05) -> dict[Any, str]:
+def verdicts(differences: Mapping[Any, Mapping[str, Any]], level: float = 0.05) -> dict[Any, str]:
     """Say of each difference of a family whether it is shown to be more or less than 0.
 
     A difference is shown if its interval excludes 0 and its p, adjusted by Holm's method for all that are read together, is at
@@ -266,17 +266,17 @@ def verdicts(differences: Mapping[Any, Figures], level: float = 0.05) -> dict[An
     return found
 
 
-def verdict(figures: Figures, level: float = 0.05) -> str:
+def verdict(figures: Mapping[str, Any], level: float = 0.05) -> str:
     """Say whether a single difference is shown to be "more" or "less" than 0; see `verdicts`."""
     return verdicts({"": figures}, level)[""]
 
 
-def is_too_few(figures: Figures, level: float = 0.05) -> bool:
+def is_too_few(figures: Mapping[str, Any], level: float = 0.05) -> bool:
     """Say whether a difference has so few conversations that no p of its permutation test could reach the level."""
     return statistics.smallest_p(figures["conversations"], figures["two_sided"]) > level
 
 
-def _p(figures: Figures, sign: int) -> float:
+def _p(figures: Mapping[str, Any], sign: int) -> float:
     """Return the p of a difference for the mean's being positive or negative; a two-sided p serves both."""
     if figures["two_sided"] or sign > 0:
         return figures["p"]
