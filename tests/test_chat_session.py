@@ -19,7 +19,7 @@ from lmem.chat.dialect import EVERYDAY, dialect_of
 from lmem.chat.kept import change_of
 from lmem.chat.lines import is_question, parts_of
 from lmem.chat.recovery import KEPT, Recovery, state_folder
-from lmem.chat.session import UNTOLD, Session
+from lmem.chat.session import UNTOLD, ChatSession
 from lmem.chat.words import unreadable_words
 from lmem.data.tinyworld.language import CHAT
 from lmem.errors import BankError, InputError, LmemError
@@ -118,7 +118,7 @@ def keyed(nano):
 @pytest.fixture
 def chat(keyed):
     """A chat with five facts."""
-    session = Session(keyed, "Ana")
+    session = ChatSession(keyed, "Ana")
     lines = [
         "I adopted a cat called Miro.",
         "I live in Cedar-Bay.",
@@ -131,7 +131,7 @@ def chat(keyed):
 
 
 def test_a_turn_is_acknowledged(keyed):
-    session = Session(keyed, "Ana")
+    session = ChatSession(keyed, "Ana")
     assert session.take("I live in Cedar-Bay.") == ("kept, turn 1", "written", "")
     assert session.take("what a long day").text == "nothing to keep"
     assert session.take("I adopted a cat called Miro.").text == "kept, turn 3"
@@ -143,7 +143,7 @@ def test_a_turn_is_acknowledged(keyed):
 
 def test_a_full_bank_says_what_gave_way(keyed):
     small = keyed.variant(scale=1 / 64)  # one row of the width, two of the keyed write
-    session = Session(small, "Ana")
+    session = ChatSession(small, "Ana")
     said = [
         session.take(line).text
         for line in ("I live in Cedar-Bay.", "My brother is Hugo.", "I adopted a cat called Miro.")
@@ -220,7 +220,7 @@ def test_the_list_is_asked_of_the_bank(chat):
 
 
 def test_the_list_of_a_memory_without_keys(nano, talk):
-    session = Session(MemoryModel.from_shipped("nano-recent", nano), "Ana")
+    session = ChatSession(MemoryModel.from_shipped("nano-recent", nano), "Ana")
     for line in ("I adopted a cat called Miro.", "I live in Cedar-Bay."):
         session.take(line)
     listed = session.take("/list").text
@@ -273,7 +273,7 @@ def test_the_ledger_is_saved_on_request_and_works_tomorrow(chat, keyed, tmp_path
     assert not ledger.exists()
     chat.take(f"/save {file} --ledger")
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
-    later = Session(keyed, "Ana")
+    later = ChatSession(keyed, "Ana")
     assert "4 turns and their ledger" in later.take(f"/load {file}").text
     later.take("Where do I live?")
     assert "from turn 2 (" in later.take("/why").text  # its text is kept nowhere
@@ -287,7 +287,7 @@ def test_a_ledger_of_another_bank_is_not_used(chat, keyed, tmp_path):
     chat.take(f"/save {tmp_path / 'bank'} --ledger")
     chat.take("I lost a red-scarf.")
     chat.bank.save(tmp_path / "bank")
-    later = Session(keyed, "Ana")
+    later = ChatSession(keyed, "Ana")
     reply = later.take(f"/load {tmp_path / 'bank'}")
     assert reply.text == "loaded, 5 turns"
     assert "ledger beside it is not used" in reply.note
@@ -295,7 +295,7 @@ def test_a_ledger_of_another_bank_is_not_used(chat, keyed, tmp_path):
 
 @pytest.mark.parametrize("name", ["Mehmet", "Maria Garcia", "José", "李", "a.b*"])
 def test_any_name_will_do(keyed, name):
-    session = Session(keyed, name)
+    session = ChatSession(keyed, name)
     for line in ("I adopted a cat called Miro.", "My brother is Hugo."):
         session.take(line)
     assert session.take("what's my cat called").text == "Miro"
@@ -308,7 +308,7 @@ def test_any_name_will_do(keyed, name):
 def test_names_that_cannot_be_used(keyed):
     for name in ("", " ", "a: b", "x" * 41, "\ud800"):
         with pytest.raises(InputError):
-            Session(keyed, name)
+            ChatSession(keyed, name)
 
 
 def test_a_chat_is_imported(keyed, tmp_path):
@@ -316,7 +316,7 @@ def test_a_chat_is_imported(keyed, tmp_path):
     file.write_text(
         "13/05/23, 21:15 - Ben: I live in Cedar-Bay.\n13/05/23, 21:16 - Ana: <Media omitted>\n"
     )
-    session = Session(keyed, "Ana")
+    session = ChatSession(keyed, "Ana")
     reply = session.take(f'/import "{file}"')
     assert reply.text == "wrote 1 turns of Ben after turn 0"
     assert "1 media" in reply.note
@@ -455,7 +455,7 @@ def test_a_decoder_that_fails_costs_no_bank(model, console):
 
 
 def test_a_refused_line_changes_nothing(model):
-    session = Session(model)
+    session = ChatSession(model)
     with pytest.raises(InputError):
         session.take("\ud800")
     assert session.bank.empty
@@ -475,7 +475,7 @@ LINE = st.text(max_size=30) | st.builds(
 )
 def test_any_lines_lead_to_a_reply_or_a_sentence(model, tmp_path_factory, lines):
     """And bank, ledger and texts always belong together."""
-    session = Session(model)
+    session = ChatSession(model)
     for line in lines:
         before = session.bank
         try:
@@ -573,7 +573,7 @@ def test_ctrl_c_while_it_thinks_changes_nothing(model, console, monkeypatch):
     def stopped(*args, **kwargs):
         raise KeyboardInterrupt
 
-    session = Session(model)
+    session = ChatSession(model)
     session.take("One.")
     bank, ledger = session.bank, session.ledger
     monkeypatch.setattr(MemoryModel, "write_latents", stopped)

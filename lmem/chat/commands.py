@@ -13,10 +13,11 @@ from lmem.data.locomo import parse
 from lmem.errors import BankError, InputError
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger
+from lmem.utils.files import user_path
 from lmem.utils.text import normalise_text
 
 if TYPE_CHECKING:
-    from lmem.chat.session import Session
+    from lmem.chat.session import ChatSession
 
 FILE = "bank.safetensors"
 LEDGER = ".ledger"  # added to the name of the bank's file
@@ -41,7 +42,7 @@ NEEDS_LEDGER = (
 )
 
 
-def run(session: "Session", line: str) -> Reply:
+def run(session: "ChatSession", line: str) -> Reply:
     """Run the command that a line names.
 
     Raises:
@@ -57,7 +58,7 @@ def run(session: "Session", line: str) -> Reply:
 # ---- asking about the bank ---------------------------------------------------------------------------
 
 
-def why(session: "Session", rest: str) -> Reply:
+def why(session: "ChatSession", rest: str) -> Reply:
     """Say which turn the last answer came from, and how sure it is."""
     if session.asked is None:
         raise InputError("expected a question before /why; ask something first")
@@ -82,7 +83,7 @@ def why(session: "Session", rest: str) -> Reply:
     return Reply(f"{about}; from no single turn, so it may be an invention", "notice")
 
 
-def list_facts(session: "Session", rest: str) -> Reply:
+def list_facts(session: "ChatSession", rest: str) -> Reply:
     """List what is kept."""
     said = [word for text in session.said.values() for word in re.findall(r"\w+", text)]
     names = [session.in_bank(rest)] if rest else [session.called, *session.dialect.names(said)]
@@ -97,7 +98,7 @@ def list_facts(session: "Session", rest: str) -> Reply:
     return Reply("\n".join(lines), "notice")
 
 
-def _fact_line(session: "Session", fact: Fact) -> str:
+def _fact_line(session: "ChatSession", fact: Fact) -> str:
     if fact.turn is not None and not fact.question:
         return f"{session.turn(fact.turn)}: kept, but no question that I know finds it"
     where = "" if fact.turn is None else f"turn {fact.turn + 1}: "
@@ -105,7 +106,7 @@ def _fact_line(session: "Session", fact: Fact) -> str:
     return f"{where}{session.as_said(fact.question)} {answer} ({fact.answer.confidence:.0%} sure)"
 
 
-def describe(session: "Session", rest: str) -> Reply:
+def describe(session: "ChatSession", rest: str) -> Reply:
     """Say how many turns were written, and which still have rows."""
     turns = sorted({turn + 1 for turn in session.bank.state.written[0].tolist()} - {0})
     listed = ", ".join(map(str, turns[:LISTED])) + (", ..." if len(turns) > LISTED else "")
@@ -113,7 +114,7 @@ def describe(session: "Session", rest: str) -> Reply:
     return Reply(text, "notice")
 
 
-def set_threshold(session: "Session", rest: str) -> Reply:
+def set_threshold(session: "ChatSession", rest: str) -> Reply:
     """Set the confidence below which no answer is given."""
     if rest:
         session.threshold = checked_threshold(rest)
@@ -123,7 +124,7 @@ def set_threshold(session: "Session", rest: str) -> Reply:
 # ---- changing the bank -------------------------------------------------------------------------------
 
 
-def forget(session: "Session", rest: str) -> Reply:
+def forget(session: "ChatSession", rest: str) -> Reply:
     """Take a turn back, by its number or its words."""
     if not rest:
         raise InputError(
@@ -149,7 +150,7 @@ def forget(session: "Session", rest: str) -> Reply:
     return Reply(f"forgot {named}{later}", "notice")
 
 
-def _turn_that_says(session: "Session", sentence: str) -> int:
+def _turn_that_says(session: "ChatSession", sentence: str) -> int:
     """Return the newest turn with these words: of this chat by its text, of a loaded ledger by its latents."""
     wanted = _plain(sentence)
     for turn, text in sorted(session.said.items(), reverse=True):
@@ -171,7 +172,7 @@ def _turn_that_says(session: "Session", sentence: str) -> int:
     )
 
 
-def new(session: "Session", rest: str) -> Reply:
+def new(session: "ChatSession", rest: str) -> Reply:
     """Begin with an empty bank."""
     aside = session.put_aside()
     session.go_on_with(session.model.new_bank())
@@ -179,7 +180,7 @@ def new(session: "Session", rest: str) -> Reply:
     return Reply(f"a new, empty bank{_recoverable(session)}", "notice")
 
 
-def import_chat(session: "Session", rest: str) -> Reply:
+def import_chat(session: "ChatSession", rest: str) -> Reply:
     """Write an exported conversation, whatever its format."""
     if not rest:
         raise InputError("expected a file: /import WhatsApp Chat with Ben.zip")
@@ -197,7 +198,7 @@ def import_chat(session: "Session", rest: str) -> Reply:
 # ---- files -------------------------------------------------------------------------------------------
 
 
-def save(session: "Session", rest: str) -> Reply:
+def save(session: "ChatSession", rest: str) -> Reply:
     """Save the bank; a file that is there and is not this chat's is asked about first."""
     path = _path(session, _ledger_option(session, rest))
     files = [path, _ledger_of(path)] if session.keep_ledger else [path]
@@ -208,12 +209,12 @@ def save(session: "Session", rest: str) -> Reply:
     return save_at(session, path)
 
 
-def save_over(session: "Session", rest: str) -> Reply:
+def save_over(session: "ChatSession", rest: str) -> Reply:
     """Save the bank without asking."""
     return save_at(session, _path(session, _ledger_option(session, rest)))
 
 
-def save_at(session: "Session", path: Path) -> Reply:
+def save_at(session: "ChatSession", path: Path) -> Reply:
     """Save bank and, if it is to be kept, ledger."""
     session.bank.save(path)
     beside = ""
@@ -226,12 +227,12 @@ def save_at(session: "Session", path: Path) -> Reply:
     return Reply(f"saved {path}, {session.bank.turns_written[0]} turns{beside}", "notice")
 
 
-def load(session: "Session", rest: str) -> Reply:
+def load(session: "ChatSession", rest: str) -> Reply:
     """Go on with a saved bank, and with the ledger beside it if there is one."""
     return load_at(session, _path(session, rest))
 
 
-def load_at(session: "Session", path: Path) -> Reply:
+def load_at(session: "ChatSession", path: Path) -> Reply:
     """Load bank and ledger.
 
     Raises:
@@ -254,7 +255,7 @@ def load_at(session: "Session", path: Path) -> Reply:
     return Reply(text + _recoverable(session), "notice", note)
 
 
-def recover(session: "Session", rest: str) -> Reply:
+def recover(session: "ChatSession", rest: str) -> Reply:
     """Go back to the bank that was put aside, else to that of a chat that ended without saving."""
     if session.aside is not None:
         bank, ledger, said = session.aside
@@ -275,11 +276,11 @@ def recover(session: "Session", rest: str) -> Reply:
     return Reply(f"back at {bank.turns_written[0]} turns, not saved yet", "notice", note)
 
 
-def _recoverable(session: "Session") -> str:
+def _recoverable(session: "ChatSession") -> str:
     return "; /recover goes back to the one that was not saved" if session.aside else ""
 
 
-def _ledger_option(session: "Session", rest: str) -> str:
+def _ledger_option(session: "ChatSession", rest: str) -> str:
     """Take --ledger out of a command's text, and remember it."""
     without = re.sub(r"(^|\s)--ledger(\s|$)", " ", rest).strip()
     session.keep_ledger |= without != rest.strip()
@@ -290,13 +291,10 @@ def _ledger_of(path: Path) -> Path:
     return Path(f"{path}{LEDGER}")
 
 
-def _path(session: "Session", text: str) -> Path:
+def _path(session: "ChatSession", text: str) -> Path:
     """Return the file that a command names, without quotes and with ~ expanded; default: the last one, else FILE."""
     text = _unquoted(text)
-    try:
-        return Path(text).expanduser() if text else session.file or Path(FILE)
-    except RuntimeError as error:  # ~somebody, whom this machine does not know
-        raise InputError(f"expected the name of a file, not {text!r}: {error}") from error
+    return user_path(text) if text else session.file or Path(FILE)
 
 
 def _unquoted(text: str) -> str:
@@ -310,7 +308,7 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", normalise_text(text).lower()))
 
 
-COMMANDS: dict[str, Callable[["Session", str], Reply]] = {
+COMMANDS: dict[str, Callable[["ChatSession", str], Reply]] = {
     "/help": lambda session, rest: Reply(HELP, "notice"),
     "/why": why,
     "/list": list_facts,

@@ -10,7 +10,7 @@ from rich.console import Console
 from lmem.chat import commands
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name
-from lmem.chat.session import Session
+from lmem.chat.session import ChatSession
 from lmem.errors import LmemError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
@@ -48,7 +48,7 @@ def chat(
     console = console or Console(highlight=False, soft_wrap=True)
     if read is input and isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="surrogateescape")  # odd bytes are then refused line by line
-    session = Session(model, NAME, None, threshold, keep_ledger, recovery)
+    session = ChatSession(model, NAME, None, threshold, keep_ledger, recovery)
     if bank is not None:
         print_reply(console, commands.load_at(session, Path(bank)))
     try:
@@ -74,7 +74,7 @@ def chat(
     return session.bank
 
 
-def converse(session: Session, read: Callable[[str], str], console: Console) -> None:
+def converse(session: ChatSession, read: Callable[[str], str], console: Console) -> None:
     """Read and answer lines until /quit.
 
     Raises:

@@ -15,7 +15,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from lmem.data import locomo_release
@@ -30,6 +29,7 @@ from lmem.data.conversation import (
     lag_of,
 )
 from lmem.errors import DataError, InputError
+from lmem.utils.files import user_path
 from lmem.utils.text import has_surrogates, has_words, replace_surrogates
 
 EVIDENCE = ("all", "first")
@@ -80,7 +80,7 @@ def load(
     if path is None:
         path = locomo_release.find() or locomo_release.download()
         verify = verify or path == locomo_release.cache_path()
-    path = Path(path).expanduser()
+    path = user_path(path)
     try:
         if path.exists() and not path.is_file():  # a pipe would wait for ever
             raise OSError("it is no file")

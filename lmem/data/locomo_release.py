@@ -18,7 +18,7 @@ from urllib.request import urlopen
 from platformdirs import user_cache_path
 
 from lmem.errors import DataError
-from lmem.utils.files import write_file
+from lmem.utils.files import user_path, write_file
 from lmem.utils.progress import track
 
 RELEASE = "https://raw.githubusercontent.com/snap-research/locomo/main/data/locomo10.json"
@@ -38,7 +38,7 @@ def cache_path() -> Path:
 def find() -> Path | None:
     """Find the file that LMEM_LOCOMO names, else the cached release, else None. Never downloads."""
     if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser()
+        return user_path(os.environ[VARIABLE])
     return cache_path() if cache_path().is_file() else None
 
 

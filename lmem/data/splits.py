@@ -14,6 +14,7 @@ from lmem.data.conversation import Conversation
 from lmem.data.everyday import draw as everyday
 from lmem.data.tinyworld import draw as tinyworld
 from lmem.errors import DataError, InputError
+from lmem.utils.files import user_path
 
 # a generator is a module with `training_conversations` and `test_conversations`
 GENERATORS: dict[str, Any] = {"tinyworld": tinyworld, "everyday": everyday}
@@ -112,7 +113,7 @@ def source(data: str | Path, turns: int) -> dict[str, Any]:
         if found is None:  # nothing but the release can be downloaded
             return {"data": "locomo", "file_sha256": locomo_release.SHA256, "release": "yes"}
         path = found
-    content = path.expanduser().read_bytes() if path.expanduser().is_file() else b""
+    content = user_path(path).read_bytes() if user_path(path).is_file() else b""
     release = locomo_release.is_release(content)
     name = path.stem if path.stem != "locomo" else "locomo, not the release"
     return {
@@ -123,7 +124,7 @@ def source(data: str | Path, turns: int) -> dict[str, Any]:
 
 
 def _load(data: str | Path) -> list[Conversation]:
-    if data != "locomo" and not Path(data).expanduser().exists():
+    if data != "locomo" and not user_path(data).exists():
         raise DataError(
             f'expected {", ".join(GENERATORS)}, "locomo" or a LoCoMo file, there is no {data}'
         )

@@ -90,16 +90,21 @@ def find(name: str) -> Method:
     raise MethodError(f"expected a method out of {known}, or write+read; not {name!r}")
 
 
+MOST_ROWS = 2**24  # a bank of so many rows of width 128 takes 8 GiB
+
+
 def rows_of(scale: float, method: Method | None = None) -> int:
     """Return the rows of the bank at a scale of the paper (table 1): 64 at 1, 640 at 10, in proportion otherwise.
 
     A square bank has the side that gives it as many times the numbers: 256 at 1, 810 at 10.
 
     Raises:
-        MethodError: The scale gives less than one row.
+        MethodError: The scale gives less than one row, or more than MOST_ROWS.
     """
-    if not 0.5 < 64 * scale < float("inf"):
-        raise MethodError(f"scale must give at least 1 row (64 rows are scale 1), not {scale}")
+    if not 0.5 < 64 * scale <= MOST_ROWS:
+        raise MethodError(
+            f"scale must give at least 1 row and at most {MOST_ROWS:,} (64 rows are scale 1), not {scale}"
+        )
     square = method is not None and method.write and WRITES[method.write].form == "square"
     return round(256 * scale**0.5) if square else round(64 * scale)
 

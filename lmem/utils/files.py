@@ -78,6 +78,18 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def user_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ~ expanded, as a shell does.
+
+    Raises:
+        InputError: It begins with ~ and the name of nobody whom this machine knows.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"expected the name of a file, not {str(path)!r}: {error}") from error
+
+
 def expect_folder(path: str | os.PathLike[str]) -> None:
     """Raise an InputError if `path` is not a folder; worth a check before an hour of training."""
     if os.path.exists(path) and not os.path.isdir(path):

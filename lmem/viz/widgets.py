@@ -13,7 +13,7 @@ import ipywidgets as widgets
 
 from lmem.chat import commands
 from lmem.chat.reply import Reply
-from lmem.chat.session import Session
+from lmem.chat.session import ChatSession
 from lmem.chat.terminal import SHIPPED
 from lmem.errors import LmemError
 from lmem.memory.bank import Bank
@@ -48,7 +48,9 @@ class Chat(LiveWidget):
         file: str = commands.FILE,
         threshold: float = 0.0,
     ):
-        self.session = Session(model or MemoryModel.from_shipped(SHIPPED), name, None, threshold)
+        self.session = ChatSession(
+            model or MemoryModel.from_shipped(SHIPPED), name, None, threshold
+        )
         self.before = self.bank
         self.history: list[tuple[str, str, int | str]] = []
         entry = LineInput(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lmem.errors import DataError
+from lmem.utils.files import user_path
 
 LARGEST = 2**30  # bytes of all texts, unpacked
 ENDINGS = (".txt", ".json", ".jsonl", ".csv", ".tsv")
@@ -33,8 +34,8 @@ def read_files(path: str | os.PathLike[str]) -> tuple[str, dict[str, str], list[
         DataError: It is missing, too large, empty, encrypted or damaged.
     """
     notes: list[str] = []
+    path = user_path(path)
     try:
-        path = Path(path).expanduser()
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             contents = dict(_of_folder(path))
