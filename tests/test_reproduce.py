@@ -174,7 +174,10 @@ def test_tables_by_hand():
     assert five["with category 5, tax"]["mean"] == 6.67
     assert five["with category 5, benefit"]["mean"] == 70
     assert five["ours, F_base"] == 20
-    assert three["memory score, F1: right - other"]["mdd"] > 0
+    score = three["memory score, F1: right - other"]
+    assert (score["mdd"], score["conversations"]) == (None, 2)
+    page = paper.comparison_page(found, "nano", 0, "")
+    assert "(G=2), no MDD: too few conversations" in page
 
 
 def test_conditions_that_cannot_be_had_are_refused_before_anything_is_trained(short, tmp_path):

@@ -150,6 +150,19 @@ def test_on_the_command_line(files, capsys):
     assert "nowhere" in err
 
 
+def test_summaries_are_computed_again_on_the_command_line(files, capsys, tmp_path):
+    found = results.load(files[0])
+    old = {**found, "summary": {**found["summary"], "memory": {}}}
+    results.save(old, files[0])
+    code, out, _ = lmem(capsys, "summarise", *files)
+    assert (code, out.count("summarised")) == (0, 2)
+    assert results.load(files[0]) == found
+    results.save({"em": 0.9}, tmp_path / "other.json")
+    code, _, err = lmem(capsys, "summarise", tmp_path / "other.json")
+    assert code == 2
+    assert "scores per question" in err
+
+
 def test_a_constant_is_trained_and_asked_on_the_command_line(tmp_path, tiny_folder, capsys):
     world = tmp_path / "tiny.json"
     lmem(capsys, "data", "tinyworld", "--out", world, "--conversations", 3, "--turns", 14)
