@@ -82,5 +82,5 @@ def test_the_capstone_is_graded_as_the_page_says(monkeypatch, capsys, tmp_path):
         WRITES.pop("anas")
     said = capsys.readouterr().out
     assert said.startswith("anas: 11 of 11 hold\n")
-    assert "Right bank minus twin's: " in said
+    assert "Right bank minus twin's, in points: " in said
     assert Path("board.json").is_file()

@@ -140,6 +140,12 @@ def set_equations(app, what, name, obj, options, lines):
             lines[at:at] = ["::", ""]
 
 
+def drop_maps(app, exception):
+    """Leave the theme's source maps out of the site: 3 MB that only its authors use."""
+    for path in app.outdir.rglob("*.map"):
+        path.unlink()
+
+
 def setup(app):
     app.connect("config-inited", mock_missing)
     app.connect("autodoc-process-docstring", set_equations, priority=900)
@@ -148,4 +154,5 @@ def setup(app):
     app.connect("doctree-read", set_formulas)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("html-page-context", name_roles)
+    app.connect("build-finished", drop_maps)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}
