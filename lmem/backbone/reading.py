@@ -5,13 +5,13 @@ A memory score means memory only if the backbone reads what is in front of it an
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
 from lmem.backbone.backbone import Backbone
 from lmem.data.conversation import Conversation
-from lmem.data.reading import Reading, readings
+from lmem.data.reading import readings
 from lmem.data.tinyworld import World
 from lmem.data.tinyworld.language import UNKNOWN
 from lmem.errors import InputError
@@ -75,7 +75,7 @@ def measure(
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     world, share = (ALIKE, 1.0) if alike else (None, 0.0)
     rows = list(islice(readings(seed, TURNS, world, evidence, alike=share), questions))
-    answers = _answers(backbone, rows, batch)
+    answers = answer_texts(backbone, [row.source for row in rows], batch, 8)
     right = [answer_scores.exact_match(a, r.target) for a, r in zip(answers, rows, strict=True)]
     by_kind, by_relation = defaultdict(list), defaultdict(Counter)
     for row, hit in zip(rows, right, strict=True):
@@ -96,14 +96,27 @@ def measure(
     }
 
 
-def _answers(backbone: Backbone, rows: list[Reading], batch: int) -> list[str]:
-    """Answer readings in batches of similar length; the answers come in the order of the readings."""
-    answers = [""] * len(rows)
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
+def answer_texts(
+    backbone: Backbone, sources: Sequence[str], batch: int, length: int, truncate: bool = False
+) -> list[str]:
+    """Answer greedily, in batches of similar length.
+
+    Args:
+        backbone: What reads.
+        sources: What the encoder reads for each answer.
+        batch: Answers to generate together.
+        length: Most tokens of an answer.
+        truncate: Cut sources that are too long.
+
+    Returns:
+        One text per source, in their order.
+    """
+    answers = [""] * len(sources)
+    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
     for start in range(0, len(order), batch):
         places = order[start : start + batch]
-        inputs = backbone.inputs([rows[i].source for i in places])
-        texts = backbone.generate(inputs, max_new_tokens=8)
+        inputs = backbone.inputs([sources[i] for i in places], truncate=truncate)
+        texts = backbone.generate(inputs, max_new_tokens=length)
         for place, text in zip(places, texts, strict=True):
             answers[place] = text
     return answers

@@ -6,14 +6,15 @@ the right answer is "unknown". Nothing here has a bank: what a backbone cannot r
 
 import json
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from lmem.backbone.backbone import Backbone
+from lmem.backbone.reading import answer_texts
 from lmem.data import everyday, locomo, tinyworld
 from lmem.data.conversation import CATEGORIES
 from lmem.data.everyday.reading import Source
@@ -93,16 +94,13 @@ def read(
     if questions < 1:
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     rows = list(islice(examples(data, turns, evidence, seed), questions))
-    texts = _answers(backbone, [row.source for row in rows], batch)
+    texts = answer_texts(backbone, [row.source for row in rows], batch, 24, truncate=True)
     scored = [_score(row, text) for row, text in zip(rows, texts, strict=True)]
     answerable = [row for row in scored if row["ability"] != "abstention"]
     others = [row for row in scored if row["ability"] == "abstention"]
     fixed = data in ("tinyworld", "everyday")
     shown = turns if fixed else "evidence" if data == "locomo" else "all"
-    counts: defaultdict[str, int] = defaultdict(int)
-    for row in rows:
-        if row.ability != "abstention":
-            counts[row.answers[0]] += 1
+    counts = Counter(row.answers[0] for row in rows if row.ability != "abstention")
     return {
         "data": str(data) if fixed or data == "locomo" else Path(data).stem,
         "turns": shown,
@@ -224,31 +222,23 @@ def probes(path: str | Path) -> Examples:
             ) from None
 
 
-def _answers(backbone: Backbone, sources: Sequence[str], batch: int) -> list[str]:
-    """Answer in batches of similar length; the answers come in the order of the sources."""
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    answers = [""] * len(sources)
-    for start in range(0, len(order), batch):
-        places = order[start : start + batch]
-        inputs = backbone.inputs([sources[i] for i in places], truncate=True)
-        for i, text in zip(places, backbone.generate(inputs, max_new_tokens=24), strict=True):
-            answers[i] = text
-    return answers
-
-
 def _score(row: Example, text: str) -> dict[str, Any]:
-    official: Callable[[str, str], float] = answer_scores.f1
-    if row.category in (1, 2, 3, 4):
-        official = lambda pred, gold: answer_scores.locomo_official(pred, gold, row.category)  # noqa: E731
     declines = answer_scores.exact_match(text, UNKNOWN) or answer_scores.declines(text)
     return {
         "ability": row.ability,
         "conversation": row.conversation,
         "group": row.group,
         "em": float(any(answer_scores.exact_match(text, gold) for gold in row.answers)),
-        "f1": max(official(text, gold) for gold in row.answers),
+        "f1": max(_f1(text, gold, row.category) for gold in row.answers),
         "unknown": float(declines),
     }
+
+
+def _f1(text: str, gold: str, category: int) -> float:
+    """Compute F1, in LoCoMo's categories of answers as LoCoMo does."""
+    if category in (1, 2, 3, 4):
+        return answer_scores.locomo_official(text, gold, category)
+    return answer_scores.f1(text, gold)
 
 
 def _mean(rows: Sequence[dict[str, Any]], name: str) -> dict[str, Any] | None:

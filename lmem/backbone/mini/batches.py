@@ -1,8 +1,8 @@
 """Training batches of mini, generated for every step: listings, and readings of dense little worlds.
 
-A reading is one question with some turns. A listing asks many facts of the same turns: the keys are given to the decoder and
-the values are to be predicted. Each piece of an answer has its weight in the loss; the first piece of a value, which must find its
-owner, weighs most.
+A reading is one question with some turns. A listing asks several questions of the same turns: they are given to the decoder, and
+the answers are to be predicted. The lessons rise by LEVELS, from one turn and few relations to the whole language. Each piece of an
+answer has its weight in the loss; the first piece of a value, which must find its owner, weighs most.
 """
 
 import random
@@ -98,7 +98,7 @@ class Batches:
             language,
         )
         self.readings = self._sorted(self._readings(drawn), config.batch)
-        longest = min(6, max(2, *level.turns, 2))
+        longest = min(6, max(2, *level.turns))
         listed = listings(name, longest, _few_relations, language=language)
         self.listings = self._sorted(self._listings(listed), max(1, config.batch // 2))
 
@@ -114,7 +114,7 @@ class Batches:
                 yield source.ids, [0, *answer[:-1]], answer, weights, pointer
 
     def _listings(self, drawn: Iterator[Listing]) -> Iterator[Example]:
-        """Make examples of facts one after the other: the keys are given, the values are to be predicted."""
+        """Make examples of questions one after the other: they are given, their answers are to be predicted."""
         for listing in drawn:
             targets, labels, weights = [], [], []
             for key, value in listing.facts:
@@ -180,7 +180,7 @@ class Batches:
 
 
 def _padded(batch: Sequence[Example]) -> Batch:
-    """Pad examples to ({name: (B, N)}, weights (B, N)); few different N, since each new shape costs time."""
+    """Pad examples to ({name: (B, N)}, weights (B, M), pointer (B, N)); few different N, since each new shape costs time."""
 
     def pad(part: int, filler: float, kind: torch.dtype = torch.long) -> Tensor:
         longest = max(len(row[part]) for row in batch)
@@ -225,6 +225,7 @@ def _answered_world(rng: random.Random) -> everyday.World:
 
 
 def _mostly_answered_world(rng: random.Random) -> everyday.World:
+    """A dense world of which few questions have no answer."""
     return replace(_dense_world(rng), mix=(0.45, 0.2, 0.14, 0.15, 0.06))
 
 

@@ -2,8 +2,9 @@
 
     loss = sum_i w_i CE_i / sum_i w_i  -  pointer * mean_b sum_n shares_bn log softmax(h_b p)_n
 
-h are the encoder's outputs, p is learned and dropped after training. The second part needs no decoder: it tells the encoder
-directly whose fact a token belongs to, as in extractive reading (Seo et al., ICLR 2017).
+w_i is 1 for the first piece of a value, which must find its owner, and `later` for the others. h are the encoder's outputs, p is
+learned and dropped after training. The second part needs no decoder: it tells the encoder directly whose fact a token belongs to,
+as in extractive reading (Seo et al., ICLR 2017).
 """
 
 from torch import Tensor

@@ -1,15 +1,9 @@
 """The making of mini: a small T5 that reads everyday English and answers by copying (chapter 1).
 
-A question and 1 to 8 turns go into the encoder (sometimes 12 or 16), and the answer comes out of the decoder, "unknown" where the
-turns do not say. What worked for nano is kept: attention starts as copying by likeness, listings of many facts come before
-questions, and Muon trains the matrices. Values have several pieces here, and only the first of them needs to find its owner, so it
-weighs 1 in the loss and each of the others 0.15:
-
-    loss = sum_i w_i CE_i / sum_i w_i,   w_i = 1 for the first piece of a value, `later` for the others
-
-To this a second loss is added that needs no decoder: from each token of the encoder's output one number says how likely the
-answer begins there (the end of text stands for "unknown"). It tells the encoder directly whose fact a token is, as in extractive
-reading (Seo et al., 2017), and halves the steps; the map that makes the number is dropped after training.
+A question and up to 12 turns go into the encoder, and the answer comes out of the decoder, "unknown" where the turns do not say.
+What worked for nano is kept: attention starts as copying by likeness, some batches ask many facts of the same turns, and Muon trains
+the matrices. What is new: lessons rise from copying out of one turn to the whole language (`batches`), only a value's first piece
+weighs fully, and a second loss points to where the answer begins (`losses`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
 checkpoint, from which the next leg starts with new optimisers and a short warm-up.
