@@ -97,7 +97,7 @@ def nano_words() -> dict[str, Any]:
 
 
 def plain_words() -> dict[str, Any]:
-    """Return the words of a backbone of which the page knows nothing: no sentences are offered, and nothing is swapped."""
+    """Return the words of a backbone that the page does not know: no sentences are offered, and nothing is swapped."""
     example = {"text": "I adopted a cat called Miro.", "ask": "What is Ana's cat called?"}
     nothing: dict[str, Any] = dict.fromkeys(("hops", "never", "pools", "pairs", "known"), ())
     return nothing | {
