@@ -79,7 +79,7 @@ def groups(scores, count, gamma, fades="chosen", empty=0.0, new=None):
 def groups_by_list(scores, count, gamma):
     held, found = [], []
     for t in range(len(scores)):
-        rated = [sum(w * scores[t][u].item() for u, w in one.items()) for one in held]
+        rated = [sum((w * scores[t][u].item() for u, w in one.items()), 0.0) for one in held]
         if len(held) < count:
             rated.append(0.0)
         best = max(range(len(rated)), key=lambda g: (rated[g], -g))
