@@ -268,9 +268,10 @@ def answer_questions(
             if any(chunk_golds):
                 labels = backbone.labels([gold or "-" for gold in chunk_golds])
                 bits = backbone.bits(inputs, labels).tolist()
-        for k, *found, gold in zip(chunk, answers, bits, sure, chunk_golds, strict=True):
-            text, likelihood, confidence = found
-            answered[k] = Answered(text, likelihood if gold else None, confidence)
+        for k, answer, likelihood, confidence, gold in zip(
+            chunk, answers, bits, sure, chunk_golds, strict=True
+        ):
+            answered[k] = Answered(answer, likelihood if gold else None, confidence)
     return answered
 
 
