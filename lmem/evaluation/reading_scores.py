@@ -21,19 +21,11 @@ from lmem.data.everyday.reading import Source
 from lmem.data.everyday.reading import reading as everyday_reading
 from lmem.data.reading import reading as plain_reading
 from lmem.errors import DataError, InputError
+from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined
 from lmem.evaluation.summary import interval
 from lmem.metrics import answer_scores
 
 UNKNOWN = everyday.UNKNOWN
-ABILITIES = ("extraction", "multi-hop", "temporal", "update", "abstention")
-_TINYWORLD = {
-    "single": "extraction",
-    "two-hop": "multi-hop",
-    "updated": "update",
-    "never-told": "abstention",
-}
-_LOCOMO = {"single-hop": "extraction", "adversarial": "abstention"}
-_PROBES = {**_TINYWORLD, "list": "multi-hop", "temporal": "temporal", "update": "update"}
 
 
 @dataclass(frozen=True)
@@ -163,8 +155,8 @@ def _tinyworld(turns: int, evidence: bool, seed: int | str) -> Examples:
             if not evidence and question.answer is None:
                 continue
             row = plain_reading(conversation, texts, question, turns, rng, evidence)
-            ability = _TINYWORLD[question.kind or "single"]
-            yield Example(row.source, (row.target,), ability, conversation.id)
+            tested = ability(question.kind or "single") or ""
+            yield Example(row.source, (row.target,), tested, conversation.id)
         index += 1
 
 
@@ -173,12 +165,11 @@ def _locomo(evidence: bool) -> Examples:
     for conversation in locomo.load():
         texts = conversation.texts(dates=True)
         for question in conversation.questions:
-            name = CATEGORIES[question.category]
             shown = [texts[t] for t in question.evidence] if evidence else []
             yield Example(
                 " ".join([question.prompt, *shown]),
                 (question.answer if question.answerable and question.answer else UNKNOWN,),
-                _LOCOMO.get(name, name),
+                ability(None, question.category) or CATEGORIES[question.category],
                 conversation.id,
                 question.category,
             )
@@ -212,7 +203,7 @@ def probes(path: str | Path) -> Examples:
             yield Example(
                 " ".join([f"question: {row['question']}", *turns]),
                 tuple(map(str, row["answers"])),
-                _PROBES[row["kind"]],
+                ABILITY[row["kind"]],
                 str(row["id"]),
                 group=str(row.get("difficulty", "")),
             )
@@ -223,14 +214,13 @@ def probes(path: str | Path) -> Examples:
 
 
 def _score(row: Example, text: str) -> dict[str, Any]:
-    declines = answer_scores.exact_match(text, UNKNOWN) or answer_scores.declines(text)
     return {
         "ability": row.ability,
         "conversation": row.conversation,
         "group": row.group,
         "em": float(any(answer_scores.exact_match(text, gold) for gold in row.answers)),
         "f1": max(_f1(text, gold, row.category) for gold in row.answers),
-        "unknown": float(declines),
+        "unknown": float(declined(text)),
     }
 
 
