@@ -100,6 +100,7 @@ def sweep(
         list[str] | None, opt("Options of the write, one variant each: gamma=0.99,noise=0")
     ] = None,
     read: Annotated[list[str] | None, opt("Options of the read, likewise.")] = None,
+    train: Annotated[list[str] | None, opt("Settings of the training, likewise: eps=1e-12")] = None,
     setting: Setting = None,
     jobs: Annotated[int, opt("Runs side by side.")] = 1,
     as_json: Json = False,
@@ -111,7 +112,8 @@ def sweep(
         return [pairs(text.split(",")) for text in texts or ()] or [{}]
 
     names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
-    grid = (decimals(scales), integers(seeds), variants(write), variants(read))
+    options = (variants(texts) for texts in (write, read, train))
+    grid = (decimals(scales), integers(seeds), *options)
     report = run_sweep(make_cells(names, *grid), out, config, jobs)
     show(report, as_json, "lmem sweep")
     if report["failed"]:

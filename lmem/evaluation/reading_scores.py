@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lmem.backbone.backbone import Backbone
-from lmem.backbone.reading import answer_texts
+from lmem.backbone.reading import in_batches
 from lmem.data import everyday, locomo, tinyworld
 from lmem.data.conversation import CATEGORIES
 from lmem.data.everyday.reading import Source
 from lmem.data.everyday.reading import reading as everyday_reading
+from lmem.data.reading import conversations
 from lmem.data.reading import reading as plain_reading
 from lmem.errors import DataError, InputError
 from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined
@@ -86,7 +87,11 @@ def read(
     if questions < 1:
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     rows = list(islice(examples(data, turns, evidence, seed), questions))
-    texts = answer_texts(backbone, [row.source for row in rows], batch, 24, truncate=True)
+
+    def answer(texts: list[str]) -> list[str]:
+        return backbone.generate(backbone.inputs(texts, truncate=True), max_new_tokens=24)
+
+    texts = in_batches(answer, [row.source for row in rows], batch)
     scored = [_score(row, text) for row, text in zip(rows, texts, strict=True)]
     answerable = [row for row in scored if row["ability"] != "abstention"]
     others = [row for row in scored if row["ability"] == "abstention"]
@@ -144,12 +149,7 @@ def _everyday(turns: int, evidence: bool, seed: int | str) -> Examples:
 
 
 def _tinyworld(turns: int, evidence: bool, seed: int | str) -> Examples:
-    index = 0
-    while True:
-        rng = random.Random(f"tinyworld read {seed} {index}")
-        [conversation] = locomo.parse(
-            [tinyworld.sample(f"read {seed}", index, tinyworld.World(), twin=False)]
-        )
+    for rng, conversation in conversations("tinyworld", f"read {seed}", tinyworld.World()):
         texts = conversation.texts()
         for question in conversation.questions:
             if not evidence and question.answer is None:
@@ -157,7 +157,6 @@ def _tinyworld(turns: int, evidence: bool, seed: int | str) -> Examples:
             row = plain_reading(conversation, texts, question, turns, rng, evidence)
             tested = ability(question.kind or "single") or ""
             yield Example(row.source, (row.target,), tested, conversation.id)
-        index += 1
 
 
 def _locomo(evidence: bool) -> Examples:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from lmem.backbone.reading import in_batches
 from lmem.data import everyday
 from lmem.data.everyday.reading import Reading, readings
 from lmem.metrics.answer_scores import exact_match
@@ -48,19 +49,15 @@ def answers(
     Returns:
         One text per reading, in their order.
     """
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
-    texts = [""] * len(rows)
+
+    def answer(texts: list[str]) -> list[str]:
+        inputs = tokenizer(texts, return_tensors="pt", padding=True).to(model.device)
+        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
+        return [text.strip() for text in tokenizer.batch_decode(out, skip_special_tokens=True)]
+
     was = model.training
     model.eval()
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
-        inputs = tokenizer([rows[i].source for i in chunk], return_tensors="pt", padding=True)
-        inputs = inputs.to(model.device)
-        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
-        for i, text in zip(
-            chunk, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True
-        ):
-            texts[i] = text.strip()
+    texts = in_batches(answer, [row.source for row in rows], batch)
     model.train(was)
     return texts
 
