@@ -53,7 +53,6 @@ class MiniConfig(Settings):
         pointer: Weight of the second loss.
         missing: Share of the questions whose evidence is left out, so that "unknown" is right.
         undated: Share of the conversations without dates.
-        near: Share of the other turns that are chosen for being similar.
         vocabulary: Pieces of the tokenizer.
         width: Model width D.
         heads: Attention heads H.
@@ -83,7 +82,6 @@ class MiniConfig(Settings):
     pointer: NotNegative = 1.0
     missing: Share = 0.06
     undated: Share = 0.55
-    near: Share = 0.5
     vocabulary: AtLeast1 = 6144
     width: AtLeast1 = 192
     heads: AtLeast1 = 8
@@ -105,10 +103,40 @@ class MiniConfig(Settings):
             raise InputError(f"expected a level of 0 to {LAST_LEVEL}, not {self.level}")
 
 
-def build_model(config: MiniConfig, pieces: int) -> T5ForConditionalGeneration:
-    """Make mini with random weights, for a tokenizer of so many pieces."""
+def build_model(
+    config: MiniConfig, tokenizer: PreTrainedTokenizerFast
+) -> T5ForConditionalGeneration:
+    """Make mini with random weights, of which one head starts by telling the question from the turns."""
     sizes = (config.width, config.heads, config.feed_forward)
-    return copying_t5(pieces, *sizes, config.encoder_layers, config.decoder_layers)
+    model = copying_t5(len(tokenizer), *sizes, config.encoder_layers, config.decoder_layers)
+    _look_for_marks(model, [tokenizer.encode(mark)[0] for mark in ("question:", "context:")])
+    return model
+
+
+@torch.no_grad()
+def _look_for_marks(model: Any, marks: list[int]) -> None:
+    """Start the first head of the first layer with a look at the nearest mark on the left, "question" or "context".
+
+    A word of the question and the same word in a turn are the same vector until something tells them apart: T5 has no
+    absolute positions. With this head each token knows from the start on which side it stands. Without it mini takes
+    three times as many steps to match a question with one of two turns.
+
+        all embeddings = ... + 4 a, those of the marks + 8 u;  q = a . x, k = u . x, with unit vectors a and u
+    """
+    table = model.shared.weight
+    a, u = torch.linalg.qr(torch.randn(table.shape[1], 2))[0].T
+    table -= torch.outer(table @ a, a) + torch.outer(table @ u, u)
+    table += 4 * a
+    table[marks] += 8 * u
+    attention = model.encoder.block[0].layer[0].SelfAttention
+    head = slice(attention.key_value_proj_dim)
+    for weight, direction in ((attention.q.weight, a), (attention.k.weight, u)):
+        weight[head] = 0.0
+        weight[0] = direction
+    bias = attention.relative_attention_bias.weight  # (buckets, H): keys on the left first
+    half = len(bias) // 2
+    bias[:half, 0] = -torch.arange(half, dtype=bias.dtype)
+    bias[half:, 0] = -40.0
 
 
 def pretrain(
@@ -146,7 +174,7 @@ def pretrain(
             start, dtype=torch.float32, attn_implementation="eager"
         )
     else:
-        model = build_model(config, len(tokenizer))
+        model = build_model(config, tokenizer)
     return _Leg(out, config, model, tokenizer, progress).run()
 
 
