@@ -149,7 +149,9 @@ def test_levels_rise_with_what_is_right_and_with_time(tokenizer):
 def test_at_first_each_token_sees_on_which_side_it_stands(tokenizer):
     torch.manual_seed(0)
     model = build_model(MiniConfig(**SMALL), tokenizer)
-    text = "question: Where does Ana live? context: Ana: I live in Oslo. context: Ben: and I in Rome"
+    text = (
+        "question: Where does Ana live? context: Ana: I live in Oslo. context: Ben: and I in Rome"
+    )
     source = tokenizer(text, return_tensors="pt")
     ids = source.input_ids[0].tolist()
     marks = {tokenizer.encode(mark)[0] for mark in ("question:", "context:")}

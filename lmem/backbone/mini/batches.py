@@ -259,11 +259,11 @@ class Level:
 
 LEVELS = (  # which turn is asked about; whose fact it is, with few relations; all that can be said
     Level((1, 2), _answered_world, (24, 4), 0, 0.0),
-    Level((1, 2, 3, 4), _answered_world, (24, 4), 4, 0.0),
-    Level((1, 2, 3, 4), _answered_world, (24, 4), 4, 0.5),
-    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 4, 0.3),
-    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 4, 0.4),
-    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 4, 0.5),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 0, 0.0),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 0, 0.5),
+    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 0, 0.3),
+    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 0, 0.4),
+    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 0, 0.5),
 )
 LAST_LEVEL = len(LEVELS) - 1
 ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
