@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
-from lmem.viz.colours import BLUE, COLOURS, GREEN, LOOKS, NAMES
+from lmem.viz.colours import BLUE, COLOURS, GREEN, LOOKS, NAMES, ORANGE
 from lmem.viz.forgetting_curve import PAPER_MARK
 from lmem.viz.plots import error_bars, line, percent, style
 
@@ -191,11 +191,29 @@ def _looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
     return looks
 
 
-def losses(values: Sequence[float], title: str = "training loss", window: int = 25) -> go.Figure:
-    """Draw a training curve, as the mean of every `window` steps."""
+def losses(
+    values: Sequence[float],
+    title: str = "training loss",
+    window: int = 25,
+    checks: Sequence[tuple[int, float]] = (),
+) -> go.Figure:
+    """Draw a training curve, as the mean of every `window` steps, and the validation loss.
+
+    Args:
+        values: Loss of each step.
+        title: The heading.
+        window: Steps that are averaged.
+        checks: (step, loss of other conversations) of each measurement.
+    """
     starts = range(0, len(values), window)
     means = [float(np.mean(values[i : i + window])) for i in starts]
     steps = [min(len(values), i + window) for i in starts]
     curve = go.Scatter(x=steps, y=[round(mean, 3) for mean in means], line={"color": BLUE})
     alt = f"Training loss over {len(values)} steps, from {means[0]:.2f} to {means[-1]:.2f} nats per token."
-    return style(go.Figure(curve), title, alt, "step", "loss, nats per token")
+    figure = go.Figure(curve)
+    if checks:
+        figure.update_traces(name="training", showlegend=True)
+        x, y = [step for step, _ in checks], [round(loss, 3) for _, loss in checks]
+        figure.add_trace(line(x, y, "validation", ORANGE, "dash", mode="lines+markers"))
+        alt += f" Validation loss from {checks[0][1]:.2f} to {checks[-1][1]:.2f}."
+    return style(figure, title, alt, "step", "loss, nats per token")
