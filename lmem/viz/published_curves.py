@@ -73,7 +73,9 @@ def curves(cells: Results, locomo: Results | None = None, title: str = "F1 by la
     )
     figure = style(go.Figure(), title, alt, "lag of the evidence, turns", "F1, %", 620, b=270)
     ticks = [f"{name}<br>n = {n}" for name, n in zip(BUCKET_NAMES, counts, strict=True)]
-    figure.update_xaxes(tickvals=list(range(len(ticks))), ticktext=ticks, tickfont_size=11)
+    figure.update_xaxes(
+        tickvals=list(range(len(ticks))), ticktext=ticks, tickfont_size=11, zeroline=False
+    )
     figure.update_yaxes(rangemode="tozero")
     return add_slider(figure, frames, list(cells), "method: ", shown=len(cells) - 1)
 
@@ -83,9 +85,10 @@ def _traces(name: str, cell: Mapping[str, Any], locomo: Results) -> list[go.Scat
     summary, places = cell["summary"], list(range(len(BUCKET_NAMES)))
     forgetting, mode = summary["forgetting"], "lines+markers"
     traces = []
-    for condition, (label, colour) in CONDITIONS.items():
+    for size, (condition, (label, colour)) in zip((16, 12, 8, 8), CONDITIONS.items(), strict=True):
         raw = forgetting.get(f"f1 {condition}", {"raw": [None] * len(places)})["raw"]
-        traces.append(line(places, map(in_percent, raw), label, colour, mode=mode))
+        marker = {"size": size}  # all can be seen where they coincide
+        traces.append(line(places, map(in_percent, raw), label, colour, mode=mode, marker=marker))
     ours = locomo.get(name, {"summary": {}})["summary"].get("forgetting")
     fits = {"this run: recall rate": forgetting, "our LoCoMo result: recall rate": ours}
     for dash, (label, of) in zip(("dot", "dashdot"), fits.items(), strict=True):
