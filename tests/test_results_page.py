@@ -65,7 +65,7 @@ def cell(root, name, em="same", bits="same", answer="x", **more):
     rows = rows_of(GAINS[em], GAINS[bits], answer)
     result = {
         "name": name, "method": more.pop("method", "attention+extension"), "rows": 64, "scale": float(scale[:-1]),
-        "options": {"write": more.pop("write", {}), "read": {}}, "backbone": "nano", "data": "tinyworld, 60 turns",
+        "options": {"write": more.pop("write", {}), "read": {}} | more.pop("options", {}), "backbone": "nano", "data": "tinyworld, 60 turns",
         "summary": summarise(rows, ["right", "twin", "none", "baseline"]), "questions": rows,
         "sweep": more.pop("sweep", {}), "training": {} if label == "m0" else {"steps": 1000},
         "provenance": {"seed": int(name.rpartition("-s")[2])},
@@ -238,6 +238,26 @@ def test_further_seeds_methods_and_options_need_no_change(tmp_path):
     others = text.split("## Other cells")[1].split("\n## ")[0]
     assert "`slots+branch-1x`" in others
     assert "--methods slots+branch --scales 1 --seeds 0 --write k=4" in others
+
+
+def test_starts_and_eps_as_in_the_released_code_have_their_sections(tmp_path):
+    """Each is compared with the same cell without it; the command names the option's part."""
+    cell(tmp_path, "m2_as_run-1x-s0")
+    cell(tmp_path, "m2_as_run-1x-maps=linear-s0", "shown", write={"maps": "linear"})
+    cell(tmp_path, "m4-1x-s0")
+    cell(tmp_path, "m4-1x-eps=1e-12-s0", options={"train": {"eps": 1e-12}})
+    text = text_of(tmp_path)
+    linear, eps = (
+        text.split(f"## {title}\n")[1].split("\n## ")[0]
+        for title in ("How the released code draws its maps", "Adam's eps")
+    )
+    [row] = [line for line in linear.splitlines() if "maps=linear`" in line]
+    assert row.count("83.3 [40.5, 126.2] (G=6)") == 2  # its score, and what the option changes
+    assert "| `m2_as_run-1x` |" in row
+    assert "--methods m2_as_run --scales 1 --seeds 0 --write maps=linear\n" in linear
+    assert "| `m4-1x` |" in eps
+    assert "--methods m4 --scales 1 --seeds 0 --train eps=1e-12\n" in eps
+    assert "## Other cells" not in text
 
 
 def test_compressed_files_are_files_too(tmp_path):

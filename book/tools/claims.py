@@ -35,22 +35,8 @@ SCOPES = {
     "locomo": "LoCoMo's released file",
     "none": "no measurement",
 }
+HEAD = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["head"].rstrip()
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
-HEAD = """\
-# The claims ledger
-
-% Made by book/tools/claims.py from book/claims.yml and the result files. Do not edit it: make it anew.
-
-What the paper {cite:p}`jeong2026` claims, in our words, one claim after the other: does it hold, and how do we know? A verdict is ours
-and can be wrong; the evidence stands beside it, and every number is read from a file or computed from what the paper prints.
-[Chapter 12](../notebooks/12_what_the_score_hides.ipynb) teaches the controls that most verdicts rest on.
-
-```{admonition} Read this with two things in mind
-:class: important
-The paper calls itself a pilot, and a pilot is allowed to leave controls out. "Not shown" is a sentence about evidence, not about
-the author or about the idea. And nearly all of our own measurements are of one small backbone, `nano`, on generated conversations:
-they show what such a score can hide, not what Flan-T5-XL would have scored. Where that is so, the entry says so.
-```"""
 
 
 def exists(evidence, root=ROOT):

@@ -123,6 +123,12 @@ class Index:
         return self.faiss.nprobe / self.faiss.nlist
 
 
+def best_rows(queries: Tensor, rows: Tensor, k: int) -> Tensor:
+    """Return the rows (R, D) that score best for queries (Q, D), best first: (Q, k), or fewer if there are fewer rows."""
+    kind = faiss.METRIC_INNER_PRODUCT
+    return torch.from_numpy(faiss.knn(_array(queries), _array(rows), min(k, len(rows)), kind)[1])
+
+
 def agreement(retrieved: Tensor, expected: Tensor) -> float:
     """Return the recall of a search: the share of the expected rows (Q, k) that were retrieved (Q, k)."""
     hits = (retrieved[:, :, None] == expected[:, None, :]).any(1)
