@@ -292,7 +292,7 @@ def test_a_sentence_of_the_readers_own_travels_through_three_sites(journey, nano
     press(driver, "#tokens", "2")
     assert [one.text for one in find(driver, ".live-tokens small")] == list(map(str, ids))
     press(driver, "#states", "3")
-    [first] = nano.encode([f"Ana: My brother is {name}."])
+    [first] = nano.encode([f"context: Ana: My brother is {name}."])
     shown = find(driver, ".live-states small")[0].text.replace("−", "-").split()[:3]
     assert [float(value) for value in shown] == pytest.approx(first[0, :3].tolist(), abs=0.06)
     for part in ("sentence", "write", "row", "later", "question", "read", "decoder", "answer"):

@@ -89,7 +89,7 @@
       const { open: part, seen } = this;
       if (!part) return;
       const inside = seen ? ZOOMS[part.id](seen, this) : [hint("The numbers come as soon as the model has read the sentence.")];
-      this.zoom.replaceChildren(element("h3", {}, part.name), part.about, ...inside);
+      this.zoom.replaceChildren(element("h2", {}, part.name), part.about, ...inside);
     }
 
     /** Follow the sentence of the fields. A newer call ends an older one. */
