@@ -258,8 +258,13 @@ def journey(opened):
 def briefs(driver):
     """{part: its line}, when a fact has been followed to its end."""
     settled(driver)
-    wait(lambda: driver.execute_script("return !!document.querySelector('.lmem-live').piece.seen"), "a journey")
-    lines = driver.execute_script("return [...document.querySelectorAll('.live-parts > li > button')].map((one) => [one.parentNode.id, one.querySelector('.live-brief').textContent])")
+    wait(
+        lambda: driver.execute_script("return !!document.querySelector('.lmem-live').piece.seen"),
+        "a journey",
+    )
+    lines = driver.execute_script(
+        "return [...document.querySelectorAll('.live-parts > li > button')].map((one) => [one.parentNode.id, one.querySelector('.live-brief').textContent])"
+    )
     return dict(lines)
 
 
@@ -272,7 +277,9 @@ def follow(driver, **fields):
 def test_the_journey_says_in_the_page_what_the_engine_computes(journey):
     """The page's own lines are those of its first sentence; a part named in the address is open."""
     driver = journey("write")
-    still = driver.execute_script("return document.querySelector('.lmem-live').still.find((one) => one.matches?.('ol')).innerText")
+    still = driver.execute_script(
+        "return document.querySelector('.lmem-live').still.find((one) => one.matches?.('ol')).innerText"
+    )
     seen = briefs(driver)
     assert len(seen) == 10
     for line in seen.values():
@@ -301,7 +308,9 @@ def test_a_sentence_of_the_readers_own_travels_through_three_sites(journey, nano
     for memory, site_name in (("nano-recent", "decoder layers"), ("nano-m1", "encoder input")):
         seen = follow(driver, memory=memory, gap="60")
         assert name not in seen["answer"]
-        press(driver, "#read", "8") if "true" not in driver.find_element("css selector", "#read button").get_attribute("aria-expanded") else None
+        press(driver, "#read", "8") if "true" not in driver.find_element(
+            "css selector", "#read button"
+        ).get_attribute("aria-expanded") else None
         assert site_name in driver.find_element("css selector", ".live-zoom").text
     seen = follow(driver, told="What a long day.", memory="nano-keyed", gap="0")
     assert (seen["write"], seen["row"]) == ("no fact found: nothing is written", "no row")

@@ -133,10 +133,14 @@ def drop_icons(app, exception):
     if exception or not script.is_file():
         return
     texts = [*app.outdir.rglob("*.html"), *(app.outdir / "_static").rglob("*theme*.js")]
-    named = {name for path in texts for name in re.findall(r"fa-([a-z0-9-]+)", path.read_text("utf-8"))}
+    named = {
+        name for path in texts for name in re.findall(r"fa-([a-z0-9-]+)", path.read_text("utf-8"))
+    }
     whole = script.read_text(encoding="utf-8")
     names = lambda icon: {icon[1], *re.findall(r'"([^"]+)"', icon[2])}  # noqa: E731
-    script.write_text(ICON.sub(lambda icon: icon[0] if names(icon) & named else "", whole), encoding="utf-8")
+    script.write_text(
+        ICON.sub(lambda icon: icon[0] if names(icon) & named else "", whole), encoding="utf-8"
+    )
 
 
 def copy(source, target):

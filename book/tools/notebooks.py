@@ -8,7 +8,6 @@ The repository's address is the setting repository.url in _config.yml; the first
 """
 
 import copy
-import json
 import re
 import sys
 from pathlib import Path

@@ -16,7 +16,9 @@ ENGINE = [
     HERE / "engine" / f"{name}.js"
     for name in ("matrix", "tokenizer", "t5", "writes", "reads", "memory", "service")
 ]
-PIECES = [HERE / "pieces" / f"{name}.js" for name in ("client", "talk", "collapse", "journey", "show")]
+PIECES = [
+    HERE / "pieces" / f"{name}.js" for name in ("client", "talk", "collapse", "journey", "show")
+]
 STYLE = HERE / "pieces" / "live.css"
 BACKBONES = {"nano": PACKAGE / "backbone" / "assets" / "nano"}
 ADAPTERS = PACKAGE / "memory" / "assets" / "adapters"
