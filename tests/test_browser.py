@@ -47,7 +47,9 @@ def phone(driver):
 def test_a_page_shows_all_on_a_phone_and_complains_of_nothing(driver, phone, site, page):
     """All figures drawn, with all their words, and all that is folded opened; nothing makes the page run over its side."""
     complaints(driver)
+    driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
     visit(driver, f"{site}/{page}.html", unfold=True)
+    driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
     assert driver.execute_script(CUT) == []
     if not driver.find_elements("css selector", ".lmem-live"):
         assert driver.execute_script(WEIGHT) <= 5.5e6
