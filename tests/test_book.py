@@ -304,7 +304,7 @@ def rendered(extension, layout, monkeypatch, **trace):
     """What becomes of a stored figure: (HTML, scripts, warnings)."""
     figure = {"data": [{"y": [1, 2], "name": "</script>", **trace}], "layout": layout}
     scripts, warnings = [], []
-    monkeypatch.setattr(extension.log, "warning", lambda text, **_: warnings.append(text))
+    monkeypatch.setattr(extension.log, "warning", lambda text, *_, **__: warnings.append(text))
     renderer = SimpleNamespace(
         document={"source": "two.ipynb"}, add_js_file=lambda key, uri, options: scripts.append(uri)
     )

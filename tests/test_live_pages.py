@@ -332,6 +332,36 @@ def test_the_journey_by_keyboard(journey):
     assert driver.execute_script(here) == ["tokens", None]
 
 
+def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
+    """The table of the page, by slider and buttons; then a conversation with a name drawn at random."""
+    page = (site.PACKAGE.parent / "book/conversation_time_machine.md").read_text(encoding="utf-8")
+    answers = re.findall(r"<tr><td>.*?</td><td>(\S+)</td></tr>", page)
+    driver = opened("machine")
+
+    def at(turns, *unwritten):
+        script = """const [at, off] = arguments, {piece} = document.querySelector('.lmem-live');
+            piece.slider.value = at; piece.turns.forEach((turn, i) => turn.off !== off.includes(i + 1) && piece.toggle(turn)); piece.place(); piece.look();"""
+        find(driver, ".live-told li")
+        driver.execute_script(script, turns, unwritten)
+        settled(driver)
+        wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+        return said(driver)
+
+    assert [at(2), at(3), at(12), at(12, 11), at(12, 3, 11)] == answers
+    assert at(12, 11) == "Cedar-Bay"
+    assert "Cedar-Bay" in find(driver, ".live-lit")[0].text
+    name = random.choice(NAMES["person"])
+    script = "const {piece} = document.querySelector('.lmem-live'); piece.text.value = arguments[0]; piece.asked.value = arguments[1]; piece.read()"
+    driver.execute_script(script, f"Ana: My brother is {name}.\nWhat a long day.", "Who is Ana's brother?")
+    settled(driver)
+    assert said(driver) == name
+    press(driver, ".live-told", "unwrite")
+    assert said(driver) != name
+    driver.execute_script(script, "", "")
+    assert "expected lines such as" in driver.find_element("css selector", ".live-status").text
+    assert complaints(driver) == []
+
+
 def test_any_method_stands_against_any_other(opened):
     """Each method at each size is computed for three turns; a collapse at 10x comes later."""
     driver = opened("collapse")
@@ -346,7 +376,7 @@ def test_any_method_stands_against_any_other(opened):
     assert driver.find_element("css selector", ".live-status").text == ""
 
 
-@pytest.mark.parametrize("piece", ["talk", "collapse", "journey"])
+@pytest.mark.parametrize("piece", ["talk", "collapse", "journey", "machine"])
 def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe, piece):
     """Nothing runs over the side at 390 px; axe finds nothing in light and in dark, before and after use."""
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
@@ -356,6 +386,9 @@ def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe,
     if piece == "talk":
         press(driver, ".live-chips", "I adopted a cat called Miro.")
         press(driver, ".live-chips", "What is Ana's cat called?")
+    elif piece == "machine":
+        press(driver, "", "ask")
+        wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
     elif piece == "journey":
         press(driver, "#states", "3")
         briefs(driver)
@@ -367,6 +400,9 @@ def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe,
     )
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
     found["used"] = violations(driver, axe)
+    if piece == "machine":
+        assert found == {"at first": [], "used": []}
+        return  # it draws no bank
     bright = "return [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data].reduce((a, b) => a + b)"
     light = driver.execute_script(bright)
     prefer(driver, "dark")

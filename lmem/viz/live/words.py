@@ -46,6 +46,12 @@ def long_talk() -> list[list[str]]:
     return [turn.split(": ", 1) for turn in TALK] + more[: TURNS - len(TALK)]
 
 
+def corrected_talk() -> list[list[str]]:
+    """Return (speaker, text) of 12 turns: the beginning of the running conversation, and a correction of its turn 3."""
+    turns = [turn.split(": ", 1) for turn in TALK[:11]]
+    return [*turns[:10], ["Ben", "Correction: I live in Amber-Hill."], turns[10]]
+
+
 def other_turns(seed: str, turns: int) -> list[list[str]]:
     """Return (speaker, text) of those turns of a conversation of tinyworld that neither Ana says nor speak of her or a cat."""
     sessions = sample(seed, 0, World(turns=turns), twin=False)["conversation"]
@@ -106,6 +112,7 @@ def nano_words() -> dict[str, Any]:
             "question": "What is Ana's cat called?",
             "answer": "Miro",
         },
+        "machine": {"turns": corrected_talk(), "question": "Where does Ben live?"},
         "journey": {"turns": other_turns("six hundred turns", 2000)[:LATER], "memories": JOURNEYS},
     }
 
