@@ -51,7 +51,7 @@
     const inside = width - margin.l - margin.r;
     const titles = [layout, ...frames.map((frame) => frame.layout)].map((one) => one?.title).filter((one) => one?.text);
     const more = Math.max(0, ...titles.map((title) => {
-      title.text = broken(title.text, width / 8.4);
+      title.text = broken(title.text, width / 9);
       if (title.subtitle?.text) title.subtitle.text = broken(title.subtitle.text, width / 6.8);
       return `${title.text} ${title.subtitle?.text}`.split("<br>").length - 1;
     }));

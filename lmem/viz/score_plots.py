@@ -15,6 +15,7 @@ from lmem.viz.colours import BLUE, COLOURS, GREY, LOOKS, NAMES
 from lmem.viz.forgetting_curve import PAPER_MARK
 from lmem.viz.plots import error_bars, label_ends, line, percent, style
 
+TICKS = (0.25, 1, 3, 10, 40)  # sizes of a bank that are named on an axis
 LEVELS = {
     "baseline": "F_base, bare backbone",
     "null_rows": "F_0, zero rows read",
@@ -170,9 +171,10 @@ def capacity(
         alt += f" The paper's recall rates, percent: {'; '.join(spoken)}."
     style(figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", 460, b=70)
     label_ends(figure, ends)
-    scales = {point["scale"] for points in curves.values() for point in points}
-    scales = sorted(scales.union(*rates.values()))
-    figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{scale:g}x" for scale in scales])
+    drawn = {scale for trace in figure.data for scale in trace.x}
+    scales = [scale for scale in TICKS if min(drawn) <= scale <= max(drawn)]
+    ticks = {"tickvals": scales, "ticktext": [f"{scale:g}x" for scale in scales], "tickangle": 0}
+    figure.update_xaxes(type="log", **ticks)
     return figure.update_layout(showlegend=False).update_yaxes(range=[-3, 100])
 
 

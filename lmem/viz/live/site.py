@@ -17,7 +17,8 @@ ENGINE = [
     for name in ("matrix", "tokenizer", "t5", "writes", "reads", "memory", "service")
 ]
 PIECES = [
-    HERE / "pieces" / f"{name}.js" for name in ("client", "talk", "collapse", "journey", "machine", "show")
+    HERE / "pieces" / f"{name}.js"
+    for name in ("client", "talk", "collapse", "journey", "machine", "show")
 ]
 STYLE = HERE / "pieces" / "live.css"
 BACKBONES = {"nano": PACKAGE / "backbone" / "assets" / "nano"}
