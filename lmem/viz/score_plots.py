@@ -171,7 +171,8 @@ def capacity(
         alt += f" The paper's recall rates, percent: {'; '.join(spoken)}."
     style(figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", 460, b=70)
     label_ends(figure, ends)
-    drawn = {scale for trace in figure.data for scale in trace.x}
+    drawn = {point["scale"] for points in curves.values() for point in points}
+    drawn = drawn.union(*rates.values())
     scales = [scale for scale in TICKS if min(drawn) <= scale <= max(drawn)]
     ticks = {"tickvals": scales, "ticktext": [f"{scale:g}x" for scale in scales], "tickangle": 0}
     figure.update_xaxes(type="log", **ticks)
