@@ -14,7 +14,7 @@ PAGE = ROOT / "book" / "ladder.md"
 sys.path[:0] = [str(ROOT / "book" / "tools")]
 
 from page_numbers import NumberError, write_or_check  # noqa: E402
-from results_page import table  # noqa: E402
+from results_page import figure, table  # noqa: E402
 
 from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
@@ -22,6 +22,7 @@ from lmem.evaluation.summary import difference, verdicts  # noqa: E402
 from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.ablation import FINAL, STEPS  # noqa: E402
 from lmem.experiments.aggregate import group_by_seed, mean_gain, question_scores  # noqa: E402
+from lmem.viz import score_plots  # noqa: E402
 
 HEAD = """\
 # The ladder, and what did not work
@@ -58,8 +59,9 @@ def score(seeds, *args, **options):
 
 
 def steps(cells):
-    rows = []
+    rows, bars = [], []
     for step in STEPS:
+        bars.append((step.name, {}))
         for scale in SCALES:
             seeds = cells.get(f"{step.name}-{scale}x", [])
             trained = [s["training"] for s in seeds if "parameters" in s["training"]]
@@ -74,12 +76,15 @@ def steps(cells):
                 "seeds": len(seeds),
             }
             if seeds:
+                gain = mean_gain(seeds)
+                bars[-1][1][scale] = gain["mean"], gain["low"], gain["high"]
                 row |= {
                     "memory score": score(seeds),
                     f"{FAR} turns back or more": score(seeds, is_far),
                 }
                 rows.append(row | {"trained; time": cost})
-    return "## The steps\n\n" + table(rows)
+    chart = score_plots.ladder(bars, "Rows that are found by a key make the difference")
+    return f"## The steps\n\n{figure(chart)}\n\n{table(rows)}"
 
 
 def goals(cells):

@@ -194,7 +194,7 @@ def curves(cells):
     lines = {name: line for name, line in lines.items() if len(line) > 1}
     if not lines:
         return None
-    return figure(score_plots.capacity(lines, "memory score by the size of the bank"))
+    return figure(score_plots.capacity(lines, "Memory score by the size of the bank"))
 
 
 def figure(drawn):
