@@ -11,11 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from lmem.errors import InputError
-<<<<<<< HEAD
-from lmem.viz.colours import BLUE, COLOURS, GREEN, LOOKS, NAMES, ORANGE
-=======
-from lmem.viz.colours import BLUE, COLOURS, GREY, LOOKS, NAMES
->>>>>>> live
+from lmem.viz.colours import BLUE, COLOURS, GREY, LOOKS, NAMES, ORANGE
 from lmem.viz.forgetting_curve import PAPER_MARK
 from lmem.viz.plots import error_bars, label_ends, line, percent, style
 
