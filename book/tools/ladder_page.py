@@ -48,8 +48,9 @@ def score(seeds, *args, **options):
 
 
 def steps(cells):
-    rows = []
+    rows, bars = [], []
     for step in STEPS:
+        bars.append((step.name, {}))
         for scale in SCALES:
             seeds = cells.get(f"{step.name}-{scale}x", [])
             trained = [s["training"] for s in seeds if "parameters" in s["training"]]
@@ -64,22 +65,15 @@ def steps(cells):
                 "seeds": len(seeds),
             }
             if seeds:
+                gain = mean_gain(seeds)
+                bars[-1][1][scale] = gain["mean"], gain["low"], gain["high"]
                 row |= {
                     "memory score": score(seeds),
                     f"{FAR} turns back or more": score(seeds, is_far),
                 }
                 rows.append(row | {"trained; time": cost})
-    return "## The steps\n\n" + table(rows)
-
-
-def chart(cells):
-    """The ladder as a figure: the memory score after each step, at both sizes."""
-    bars = []
-    for step in STEPS:
-        found = {scale: cells.get(f"{step.name}-{scale}x") for scale in SCALES}
-        gains = {scale: mean_gain(seeds) for scale, seeds in found.items() if seeds}
-        bars.append((step.name, {s: (g["mean"], g["low"], g["high"]) for s, g in gains.items()}))
-    return figure(score_plots.ladder(bars, "Memory score after each step, 600 turns"))
+    chart = score_plots.ladder(bars, "Rows that are found by a key make the difference")
+    return f"## The steps\n\n{figure(chart)}\n\n{table(rows)}"
 
 
 def goals(cells):
@@ -254,7 +248,6 @@ def page(root):
     cells = load(root)
     parts = [
         TEXTS["ladder"].strip(),
-        chart(cells),
         steps(cells),
         "## Which goals were reached\n\n" + table(goals(cells)),
         by_kind(cells),
