@@ -352,7 +352,9 @@ def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     assert "Cedar-Bay" in find(driver, ".live-lit")[0].text
     name = random.choice(NAMES["person"])
     script = "const {piece} = document.querySelector('.lmem-live'); piece.text.value = arguments[0]; piece.asked.value = arguments[1]; piece.read()"
-    driver.execute_script(script, f"Ana: My brother is {name}.\nWhat a long day.", "Who is Ana's brother?")
+    driver.execute_script(
+        script, f"Ana: My brother is {name}.\nWhat a long day.", "Who is Ana's brother?"
+    )
     settled(driver)
     assert said(driver) == name
     press(driver, ".live-told", "unwrite")
