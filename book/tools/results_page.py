@@ -245,14 +245,15 @@ CHARTS = {
 }
 
 
-def others(files):
-    """Cells of no kind above; no section without any."""
+def compared_if_any(title, files, kind):
+    """The same; no section without any such cell."""
+    some = any(map(kind, files["cells"].values()))
+    return [compared(title, files, kind)] if some else []
 
-    def unknown(cell):
-        return not any(kind(cell) for kind in rf.KINDS)
 
-    some = any(unknown(cell) for cell in files["cells"].values())
-    return [compared("Other cells", files, unknown)] if some else []
+def is_other(cell):
+    """Of no kind that has a section of its own."""
+    return not any(kind(cell) for kind in rf.KINDS)
 
 
 # ---- single files --------------------------------------------------------------------------------------
@@ -545,10 +546,12 @@ def tables(files):
     return [
         as_printed(files),
         compared("The paper's shortcut and the printed equations", files, rf.is_as_run),
+        *compared_if_any("How the released code draws its maps", files, rf.is_linear),
+        *compared_if_any("Adam's eps", files, rf.is_eps),
         compared("Decay", files, rf.is_decay),
         compared("Where a bank starts", files, rf.is_start),
         compared("Capacity", files, rf.is_scaled, rf.is_normalised, drawn=curves),
-        *others(files),
+        *compared_if_any("Other cells", files, is_other),
         zero_rows(files),
         battery(files),
         nano(files),
