@@ -9,14 +9,12 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
-import yaml
-
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "ladder.md"
 sys.path[:0] = [str(ROOT / "book" / "tools")]
 
 from page_numbers import NumberError, write_or_check  # noqa: E402
-from results_page import figure, table  # noqa: E402
+from results_page import TEXTS, figure, table  # noqa: E402
 
 from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
@@ -26,7 +24,6 @@ from lmem.experiments.ablation import FINAL, STEPS  # noqa: E402
 from lmem.experiments.aggregate import group_by_seed, mean_gain, question_scores  # noqa: E402
 from lmem.viz import score_plots  # noqa: E402
 
-TEXTS = yaml.safe_load((ROOT / "book" / "ladder.yml").read_text(encoding="utf-8"))
 FAR = 256
 SCALES = (1, 10)
 
@@ -121,7 +118,7 @@ def by_kind(cells):
         rows.append(
             {"questions with": what, "n": one["n"], "1x": percent(one), "10x": percent(ten)}
         )
-    return "## By what a question needs\n\nThe final step.\n\n" + table(rows)
+    return "## Which questions are hard\n\nThe table is about the final step.\n\n" + table(rows)
 
 
 def where(cells):
@@ -146,8 +143,13 @@ def where(cells):
             ]
     if not parts:
         return "## Where answers are lost\n\nNot run yet."
+    about = (
+        "Which step loses the answer? The tables are about the shipped adapter (the first seed) and 600 turns, in percent of the questions. "
+        "The *empty hand* is the score for *no match*. A question that needs two hops is judged by its second hop. At 1x there are fewer "
+        "rows than facts, so most missing rows were taken by later facts."
+    )
     made = "Made by `lmem lost --scale 10 --out results/beyond/lost-10x-s0.json.gz`, and likewise at 1x."
-    return "\n\n".join(["## Where answers are lost", TEXTS["lost"], *parts, made])
+    return "\n\n".join(["## Where answers are lost", about, *parts, made])
 
 
 def tests(cells):
@@ -176,8 +178,8 @@ def tests(cells):
                 rows.append(row)
     budget = cells["keyed-10x"][0]["settings"].get("budget", 384)
     about = (
-        "*Rough* is the bank stored in bfloat16 with noise of 1% of each row's norm, minus the twin's bank. The last three columns have "
-        f"no bank: turns are in the input as text, within {budget} tokens."
+        "*Rough* stores the bank in bfloat16, adds noise of 1% of each row's norm, and subtracts the twin's bank. The last three columns "
+        f"have no bank; turns are in the input as text, within {budget} tokens."
     )
     title = "## Longer conversations, rounded banks, and text"
     return "\n\n".join([title, about, table(rows)])
@@ -235,8 +237,8 @@ def phrasings(ten):
         raise NumberError("the sentences on phrasings in ladder_page.py are no longer true")
     return (
         f"Phrasings that no adapter has seen are harder: {percent(new)} points at 10x, compared with {percent(known)} where nothing was held "
-        "out. A key is learned from three ways of telling a relation and two of asking for it, and it does not carry over completely to a "
-        f"fourth and a third. With the evidence in its input the same backbone answers {percent(read)} percent of these questions, so most of "
+        "out. A key is learned from three ways of stating a relation and two ways of asking for it, and it does not carry over fully to "
+        f"others. With the evidence in its input the same backbone answers {percent(read)} percent of these questions, so most of "
         "what is missing is in the key."
     )
 
@@ -245,9 +247,9 @@ def page(root):
     """The text of book/ladder.md, from the result files below `root`."""
     cells = load(root)
     parts = [
-        TEXTS["head"],
+        TEXTS["ladder"].strip(),
         steps(cells),
-        "## What was aimed at\n\n" + table(goals(cells)),
+        "## Which goals were reached\n\n" + table(goals(cells)),
         by_kind(cells),
         where(cells),
         tests(cells),
