@@ -255,7 +255,7 @@ def test_gradient(name):
 
     before = torch.randn(1, *write.p0.shape, dtype=torch.float64, requires_grad=True)
     if name == "slots":  # choosing has no gradient, so no two scores may lie near each other
-        _, scores, _ = write.choose(before, latents, mask)
+        _, scores, _ = write.choose(state._replace(rows=before), latents, mask)
         assert scores.sort().values.diff().min() > 1e-3
     given = (before, latents.requires_grad_(), *(w.detach().requires_grad_() for w in learned))
     assert torch.autograd.gradcheck(rows, given)
@@ -274,7 +274,7 @@ def test_maps_learn_only_if_asked(name):
 def test_slots_break_ties_by_index():
     write = rule("slots", noise=0.0)  # all scores are 0
     latents, mask = turn()
-    assert write.choose(write.start(B).rows, latents, mask)[2].tolist() == [[0, 1, 2]] * B
+    assert write.choose(write.start(B), latents, mask)[2].tolist() == [[0, 1, 2]] * B
     after = write(write.start(B), latents, mask)
     assert after.written[0].tolist() == [0, 0, 0, -1, -1, -1, -1]
     assert (after.rows[:, 3:] == 0).all()

@@ -5,12 +5,19 @@
 
 The paper prints W_g and b_g per layer, but its 21.0M parameters fit only if the layers share them: 3 D^2 + 2 D^2 + D. b_g
 starts at -2: the gate is nearly closed but not shut, so an untrained adapter changes the logits.
+
+`start="borrowed"` takes W_q and W_k from the frozen cross-attention of each layer. There is no W_o, so head h writes only into
+its own numbers of the states; its W_v starts as the part of the frozen W_v W_o that does so.
 """
+
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-from lmem.memory.read.attend import Attend
+from lmem.errors import MethodError
+from lmem.memory.read.attend import Attend, borrowed
 from lmem.memory.read.base import Keys, Read
 
 
@@ -29,6 +36,7 @@ class GatedBranchRead(Read):
         shared: bool = True,
         bias: float = -2.0,
         raw: bool = False,
+        start: Literal["drawn", "borrowed"] = "drawn",
     ):
         """Draw the projections.
 
@@ -40,12 +48,41 @@ class GatedBranchRead(Read):
             shared: One set of projections for all layers.
             bias: Start value of b_g.
             raw: Read with the state before the layer norm.
+            start: "borrowed" takes heads and weights from the frozen cross-attentions (`adapt`); it needs shared=False.
+
+        Raises:
+            MethodError: It starts borrowed and is shared.
         """
         super().__init__()
+        if start == "borrowed" and shared:
+            raise MethodError(
+                "expected shared=False for a branch that starts borrowed: each layer has its own attention"
+            )
+        self.start = start
         self.sets, self.raw = 1 if shared else layers, raw
         self.attend = Attend(width, heads, sets=self.sets)
         self.w_g = nn.Parameter(torch.randn(self.sets, 2 * width, width) / (2 * width) ** 0.5)
         self.b_g = nn.Parameter(torch.full((self.sets, width), float(bias)))
+
+    @torch.no_grad()
+    def adapt(self, model: PreTrainedModel, modules: list[Any]) -> Self:
+        """If `start` is "borrowed", copy what fits of the frozen cross-attentions.
+
+        Raises:
+            MethodError: The backbone's attention has biases, or its heads do not split the width.
+        """
+        if self.start != "borrowed":
+            return self
+        self.attend = borrowed(model, modules)
+        if self.attend.inner != model.config.d_model:
+            raise MethodError("expected a backbone whose heads split its width, without W_o")
+        for i, module in enumerate(modules):
+            whole = module.EncDecAttention.o.weight.T.unflatten(0, (self.attend.heads, -1))
+            maps = self.attend.w_v[i].unflatten(1, (self.attend.heads, -1))  # (D, H, D_h)
+            through = torch.einsum("dhe,hef->dhf", maps, whole)  # (D, H, D)
+            own = through.unflatten(2, (self.attend.heads, -1))  # (D, H, H, D_h)
+            self.attend.w_v[i].copy_(own.diagonal(dim1=1, dim2=2).transpose(1, 2).flatten(1))
+        return self
 
     def keys(self, rows: Tensor, layer: int = 0) -> Keys:
         """Return keys and values of rows (B, R, D)."""

@@ -37,7 +37,7 @@ class Write(nn.Module):
         normalise: bool = False,
         trainable: bool = False,
         noise: float = 0.02,
-        maps: Literal["normal", "linear"] = "normal",
+        maps: Literal["normal", "linear", "identity"] = "normal",
     ):
         """Draw P_0.
 
@@ -49,7 +49,8 @@ class Write(nn.Module):
             trainable: Learn the maps. Otherwise they are random and fixed, as in the paper.
             noise: Standard deviation of P_0; 0 starts from zeros, as square banks do by default.
             maps: How maps of D inputs are drawn: "normal" is N(0, 1 / D), as the paper prints; "linear" is the default of
-                PyTorch's Linear, as in the paper's released code: uniform, with a standard deviation of 0.577 / sqrt(D).
+                PyTorch's Linear, as in the paper's released code: uniform, with a standard deviation of 0.577 / sqrt(D);
+                "identity" is 1 on the diagonal, so that what is written are latents.
 
         Raises:
             MethodError: gamma is outside (0, 1].
@@ -73,8 +74,11 @@ class Write(nn.Module):
 
     def draw(self, *shape: int) -> nn.Parameter | nn.Buffer:
         """Draw a map of shape[0] inputs as `maps` says: a parameter if the rule is trainable, else a buffer."""
-        drawn = torch.randn(*shape) if self.maps == "normal" else 2 * torch.rand(*shape) - 1
-        drawn = drawn / shape[0] ** 0.5
+        if self.maps == "identity" and len(shape) == 2:
+            drawn = torch.eye(*shape)
+        else:
+            drawn = torch.randn(*shape) if self.maps != "linear" else 2 * torch.rand(*shape) - 1
+            drawn = drawn / shape[0] ** 0.5
         return nn.Parameter(drawn) if self.trainable else nn.Buffer(drawn)
 
     def start(self, batch: int = 1) -> State:
@@ -178,6 +182,10 @@ class Write(nn.Module):
     def readable(self, state: State) -> Tensor:
         """Return (B, R), True for rows that a read may use; none before the first turn."""
         return (state.turns > 0)[:, None].expand(-1, self.rows)
+
+    def contents(self, rows: Tensor) -> Tensor:
+        """Return what a read sees of rows (B, R, D): all of them, unless a rule keeps something for itself."""
+        return rows
 
     @staticmethod
     def all_rows(state: State) -> Tensor:
