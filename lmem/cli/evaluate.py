@@ -126,6 +126,24 @@ def ladder(
 
 
 @verbs.command()
+def repairs(
+    out: Folder,
+    names: Annotated[str, opt("Names with commas between; default: all.")] = "",
+    scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
+    seeds: Seeds = "0",
+    setting: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """The six methods as printed and repaired: what each remembers, on short conversations and on long ones."""
+    from lmem.experiments.repairs import RepairConfig, run_repairs
+
+    config = RepairConfig.from_dict(pairs(setting))
+    chosen = tuple(name for name in names.split(",") if name)
+    report = run_repairs(out, chosen, decimals(scales), integers(seeds), config)
+    show(report, as_json, "lmem repairs")
+
+
+@verbs.command()
 def lost(
     adapter: Adapter = None,
     scale: Annotated[float, opt("1 is 64 rows.")] = 10,
