@@ -144,6 +144,27 @@ def repairs(
 
 
 @verbs.command()
+def kept(
+    out: Folder,
+    methods: Annotated[str, opt("Names with commas between.")] = "m3,m4,m6",
+    scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
+    write: Annotated[
+        list[str] | None, opt("Options of the write, one variant each: gamma=1.0,address=10")
+    ] = None,
+    setting: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """What a write keeps: how often a linear classifier reads a fact from the bank, by lag; no read is involved."""
+    from lmem.analysis.kept_facts import KeptConfig
+    from lmem.experiments.repairs import run_kept
+    from lmem.experiments.sweep import make_cells
+
+    writes = [pairs(text.split(",")) for text in write or ()] or [{}]
+    cells = make_cells(methods.split(","), decimals(scales), (0,), writes)
+    show(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), as_json, "lmem kept")
+
+
+@verbs.command()
 def lost(
     adapter: Adapter = None,
     scale: Annotated[float, opt("1 is 64 rows.")] = 10,

@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmem.analysis.kept_facts import KeptConfig, draw_stock, facts_kept, superposition
 from lmem.backbone.backbone import load_backbone
 from lmem.data import splits
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig
-from lmem.experiments.runner import Experiment, Trained, run_cell
+from lmem.experiments.runner import Cell, Experiment, Trained, run_cell
 from lmem.memory.model import MemoryModel
+from lmem.memory.write import AttentionWrite
 from lmem.training.train import TrainConfig, train
+from lmem.utils import provenance
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 
@@ -176,3 +179,56 @@ def train_repair(repair: Repair, scale: float, seed: int, config: RepairConfig) 
     training = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
     training |= {"seconds": round(time.perf_counter() - start, 1), "settings": repair.training}
     return Trained(model, training, report["parameters"], report["seconds"])
+
+
+def run_kept(
+    out: str | Path,
+    cells: Sequence[Cell],
+    config: KeptConfig | None = None,
+    backbone: str = "nano",
+    progress: bool = True,
+) -> dict[str, list[str]]:
+    """Ask what each write keeps (`lmem.analysis.kept_facts`), without any read: one result file for each cell.
+
+    Args:
+        out: Folder of the result files; what is there is skipped.
+        cells: Methods with their scales and options of the write.
+        config: The same for all.
+        backbone: Name or folder of the backbone.
+        progress: Show a progress bar.
+
+    Returns:
+        A dict: done, skipped (names of files).
+
+    Raises:
+        InputError: A file in `out` has other settings.
+    """
+    config = config or KeptConfig()
+    experiment = Experiment("kept", config.difference(), Path(out))
+    names = [f"kept-{cell.name}" for cell in cells]
+    skipped = experiment.finished(names)
+    todo = [(name, cell) for name, cell in zip(names, cells, strict=True) if name not in skipped]
+    if not todo:
+        return {"done": [], "skipped": skipped}
+    loaded = load_backbone(backbone)
+    stock = draw_stock(loaded, config)
+    for name, cell in track(todo, "kept", progress):
+        start = time.perf_counter()
+        model = MemoryModel(loaded, cell.method, cell.scale, cell.seed, cell.write)
+        result: dict[str, Any] = {
+            "name": name,
+            "method": model.method.name,
+            "scale": cell.scale,
+            "options": model.options,
+            "backbone": loaded.name,
+            "facts": facts_kept(model, stock, config),
+            "chance": 1 / config.values,
+            experiment.kind: experiment.settings,
+        }
+        rule = model.write_rule
+        if isinstance(rule, AttentionWrite) and not rule.normalise and not rule.address:
+            result["superposition"] = superposition(stock, rule.gamma, config)
+        seconds = {"kept": round(time.perf_counter() - start, 1)}
+        result["provenance"] = provenance.provenance(config.seed, seconds)
+        results.save(result, experiment.file(name))
+    return {"done": [name for name, _ in todo], "skipped": skipped}
