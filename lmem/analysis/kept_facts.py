@@ -17,7 +17,7 @@ whatever its maps and its rows: for Gaussian turns the best classifier is linear
 import random
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -168,9 +168,7 @@ def folded(features: Tensor) -> Tensor:
     return features.new_zeros(len(features), LARGE).index_add_(1, place, features * sign)
 
 
-def classify(
-    fitted: Tensor, labels: Tensor, asked: Tensor, answers: Tensor, classes: int
-) -> float:
+def classify(fitted: Tensor, labels: Tensor, asked: Tensor, answers: Tensor, classes: int) -> float:
     """Fit a ridge regression on features (N, F) with labels (N,), and return the share of (M, F) that it labels right.
 
     The weight of the ridge is the one of RIDGES with the smallest error of leave-one-out on the fitted features.

@@ -63,4 +63,6 @@ class AttentionWrite(Write):
         """Return rows (B, R, D) with zeros in place of their addresses."""
         if not self.address:
             return rows
-        return torch.cat([torch.zeros_like(rows[..., : self.address]), rows[..., self.address :]], -1)
+        return torch.cat(
+            [torch.zeros_like(rows[..., : self.address]), rows[..., self.address :]], -1
+        )
