@@ -53,9 +53,12 @@ def maps(write, *names):
 def attention(write, p, z):
     wq, wk, wv = maps(write, "w_q", "w_k", "w_v")
     out = write.gamma * p
+    seen = write.address * write.addresses.numpy() if write.address else p
     for token in z:
-        share = softmax((token @ wq) @ (p @ wk).T / np.sqrt(D))
+        share = softmax((token @ wq) @ (seen @ wk).T / np.sqrt(D))
         out = out + np.outer(share, token @ wv)
+    if write.normalise and write.address:
+        return out / np.maximum(np.sqrt((out**2).mean(-1, keepdims=True)), 1)
     return unit(out) if write.normalise else out
 
 
@@ -78,6 +81,8 @@ def gated(write, p, z):
 
 
 def slots(write, p, z):
+    if write.each == "token" and len(z) > 1:
+        return slots(write, slots(write, p, z[:-1]), z[-1:])
     wa, wu = maps(write, "w_a", "w_u")
     mean, out = z.mean(0), p.copy()
     scores = p @ (mean @ wa) / np.sqrt(D)
@@ -132,6 +137,9 @@ VARIANTS = [(name, {}) for name in WRITES]
 VARIANTS += [(name, {"normalise": flag}) for name in PLAIN for flag in (True, False)]
 VARIANTS += [(name, {"trainable": True, "gamma": 0.7}) for name in PLAIN]
 VARIANTS += [("slots", {"k": 1}), ("slots", {"k": R}), ("attention", {"noise": 0.0})]
+VARIANTS += [("slots", {"each": "token", "k": k}) for k in (1, 3)]
+VARIANTS += [("attention", {"address": 2.0, "normalise": flag}) for flag in (True, False)]
+VARIANTS += [(name, {"maps": "identity"}) for name in PLAIN if WRITES[name].form == "rows"]
 
 
 def numbers(name, t, tokens, before, after, written):
@@ -255,7 +263,7 @@ def test_gradient(name):
 
     before = torch.randn(1, *write.p0.shape, dtype=torch.float64, requires_grad=True)
     if name == "slots":  # choosing has no gradient, so no two scores may lie near each other
-        _, scores, _ = write.choose(state._replace(rows=before), latents, mask)
+        _, scores, _ = write.choose(before, latents, mask)
         assert scores.sort().values.diff().min() > 1e-3
     given = (before, latents.requires_grad_(), *(w.detach().requires_grad_() for w in learned))
     assert torch.autograd.gradcheck(rows, given)
@@ -274,7 +282,7 @@ def test_maps_learn_only_if_asked(name):
 def test_slots_break_ties_by_index():
     write = rule("slots", noise=0.0)  # all scores are 0
     latents, mask = turn()
-    assert write.choose(write.start(B), latents, mask)[2].tolist() == [[0, 1, 2]] * B
+    assert write.choose(write.start(B).rows, latents, mask)[2].tolist() == [[0, 1, 2]] * B
     after = write(write.start(B), latents, mask)
     assert after.written[0].tolist() == [0, 0, 0, -1, -1, -1, -1]
     assert (after.rows[:, 3:] == 0).all()

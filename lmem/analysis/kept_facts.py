@@ -149,7 +149,7 @@ def _banks(
         for copy, lag in zip(copies, lags, strict=True):
             end = position + 1 + lag
             bank = model.write_latents(bank, [z[begin:end] for z in turns])
-            copy.append(folded(model.write_rule.contents(bank.state.rows).flatten(1)))
+            copy.append(folded(bank.state.rows.flatten(1)))
             begin = end
     return [torch.cat(copy) for copy in copies]
 

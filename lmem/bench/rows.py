@@ -288,7 +288,7 @@ def slots_at(
     for number in range(turns):
         turn = rows[-TURN_TOKENS * (number + 1) :][:TURN_TOKENS]
         latents, mask = turn[None], torch.ones(1, len(turn), dtype=torch.bool)
-        exact = rule.choose(state, latents, mask)[2]
+        exact = rule.choose(state.rows, latents, mask)[2]
         times["whole"].append(cpu_seconds(partial(rule, state, latents, mask)))
         state = rule(state, latents, mask)
         begun = time.process_time()

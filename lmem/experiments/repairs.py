@@ -49,13 +49,13 @@ class RepairConfig(Settings):
     """
 
     backbone: str = "nano"
-    conversations: AtLeast1 = 2000
+    conversations: AtLeast1 = 100
     turns: AtLeast1 = 12
-    steps: AtLeast1 = 1500
-    batch: AtLeast1 = 32
-    lr: Positive = 2e-3
-    tests: AtLeast2 = 100
-    long_tests: AtLeast2 = 20
+    steps: AtLeast1 = 80
+    batch: AtLeast1 = 8
+    lr: Positive = 1e-3
+    tests: AtLeast2 = 40
+    long_tests: AtLeast2 = 8
     long_turns: AtLeast1 = 60
     test_seed: int = 7
 
@@ -172,7 +172,8 @@ def train_repair(repair: Repair, scale: float, seed: int, config: RepairConfig) 
         load_backbone(config.backbone), repair.method, scale, seed, repair.write, repair.read
     )
     conversations, _ = splits.for_training("tinyworld", config.conversations, config.turns, seed)
-    shared = {"steps": config.steps, "batch": config.batch, "lr": config.lr, "seed": seed}
+    shared: dict[str, Any] = {"steps": config.steps, "batch": config.batch, "lr": config.lr}
+    shared |= {"warmup": 10, "seed": seed}
     report = train(
         model, conversations, TrainConfig(**{**shared, **repair.training}), progress=False
     )

@@ -417,9 +417,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             raise BankError(f"expected a bank of {self.owner}, got none")
         self.check(bank)
         bank = self.on_device(bank)
-        rows, mask = hooks.ablated(
-            self.write_rule.contents(bank.state.rows), self.write_rule.readable(bank.state), ablate
-        )
+        rows, mask = hooks.ablated(bank.state.rows, self.write_rule.readable(bank.state), ablate)
         with hooks.attach(self.backbone.model, self.read, rows, mask, expand, of):
             yield
 

@@ -3,11 +3,8 @@
     R = (Z W_QH) M;  H = R W_mem;  every decoder layer sees [Z; H]      paper, section 3; chapter 7
 
 One row for each token of the question, padding masked. W_mem starts at zero and W_QH does not: if both were zero, neither
-would ever get a gradient. `start="identity"` starts both with ones on the diagonal, for a write whose maps are the identity: a
-token of the question then recalls what was written with similar latents.
+would ever get a gradient.
 """
-
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +18,10 @@ class QueryRead(Read):
     site = "encoder_output"
     form = "square"
 
-    def __init__(
-        self, width: int, layers: int, rows: int, start: Literal["zero", "identity"] = "zero"
-    ):
-        """Draw the maps; `start` is that of W_mem, and with "identity" of W_QH too."""
+    def __init__(self, width: int, layers: int, rows: int):
         super().__init__()
-        same = start == "identity"
-        self.w_q = nn.Parameter(torch.eye(width, rows) if same else 0.02 * torch.randn(width, rows))
-        self.w_mem = nn.Parameter(torch.eye(rows, width) if same else torch.zeros(rows, width))
+        self.w_q = nn.Parameter(0.02 * torch.randn(width, rows))
+        self.w_mem = nn.Parameter(torch.zeros(rows, width))
 
     def forward(
         self,

@@ -3,10 +3,11 @@
 P_t = Write(P_{t-1}, Z_t)      paper, section 2; chapter 2
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from lmem.errors import MethodError, ShapeError
 from lmem.memory.bank import State
@@ -80,6 +81,10 @@ class Write(nn.Module):
             drawn = torch.randn(*shape) if self.maps != "linear" else 2 * torch.rand(*shape) - 1
             drawn = drawn / shape[0] ** 0.5
         return nn.Parameter(drawn) if self.trainable else nn.Buffer(drawn)
+
+    def adapt(self, model: PreTrainedModel) -> Self:
+        """Fit a new write to the backbone; by default there is nothing to do."""
+        return self
 
     def start(self, batch: int = 1) -> State:
         """Return B banks without any turn."""
@@ -182,10 +187,6 @@ class Write(nn.Module):
     def readable(self, state: State) -> Tensor:
         """Return (B, R), True for rows that a read may use; none before the first turn."""
         return (state.turns > 0)[:, None].expand(-1, self.rows)
-
-    def contents(self, rows: Tensor) -> Tensor:
-        """Return what a read sees of rows (B, R, D): all of them, unless a rule keeps something for itself."""
-        return rows
 
     @staticmethod
     def all_rows(state: State) -> Tensor:
