@@ -81,24 +81,20 @@ def test_tokens_go_to_empty_rows_first(nano):
     assert torch.cdist(latents, kept).min(1).values.max() < 0.02 * latents.norm(dim=1).mean()
 
 
-def test_a_borrowed_gate_reads_as_the_frozen_heads_do(nano):
+def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(nano):
     model = MemoryModel(nano, "m5", read={"start": "borrowed", "shared": False, "bias": 50.0})
-    read, size = model.read, 16
     rows, states = torch.randn(1, 5, nano.width), torch.randn(1, 3, nano.width)
     mask = torch.ones(1, 5, dtype=torch.bool)
     with torch.no_grad():
         for i, block in enumerate(nano.model.decoder.block):
-            found = read(rows, mask, states, layer=i)
+            found = model.read(rows, mask, states, layer=i)
             frozen = block.layer[1].EncDecAttention
-            for h in range(read.attend.heads):
-                own = slice(h * size, (h + 1) * size)
-                scores = (
-                    frozen.q(states)[..., own] @ frozen.k(rows)[..., own].transpose(1, 2)
-                ).softmax(-1)
-                said = scores @ frozen.v(rows)[..., own] @ frozen.o.weight[own, own].T
-                torch.testing.assert_close(found[..., own], said, atol=1e-4, rtol=1e-4)
-    with pytest.raises(MethodError, match="shared=False"):
-        MemoryModel(nano, "m5", read={"start": "borrowed"})
+            scores = frozen.q(states) @ frozen.k(rows).transpose(1, 2)  # of all heads, added up
+            expected = frozen.o(scores.softmax(-1) @ frozen.v(rows))
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    for options in ({}, {"shared": False, "heads": 4}):
+        with pytest.raises(MethodError, match="shared=False|one head"):
+            MemoryModel(nano, "m5", read={"start": "borrowed", **options})
 
 
 def test_repairs_name_at_most_four_changes():

@@ -6,8 +6,9 @@
 The paper prints W_g and b_g per layer, but its 21.0M parameters fit only if the layers share them: 3 D^2 + 2 D^2 + D. b_g
 starts at -2: the gate is nearly closed but not shut, so an untrained adapter changes the logits.
 
-`start="borrowed"` takes W_q and W_k from the frozen cross-attention of each layer. There is no W_o, so head h writes only into
-its own numbers of the states; its W_v starts as the part of the frozen W_v W_o that does so.
+`start="borrowed"` starts each layer at its frozen cross-attention, as far as one head without W_o can: its W_q and W_k are those of
+all frozen heads together, so a row's score is the sum of their scores, and its W_v is the frozen W_v W_o. W_g then starts at zero,
+so the gate is sigmoid(b_g) everywhere.
 """
 
 from typing import Any, Literal, Self
@@ -48,7 +49,7 @@ class GatedBranchRead(Read):
             shared: One set of projections for all layers.
             bias: Start value of b_g.
             raw: Read with the state before the layer norm.
-            start: "borrowed" takes heads and weights from the frozen cross-attentions (`adapt`); it needs shared=False.
+            start: "borrowed" starts at the frozen cross-attentions (`adapt`); it needs shared=False and one head.
 
         Raises:
             MethodError: It starts borrowed and is shared.
@@ -69,19 +70,21 @@ class GatedBranchRead(Read):
         """If `start` is "borrowed", copy what fits of the frozen cross-attentions.
 
         Raises:
-            MethodError: The backbone's attention has biases, or its heads do not split the width.
+            MethodError: The backbone's attention has biases, or another width, or there are several heads.
         """
         if self.start != "borrowed":
             return self
-        self.attend = borrowed(model, modules)
-        if self.attend.inner != model.config.d_model:
-            raise MethodError("expected a backbone whose heads split its width, without W_o")
+        frozen = borrowed(model, modules)
+        if self.attend.heads != 1 or frozen.inner != self.attend.inner:
+            raise MethodError(
+                "expected one head, and a backbone whose heads are together as wide as its states"
+            )
+        # the frozen scores have the width of one head under the root, ours that of all
+        self.attend.w_q.copy_(frozen.w_q * frozen.heads**0.5)
+        self.attend.w_k.copy_(frozen.w_k)
+        self.w_g.zero_()
         for i, module in enumerate(modules):
-            whole = module.EncDecAttention.o.weight.T.unflatten(0, (self.attend.heads, -1))
-            maps = self.attend.w_v[i].unflatten(1, (self.attend.heads, -1))  # (D, H, D_h)
-            through = torch.einsum("dhe,hef->dhf", maps, whole)  # (D, H, D)
-            own = through.unflatten(2, (self.attend.heads, -1))  # (D, H, H, D_h)
-            self.attend.w_v[i].copy_(own.diagonal(dim1=1, dim2=2).transpose(1, 2).flatten(1))
+            self.attend.w_v[i].copy_(frozen.w_v[i] @ module.EncDecAttention.o.weight.T)
         return self
 
     def keys(self, rows: Tensor, layer: int = 0) -> Keys:
