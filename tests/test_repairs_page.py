@@ -52,4 +52,4 @@ def test_a_chart_has_a_point_for_each_value_and_says_them(tool):
     drawn = tool.chart("Score", ["0", "1", "2"], {"one": [1.0, None, 0.5], "two": [0.0, 0.25, 0.0]})
     assert drawn.count("<circle") == 5
     assert "one: 100, -, 50; two: 0, 25, 0" in drawn
-    assert tool.abstention(result(4)) == "100.0 (n=1)"
+    assert tool.abstention([result(4)]) == "100.0 (n=1)"
