@@ -22,7 +22,7 @@ from lmem.experiments.repairs import REPAIRS, RepairConfig  # noqa: E402
 from lmem.viz.colours import AMBER, BLUE, GREEN, GREY, ORANGE  # noqa: E402
 from lmem.viz.svg import drawing, element, line, text  # noqa: E402
 
-BUCKETS = {"0-3": (0, 3), "4-7": (4, 7), "8-11": (8, 11), "12-31": (12, 31), "32-60": (32, 60)}
+BUCKETS = {"0-7": (0, 7), "8-15": (8, 15), "16-31": (16, 31), "32-60": (32, 60)}
 LOOKS = ((BLUE, None), (ORANGE, "7 3"), (GREEN, "2 3"), (AMBER, "9 3 2 3"), (GREY, "4 4"))
 NAMES = {"m2": "M.2, branch", "m3": "M.3, extension", "m5": "M.5, gated branch", "m6": "M.6, slots"}
 SCALES = (10, 1)
@@ -139,7 +139,7 @@ def scores(files):
 def chart(title, labels, lines):
     """A drawing of shares from 0 to 1 by label; `lines` is {name: values}, None where there is none."""
     width, height, left, top, bottom = 400, 300, 44, 14, 228
-    step = (width - left - 16) / max(1, len(labels) - 1)
+    step = (width - left - 32) / max(1, len(labels) - 1)
     parts, spoken = [], []
 
     def y(value):
@@ -171,12 +171,13 @@ def chart(title, labels, lines):
 
 
 def by_lag(files, scale):
-    """{method: memory score by bucket} in the long conversations, as shares."""
+    """{method: memory score by bucket} in the long conversations, as shares: the repairs, and M.3 as printed."""
     lines = {}
-    for repair in repaired():
+    for repair in [*repaired(), *(repair for repair in REPAIRS if repair.name == "m3")]:
+        name = NAMES[repair.method] if repair.changes else "M.3, printed"
         if long := seeds(files, repair.name, scale, "-long"):
             gains = [mean_gain(long, within(*bucket)) for bucket in BUCKETS.values()]
-            lines[NAMES[repair.method]] = [gain and max(0.0, gain["mean"]) for gain in gains]
+            lines[name] = [gain and max(0.0, gain["mean"]) for gain in gains]
     return lines
 
 
@@ -185,7 +186,7 @@ def curves(files):
     for scale in SCALES:
         if lines := by_lag(files, scale):
             title = f"Memory score at {scale}x in points"
-            parts += [f"{title}, repaired:", chart(title, list(BUCKETS), lines)]
+            parts += [f"{title}:", chart(title, list(BUCKETS), lines)]
     return "\n\n".join(parts)
 
 
