@@ -17,6 +17,11 @@ from lmem.data import locomo, tinyworld
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items):
+    """The site is built first: a worker that comes to the browser's tests must not wait for the one that builds it."""
+    items.sort(key=lambda item: item.path.name != "test_book.py")
+
+
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory):
     """nano's tokenizer and form, two layers, random weights."""

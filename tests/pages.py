@@ -1,5 +1,6 @@
 """What can be wrong with a built page without a browser: links that lead nowhere, headings out of order, pictures without a name."""
 
+from functools import cache
 from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
@@ -8,34 +9,41 @@ import pytest
 HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
 
 
-def built(site):
-    """{path: parsed page} of the site's own pages, not of the theme's templates and not of what only leads on to a page."""
+def parse(site):
+    """{path: parsed page} of the site's pages, not of the theme's templates among its static files."""
     bs4 = pytest.importorskip("bs4", reason="the [book] extra is not installed")
-    paths = [path for path in site.rglob("*.html") if "_static" not in path.parts]
-    parsed = {
-        path.resolve(): bs4.BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        for path in paths
-    }
     return {
-        path: page for path, page in parsed.items() if not page.find("meta", {"http-equiv": True})
+        path.resolve(): bs4.BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in site.rglob("*.html")
+        if "_static" not in path.parts
+    }
+
+
+def without_redirects(pages):
+    """The pages that do not only lead on to another."""
+    return {
+        path: page for path, page in pages.items() if not page.find("meta", {"http-equiv": True})
     }
 
 
 def lost_links(pages):
     """(page, link) of every link inside the site that names a file or a place in a page that is not there."""
+    places = {path: {tag["id"] for tag in page.find_all(id=True)} for path, page in pages.items()}
+
+    @cache
+    def file_of(folder, link):
+        target = (folder / unquote(link)).resolve()
+        target = target / "index.html" if target.is_dir() else target
+        return target if target.is_file() else None
+
     for path, page in pages.items():
         for tag in page.find_all(["a", "link", "img", "script", "source"]):
             link = urlsplit(tag.get("href") or tag.get("src") or "")
             if link.scheme or link.netloc:
                 continue
-            target = (path.parent / unquote(link.path)).resolve() if link.path else path
-            if target.is_dir():
-                target = target / "index.html"
+            target = file_of(path.parent, link.path) if link.path else path
             place = unquote(link.fragment)
-            there = target.is_file() and (
-                not place or target not in pages or pages[target].find(id=place)
-            )
-            if not there:
+            if not target or (place and place not in places.get(target, {place})):
                 yield path.name, link.geturl()
 
 

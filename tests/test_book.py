@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import bs4
 import filelock
 import pytest
 import yaml
-from pages import built, in_order, lost_links, nameless, outline
+from pages import in_order, lost_links, nameless, outline, parse, without_redirects
 
 ROOT = Path(__file__).parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -178,6 +177,12 @@ def site(tmp_path_factory, worker_id):
     return built_site(tmp_path_factory, worker_id)
 
 
+@pytest.fixture(scope="module")
+def parsed(site):
+    """{path: parsed page} of the site, parsed once for all tests."""
+    return parse(site)
+
+
 @pytest.mark.slow
 def test_site_has_every_page_and_is_small(site):
     for page in PAGES:
@@ -188,9 +193,41 @@ def test_site_has_every_page_and_is_small(site):
     assert sum(size for path, size in sizes.items() if weights in path.parents) < 5e6
 
 
+def test_plotly_and_icons_are_cut_to_what_the_site_uses(extension, tmp_path):
+    """Modules that the wanted kinds of traces call are kept, others and their modules are not."""
+    script = (
+        'var W=(e,t)=>()=>{try{return t}catch(r){}},E=(e,t,r)=>()=>{if(r)throw r};"use strict";var a=W((e,t)=>{t.exports=1});var b=W(e=>{a()});'
+        'var bar=W((e,t)=>{t.exports={moduleType:"trace",name:"bar",plot:b()}});var wrap=W((e,t)=>{"use strict";t.exports=bar()});'
+        'var far=W((e,t)=>{t.exports=2});var geo=W((e,t)=>{t.exports={moduleType:"trace",name:"geo",plot:far()}});'
+        "var all=W((e,t)=>{var p=a();p.register([wrap(),geo()]);t.exports=p});return all();"
+    )
+    kept = extension.with_traces(script, {"bar"})
+    assert "register([wrap()])" in kept
+    assert all(f"var {name}=" in kept for name in ("a", "b", "bar", "wrap", "all"))
+    assert "geo" not in kept
+    assert "far" not in kept
+    whole = (extension.PLOTLY / "plotly.min.js").read_text(encoding="utf-8")
+    light = extension.with_traces(whole, extension.TRACES)
+    assert len(light) < 1.6e6 < len(whole)
+    assert all(f'name:"{kind}"' in light for kind in extension.TRACES)
+    theme = tmp_path / "_static/scripts"
+    theme.mkdir(parents=True)
+    icons = 'var i={sun:[512,512,["day"],"f1","M1"],"far-moon":[1,2,[],"f2",["M2","M3"]],unused:[1,2,[],"f3","M4"]};'
+    (theme / "fontawesome.js").write_text(icons, encoding="utf-8")
+    (tmp_path / "index.html").write_text('<i class="fa-day"></i><i class="fa-far-moon">', "utf-8")
+    extension.drop_icons(SimpleNamespace(outdir=tmp_path), None)
+    left = (theme / "fontawesome.js").read_text(encoding="utf-8")
+    assert left == 'var i={sun:[512,512,["day"],"f1","M1"],"far-moon":[1,2,[],"f2",["M2","M3"]],};'
+
+
+def test_a_trace_that_the_site_cannot_draw_is_a_warning(extension, monkeypatch):
+    warnings = rendered(extension, {"meta": {"alt": "A globe"}}, monkeypatch, type="scattergeo")[2]
+    assert warnings == ["the site draws no trace of the kind %s: add it to TRACES of lmem_book"]
+
+
 @pytest.mark.slow
-def test_links_headings_and_names_of_every_page(site):
-    found = built(site)
+def test_links_headings_and_names_of_every_page(parsed):
+    found = without_redirects(parsed)
     assert len(found) >= len(PAGES)
     assert list(lost_links(found)) == []
     for path, page in found.items():
@@ -212,10 +249,11 @@ def test_what_is_wrong_with_a_page_is_seen(tmp_path):
     for name, text in texts.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "a.png").touch()
-    found = {path.name: page for path, page in built(tmp_path).items()}
+    pages = without_redirects(parse(tmp_path))
+    found = {path.name: page for path, page in pages.items()}
     assert set(found) == {"one.html", "two.html"}
     links = [("one.html", to) for to in ("two.html#gone", "three.html", "#up")]
-    assert list(lost_links(built(tmp_path))) == links
+    assert list(lost_links(pages)) == links
     assert (outline(found["one.html"]), outline(found["two.html"])) == ([1, 3], [1, 2, 3, 2])
     assert not in_order([1, 3])
     assert not in_order([2, 1])
@@ -226,26 +264,25 @@ def test_what_is_wrong_with_a_page_is_seen(tmp_path):
 
 
 @pytest.mark.slow
-def test_site_asks_no_network_for_anything(site):
+def test_site_asks_no_network_for_anything(parsed):
     total = 0
-    for page in pages(site):
-        html = page.read_text(encoding="utf-8")
-        soup = bs4.BeautifulSoup(html, "html.parser")
+    for path, soup in parsed.items():
         asked = [tag.get("src", "") for tag in soup.find_all(["script", "img", "iframe"])]
         asked += [
             tag.get("href", "")
             for tag in soup.find_all("link", rel=["stylesheet", "preload", "icon"])
         ]
         total += len(asked)
-        assert not [url for url in asked if re.match("(https?:)?//", url)], page.name
-        for script in re.findall(r'<script[^>]*\ssrc="([^"?]+)', html):
-            assert (page.parent / script).is_file(), f"{page.name}: {script}"
+        assert not [url for url in asked if re.match("(https?:)?//", url)], path.name
+        for script in soup.find_all("script", src=True):
+            name = script["src"].partition("?")[0]
+            assert (path.parent / name).is_file(), f"{path.name}: {name}"
     assert total > 200
 
 
 @pytest.mark.slow
 def test_pages_load_what_they_need_and_no_more(site):
-    for page in pages(site):
+    for page in [path for path in site.rglob("*.html") if "_static" not in path.parts]:
         html = page.read_text(encoding="utf-8")
         assert ('class="lmem-plotly"' in html) == ("plotly.min.js" in html), page.name
         assert 'class="math ' not in html or "tex-chtml.js" in html, page.name
@@ -253,11 +290,6 @@ def test_pages_load_what_they_need_and_no_more(site):
         assert "live/weights" not in html, page.name
         assert "thebe.js" not in html, page.name
         assert "THEBE_JS_URL" not in html, page.name
-
-
-def pages(site):
-    """The built pages, not the theme's templates that lie among its static files."""
-    return [p for p in site.rglob("*.html") if "_static" not in p.parts]
 
 
 # ---- figures -------------------------------------------------------------------------------------
@@ -268,11 +300,11 @@ def extension():
     return load("lmem_book")
 
 
-def rendered(extension, layout, monkeypatch):
+def rendered(extension, layout, monkeypatch, **trace):
     """What becomes of a stored figure: (HTML, scripts, warnings)."""
-    figure = {"data": [{"y": [1, 2], "name": "</script>"}], "layout": layout}
+    figure = {"data": [{"y": [1, 2], "name": "</script>", **trace}], "layout": layout}
     scripts, warnings = [], []
-    monkeypatch.setattr(extension.log, "warning", lambda text, **_: warnings.append(text))
+    monkeypatch.setattr(extension.log, "warning", lambda text, *_, **__: warnings.append(text))
     renderer = SimpleNamespace(
         document={"source": "two.ipynb"}, add_js_file=lambda key, uri, options: scripts.append(uri)
     )

@@ -59,8 +59,8 @@ def test_right_answers():
         ("never_rising", lambda m, n: never_rising(m, n, back=False), "look back"),
         ("knowledge", lambda s, n: (knowledge(s, n)[0],) * 2, "the panel is the questions of session 1"),
         # all that was asked, whether its evidence was there or not: (1 + 0) / 2 at session 1
-        ("knowledge", lambda s, n: ([sum(x for x in r if x is not None) / sum(x is not None for x in r) for r in s], knowledge(s, n)[1]), "expected K = [1, 0.5], got [0.5, 0.5]"),
-        ("knowledge", lambda s, n: knowledge(s, n)[0], "expected 2 elements, got 3"),
+        ("knowledge", lambda s, n: ([sum(x for x in r if x is not None) / sum(x is not None for x in r) for r in s], knowledge(s, n)[1]), "K: at [0] expected 1, got 0.5"),
+        ("knowledge", lambda s, n: knowledge(s, n)[0], "expected 2 elements, K and the panel, got 3"),
     ],
 )  # fmt: skip
 def test_likely_mistakes(name, answer, said):

@@ -70,10 +70,10 @@ def instead(module, gain):
     [
         ("branch", lambda *given: branch(*given, scale=False), "not divided by sqrt(D)"),
         ("branch", lambda *given: branch(*given, dim=0), "the softmax runs over the states"),
-        ("branch", lambda s, p, q, k, v, o, b: s + branch(s, p, q, k, v, o, b), "the states are in it"),
+        ("branch", lambda s, p, q, k, v, o, b: s + branch(s, p, q, k, v, o, b), "the states are included"),
         ("branch", lambda s, p, q, k, v, o, b: branch(s, p, q, k, v, torch.eye(4), b), "W_o is missing"),
         ("branch", lambda s, p, q, k, v, o, b: branch(s, p, q, k, v, o, 1.0), "beta is missing"),
-        ("branch", lambda s, p, q, k, v, o, b: branch(s, p, q, k, v.T, o, b), "Hint: shares = softmax over the rows"),
+        ("branch", lambda s, p, q, k, v, o, b: branch(s, p, q, k, v.T, o, b), "Hint: go through the formula"),
         ("gated", lambda s, c, w, b: torch.sigmoid(torch.cat([s, c], 1) @ w + b), "the gate alone"),
         ("gated", lambda s, c, w, b: gated(s, c, w, b) / c * s, "it must multiply the context"),
         ("gated", lambda s, c, w, b: gated(c, s, w, b) / s * c, "the states come first"),
@@ -84,7 +84,7 @@ def instead(module, gain):
         ("add_beside", whole_tuple, "must be Tensor, not tuple. Hint: a hook gets"),
         ("add_beside", no_handle, "return the handle"),
         ("add_beside", of_the_output, "the first output"),
-        ("add_beside", instead, "output[0] + gain(states)"),
+        ("add_beside", instead, "to what must the gain be added"),
     ],
 )  # fmt: skip
 def test_likely_mistakes_of_chapter_5(check, answer, said):

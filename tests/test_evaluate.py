@@ -11,7 +11,7 @@ from lmem.data import locomo, locomo_release, splits, tinyworld
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
 from lmem.evaluation.conditions import CONTROLS, LIGHT
-from lmem.evaluation.evaluate import EvalConfig, evaluate, in_bank
+from lmem.evaluation.evaluate import Answered, EvalConfig, evaluate, in_bank
 from lmem.memory.model import MemoryModel
 from lmem.metrics import answer_scores
 
@@ -107,7 +107,7 @@ def test_following_the_twin_is_noted(tiny, conversations, monkeypatch):
     said = {q.prompt: q.answer or "-" for q in asked[0].twin.questions}
 
     def ask(backbone, sources, *rest, **options):
-        return [(said[prompt], 0.0) for prompt in sources]
+        return [Answered(said[prompt], 0.0, None) for prompt in sources]
 
     monkeypatch.setattr("lmem.evaluation.evaluate.answer_questions", ask)
     result = evaluate(model, asked, EvalConfig(), ["right", "twin"], progress=False)

@@ -92,7 +92,7 @@ def test_first_pieces_weigh_more():
 
 
 def test_the_loss_is_the_models_own(tokenizer):
-    model = build_model(MiniConfig(**SMALL), len(tokenizer))
+    model = build_model(MiniConfig(**SMALL), tokenizer)
     batches = Batches(MiniConfig(**SMALL), tokenizer, "own", 2)
     for step in range(4):
         inputs, weights, _ = batches.next(step, 0.0)
@@ -146,9 +146,25 @@ def test_levels_rise_with_what_is_right_and_with_time(tokenizer):
     assert Batches(MiniConfig(**SMALL), tokenizer, "levels", LAST_LEVEL).level == LAST_LEVEL
 
 
+def test_at_first_each_token_sees_on_which_side_it_stands(tokenizer):
+    torch.manual_seed(0)
+    model = build_model(MiniConfig(**SMALL), tokenizer)
+    text = (
+        "question: Where does Ana live? context: Ana: I live in Oslo. context: Ben: and I in Rome"
+    )
+    source = tokenizer(text, return_tensors="pt")
+    ids = source.input_ids[0].tolist()
+    marks = {tokenizer.encode(mark)[0] for mark in ("question:", "context:")}
+    places = [place for place, piece in enumerate(ids) if piece in marks]
+    seen = model.encoder(**source, output_attentions=True).attentions[0][0, 0]  # (N, N) of head 0
+    for token in range(len(ids)):
+        nearest = max(place for place in places if place <= token)
+        assert seen[token, nearest] > 0.5
+
+
 def test_measuring_names_every_error(tokenizer):
     config = MiniConfig(**SMALL)
-    model = build_model(config, len(tokenizer))
+    model = build_model(config, tokenizer)
     found = measure(model, tokenizer, validation(30), keep=3)
     assert found["n"] == 30
     assert set(found["by_held_out"]) <= {"seen", "relation", "phrasing"}

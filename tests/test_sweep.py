@@ -153,3 +153,19 @@ def test_a_whole_number_in_another_form_is_that_number():
     assert isinstance(SweepConfig(steps=1e3).steps, int)
     with pytest.raises(InputError, match="steps"):
         SweepConfig(steps=1.5)
+
+
+def test_a_setting_of_the_training_is_part_of_a_cell(tmp_path, small):
+    """M.4 with another eps of Adam: a file of its own, which says so, beside the one with the shared settings."""
+    [plain, other] = make_cells(["m4"], trainings=({}, {"eps": 1e-12}))
+    assert (plain.name, other.name) == ("m4-1x-s0", "m4-1x-eps=1e-12-s0")
+    report = run_sweep([plain, other], tmp_path, small, progress=False)
+    assert not report["failed"]
+    first, second = (results.load(tmp_path / f"{cell.name}.json.gz") for cell in (plain, other))
+    assert first["options"] == {"write": {}, "read": {}}
+    assert second["options"] == {"write": {}, "read": {}, "train": {"eps": 1e-12}}
+    assert first["sweep"] == second["sweep"]
+    assert first["adapter"]["digest"] != second["adapter"]["digest"]
+    assert run_sweep([other], tmp_path, small, progress=False)["skipped"] == [other.name]
+    wrong = run_sweep([Cell("m4", train={"epz": 1})], tmp_path, small, progress=False)
+    assert "no setting 'epz'" in wrong["failed"]["m4-1x-epz=1-s0"]

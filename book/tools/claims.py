@@ -23,8 +23,8 @@ from lmem.evaluation import results  # noqa: E402
 
 VERDICTS = {
     "holds": "we found the same, or it follows from the equations",
-    "holds under conditions": "it is true where the conditions named are met, and not beyond",
-    "not shown": "it may be true; what the paper measured cannot show it, and neither can we say that it is false",
+    "holds under conditions": "it is true under the conditions that are named",
+    "not shown": "it may be true, but neither the paper's measurements nor ours can show it or rule it out",
     "contradicted by its own tables": "another number or equation of the paper says otherwise",
     "not testable here": "it needs what this project does not have",
 }
@@ -36,20 +36,12 @@ SCOPES = {
     "none": "no measurement",
 }
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
-HEAD = """\
-# The claims ledger
-
-% Made by book/tools/claims.py from book/claims.yml and the result files. Do not edit it: make it anew.
-
-What the paper {cite:p}`jeong2026` claims, in our words, one claim after the other: does it hold, and how do we know? A verdict is ours
-and can be wrong; the evidence stands beside it, and every number is read from a file or computed from what the paper prints.
-[Chapter 12](../notebooks/12_what_the_score_hides.ipynb) teaches the controls that most verdicts rest on.
-
-```{admonition} Read this with two things in mind
-:class: important
-The paper calls itself a pilot, and a pilot is allowed to leave controls out. "Not shown" is a sentence about evidence, not about
-the author or about the idea. And nearly all of our own measurements are of one small backbone, `nano`, on generated conversations:
-they show what such a score can hide, not what Flan-T5-XL would have scored. Where that is so, the entry says so.
+HEAD = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["head"].strip()
+BUTTON = '<button type="button" data-verdict="{}" aria-pressed="{}">{}</button>'
+FILTER = """\
+```{{raw}} html
+<div class="lmem-filter" role="group" aria-label="Show the claims with this verdict" hidden>{}</div>
+<script defer src="../_static/lmem_claims.js"></script>
 ```"""
 
 
@@ -129,16 +121,20 @@ def entry(claim):
     said, because = (fill(claim, field, known) for field in ("claim", "because"))
     evidence = ", ".join(map(named, claim["evidence"]))
     interval = f" Interval: {claim['interval']}" if claim.get("interval") else ""
-    return "\n".join(
-        [
-            f"(claim-{claim['id']})=",
-            f"**{claim['id'].upper()}. {claim['place']}.** *{said}*",
-            "",
-            f"**{claim['verdict'].capitalize()}.** {because}{interval}",
-            "",
-            f"Evidence ({SCOPES[claim['scope']]}): {evidence}",
-        ]
-    )
+    return f"""\
+```{{div}} lmem-claim {css(claim["verdict"])}
+(claim-{claim["id"]})=
+**{claim["id"].upper()}. {claim["place"]}.** *{said}*
+
+**{claim["verdict"].capitalize()}.** {because}{interval}
+
+Evidence ({SCOPES[claim["scope"]]}): {evidence}
+```"""
+
+
+def css(verdict):
+    """The class of a verdict, by which claims are coloured and filtered."""
+    return f"lmem-{verdict.replace(' ', '-')}"
 
 
 def page(claims):
@@ -153,7 +149,13 @@ def page(claims):
         f"- **{verdict.capitalize()}** ({len(links[verdict])}): {means}. {' '.join(links[verdict])}"
         for verdict, means in VERDICTS.items()
     ]
-    parts = [HEAD, "\n".join(rows)]
+    chosen = {"All": (len(claims), "")}
+    chosen |= {v.capitalize(): (len(links[v]), css(v)) for v in VERDICTS}
+    buttons = [
+        BUTTON.format(name, str(not name).lower(), f"{verdict} ({count})")
+        for verdict, (count, name) in chosen.items()
+    ]
+    parts = [HEAD, "\n".join(rows), FILTER.format("".join(buttons))]
     for group in dict.fromkeys(claim.get("group") for claim in claims):
         parts.append(f"## {group}")
         parts += [entry(claim) for claim in claims if claim.get("group") == group]

@@ -15,6 +15,7 @@ result breaks it, the build fails, and a person decides what to write.
 """
 
 import ast
+import builtins
 import importlib
 import inspect
 import math
@@ -39,27 +40,8 @@ from lmem.metrics import forgetting, statistics  # noqa: E402
 from lmem.training.train import TrainConfig  # noqa: E402
 
 KINDS = ("file", "cell", "cells", "changes", "paper", "count", "default", "setting", "calc")
-TOOLS = {
-    tool.__name__: tool
-    for tool in (
-        abs,
-        float,
-        int,
-        len,
-        max,
-        min,
-        range,
-        round,
-        set,
-        sorted,
-        sum,
-        tuple,
-        zip,
-        all,
-        any,
-        map,
-    )
-}
+BUILTINS = "abs float int len max min range round set sorted sum tuple zip all any map"
+TOOLS = {name: getattr(builtins, name) for name in BUILTINS.split()}
 
 
 def shown_to_differ(*families):

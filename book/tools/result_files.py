@@ -52,8 +52,8 @@ def _cell(group, seeds):
 
 
 def options(cell):
-    """{name: value} of its write and read, over the method's own."""
-    return {**cell["options"].get("write", {}), **cell["options"].get("read", {})}
+    """{name: value} of its write, read and training, over the method's and the sweep's own."""
+    return {name: value for part in cell["options"].values() for name, value in part.items()}
 
 
 def is_printed(cell):
@@ -74,7 +74,8 @@ def only(name):
 
 
 is_decay, is_start, is_normalised = only("gamma"), only("noise"), only("normalise")
-KINDS = (is_printed, is_as_run, is_decay, is_start, is_scaled, is_normalised)
+is_linear, is_eps = only("maps"), only("eps")
+KINDS = (is_printed, is_as_run, is_linear, is_eps, is_decay, is_start, is_scaled, is_normalised)
 
 
 def base_of(cell, cells):

@@ -7,8 +7,7 @@
 All shares are means over heads. Kernels that keep no shares (SDPA) are replaced by eager ones during the recording.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from lmem.backbone import sites
 from lmem.backbone.backbone import Backbone
 from lmem.backbone.context import HookBlock
+from lmem.backbone.support import eager_attention
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel, as_prompt
@@ -78,7 +78,7 @@ def record_attention(
     own_answer = model.answer(bank, question, ablate)
     backbone, site = model.backbone, model.read.site
     inputs, labels = backbone.inputs([as_prompt(question)]), backbone.labels([answer or own_answer])
-    with _eager(backbone.model), _Watch(model) as watch, model.attached(bank, ablate):
+    with eager_attention(backbone.model), _Watch(model) as watch, model.attached(bank, ablate):
         out = backbone.model(**inputs, labels=labels, output_attentions=True)
     n = inputs["attention_mask"].shape[1]
     question_tokens = _texts(backbone, inputs["input_ids"][0])
@@ -116,17 +116,6 @@ def _texts(backbone: Backbone, ids: Tensor) -> list[str]:
     pieces = backbone.tokenizer.convert_ids_to_tokens(ids)
     end = backbone.tokenizer.eos_token
     return ["(end)" if piece == end else piece.replace("▁", " ") for piece in pieces]
-
-
-@contextmanager
-def _eager(model: Any) -> Iterator[None]:
-    """Use kernels that return their shares, for the length of the block."""
-    kernel = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(kernel)
 
 
 class _Watch(HookBlock):

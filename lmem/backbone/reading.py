@@ -5,7 +5,7 @@ A memory score means memory only if the backbone reads what is in front of it an
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -75,7 +75,11 @@ def measure(
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     world, share = (ALIKE, 1.0) if alike else (None, 0.0)
     rows = list(islice(readings(seed, TURNS, world, evidence, alike=share), questions))
-    answers = answer_texts(backbone, [row.source for row in rows], batch, 8)
+
+    def answer(texts: list[str]) -> list[str]:
+        return backbone.generate(backbone.inputs(texts), max_new_tokens=8)
+
+    answers = in_batches(answer, [row.source for row in rows], batch)
     right = [answer_scores.exact_match(a, r.target) for a, r in zip(answers, rows, strict=True)]
     by_kind, by_relation = defaultdict(list), defaultdict(Counter)
     for row, hit in zip(rows, right, strict=True):
@@ -96,17 +100,15 @@ def measure(
     }
 
 
-def answer_texts(
-    backbone: Backbone, sources: Sequence[str], batch: int, length: int, truncate: bool = False
+def in_batches(
+    answer: Callable[[list[str]], list[str]], sources: Sequence[str], batch: int
 ) -> list[str]:
-    """Answer greedily, in batches of similar length.
+    """Answer in batches of similar length.
 
     Args:
-        backbone: What reads.
+        answer: Answers some sources together.
         sources: What the encoder reads for each answer.
         batch: Answers to generate together.
-        length: Most tokens of an answer.
-        truncate: Cut sources that are too long.
 
     Returns:
         One text per source, in their order.
@@ -115,8 +117,6 @@ def answer_texts(
     order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
     for start in range(0, len(order), batch):
         places = order[start : start + batch]
-        inputs = backbone.inputs([sources[i] for i in places], truncate=truncate)
-        texts = backbone.generate(inputs, max_new_tokens=length)
-        for place, text in zip(places, texts, strict=True):
+        for place, text in zip(places, answer([sources[i] for i in places]), strict=True):
             answers[place] = text
     return answers

@@ -4,6 +4,8 @@ Hooks are not called by compiled code, a checkpointed layer is computed again wh
 are not where the adapter expects them, and float16 overflows in T5's feed-forward layers.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -47,6 +49,17 @@ def check_offloading(model: Any) -> None:
                 f"expected a backbone whose weights stay on their device, {name or 'this one'} is offloaded to the CPU or "
                 "the disk: load a smaller backbone, or take a machine with more memory"
             )
+
+
+@contextmanager
+def eager_attention(model: Any) -> Iterator[None]:
+    """Use attention kernels that return their shares, and whose operations can be counted, for the length of the block."""
+    kernel = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(kernel)
 
 
 def check_hooks(model: Any) -> None:

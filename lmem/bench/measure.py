@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.flop_counter import FlopCounterMode
 
+from lmem.backbone.support import eager_attention
 from lmem.errors import InputError
 from lmem.utils.progress import track
 from lmem.utils.timing import Clock, Work, memory_mib, peak_mib, reset_peak, wall_seconds
@@ -141,13 +142,9 @@ def operations(model: Any, work: Callable[[], object]) -> tuple[int, int]:
     Returns:
         (all, those of the decoder with its head).
     """
-    kernel = model.config._attn_implementation
-    model.set_attn_implementation("eager")  # the counter does not see into fused attention
-    try:
-        with FlopCounterMode(display=False) as counter:
-            work()
-    finally:
-        model.set_attn_implementation(kernel)
+    # the counter does not see into fused attention
+    with eager_attention(model), FlopCounterMode(display=False) as counter:
+        work()
     flop = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     parts = [f"{type(model).__name__}.{part}" for part in ("decoder", "lm_head")]
     return counter.get_total_flops(), sum(flop.get(part, 0) for part in parts)

@@ -7,9 +7,8 @@ comparison is between two orders of work. Banks, losses and answers equal lmem's
 `length` is the padding everywhere; None pads nothing, which shows how much of the difference is due to padding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import torch
@@ -18,10 +17,10 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from lmem.backbone.backbone import MAX_TOKENS, Backbone
-from lmem.data.conversation import Conversation, Question
+from lmem.data.conversation import Question
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
-from lmem.training.train import TrainConfig, learning_rate_factor
+from lmem.training.train import TrainConfig
 
 Pair = tuple[Bank, Question]
 Length = int | None
@@ -103,31 +102,6 @@ def optimizer_of(model: MemoryModel, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(learned, lr=config.lr, weight_decay=config.weight_decay)
 
 
-def train(
-    model: MemoryModel,
-    conversations: Sequence[Conversation],
-    config: TrainConfig,
-    length: Length = MAX_TOKENS,
-) -> list[float]:
-    """Train for `config.epochs` (Type 1); return the loss of each step."""
-    answered = [[q for q in c.questions if q.answer is not None] for c in conversations]
-    steps = config.total_steps(sum(map(len, answered)))
-    optimizer, losses = optimizer_of(model, config), []
-
-    def pairs() -> Iterator[Pair]:
-        for _ in range(config.epochs or 1):
-            for conversation, questions in zip(conversations, answered, strict=True):
-                bank = write(model, conversation.texts(), length)
-                yield from ((bank, question) for question in questions)
-
-    stream = pairs()
-    while batch := list(islice(stream, config.batch)):
-        rate = config.lr * learning_rate_factor(len(losses), config, steps)
-        optimizer.param_groups[0]["lr"] = rate
-        losses.append(learn(model, optimizer, batch, config.clip, length))
-    return losses
-
-
 def answer(
     model: MemoryModel, bank: Bank, prompt: str, length: Length = MAX_TOKENS, **options: Any
 ) -> str:
@@ -135,18 +109,3 @@ def answer(
     with model.attached(bank):
         [text] = model.backbone.generate(inputs(model.backbone, prompt, length), **options)
     return text
-
-
-def evaluate(
-    model: MemoryModel,
-    conversations: Sequence[Conversation],
-    length: Length = MAX_TOKENS,
-    **options: Any,
-) -> list[str]:
-    """Answer every question of every conversation, asked at its end."""
-    answers = []
-    for conversation in conversations:
-        bank = write(model, conversation.texts(), length)
-        for question in conversation.questions:
-            answers.append(answer(model, bank, question.prompt, length, **options))
-    return answers

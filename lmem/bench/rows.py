@@ -1,4 +1,4 @@
-"""What many rows cost, and what they are good for: one question asked of banks of 64 to 1,000,000 rows (chapter 15).
+"""What many rows cost, and what they are good for: one question asked of banks of 64 to 1,000,000 rows (page "At full size").
 
     whole    exact, keys and values of all rows at once
     chunks   exact, some rows at a time
@@ -210,7 +210,7 @@ class RowsBench:
             ways = {"whole": nullcontext, **ways}
         exact = self.ask(rows, ways["chunks"])
         measured = [self.measure(rows, name, way, exact) for name, way in ways.items()]
-        best = best_rows(watch.queries, keys, self.k, self.chunk)
+        best = large.best_rows(watch.queries, keys, self.k)
         measured[-1] |= {
             "recall": large.agreement(index.search(watch.queries, best.shape[1]), best),
             "touched": index.touched,
@@ -259,19 +259,6 @@ class RecordedQueries:
             seen = [self.queries] if len(self.queries) else []
             self.queries = torch.cat([*seen, queries.clone().cpu()])[:JUDGED]
         return self.index.search(queries, k)
-
-
-def best_rows(queries: Tensor, rows: Tensor, k: int, chunk: int) -> Tensor:
-    """Return the exact best rows, (Q, k) or fewer, of queries (Q, D), looking at `chunk` rows at a time."""
-    scores = torch.empty(len(queries), 0)
-    places = torch.empty(len(queries), 0, dtype=torch.long)
-    for start in range(0, len(rows), chunk):
-        part = queries @ rows[start : start + chunk].T
-        numbers = torch.arange(start, start + part.shape[1]).expand_as(part)
-        scores, places = torch.cat([scores, part], 1), torch.cat([places, numbers], 1)
-        scores, kept = scores.topk(min(k, scores.shape[1]))
-        places = places.gather(1, kept)
-    return places
 
 
 @torch.no_grad()

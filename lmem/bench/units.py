@@ -202,11 +202,8 @@ def sample_evenly(items: list, n: int) -> list:
 
 def shortened(conversation: Conversation, turns: int, questions: int | None = None) -> Conversation:
     """Return its first turns and its questions that have an answer, even if what they ask about is missing."""
-    sessions, left = [], turns
-    for session in conversation.sessions:
-        if left > 0:
-            sessions.append(replace(session, turns=session.turns[:left]))
-        left -= len(session.turns)
-    answered = [q for q in conversation.questions if q.answer is not None][:questions]
-    answered = [replace(q, evidence=(), lag=None) for q in answered]
-    return replace(conversation, sessions=tuple(sessions), questions=tuple(answered), twin=None)
+    answered = [
+        replace(q, evidence=(), lag=None) for q in conversation.questions if q.answer is not None
+    ]
+    whole = replace(conversation, questions=tuple(answered[:questions]), twin=None)
+    return whole.until(min(turns, len(whole.turns)))

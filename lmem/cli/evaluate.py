@@ -45,6 +45,9 @@ def evaluate(
         int | None, opt("Tokens of an input that holds turns as text; default 384.")
     ] = None,
     knowledge: Annotated[bool, opt("Ask after every session too.", "--knowledge")] = False,
+    confidence: Annotated[
+        bool, opt("Keep how sure each answer is, for the risk-coverage curve.", "--confidence")
+    ] = False,
     out: Out = None,
     seed: Seed = 7,
     as_json: Json = False,
@@ -53,13 +56,17 @@ def evaluate(
     from lmem.backbone import reading
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
-    from lmem.evaluation import results
+    from lmem.evaluation import results, tables
+    from lmem.evaluation.abilities import by_ability
     from lmem.evaluation.evaluate import EvalConfig
     from lmem.evaluation.evaluate import evaluate as measure
+    from lmem.evaluation.summary import headline
     from lmem.experiments import runner
     from lmem.memory.model import MemoryModel
 
-    config = EvalConfig(seed=seed, knowledge=knowledge, **given(budget=budget))
+    config = EvalConfig(
+        seed=seed, knowledge=knowledge, confidence=confidence, **given(budget=budget)
+    )
     loaded = load_backbone(backbone) if backbone else None
     model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped()
     control = runner.load_constant(constant, model.backbone) if constant else None
@@ -73,10 +80,14 @@ def evaluate(
         result["training"] = {name: made[name] for name in names if name in made}
     if out:
         results.save(result, out)
-    result.pop("questions")
+    rows = result.pop("questions")
+    result["abilities"] = by_ability(rows, list(result["summary"]["conditions"]))
     if as_json:
         return dump(result)
     brief(result["summary"], f"{result['method']}, {result['rows']} rows")
+    texts = tables.ability_texts(result["abilities"], headline(result["summary"])[1])
+    if texts:
+        listing(texts, "by ability: percent of the questions that are right")
 
 
 @verbs.command()
@@ -89,6 +100,7 @@ def sweep(
         list[str] | None, opt("Options of the write, one variant each: gamma=0.99,noise=0")
     ] = None,
     read: Annotated[list[str] | None, opt("Options of the read, likewise.")] = None,
+    train: Annotated[list[str] | None, opt("Settings of the training, likewise: eps=1e-12")] = None,
     setting: Setting = None,
     jobs: Annotated[int, opt("Runs side by side.")] = 1,
     as_json: Json = False,
@@ -100,7 +112,8 @@ def sweep(
         return [pairs(text.split(",")) for text in texts or ()] or [{}]
 
     names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
-    grid = (decimals(scales), integers(seeds), variants(write), variants(read))
+    options = (variants(texts) for texts in (write, read, train))
+    grid = (decimals(scales), integers(seeds), *options)
     report = run_sweep(make_cells(names, *grid), out, config, jobs)
     show(report, as_json, "lmem sweep")
     if report["failed"]:

@@ -1,31 +1,48 @@
-"""Training conversations of a generator: named by seed, without twins, each perhaps of another world (chapter 9)."""
+"""Training and test conversations of a generator, drawn by seed (chapter 9).
 
-from collections.abc import Callable
+Training conversations contain nothing that is held out, and have no twins. Test conversations contain everything.
+"""
+
+import random
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lmem.data import locomo
 from lmem.data.conversation import Conversation
 
+SUBJECTS = (6, 10, 20, 40)  # of varied conversations
 
-def draw(
-    sample: Callable[[str, int, Any, bool], dict],
-    counts: dict[str, int],
-    seed: int,
-    world: Any,
-    vary: Callable[[Any], Any] | None = None,
-) -> list[Conversation]:
-    """Draw conversations without twins.
 
-    Args:
-        sample: A generator's function of (seed, index, world, twin).
-        counts: How many of each name: {"train": 1600, "validation": 40}. Other names draw other conversations.
-        seed: Other seeds draw other conversations.
-        world: What they are drawn from.
-        vary: Changes the world before each conversation.
+@dataclass
+class Generator:
+    """A source of conversations, and how training conversations vary if they are to.
+
+    Attributes:
+        source: A module with `World`, `sample` and `samples`, such as `lmem.data.tinyworld`.
+        stream: Names the random numbers that draw varied worlds.
+        facts: Shares of turns that state a fact, of which each varied conversation has one.
+        mix: Shares of the kinds of questions in varied conversations.
     """
-    drawn = []
-    for name, n in counts.items():
-        for i in range(n):
-            world = vary(world) if vary else world
-            drawn.append(sample(f"{name} {seed}", i, world, False))
-    return locomo.parse(drawn)
+
+    source: Any
+    stream: str
+    facts: tuple[float, ...]
+    mix: tuple[float, ...]
+
+    def training_conversations(
+        self, n: int, validation: int, turns: int, seed: int, varied: bool
+    ) -> list[Conversation]:
+        """Draw `n` conversations to train on, then those for validation; see `lmem.data.splits.for_training`."""
+        rng, drawn = random.Random(f"{self.stream} {seed}"), []
+        world = self.source.World(turns=turns, questions=turns, facts=0.5, subjects=6, pool="train")
+        for name, count in (("train", n), ("validation", validation)):
+            for i in range(count):
+                if varied:
+                    sizes = {"facts": rng.choice(self.facts), "subjects": rng.choice(SUBJECTS)}
+                    world = replace(world, overwritten=0.3, mix=self.mix, **sizes)
+                drawn.append(self.source.sample(f"{name} {seed}", i, world, False))
+        return locomo.parse(drawn)
+
+    def test_conversations(self, n: int, turns: int, seed: int) -> list[Conversation]:
+        """Draw `n` test conversations of `turns` turns, with their counterfactual twins."""
+        return locomo.parse(self.source.samples(n, f"test {seed}", self.source.World(turns=turns)))

@@ -97,7 +97,7 @@ def readings(
         undated: Share of the conversations whose turns have no date.
         alike: Share of the readings whose other turns state the same relation of somebody else, where there are such.
     """
-    for rng, conversation in _conversations("reading", seed, world or tinyworld.World()):
+    for rng, conversation in conversations("reading", seed, world or tinyworld.World()):
         texts = conversation.texts(dates=rng.random() >= undated)
         for question in conversation.questions:
             if answered and question.answer is None:
@@ -118,7 +118,7 @@ def listings(seed: int | str, turns: int, facts: int = 10) -> Iterator[Listing]:
         turns: Most turns of a listing; the fewest are 2.
         facts: Most facts of a listing.
     """
-    for rng, conversation in _conversations("listing", seed, _few_relations):
+    for rng, conversation in conversations("listing", seed, _few_relations):
         texts = conversation.texts(dates=False)
         shown = rng.randint(2, min(turns, len(texts)))
         first = rng.randrange(len(texts) - shown + 1)
@@ -145,7 +145,7 @@ def _few_relations(rng: random.Random) -> tinyworld.World:
     )
 
 
-def _conversations(
+def conversations(
     name: str,
     seed: int | str,
     world: tinyworld.World | Callable[[random.Random], tinyworld.World],

@@ -9,15 +9,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lmem.data import locomo, locomo_release
+from lmem.data import everyday, locomo, locomo_release, tinyworld
 from lmem.data.conversation import Conversation
-from lmem.data.everyday import draw as everyday
-from lmem.data.tinyworld import draw as tinyworld
+from lmem.data.drawing import Generator
 from lmem.errors import DataError, InputError
 from lmem.utils.files import user_path
 
-# a generator is a module with `training_conversations` and `test_conversations`
-GENERATORS: dict[str, Any] = {"tinyworld": tinyworld, "everyday": everyday}
+# whatever has `training_conversations` and `test_conversations`: a Generator, or a module
+GENERATORS: dict[str, Any] = {
+    "tinyworld": Generator(tinyworld, "worlds", (0.35, 0.5, 0.8), (0.45, 0.25, 0.25, 0.05)),
+    "everyday": Generator(
+        everyday, "everyday worlds", (0.4, 0.6, 0.8), (0.3, 0.25, 0.15, 0.25, 0.05)
+    ),
+}
 PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ class EvalConfig(Settings):
         captions: Write the turns with the captions of their images.
         budget: Tokens of the encoder's input when turns are in it as text, including the question.
         knowledge: Ask at the end of every session too, for the knowledge curve.
+        confidence: Keep how sure the decoder is of each answer, for the risk-coverage curve.
         seed: Seed of the shuffled turns and of the noise.
     """
 
@@ -51,11 +52,20 @@ class EvalConfig(Settings):
     captions: bool = True
     budget: AtLeast1 = 384
     knowledge: bool = False
+    confidence: bool = False
     seed: int = 42
 
     def __post_init__(self):
         if self.budget > 384:
             raise InputError(f"budget must be at most 384, the longest source, not {self.budget}")
+
+
+class Answered(NamedTuple):
+    """An answer; bits, log2 of the right answer's likelihood, or None; confidence, p(answer | input), or None."""
+
+    text: str
+    bits: float | None
+    confidence: float | None
 
 
 class EvaluationResult(TypedDict):
@@ -72,7 +82,7 @@ class EvaluationResult(TypedDict):
         settings: What differs from the defaults of EvalConfig.
         summary: See `lmem.evaluation.summary.summarise`.
         questions: One dict per question: id, conversation, lag, kind, category, held_out, answerable, in_bank, and for each
-            condition its answer and scores (answer, f1, em, bits, locomo).
+            condition its answer and scores (answer, f1, em, bits, locomo; confidence, if it was asked for).
         provenance: Versions, machine, seed and seconds.
     """
 
@@ -147,10 +157,12 @@ def evaluate(
             progress=progress,
         )
         for k, (_, question) in enumerate(battery.items):
-            (answer, bits), (_, turns) = answers[k], sources[k]
-            scores = rows[k][condition] = _answer_scores(question, answer, bits)
+            answer, (_, turns) = answers[k], sources[k]
+            scores = rows[k][condition] = _answer_scores(question, answer.text, answer.bits)
+            if answer.confidence is not None:
+                scores["confidence"] = round(answer.confidence, 4)
             if condition == "twin":
-                scores["follows"] = _is_right(answer, twin_answers.get(question.id))
+                scores["follows"] = _is_right(answer.text, twin_answers.get(question.id))
             if turns is not None:
                 scores["turns"] = len(turns)
                 scores["in_text"] = _evidence_within(question, turns)
@@ -221,7 +233,7 @@ def answer_questions(
     latents: dict[str, Tensor] | None = None,
     title: str = "",
     progress: bool = True,
-) -> dict[int, tuple[str, float | None]]:
+) -> dict[int, Answered]:
     """Answer sources in batches, and measure how likely the right answers are.
 
     Args:
@@ -236,21 +248,30 @@ def answer_questions(
         progress: Show it.
 
     Returns:
-        {place: (answer, bits)}; bits, log2 of the right answer's likelihood, is None without one.
+        {place: answer}; its bits are None where there is no right answer, its confidence unless config asks for it.
     """
-    answered: dict[int, tuple[str, float | None]] = {}
+    answered: dict[int, Answered] = {}
     chunks = [order[k : k + config.batch] for k in range(0, len(order), config.batch)]
     for chunk in track(chunks, title, progress):
         chunk_golds = [golds[k] if golds else None for k in chunk]
         bits = [None] * len(chunk)
         with attached(chunk):
             inputs = backbone.encoded(backbone.inputs([sources[k] for k in chunk], True, latents))
-            answers = backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
+            sure: list[float | None] = [None] * len(chunk)
+            if config.confidence:
+                answers, shares = backbone.generate_with_confidence(
+                    inputs, max_new_tokens=config.max_new_tokens
+                )
+                sure = shares.tolist()
+            else:
+                answers = backbone.generate(inputs, max_new_tokens=config.max_new_tokens)
             if any(chunk_golds):
                 labels = backbone.labels([gold or "-" for gold in chunk_golds])
                 bits = backbone.bits(inputs, labels).tolist()
-        for k, answer, likelihood, gold in zip(chunk, answers, bits, chunk_golds, strict=True):
-            answered[k] = answer, likelihood if gold else None
+        for k, answer, likelihood, confidence, gold in zip(
+            chunk, answers, bits, sure, chunk_golds, strict=True
+        ):
+            answered[k] = Answered(answer, likelihood if gold else None, confidence)
     return answered
 
 
@@ -306,10 +327,10 @@ def _knowledge(battery: Battery, progress: bool) -> tuple[dict[str, Any], dict[s
             model.backbone, prompts, places, attached, config, latents=latents, progress=False
         )
         return {
-            k: float(answer_scores.declines(answer))
+            k: float(answer_scores.declines(answer.text))
             if items[k][1].category == 5
-            else answer_scores.f1(answer, items[k][1].answer or "")
-            for k, (answer, _) in answers.items()
+            else answer_scores.f1(answer.text, items[k][1].answer or "")
+            for k, answer in answers.items()
         }
 
     without_bank = f1_of([k for k, session in enumerate(newest) if session], "masked")

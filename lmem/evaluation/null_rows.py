@@ -105,9 +105,9 @@ def _scores(backbone, sources, golds, count, config, progress) -> dict[str, list
         title=f"{count} rows",
         progress=progress,
     )
-    pairs = [(answers[k][0], gold) for k, gold in enumerate(golds)]
+    pairs = [(answers[k].text, gold) for k, gold in enumerate(golds)]
     return {
         "f1": [f1(answer, gold) for answer, gold in pairs],
         "em": [int(exact_match(answer, gold)) for answer, gold in pairs],
-        "bits": [answers[k][1] or 0.0 for k in range(len(golds))],
+        "bits": [answers[k].bits or 0.0 for k in range(len(golds))],
     }

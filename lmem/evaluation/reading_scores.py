@@ -14,26 +14,19 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lmem.backbone.backbone import Backbone
-from lmem.backbone.reading import answer_texts
+from lmem.backbone.reading import in_batches
 from lmem.data import everyday, locomo, tinyworld
 from lmem.data.conversation import CATEGORIES
 from lmem.data.everyday.reading import Source
 from lmem.data.everyday.reading import reading as everyday_reading
+from lmem.data.reading import conversations
 from lmem.data.reading import reading as plain_reading
 from lmem.errors import DataError, InputError
+from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined
 from lmem.evaluation.summary import interval
 from lmem.metrics import answer_scores
 
 UNKNOWN = everyday.UNKNOWN
-ABILITIES = ("extraction", "multi-hop", "temporal", "update", "abstention")
-_TINYWORLD = {
-    "single": "extraction",
-    "two-hop": "multi-hop",
-    "updated": "update",
-    "never-told": "abstention",
-}
-_LOCOMO = {"single-hop": "extraction", "adversarial": "abstention"}
-_PROBES = {**_TINYWORLD, "list": "multi-hop", "temporal": "temporal", "update": "update"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,11 @@ def read(
     if questions < 1:
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     rows = list(islice(examples(data, turns, evidence, seed), questions))
-    texts = answer_texts(backbone, [row.source for row in rows], batch, 24, truncate=True)
+
+    def answer(texts: list[str]) -> list[str]:
+        return backbone.generate(backbone.inputs(texts, truncate=True), max_new_tokens=24)
+
+    texts = in_batches(answer, [row.source for row in rows], batch)
     scored = [_score(row, text) for row, text in zip(rows, texts, strict=True)]
     answerable = [row for row in scored if row["ability"] != "abstention"]
     others = [row for row in scored if row["ability"] == "abstention"]
@@ -152,20 +149,14 @@ def _everyday(turns: int, evidence: bool, seed: int | str) -> Examples:
 
 
 def _tinyworld(turns: int, evidence: bool, seed: int | str) -> Examples:
-    index = 0
-    while True:
-        rng = random.Random(f"tinyworld read {seed} {index}")
-        [conversation] = locomo.parse(
-            [tinyworld.sample(f"read {seed}", index, tinyworld.World(), twin=False)]
-        )
+    for rng, conversation in conversations("tinyworld", f"read {seed}", tinyworld.World()):
         texts = conversation.texts()
         for question in conversation.questions:
             if not evidence and question.answer is None:
                 continue
             row = plain_reading(conversation, texts, question, turns, rng, evidence)
-            ability = _TINYWORLD[question.kind or "single"]
-            yield Example(row.source, (row.target,), ability, conversation.id)
-        index += 1
+            tested = ability(question.kind or "single") or ""
+            yield Example(row.source, (row.target,), tested, conversation.id)
 
 
 def _locomo(evidence: bool) -> Examples:
@@ -173,12 +164,11 @@ def _locomo(evidence: bool) -> Examples:
     for conversation in locomo.load():
         texts = conversation.texts(dates=True)
         for question in conversation.questions:
-            name = CATEGORIES[question.category]
             shown = [texts[t] for t in question.evidence] if evidence else []
             yield Example(
                 " ".join([question.prompt, *shown]),
                 (question.answer if question.answerable and question.answer else UNKNOWN,),
-                _LOCOMO.get(name, name),
+                ability(None, question.category) or CATEGORIES[question.category],
                 conversation.id,
                 question.category,
             )
@@ -212,7 +202,7 @@ def probes(path: str | Path) -> Examples:
             yield Example(
                 " ".join([f"question: {row['question']}", *turns]),
                 tuple(map(str, row["answers"])),
-                _PROBES[row["kind"]],
+                ABILITY[row["kind"]],
                 str(row["id"]),
                 group=str(row.get("difficulty", "")),
             )
@@ -223,14 +213,13 @@ def probes(path: str | Path) -> Examples:
 
 
 def _score(row: Example, text: str) -> dict[str, Any]:
-    declines = answer_scores.exact_match(text, UNKNOWN) or answer_scores.declines(text)
     return {
         "ability": row.ability,
         "conversation": row.conversation,
         "group": row.group,
         "em": float(any(answer_scores.exact_match(text, gold) for gold in row.answers)),
         "f1": max(_f1(text, gold, row.category) for gold in row.answers),
-        "unknown": float(declines),
+        "unknown": float(declined(text)),
     }
 
 

@@ -319,3 +319,27 @@ def figure_texts(summary: Row) -> dict[str, str]:
         shown = [c for c in ("right", wrong, "baseline") if c in conditions]
         texts[name] = ", ".join(f"{c} {percent(conditions[c]['em']['mean'])}" for c in shown)
     return texts
+
+
+def ability_texts(abilities: Row, wrong: str | None) -> list[dict[str, str]]:
+    """Format the figures of `by_ability`, one row for each ability: percent of the questions.
+
+    Args:
+        abilities: What `by_ability` returns.
+        wrong: The condition to compare with, "twin" or "other"; None for none.
+    """
+    rows = []
+    for name, figures in abilities.items():
+        right = figures["conditions"].get("right")
+        if right is None:
+            continue
+        row = {"ability": name, "questions": str(figures["n"])}
+        row |= {"right bank": percent(right["right"])}
+        row |= {"says unknown": percent(right["unknown"]["mean"])}
+        for condition, title in ((wrong, "wrong bank"), ("none", "no bank"), ("oracle", "as text")):
+            if condition in figures["conditions"]:
+                row[title] = percent(figures["conditions"][condition]["right"]["mean"])
+        memory = figures.get("memory", {}).get(wrong)
+        row["right - wrong"] = percent(memory) if memory else "-"
+        rows.append(row)
+    return rows

@@ -16,10 +16,10 @@ def bank_of(answer):
     rows = torch.zeros(3, 2)
     for part in parts:
         rows = 0.5 * rows + part
-    hint = "the newest turn is added as it is, the one before it times gamma, and so on"
+    hint = "which lag does each turn have after the last one, and what does gamma do to it?"
     yield (parts, 0.5), rows, hint
     yield (parts, 1.0), parts.sum(0), "at gamma = 1 nothing fades"
-    yield (parts[:1], 0.5), parts[0], "one turn alone is there whole"
+    yield (parts[:1], 0.5), parts[0], "one turn alone has not faded at all"
 
 
 @exercise("2.4")
@@ -30,12 +30,29 @@ def is_pure(answer):
     last = rows[-1:].clone()
     _verdict(answer, "a write that returns a new bank", _push, rows, turn, True)
     _verdict(answer, "a write into the bank itself, in place", _overwrite, rows, turn, False)
-    same = "here the write changes its rows, and what it returns is equal to them: compare before with after"
+    same = "this write changes its rows and then returns them: compare before with after"
     _verdict(
-        answer, "a write that turns the bank upside down, in place", _flip, rows, turn, False, same
+        answer,
+        "a write that reverses the order of the rows, in place",
+        _flip,
+        rows,
+        turn,
+        False,
+        same,
     )
     still = "a write that changes nothing is pure"
     _verdict(answer, "a write of the last row over itself", _push, rows[-1:], last, True, still)
+    _verdict(answer, "a write that returns its argument untouched", _same, rows, turn, True, still)
+    new = "a write can return a new tensor and still have changed the old one: look at what it was given"
+    _verdict(
+        answer,
+        "a write that changes the bank and returns a copy",
+        _halve_and_copy,
+        rows,
+        turn,
+        False,
+        new,
+    )
 
 
 def _verdict(answer, title, write, rows, turn, pure, hint=""):
@@ -62,3 +79,12 @@ def _overwrite(rows, latents):
 def _flip(rows, latents):
     rows.copy_(rows.flip(0))
     return rows
+
+
+def _same(rows, latents):
+    return rows
+
+
+def _halve_and_copy(rows, latents):
+    rows.mul_(0.5)
+    return rows.clone()

@@ -16,9 +16,11 @@ def _draw(*shape, seed=0):
 def soft_tokens(answer):
     """S = U_P P W_P: ((R, D) rows, (D, D) w_p, (m, R) u_p or None) to (m, D)."""
     rows, w_p, u_p = _draw(5, 3), _draw(3, 3, seed=1), _draw(2, 5, seed=2)
-    yield (rows, w_p, None), rows @ w_p, "without U_P there are as many soft tokens as rows: P W_P"
-    mixed = "U_P stands on the left: it mixes rows, W_P on the right mixes columns"
-    yield (rows, w_p, u_p), u_p @ rows @ w_p, mixed
+    turned = "W_P is transposed: it must mix the columns of a row p as p @ w_p does"
+    plain = "without U_P there are as many soft tokens as rows"
+    yield (rows, w_p, None), rows @ w_p, plain, {turned: rows @ w_p.T}
+    mixed = "U_P mixes rows and W_P mixes columns; on which side must each of them be?"
+    yield (rows, w_p, u_p), u_p @ rows @ w_p, mixed, {turned: u_p @ rows @ w_p.T}
     zero = "W_P = 0 gives soft tokens of zeros, not none"
     yield (rows, torch.zeros(3, 3), None), torch.zeros(5, 3), zero
 
@@ -28,9 +30,7 @@ def latents_of_question(answer):
     """Z = E([S; x]) without its first m positions: (encode, (N, D) embeddings, (m, D) soft) to (N, D)."""
     embeds, soft = _draw(4, 3), _draw(2, 3, seed=1)
     expected = _mix(torch.cat([soft, embeds]))[2:]
-    hint = (
-        "the soft tokens stand in front; the encoder reads both, then their m positions are cut off"
-    )
+    hint = "the soft tokens are in front; the encoder reads both; which positions belong to the question?"
     title = "with an encoder in which every position sees all before it"
     expect(_quietly(answer, _mix, embeds, soft), expected, title, hint)
     none = "without soft tokens the question is encoded as it is"

@@ -3,7 +3,7 @@
 import torch
 
 from lmem.exercises.cases import read_checks
-from lmem.exercises.exercise import exercise
+from lmem.exercises.exercise import call, exercise, expect, shown
 
 attended, even_rows, shares_of, given_back = read_checks("4.1", "4.2", "4.3", "4.5")
 
@@ -16,19 +16,39 @@ def extended(answer):
     w_mem = torch.randn(4, 4, generator=generator)
     seen = torch.tensor([[1, 1, 1], [1, 1, 0]])
     mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
-    expected = torch.cat([z, rows @ w_mem], 1), torch.cat([seen, mask.long()], 1)
-    hint = "states first, rows @ w_mem behind them, along the positions (axis 1); the masks in the same order"
-    both = expected[1]
+    states, both = torch.cat([z, rows @ w_mem], 1), torch.cat([seen, mask.long()], 1)
+
+    def readable(found):
+        """The states where they are read: what a masked position contains is free."""
+        return torch.where(both[:, :, None].bool(), found, 0.0)
+
+    hint = "along which axis do positions lie? states and mask must describe the same positions in the same order"
     slips = {
-        "the rows stand in front; they belong behind the question's latents": (
-            torch.cat([rows @ w_mem, z], 1),
+        "the rows are in front; they must follow the question's latents": (
+            readable(torch.cat([rows @ w_mem, z], 1)),
             torch.cat([mask.long(), seen], 1),
         ),
-        "the rows are as they were in the bank; W_mem is missing": (torch.cat([z, rows], 1), both),
-        "W_mem is transposed: a row p becomes p @ w_mem": (torch.cat([z, rows @ w_mem.T], 1), both),
-        "rows that may not be read are read: their mask is missing": (
-            expected[0],
+        "the rows are unchanged; W_mem is missing": (readable(torch.cat([z, rows], 1)), both),
+        "W_mem is transposed: a row p becomes p @ w_mem": (
+            readable(torch.cat([z, rows @ w_mem.T], 1)),
+            both,
+        ),
+        "rows that must not be read are read: their mask is missing": (
+            readable(states),
             torch.cat([seen, torch.ones_like(mask)], 1),
         ),
+        "the states are right, but the mask has the rows first": (
+            readable(states),
+            torch.cat([mask.long(), seen], 1),
+        ),
     }
-    yield (z, seen, rows, mask, w_mem), expected, hint, slips
+    given = (z, seen, rows, mask, w_mem)
+    result = call(answer, *given, hint=hint)
+    if isinstance(result, tuple | list) and len(result) == 2:
+        found, marks = result
+        if getattr(found, "shape", None) == states.shape:
+            found = readable(found)
+        if isinstance(marks, torch.Tensor):
+            marks = marks.long()  # a mask of True and False is right as well
+        result = found, marks
+    expect(result, (readable(states), both), shown(answer, given), hint, slips=slips)

@@ -16,7 +16,9 @@ def branch(answer):
     states, rows = torch.randn(3, 4, generator=drawn), torch.randn(5, 4, generator=drawn)
     maps = [torch.randn(4, 4, generator=drawn) for _ in range(4)]
     expected = 0.5 * _read(states, rows, *maps[:3]) @ maps[3]
-    hint = "shares = softmax over the rows of (s W_q)(P W_k)^T / sqrt(D); then the values P W_v, then W_o, then beta"
+    hint = (
+        "go through the formula: scores, softmax over the rows, values, W_o, beta; check each shape"
+    )
     w_q, w_k, w_v, w_o = maps
     scores, values = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
     slips = {
@@ -30,7 +32,7 @@ def branch(answer):
         "the softmax runs over the states; each state divides itself among the rows": 0.5
         * (scores / 2).softmax(0)
         @ values,
-        "the states are in it; the branch returns only what they gain": states + expected,
+        "the states are included; return only what is added to them": states + expected,
         "beta is missing": 2 * expected,
         "W_o is missing": 0.5 * _read(states, rows, w_q, w_k, w_v),
     }
@@ -98,9 +100,9 @@ def add_beside(answer):
         output[0],
         2 * states - states,
         "the first output",
-        "output[0] + gain(states); a hook gets (module, args, output)",
+        "to what must the gain be added, and of what is it the gain? a hook gets (module, args, output)",
     )
-    expect(output[1], "kept", "the second output", "leave the other outputs as they are")
+    expect(output[1], "kept", "the second output", "the other outputs must not change")
     handle.remove()
     expect(module(states)[0], 2 * states, "after handle.remove() the first output")
 

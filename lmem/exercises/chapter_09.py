@@ -12,10 +12,15 @@ window_share, rate = read_checks("9.1", "9.3")
 def write_with_window(answer):
     """Write turns one after the other, with gradient through the last `window` only: (write, state, turns, window)."""
 
-    def write(state, turn):
-        return 0.5 * state + turn.square()
+    # d state / d weight, over the turns of the window: 9 / 2 + 16; with 1 / 8 + 4 / 4 all of them
+    for window, seen, share in (
+        (2, [0, 0, 1, 1], 20.5), (4, [1, 1, 1, 1], 21.625), (9, [1, 1, 1, 1], 21.625),
+    ):  # fmt: skip
+        weight = torch.ones(1, requires_grad=True)
 
-    for window, seen in ((2, [0, 0, 1, 1]), (4, [1, 1, 1, 1]), (9, [1, 1, 1, 1])):
+        def write(state, turn, weight=weight):
+            return 0.5 * state + weight * turn.square()
+
         turns = [torch.tensor([float(i)], requires_grad=True) for i in (1, 2, 3, 4)]
         what = f"the state after turns of 1, 2, 3, 4 with a window of {window}"
         try:
@@ -45,15 +50,28 @@ def write_with_window(answer):
             f"with a window of {window} the turns that got a gradient should be {seen}, they are {reached} (1 yes, 0 no); "
             "`detach` what the older turns wrote, once, just before the window begins",
         )
+        got = 0.0 if weight.grad is None else weight.grad.item()
+        require(
+            abs(got - share) < 1e-4,
+            f"with a window of {window} the write's own weight should get a gradient of {share}, it gets {got:.4g}: the older turns "
+            "still teach the write; cut the state, not the turns",
+        )
 
 
 @exercise("9.4")
 def vanishes(answer):
     """Does a bfloat16 weight stay where it is when `step` is added? (weight, step); True or False."""
     hint = (
-        "between 2^e and 2^(e+1) numbers lie 2^(e-7) apart; less than half of that is rounded away"
+        "between 2^e and 2^(e+1) numbers are 2^(e-7) apart; less than half of that is rounded away"
     )
-    for weight, step in ((0.75, 1e-4), (0.02, 1e-4), (-2.0, 1e-4), (-2.0, 0.01), (3e-4, 1e-6)):
+    rounds = "the weight is rounded to bfloat16 first, and this one becomes a power of two"
+    turns = "at a power of two the numbers towards zero are twice as close as the others"
+    cases = (
+        (0.75, 1e-4, hint), (0.02, 1e-4, hint), (-2.0, 1e-4, hint), (-2.0, 0.01, hint), (3e-4, 1e-6, hint),
+        (0.04, 5e-4, hint), (0.09, 2e-4, hint), (0.09, 3e-4, hint), (0.9999, 3e-3, rounds),
+        (-2.0, 5e-3, turns), (2.0, 5e-3, turns),
+    )  # fmt: skip
+    for weight, step, hint in cases:
         start = torch.tensor(weight, dtype=torch.bfloat16)
         expected = bool(start + step == start)
         stays = call(answer, weight, step)

@@ -34,6 +34,7 @@ class Cell:
         seed: Seed of the write maps, P_0, the read's start and the training conversations.
         write: Options of the write over the method's own.
         read: Options of the read, likewise.
+        train: Settings of its training (`lmem.training.train.TrainConfig`) over the experiment's.
     """
 
     method: str
@@ -41,6 +42,13 @@ class Cell:
     seed: int = 0
     write: dict[str, Any] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """Its options as its result file has them: of the write, of the read, and of the training if there are any."""
+        training = {"train": self.train} if self.train else {}
+        return {"write": self.write, "read": self.read, **training}
 
     @property
     def name(self) -> str:
@@ -49,11 +57,10 @@ class Cell:
         both: set[str] = set()
         if method.write is not None and method.read is not None:
             both = set(known_options(WRITES[method.write])) & set(known_options(READS[method.read]))
-        parts = {"write": self.write, "read": self.read}
         return self._name_with(
             {
                 f"{part}.{option}" if option in both else option: value
-                for part, values in parts.items()
+                for part, values in self.options.items()
                 for option, value in values.items()
             }
         )
@@ -61,7 +68,7 @@ class Cell:
     @property
     def former_name(self) -> str:
         """Its name before 0.3, which did not say whether an option was of the write or of the read."""
-        return self._name_with({**self.write, **self.read})
+        return self._name_with({**self.write, **self.read, **self.train})
 
     def _name_with(self, options: dict[str, Any]) -> str:
         short = f"{self.scale:g}"
@@ -97,7 +104,7 @@ class Experiment:
         former = self.file(cell.former_name)
         if cell.former_name == cell.name or self.file(cell.name).exists() or not former.exists():
             return cell.name
-        same = results.load(former).get("options") == {"write": cell.write, "read": cell.read}
+        same = results.load(former).get("options") == cell.options
         return cell.former_name if same else cell.name
 
     def finished(self, names: Iterable[str]) -> list[str]:

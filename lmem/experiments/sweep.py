@@ -5,8 +5,9 @@ runs can be compared question by question (`lmem.experiments.aggregate`).
 """
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def make_cells(
     seeds: Sequence[int] = (0,),
     writes: Sequence[dict[str, Any]] = ({},),
     reads: Sequence[dict[str, Any]] = ({},),
+    trainings: Sequence[dict[str, Any]] = ({},),
 ) -> list[Cell]:
     """Combine methods, scales, seeds and options into cells.
 
@@ -77,9 +79,9 @@ def make_cells(
     """
     stateless = [name for name in names if methods.find(name).write is None]
     with_bank = [name for name in names if name not in stateless]
-    order = product(seeds, with_bank, scales, writes, reads)
+    order = product(seeds, with_bank, scales, writes, reads, trainings)
     return [Cell(name) for name in stateless] + [
-        Cell(method, scale, seed, write, read) for seed, method, scale, write, read in order
+        Cell(method, scale, seed, *options) for seed, method, scale, *options in order
     ]
 
 
@@ -96,7 +98,7 @@ def run_sweep(
         cells: The cells, of different names.
         out: Folder of the result files; unfinished cells keep their checkpoints below it.
         config: The same for all.
-        jobs: Number of processes, which share the machine's threads.
+        jobs: Number of processes, which share the machine's threads; 1 is this one.
         progress: Show a progress bar.
 
     Returns:
@@ -114,21 +116,27 @@ def run_sweep(
         raise InputError(f"expected at least 1 job, not {jobs}")
     skipped = sorted(experiment.finished(names))
     report: dict[str, Any] = {"done": [], "skipped": skipped, "failed": {}}
+    todo = {name: cell for cell, name in zip(cells, names, strict=True) if name not in skipped}
+
+    def finish(name: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+            report["done"].append(name)
+        except Exception as error:  # the other cells continue; this one is reported
+            report["failed"][name] = f"{type(error).__name__}: {error}"
+
+    if jobs == 1:  # in this process
+        for name in track(todo, "sweep", progress):
+            finish(name, partial(run_sweep_cell, todo[name], out, config))
+        return report
     threads = max(1, torch.get_num_threads() // jobs)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, spawn, torch.set_num_threads, (threads,)) as pool:
         futures = {
-            pool.submit(run_sweep_cell, cell, out, config): name
-            for cell, name in zip(cells, names, strict=True)
-            if name not in skipped
+            pool.submit(run_sweep_cell, cell, out, config): name for name, cell in todo.items()
         }
         for future in track(as_completed(futures), "sweep", progress, total=len(futures)):
-            name = futures[future]
-            try:
-                future.result()
-                report["done"].append(name)
-            except Exception as error:  # the other cells continue; this one is reported
-                report["failed"][name] = f"{type(error).__name__}: {error}"
+            finish(futures[future], future.result)
     return report
 
 
@@ -138,9 +146,8 @@ def run_sweep_cell(cell: Cell, out: Path, config: SweepConfig) -> None:
     model = MemoryModel(
         load_backbone(config.backbone), cell.method, cell.scale, cell.seed, cell.write, cell.read
     )
-    training = TrainConfig(
-        steps=config.steps, batch=config.batch, lr=config.lr, cuts=config.cuts, seed=cell.seed
-    )
+    shared = {"steps": config.steps, "batch": config.batch, "lr": config.lr, "cuts": config.cuts}
+    training = TrainConfig(**{**shared, "seed": cell.seed, **cell.train})
     tests = splits.for_testing(config.data, config.tests, config.test_turns, config.test_seed)
     allowed_conditions(model, tests, config.controls)  # refused before the training, not after it
 
@@ -158,5 +165,5 @@ def run_sweep_cell(cell: Cell, out: Path, config: SweepConfig) -> None:
         lambda: tests,
         EvalConfig(seed=config.test_seed),
         config.controls,
-        splits.source(config.data, config.test_turns),
+        splits.source(config.data, config.test_turns) | {"options": cell.options},
     )

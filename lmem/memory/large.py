@@ -1,4 +1,4 @@
-"""Large banks: up to a million rows, read exactly in fixed memory or through an index, and slots changed in place (chapter 15).
+"""Large banks: up to a million rows, read exactly in fixed memory or through an index, and slots changed in place (page "At full size").
 
     softmax(s W_q (P W_k)^T / sqrt(D_h)) P W_v = [softmax((s W_q W_k^T / sqrt(D_h)) P^T) P] W_v,   head by head
 
@@ -121,6 +121,12 @@ class Index:
     def touched(self) -> float:
         """Approximate share of the rows that a query looks at."""
         return self.faiss.nprobe / self.faiss.nlist
+
+
+def best_rows(queries: Tensor, rows: Tensor, k: int) -> Tensor:
+    """Return the rows (R, D) that score best for queries (Q, D), best first: (Q, k), or fewer if there are fewer rows."""
+    kind = faiss.METRIC_INNER_PRODUCT
+    return torch.from_numpy(faiss.knn(_array(queries), _array(rows), min(k, len(rows)), kind)[1])
 
 
 def agreement(retrieved: Tensor, expected: Tensor) -> float:

@@ -18,6 +18,7 @@ AtLeast2 = Annotated[int, Field(ge=2)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass_transform(frozen_default=True)
@@ -77,7 +78,7 @@ def _sentence(cls: type, error: ValidationError) -> str:
         known = ", ".join(sorted(field.name for field in fields(cls)))
         return f"{cls.__name__} has no setting {name!r}; it has {known}"
     words = {"greater_than_equal": "at least {ge:g}", "less_than_equal": "at most {le:g}"}
-    words |= {"greater_than": "greater than {gt:g}"}
+    words |= {"greater_than": "greater than {gt:g}", "less_than": "less than {lt:g}"}
     if kind in words:
         return f"{name} must be {words[kind].format(**limits)}, not {value}"
     return f"{name} of {cls.__name__}: {problem['msg'].lower()}, got {value!r}"

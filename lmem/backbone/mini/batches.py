@@ -92,7 +92,7 @@ class Batches:
             name,
             lambda: self.random.choice(level.turns),
             level.world,
-            config.near,
+            level.near,
             config.missing if last else 0.0,
             config.undated if last else 0.8,
             language,
@@ -247,22 +247,24 @@ class Level:
         world: Draws the world of a conversation.
         language: (relations, phrasings) of the simpler language that is spoken, None for the whole one.
         listings: Every how many steps a batch is one of listings; 0 for never.
+        near: Share of the other turns that are chosen for being similar.
     """
 
     turns: tuple[int, ...]
     world: Callable[[random.Random], everyday.World]
     language: tuple[int, int] | None
     listings: int
+    near: float
 
 
-LEVELS = (  # copying out of one turn; whose fact it is, with few relations; all that can be said
-    Level((1,), _answered_world, (24, 4), 0),
-    Level((1, 2), _answered_world, (24, 4), 3),
-    Level((1, 2, 3, 4), _answered_world, (24, 4), 3),
-    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 3),
-    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 4),
-    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 4),
+LEVELS = (  # which turn is asked about; whose fact it is, with few relations; all that can be said
+    Level((1, 2), _answered_world, (24, 4), 0, 0.0),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 0, 0.0),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 0, 0.5),
+    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 0, 0.3),
+    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 0, 0.4),
+    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 0, 0.5),
 )
 LAST_LEVEL = len(LEVELS) - 1
 ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level
-LATEST = 0.3  # share of a leg after which a level ends anyhow
+LATEST = 0.2  # share of a leg after which a level ends anyhow

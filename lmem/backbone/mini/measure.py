@@ -4,6 +4,7 @@ A wrong answer is a *subject error* if it is right for the same relation of some
 error* if it is right for another relation of the same subject, *old* if it was right before an update.
 """
 
+import random
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
@@ -12,8 +13,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from lmem.backbone.reading import in_batches
 from lmem.data import everyday
-from lmem.data.everyday.reading import Reading, readings
+from lmem.data.everyday.reading import Reading, Source, reading, readings
 from lmem.metrics.answer_scores import exact_match
 
 VALIDATION = "validation"  # training streams are named otherwise
@@ -26,6 +28,24 @@ def validation(
     """Give the first n readings of the validation stream."""
     world = everyday.World(turns=40, facts=0.5, questions=12, pool=pool)
     return list(islice(readings(seed, turns, world, near=0.5), n))
+
+
+def without_evidence(
+    n: int, turns: int = TURNS, seed: int | str = VALIDATION
+) -> list[tuple[Reading, str]]:
+    """Give n readings whose evidence is left out, each with the answer that the evidence would give."""
+    world = everyday.World(turns=40, facts=0.5, questions=12)
+    found, index = [], 0
+    while len(found) < n:
+        rng = random.Random(f"everyday without {seed} {index}")
+        source = Source(everyday.sample(seed, index, world, False), dates=True)
+        found += [
+            (reading(source, question, turns, rng, missing=True), question.answer)
+            for question in source.conversation.questions
+            if question.answer is not None
+        ]
+        index += 1
+    return found[:n]
 
 
 @torch.no_grad()
@@ -48,19 +68,15 @@ def answers(
     Returns:
         One text per reading, in their order.
     """
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].source))
-    texts = [""] * len(rows)
+
+    def answer(texts: list[str]) -> list[str]:
+        inputs = tokenizer(texts, return_tensors="pt", padding=True).to(model.device)
+        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
+        return [text.strip() for text in tokenizer.batch_decode(out, skip_special_tokens=True)]
+
     was = model.training
     model.eval()
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
-        inputs = tokenizer([rows[i].source for i in chunk], return_tensors="pt", padding=True)
-        inputs = inputs.to(model.device)
-        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
-        for i, text in zip(
-            chunk, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True
-        ):
-            texts[i] = text.strip()
+    texts = in_batches(answer, [row.source for row in rows], batch)
     model.train(was)
     return texts
 

@@ -13,7 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from lmem.data.everyday.reading import Reading
 from lmem.errors import InputError
 from lmem.utils.device import device_of
 from lmem.utils.files import expect_folder, write_file, write_folder
+from lmem.utils.provenance import machine, versions
 from lmem.utils.settings import AtLeast0, AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 
@@ -49,11 +50,10 @@ class MiniConfig(Settings):
         batch: Most questions of a batch.
         tokens: Most pieces of a batch's sources.
         later: Weight of a value's pieces after the first.
-        level: Level of the curriculum to begin with: 0 for random weights, 5 (the last) for later legs.
+        level: Level of the curriculum to begin with, at least; later legs go on at the level where the last one ended.
         pointer: Weight of the second loss.
         missing: Share of the questions whose evidence is left out, so that "unknown" is right.
         undated: Share of the conversations without dates.
-        near: Share of the other turns that are chosen for being similar.
         vocabulary: Pieces of the tokenizer.
         width: Model width D.
         heads: Attention heads H.
@@ -83,7 +83,6 @@ class MiniConfig(Settings):
     pointer: NotNegative = 1.0
     missing: Share = 0.06
     undated: Share = 0.55
-    near: Share = 0.5
     vocabulary: AtLeast1 = 6144
     width: AtLeast1 = 192
     heads: AtLeast1 = 8
@@ -105,10 +104,40 @@ class MiniConfig(Settings):
             raise InputError(f"expected a level of 0 to {LAST_LEVEL}, not {self.level}")
 
 
-def build_model(config: MiniConfig, pieces: int) -> T5ForConditionalGeneration:
-    """Make mini with random weights, for a tokenizer of so many pieces."""
+def build_model(
+    config: MiniConfig, tokenizer: PreTrainedTokenizerFast
+) -> T5ForConditionalGeneration:
+    """Make mini with random weights, of which one head starts by telling the question from the turns."""
     sizes = (config.width, config.heads, config.feed_forward)
-    return copying_t5(pieces, *sizes, config.encoder_layers, config.decoder_layers)
+    model = copying_t5(len(tokenizer), *sizes, config.encoder_layers, config.decoder_layers)
+    _look_for_marks(model, [tokenizer.encode(mark)[0] for mark in ("question:", "context:")])
+    return model
+
+
+@torch.no_grad()
+def _look_for_marks(model: Any, marks: list[int]) -> None:
+    """Start the first head of the first layer with a look at the nearest mark on the left, "question" or "context".
+
+    A word of the question and the same word in a turn are the same vector until something tells them apart: T5 has no
+    absolute positions. With this head each token knows from the start on which side it stands. Without it mini takes
+    three times as many steps to match a question with one of two turns.
+
+        all embeddings = ... + 4 a, those of the marks + 8 u;  q = a . x, k = u . x, with unit vectors a and u
+    """
+    table = model.shared.weight
+    a, u = torch.linalg.qr(torch.randn(table.shape[1], 2))[0].T
+    table -= torch.outer(table @ a, a) + torch.outer(table @ u, u)
+    table += 4 * a
+    table[marks] += 8 * u
+    attention = model.encoder.block[0].layer[0].SelfAttention
+    head = slice(attention.key_value_proj_dim)
+    for weight, direction in ((attention.q.weight, a), (attention.k.weight, u)):
+        weight[head] = 0.0
+        weight[0] = direction
+    bias = attention.relative_attention_bias.weight  # (buckets, H): keys on the left first
+    half = len(bias) // 2
+    bias[:half, 0] = -torch.arange(half, dtype=bias.dtype)
+    bias[half:, 0] = -40.0
 
 
 def pretrain(
@@ -134,20 +163,23 @@ def pretrain(
         InputError: `out` is a file, `start` is no checkpoint, or the machine has no such device.
     """
     config, out = config or MiniConfig(), Path(out)
-    if start and not (Path(start) / "config.json").is_file():
-        raise InputError(f"expected a folder with a checkpoint of mini, {start} has no config.json")
+    if start and not (Path(start) / "pretrain.json").is_file():
+        raise InputError(f"expected a checkpoint of mini, {start} has no pretrain.json")
     expect_folder(out)
     device_of(config.device)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     tokenizer = _load_tokenizer(out, config, start, tokenizer)
+    legs: list[dict[str, Any]] = []
     if start:
         model = T5ForConditionalGeneration.from_pretrained(
             start, dtype=torch.float32, attn_implementation="eager"
         )
+        facts = json.loads((Path(start) / "pretrain.json").read_text())
+        legs, config = facts["legs"], replace(config, level=max(config.level, facts["level"]))
     else:
-        model = build_model(config, len(tokenizer))
-    return _Leg(out, config, model, tokenizer, progress).run()
+        model = build_model(config, tokenizer)
+    return _Leg(out, config, model, tokenizer, legs, progress).run()
 
 
 class States(nn.Module):
@@ -180,9 +212,11 @@ class _Leg:
         config: MiniConfig,
         model: T5ForConditionalGeneration,
         tokenizer: PreTrainedTokenizerFast,
+        legs: list[dict[str, Any]],
         progress: Callable[[str], object],
     ) -> None:
         self.out, self.config, self.tokenizer, self.progress = out, config, tokenizer, progress
+        self.legs = legs
         self.model: Any = model
         _fuse(model)
         self.model.to(config.device).train()
@@ -206,7 +240,8 @@ class _Leg:
     def run(self) -> dict[str, Any]:
         """Train until the minutes are over; measuring and saving do not count."""
         config, limit = self.config, 60 * self.config.minutes
-        batches = Batches(config, self.tokenizer, f"{config.seed} {self.step}", self.level)
+        name = f"{config.seed} {len(self.legs)} {self.step}"  # no leg sees the conversations of another
+        batches = Batches(config, self.tokenizer, name, self.level)
         states: Any = States(self.model)
         if config.compile:
             states = torch.compile(states, dynamic=True)
@@ -305,6 +340,7 @@ class _Leg:
 
     def _publish(self, line: dict[str, Any]) -> None:
         """Write the leg's 16-bit checkpoint."""
+        leg = {"minutes": self.config.minutes, "steps": self.step}
         weights = self.model.state_dict()
         half: Any = T5ForConditionalGeneration(self.model.config)
         half.to(torch.bfloat16).load_state_dict(
@@ -313,6 +349,9 @@ class _Leg:
         facts = {
             "config": asdict(self.config),  # pyright: ignore[reportArgumentType]
             "parameters": self.model.num_parameters(),
+            "machine": machine(),
+            "versions": versions(),
+            "legs": [*self.legs, leg],
             **_without_samples(line),
         }
         with write_folder(self.out / "model") as folder:

@@ -1,8 +1,11 @@
 """What an everyday conversation is drawn from: its size, its share of facts, its mix of questions (chapter 1)."""
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from lmem.errors import InputError
+from lmem.utils.settings import AtLeast0, AtLeast1, NotNegative, PositiveShare, Share, settings
 
 KINDS = ("extraction", "multi-hop", "temporal", "update", "abstention")  # LongMemEval's abilities
 CATEGORY = {"extraction": 4, "multi-hop": 1, "temporal": 2, "update": 4, "abstention": 5}  # LoCoMo
@@ -10,7 +13,7 @@ POOLS = ("train", "all")
 UNKNOWN = "unknown"  # the right answer where nothing was stated, or it was taken back
 
 
-@dataclass(frozen=True)
+@settings
 class World:
     """What a conversation is drawn from. The defaults are the default mix of every figure.
 
@@ -35,43 +38,25 @@ class World:
         InputError: A number is out of its range.
     """
 
-    turns: int = 60
-    session_turns: int = 20
-    facts: float = 0.4
-    overwritten: float = 0.12
-    withdrawn: float = 0.04
-    distractors: float = 0.25
-    questions: int | None = None
-    mix: tuple[float, float, float, float, float] = (0.4, 0.18, 0.14, 0.13, 0.15)
-    subjects: int | None = None
-    relations: int | None = None
-    alone: float = 0.1
-    invented: float = 0.65
-    typos: float = 0.4
+    turns: Annotated[int, Field(ge=4, le=2000)] = 60
+    session_turns: AtLeast1 = 20
+    facts: PositiveShare = 0.4
+    overwritten: NotNegative = 0.12
+    withdrawn: NotNegative = 0.04
+    distractors: Share = 0.25
+    questions: AtLeast0 | None = None
+    mix: tuple[NotNegative, ...] = (0.4, 0.18, 0.14, 0.13, 0.15)
+    subjects: AtLeast0 | None = None
+    relations: AtLeast1 | None = None
+    alone: Share = 0.1
+    invented: Share = 0.65
+    typos: Share = 0.4
     pool: str = "all"
 
     def __post_init__(self) -> None:
-        if not 4 <= self.turns <= 2000:
-            raise InputError(f"expected 4 to 2000 turns in a conversation, not {self.turns}")
-        if self.session_turns < 1:
-            raise InputError(f"expected at least 1 turn in a session, not {self.session_turns}")
-        if not (0 < self.facts <= 1 and self.overwritten >= 0 and self.withdrawn >= 0):
-            raise InputError(
-                "expected facts in (0, 1], overwritten and withdrawn of at least 0, not "
-                f"{self.facts}, {self.overwritten} and {self.withdrawn}"
-            )
         if self.overwritten + self.withdrawn >= 1:
             raise InputError("expected overwritten and withdrawn to be less than 1 together")
-        for name in ("distractors", "alone", "invented", "typos"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"expected {name} in [0, 1], not {getattr(self, name)}")
-        if self.questions is not None and self.questions < 0:
-            raise InputError(f"expected 0 questions or more, not {self.questions}")
-        if self.subjects is not None and self.subjects < 0:
-            raise InputError(f"expected 0 subjects or more, not {self.subjects}")
-        if self.relations is not None and self.relations < 1:
-            raise InputError(f"expected at least 1 relation, not {self.relations}")
         if self.pool not in POOLS:
-            raise InputError(f"expected pool to be one of {', '.join(POOLS)}, not {self.pool!r}")
-        if len(self.mix) != len(KINDS) or min(self.mix) < 0 or sum(self.mix) <= 0:
+            raise InputError(f"pool must be one of {', '.join(POOLS)}, not {self.pool!r}")
+        if len(self.mix) != len(KINDS) or not sum(self.mix) > 0:
             raise InputError(f"expected {len(KINDS)} shares ({', '.join(KINDS)}), not {self.mix}")
