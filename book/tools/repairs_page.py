@@ -245,7 +245,7 @@ def verdict(files):
     return (
         f"Each repair was trained for {training.steps} steps of {training.batch} questions on {training.conversations} conversations of "
         f"{training.turns} turns. At 10x {reached} of {len(ten)} repairs have at least 50 points at lags 0 to 3. At 1x there are fewer rows than tokens, and "
-        "each scores less. The printed methods in the table were trained and asked in the same way."
+        "each scores less. The printed methods in the table were trained and asked in the same way; the sweep of [the results](results.md) has all of them at both sizes, trained longer."
     )
 
 
