@@ -14,6 +14,9 @@ OURS = [
 PLOTLY = "application/vnd.plotly.v1+json"
 NO_FIGURES = {
     "attention.by_turn",
+    "published_curves.locomo_results",
+    "published_curves.score_rows",
+    "published_curves.write_report",
     "score_plots.f1_levels",
     "score_artifacts.percent",
     "source.show",
