@@ -73,7 +73,8 @@ def test_a_complaint_is_heard(driver, site):
 def test_a_slider_changes_its_figure_by_keyboard(driver, site):
     visit(driver, f"{site}/{FIRST}.html")
     slider = driver.find_element("css selector", ".lmem-plotly + .lmem-slider input")
-    shown = "const figure = arguments[0].parentNode.previousElementSibling; return [figure.querySelector('.heatmaplayer image, .plot').outerHTML, arguments[0].nextSibling.textContent]"
+    shown = "const figure = arguments[0].parentNode.previousElementSibling; return [figure.querySelector('.heatmaplayer image, .plot')?.outerHTML, arguments[0].nextSibling.textContent]"
+    wait(lambda: driver.execute_script(shown, slider)[0], 30)
     map_before, label_before = driver.execute_script(shown, slider)
     slider.send_keys("\ue010")  # the end
     for _ in range(50):

@@ -32,14 +32,14 @@
 
   // plotly's slider cannot be reached with the keyboard: below the figure stands one of the browser's own, and its room is given back
   const ROOM = 95;
-  const sliderOf = (box, { steps, active, currentvalue: { prefix = "", suffix = "" } }) => {
+  const sliderOf = (box, title, { steps, active, currentvalue: { prefix = "", suffix = "" } }) => {
     const made = document.createElement("label");
     made.className = "lmem-slider";
     made.innerHTML = '<input type="range" min="0"><output></output>';
     const [range, said] = made.children, say = (at) => (said.textContent = `${prefix}${steps[at].label}${suffix}`);
     Object.assign(range, { max: steps.length - 1, value: active || 0 });
     const show = () => range.setAttribute("aria-valuetext", say(range.value));
-    range.setAttribute("aria-label", `${prefix.replace(/[:= ]+$/, "")}: ${box.getAttribute("aria-label").split(/[.:]/)[0]}`);
+    range.setAttribute("aria-label", `${prefix.replace(/[:= ]+$/, "")}: ${title}`);
     range.addEventListener("input", () => (show(), Plotly.animate(box, ...steps[range.value].args)));
     show();
     return made;
@@ -84,7 +84,7 @@
       layout.margin.b -= ROOM;
       layout.height -= ROOM;
       box.style.minHeight = `${layout.height}px`;
-      box.after(sliderOf(box, slider));
+      box.after(sliderOf(box, layout.title?.text || "figure", slider));
     }
     fit(layout, frames, box.clientWidth);
     data.filter((one) => one.type === "bar" && one.error_y).forEach((one) => (one.error_y.color ??= "#808080")); // seen on any ground
