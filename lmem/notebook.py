@@ -83,7 +83,10 @@ PROFILES = {
 
 
 def profile(
-    name: str = "cpu", backbone: str | Path | None = None, adapter: str | Path | None = None
+    name: str = "cpu",
+    backbone: str | Path | None = None,
+    adapter: str | Path | None = None,
+    data: str | Path | None = None,
 ) -> Profile:
     """Return the profile of this name; each chapter has one cell that calls this.
 
@@ -93,6 +96,7 @@ def profile(
         name: "cpu", "t4", "a100" or "h200".
         backbone: Use this one instead, such as "google/flan-t5-small" or a folder.
         adapter: A folder that `lmem train` wrote for this backbone, used instead of the shipped adapter.
+        data: Use this instead: "locomo", or a file in its form.
 
     Raises:
         InputError: No profile has this name.
@@ -102,6 +106,8 @@ def profile(
     chosen = replace(PROFILES[name], trained=str(adapter) if adapter else None)
     if backbone:
         chosen = replace(chosen, backbone=str(backbone))
+    if data:
+        chosen = replace(chosen, data=str(data))
     if name != "cpu" and not torch.cuda.is_available():
         print(f"There is no GPU here: {chosen.backbone} runs on the processor, which is slow.")
     return chosen

@@ -193,6 +193,38 @@ def test_site_has_every_page_and_is_small(site):
     assert sum(size for path, size in sizes.items() if weights in path.parents) < 5e6
 
 
+def test_plotly_and_icons_are_cut_to_what_the_site_uses(extension, tmp_path):
+    """Modules that the wanted kinds of traces call are kept, others and their modules are not."""
+    script = (
+        'var W=(e,t)=>()=>{try{return t}catch(r){}},E=(e,t,r)=>()=>{if(r)throw r};"use strict";var a=W((e,t)=>{t.exports=1});var b=W(e=>{a()});'
+        'var bar=W((e,t)=>{t.exports={moduleType:"trace",name:"bar",plot:b()}});var wrap=W((e,t)=>{"use strict";t.exports=bar()});'
+        'var far=W((e,t)=>{t.exports=2});var geo=W((e,t)=>{t.exports={moduleType:"trace",name:"geo",plot:far()}});'
+        "var all=W((e,t)=>{var p=a();p.register([wrap(),geo()]);t.exports=p});return all();"
+    )
+    kept = extension.with_traces(script, {"bar"})
+    assert "register([wrap()])" in kept
+    assert all(f"var {name}=" in kept for name in ("a", "b", "bar", "wrap", "all"))
+    assert "geo" not in kept
+    assert "far" not in kept
+    whole = (extension.PLOTLY / "plotly.min.js").read_text(encoding="utf-8")
+    light = extension.with_traces(whole, extension.TRACES)
+    assert len(light) < 1.6e6 < len(whole)
+    assert all(f'name:"{kind}"' in light for kind in extension.TRACES)
+    theme = tmp_path / "_static/scripts"
+    theme.mkdir(parents=True)
+    icons = 'var i={sun:[512,512,["day"],"f1","M1"],"far-moon":[1,2,[],"f2",["M2","M3"]],unused:[1,2,[],"f3","M4"]};'
+    (theme / "fontawesome.js").write_text(icons, encoding="utf-8")
+    (tmp_path / "index.html").write_text('<i class="fa-day"></i><i class="fa-far-moon">', "utf-8")
+    extension.drop_icons(SimpleNamespace(outdir=tmp_path), None)
+    left = (theme / "fontawesome.js").read_text(encoding="utf-8")
+    assert left == 'var i={sun:[512,512,["day"],"f1","M1"],"far-moon":[1,2,[],"f2",["M2","M3"]],};'
+
+
+def test_a_trace_that_the_site_cannot_draw_is_a_warning(extension, monkeypatch):
+    warnings = rendered(extension, {"meta": {"alt": "A globe"}}, monkeypatch, type="scattergeo")[2]
+    assert warnings == ["the site draws no trace of the kind %s: add it to TRACES of lmem_book"]
+
+
 @pytest.mark.slow
 def test_links_headings_and_names_of_every_page(parsed):
     found = without_redirects(parsed)
@@ -268,11 +300,11 @@ def extension():
     return load("lmem_book")
 
 
-def rendered(extension, layout, monkeypatch):
+def rendered(extension, layout, monkeypatch, **trace):
     """What becomes of a stored figure: (HTML, scripts, warnings)."""
-    figure = {"data": [{"y": [1, 2], "name": "</script>"}], "layout": layout}
+    figure = {"data": [{"y": [1, 2], "name": "</script>", **trace}], "layout": layout}
     scripts, warnings = [], []
-    monkeypatch.setattr(extension.log, "warning", lambda text, **_: warnings.append(text))
+    monkeypatch.setattr(extension.log, "warning", lambda text, *_, **__: warnings.append(text))
     renderer = SimpleNamespace(
         document={"source": "two.ipynb"}, add_js_file=lambda key, uri, options: scripts.append(uri)
     )

@@ -139,7 +139,11 @@ MISTAKES = [
     (Transposed, "it takes a State and returns one of the same form", "it stops with"),
     (Nothing, "a turn changes the bank", "changes no row"),
     (Empty, "a turn without tokens writes nothing", "changes the bank"),
-    (WrongScan, "at once is one by one, and again the same", "leave `scan` to the base class"),
+    (
+        WrongScan,
+        "at once is one by one, and again the same",
+        "leave `update_all` to the base class",
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """Chapter 15's checks and figure: right answers pass, near misses are told; shipped plans are those that are made anew."""
 
 import math
+import random
 
 import pytest
 
@@ -28,8 +29,44 @@ def finished(hours, n):
     return max(sum(hours[i::n]) for i in range(n))
 
 
-RIGHT = {f.__name__: f for f in (held, seconds, spacing, finished)}
+def judge(right, other, none, oracle, margin):
+    if max(none) > margin:
+        return "known"
+    if any(r > o + margin for r, o in zip(right, oracle, strict=True)):
+        return "leak"
+    if all(r <= o + margin for r, o in zip(right, other, strict=True)):
+        return "no memory"
+    return "perhaps memory"
+
+
+def split(conversations, seed):
+    names = sorted(conversations)
+    random.Random(seed).shuffle(names)
+    cut = 7 * len(names) // 10
+    return tuple(
+        [(name, question) for name in part for question in conversations[name]]
+        for part in (names[:cut], names[cut:])
+    )
+
+
+def leaking(conversations, seed):
+    """The script of exercise 15.6, as the chapter prints it."""
+    pairs = [
+        (name, question) for name, questions in conversations.items() for question in questions
+    ]
+    random.Random(seed).shuffle(pairs)
+    cut = 7 * len(pairs) // 10
+    return pairs[:cut], pairs[cut:]
+
+
+RIGHT = {f.__name__: f for f in (held, seconds, spacing, finished, judge, split)}
 WRONG = {
+    "judge": [
+        lambda r, o, n, t, m: "perhaps memory" if max(r) > max(o) + m else "no memory",
+        lambda r, o, n, t, m: judge(r[:1], o[:1], n[:1], t[:1], m),
+        lambda r, o, n, t, m: judge(r, o, n, t, 0.0),
+    ],
+    "split": [leaking, lambda c, s: split(c, 0), lambda c, s: split(c, s)[::-1], lambda c, s: (split(c, s)[0], [])],
     "held": [lambda f, s, t: (f + t) * s / 2**30, lambda f, s, t: (f * s + 12 * t) / 2**30, lambda f, s, t: (f * s + 16 * t) / 1e9],
     "seconds": [
         lambda ops, r, b, o: max(sum(f for f, _ in ops) / r, sum(m for _, m in ops) / b) + o,

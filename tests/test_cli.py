@@ -2,11 +2,14 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import typer
 from helpers import lmem
 from rich.console import Console
 
@@ -229,6 +232,47 @@ def test_doctor_measures_here_and_now(capsys, nano_is_tiny):
     assert found["questions"] == 8
     assert 0 <= found["with_evidence"] <= 1
     assert 0 <= found["without_evidence"] <= 1
+
+
+def test_doctor_checks_any_other_backbone(
+    capsys, flan_folder, family_folders, tmp_path, monkeypatch
+):
+    def found(folder):
+        code, out, _ = lmem(capsys, "doctor", "--backbone", folder, "--json")
+        assert code == 0
+        return json.loads(out)["backbone"]
+
+    monkeypatch.setattr(locomo_release, "find", lambda: None)
+    own, tied = found(flan_folder), found(family_folders["t5-1.0"])
+    assert (own["head"], tied["head"]) == ("its own", "the embeddings")
+    assert 70e6 < own["weights"] < 80e6  # of Flan-T5-small's form
+    assert "`lmem data locomo`" in own["locomo"]
+    sample = tinyworld.sample("doctor", 0, tinyworld.World(turns=40), twin=False)
+    for question in sample["qa"]:
+        question["category"] = 4
+    path = tmp_path / "locomo.json"
+    path.write_text(json.dumps([sample]), encoding="utf-8")
+    monkeypatch.setattr(locomo_release, "find", lambda: path)
+    read = found(family_folders["t5-1.0"])["locomo, evidence in the input"]
+    assert 0 < read["n"] <= 20
+    assert 0 <= read["f1"]["mean"] <= 1
+
+
+def test_the_checks_for_a_gpu_use_verbs_and_options_that_exist(tmp_path):
+    script = Path(__file__).parents[1] / "book/tools/gpu_checks.sh"
+    group = typer.main.get_command(cli.app)
+    for dry in ("", "1"):
+        env = {**os.environ, "LMEM": "echo", "DRY": dry}
+        command = ["sh", str(script), str(tmp_path / "out")]
+        run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        calls = [line.split() for line in run.stdout.splitlines() if not line.startswith("==")]
+        assert calls.pop() == ["0", "of", "4", "checks", "failed"]
+        assert len(calls) == 4
+        for call in calls:
+            verb = group.commands[call[0]]
+            verb = getattr(verb, "commands", {}).get(call[1], verb)
+            known = {name for option in verb.params for name in option.opts}
+            assert {word for word in call if word.startswith("--")} <= known
 
 
 def test_bench_encode_gives_both_ways_and_their_ratio(capsys, nano_is_tiny):

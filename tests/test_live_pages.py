@@ -1,6 +1,7 @@
 """The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
 
 import json
+import random
 import re
 import time
 
@@ -22,7 +23,8 @@ PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset=
 <script>
 const dark = matchMedia("(prefers-color-scheme: dark)"), follow = () => document.documentElement.dataset.theme = dark.matches ? "dark" : "light";
 dark.addEventListener("change", follow); follow();</script></head><body><main><h1>Live</h1>
-<div class="lmem-live" data-piece="{piece}"{more}><p class="still">what stands here without scripts</p></div></main>{scripts}</body></html>"""
+<div class="lmem-live" data-piece="{piece}"{more}>{inside}</div></main>{scripts}</body></html>"""
+STILL = '<p class="still">what stands here without scripts</p>'
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +39,14 @@ def folder(tmp_path_factory):
 def opened(driver, folder):
     """Open a piece from the folder, without a server."""
 
-    def open_piece(piece, more="", scripts=None):
+    def open_piece(piece, more="", scripts=None, inside=STILL):
         names = [path.relative_to(site.HERE).as_posix() for path in site.PIECES]
         tags = "".join(f'<script src="live/{name}" defer></script>' for name in names)
         page = folder / f"{piece}.html"
         page.write_text(
-            PAGE.format(piece=piece, more=more, scripts=tags if scripts is None else scripts),
+            PAGE.format(
+                piece=piece, more=more, inside=inside, scripts=tags if scripts is None else scripts
+            ),
             encoding="utf-8",
         )
         complaints(driver)
@@ -243,6 +247,123 @@ def steps_of(driver, side, adapter, size):
     return wait(lambda: len(found := driver.execute_script(steps)) == 62 and found, (adapter, size))
 
 
+@pytest.fixture
+def journey(opened):
+    """The page of the journey, as it is in the book, with the links that lead out of it."""
+    text = (site.PACKAGE.parent / "book/journey_of_a_fact.md").read_text(encoding="utf-8")
+    [still] = re.findall(r'(<ol class="live-still">.*?</ol>)', text, re.S)
+    return lambda part="": opened("journey", f' data-part="{part}"', inside=still)
+
+
+def briefs(driver):
+    """{part: its line}, when a fact has been followed to its end."""
+    settled(driver)
+    wait(
+        lambda: driver.execute_script("return !!document.querySelector('.lmem-live').piece.seen"),
+        "a journey",
+    )
+    lines = driver.execute_script(
+        "return [...document.querySelectorAll('.live-parts > li > button')].map((one) => [one.parentNode.id, one.querySelector('.live-brief').textContent])"
+    )
+    return dict(lines)
+
+
+def follow(driver, **fields):
+    script = "const {piece} = document.querySelector('.lmem-live'); Object.entries(arguments[0]).forEach(([name, value]) => (piece[name].value = value)); piece.follow()"
+    driver.execute_script(script, fields)
+    return briefs(driver)
+
+
+def test_the_journey_says_in_the_page_what_the_engine_computes(journey):
+    """The page's own lines are those of its first sentence; a part named in the address is open."""
+    driver = journey("write")
+    still = driver.execute_script(
+        "return document.querySelector('.lmem-live').still.find((one) => one.matches?.('ol')).innerText"
+    )
+    seen = briefs(driver)
+    assert len(seen) == 10
+    for line in seen.values():
+        assert line in still
+    assert "The gate says" in driver.find_element("css selector", ".live-zoom").text
+    assert complaints(driver) == []
+
+
+def test_a_sentence_of_the_readers_own_travels_through_three_sites(journey, nano):
+    """A name drawn at random; the numbers of the zoomed parts are those of Python."""
+    driver, name = journey(), random.choice(NAMES["person"])
+    own = {"told": f"My brother is {name}.", "asked": "Who is Ana's brother?", "gap": "10"}
+    seen = follow(driver, **own)
+    assert seen["answer"].startswith(f"{name}, ")
+    assert seen["later"] == "10 turns later: unchanged"
+    ids = nano.inputs([f"context: Ana: My brother is {name}."])["input_ids"][0].tolist()
+    press(driver, "#tokens", "2")
+    assert [one.text for one in find(driver, ".live-tokens small")] == list(map(str, ids))
+    press(driver, "#states", "3")
+    [first] = nano.encode([f"context: Ana: My brother is {name}."])
+    shown = find(driver, ".live-states small")[0].text.replace("−", "-").split()[:3]
+    assert [float(value) for value in shown] == pytest.approx(first[0, :3].tolist(), abs=0.06)
+    for part in ("sentence", "write", "row", "later", "question", "read", "decoder", "answer"):
+        press(driver, f"#{part}", "")
+        assert len(driver.find_element("css selector", ".live-zoom").text) > 80, part
+    for memory, site_name in (("nano-recent", "decoder layers"), ("nano-m1", "encoder input")):
+        seen = follow(driver, memory=memory, gap="60")
+        assert name not in seen["answer"]
+        press(driver, "#read", "8") if "true" not in driver.find_element(
+            "css selector", "#read button"
+        ).get_attribute("aria-expanded") else None
+        assert site_name in driver.find_element("css selector", ".live-zoom").text
+    seen = follow(driver, told="What a long day.", memory="nano-keyed", gap="0")
+    assert (seen["write"], seen["row"]) == ("no fact found: nothing is written", "no row")
+    assert complaints(driver) == []
+
+
+def test_the_journey_by_keyboard(journey):
+    """Arrow keys go from part to part, Enter opens and closes one."""
+    driver = journey()
+    keys = {"right": "\ue014", "left": "\ue012", "enter": "\ue007"}
+    [button] = find(driver, "#sentence button")
+    button.send_keys(keys["enter"])
+    briefs(driver)
+    here = "return [document.activeElement.parentNode.id, document.querySelector('.live-zoom')?.previousSibling.id]"
+    for key, place in (("right", "tokens"), ("right", "states"), ("left", "tokens")):
+        driver.switch_to.active_element.send_keys(keys[key])
+        assert driver.execute_script(here) == [place, place]
+    driver.switch_to.active_element.send_keys(keys["enter"])
+    assert driver.execute_script(here) == ["tokens", None]
+
+
+def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
+    """The table of the page, by slider and buttons; then a conversation with a name drawn at random."""
+    page = (site.PACKAGE.parent / "book/conversation_time_machine.md").read_text(encoding="utf-8")
+    answers = re.findall(r"<tr><td>.*?</td><td>(\S+)</td></tr>", page)
+    driver = opened("machine")
+
+    def at(turns, *unwritten):
+        script = """const [at, off] = arguments, {piece} = document.querySelector('.lmem-live');
+            piece.slider.value = at; piece.turns.forEach((turn, i) => turn.off !== off.includes(i + 1) && piece.toggle(turn)); piece.place(); piece.look();"""
+        find(driver, ".live-told li")
+        driver.execute_script(script, turns, unwritten)
+        settled(driver)
+        wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+        return said(driver)
+
+    assert [at(2), at(3), at(12), at(12, 11), at(12, 3, 11)] == answers
+    assert at(12, 11) == "Cedar-Bay"
+    assert "Cedar-Bay" in find(driver, ".live-lit")[0].text
+    name = random.choice(NAMES["person"])
+    script = "const {piece} = document.querySelector('.lmem-live'); piece.text.value = arguments[0]; piece.asked.value = arguments[1]; piece.read()"
+    driver.execute_script(
+        script, f"Ana: My brother is {name}.\nWhat a long day.", "Who is Ana's brother?"
+    )
+    settled(driver)
+    assert said(driver) == name
+    press(driver, ".live-told", "unwrite")
+    assert said(driver) != name
+    driver.execute_script(script, "", "")
+    assert "expected lines such as" in driver.find_element("css selector", ".live-status").text
+    assert complaints(driver) == []
+
+
 def test_any_method_stands_against_any_other(opened):
     """Each method at each size is computed for three turns; a collapse at 10x comes later."""
     driver = opened("collapse")
@@ -257,16 +378,22 @@ def test_any_method_stands_against_any_other(opened):
     assert driver.find_element("css selector", ".live-status").text == ""
 
 
-@pytest.mark.parametrize("piece", ["talk", "collapse"])
-def test_on_a_phone_in_the_dark_and_without_motion(opened, driver, axe, piece):
+@pytest.mark.parametrize("piece", ["talk", "collapse", "journey", "machine"])
+def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe, piece):
     """Nothing runs over the side at 390 px; axe finds nothing in light and in dark, before and after use."""
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    opened(piece)
+    journey() if piece == "journey" else opened(piece)
     found = {"at first": violations(driver, axe)}
     if piece == "talk":
         press(driver, ".live-chips", "I adopted a cat called Miro.")
         press(driver, ".live-chips", "What is Ana's cat called?")
+    elif piece == "machine":
+        press(driver, "", "ask")
+        wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+    elif piece == "journey":
+        press(driver, "#states", "3")
+        briefs(driver)
     else:
         press(driver, ".live-marks", "3")
         wait(lambda: counts(driver)[0][0] == "1", "a collapse")
@@ -275,6 +402,9 @@ def test_on_a_phone_in_the_dark_and_without_motion(opened, driver, axe, piece):
     )
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
     found["used"] = violations(driver, axe)
+    if piece == "machine":
+        assert found == {"at first": [], "used": []}
+        return  # it draws no bank
     bright = "return [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data].reduce((a, b) => a + b)"
     light = driver.execute_script(bright)
     prefer(driver, "dark")

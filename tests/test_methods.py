@@ -171,6 +171,7 @@ def test_a_learners_constructor_says_what_its_options_are():
     assert set(known_options(Own)) == {
         "theta",
         "steps",
+        "address",
         "gamma",
         "normalise",
         "trainable",

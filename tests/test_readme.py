@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from lmem.evaluation import results
+from lmem.evaluation.abilities import by_ability
+from lmem.evaluation.summary import headline
 from lmem.evaluation.tables import percent
 from lmem.experiments import paper
 from lmem.experiments.aggregate import gather, mean_gain
@@ -95,3 +97,24 @@ def test_what_is_said_of_what_was_held_out_and_of_the_backbone():
     assert f"gains {min(gained):.0f} to {max(gained):.0f} bits over no bank" in WORDS
     most = max((cell["memory"] for cell in cells), key=lambda one: one["mean"])
     assert f"at most {percent(most).replace(' [', ' points [')}, while" in WORDS
+
+
+def test_what_is_invented_is_said():
+    """The share of "unknown" to questions about things that were never told, of the shipped memories."""
+    shares = {}
+    for name in ("keyed", "recent"):
+        result = results.load(f"beyond/shipped-{name}-confidence")
+        found = by_ability(result["questions"], ["right", "none"])["abstention"]
+        assert found["n"] == 200
+        assert found["conditions"]["none"]["right"]["mean"] == 1
+        shares[name] = found["conditions"]["right"]["right"]["mean"]
+    assert f'says "unknown" to {percent(shares["keyed"])}% of 200 questions' in WORDS
+    assert f"`recent` invents {percent(1 - shares['recent'])}%" in WORDS
+
+
+@pytest.mark.parametrize("name", ["m6", "m3", "m2", "m5"])
+def test_the_repairs_are_the_files(name):
+    result = results.load(f"repairs/{name}_repaired-10x-s0")
+    score = headline(result["summary"])[0]["mean"]
+    [sentence] = re.findall(r"remember conversations of 12 turns.*?points", WORDS)
+    assert f"`{name}` {percent(score)}" in sentence

@@ -61,7 +61,7 @@ def test_every_cell_has_one_file(run, short):
     )
     assert not list((out / "unfinished").glob("*"))
     found = results.load(out / "m4-10x-s42.json.gz")
-    assert found["reproduce"] == asdict(short)
+    assert found["reproduce"] == short.difference()
     assert found["rows"] == 810
     assert found["training"]["steps"] == short.steps
     assert "knowledge" not in found["summary"]
@@ -211,6 +211,76 @@ def test_parts_cover_everything_once():
             reproduce.part_of(all_, wrong)
 
 
+def test_a_plan_comes_before_anything_is_loaded_or_trained(short, tmp_path, capsys, monkeypatch):
+    def load(*_):
+        raise AssertionError("a plan needs no weights")
+
+    monkeypatch.setattr(reproduce, "load_backbone", load)
+    few = reproduce.make_cells(short)[:4]
+    m0, m1, m2, m3 = reproduce.Reproduction(short, tmp_path, few).plan()
+    assert m0.cell.method == "m0"
+    assert min(m1.seconds, m2.seconds, m3.seconds) > 0
+    assert (m1.batches.train, m1.reason) == (16, "")
+    assert m1.seconds > m3.seconds  # its gradient passes the encoder
+    assert m3.row()["questions at once"] == f"16, {m3.batches.answer}"
+    monkeypatch.setattr(reproduce, "make_cells", lambda config: few)
+    code, printed, _ = lmem(
+        capsys, "reproduce", "--out", tmp_path, "--backbone", short.backbone, "--data", short.data,
+        "--short", "--profile", "cpu", "--plan",
+    )  # fmt: skip
+    assert code == 0
+    assert "what will run" in printed
+    assert "hours by the plan" in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cell_that_does_not_fit_is_said_beforehand(short, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        reproduce, "make_cells", lambda config: [reproduce.Cell("m1", 10, config.seed)]
+    )
+    monkeypatch.setattr(
+        reproduce, "plan_cell", lambda cell, *_: reproduce.CellPlan(cell, None, reason="too large")
+    )
+    arguments = ("--backbone", short.backbone, "--data", short.data, "--profile", "cpu")
+    code, printed, _ = lmem(capsys, "reproduce", "--out", tmp_path, "--short", *arguments)
+    assert code == 0
+    assert printed.index("m1-10x-s42 will not run: too large") < printed.index(
+        "# The paper's tables"
+    )
+    code, printed, _ = lmem(capsys, "reproduce", "--out", tmp_path, "--report", "--json")
+    assert code == 2  # nothing is finished
+
+
+def test_a_report_of_what_is_finished(run, short, capsys):
+    out, _ = run
+    code, printed, _ = lmem(capsys, "reproduce", "--out", out, "--report", "--json")
+    assert code == 0
+    assert json.loads(printed)["file"] == str(out / "report.html")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "17 of 17 runs are finished" in page
+    assert "17.85 14.65 9.02 9.02 9.02" in page
+    assert page.count("<h2>Table ") == 4
+    # the curves of all cells, and the knowledge of the nine at 1x
+    assert page.count('class="plotly-graph-div"') == 10
+    assert "<script src=" not in page  # it needs no network
+
+
+def test_limits_and_generated_conversations_are_planned():
+    whole = Workload()
+    assert whole.limited() == whole
+    few = whole.limited(12, 1)
+    assert (few.train, few.test) == ((7, 84, 12), (3, 36, 12))
+    assert (few.train_questions, few.test_questions) == (7, 3)
+    assert few.knowledge == round(6936 * 3 / 639)
+    for data in ("tinyworld", "everyday"):
+        drawn = ReproduceConfig(data=data, conversations=6, turns=20, questions=4)
+        training, tests = reproduce.load_conversations(drawn)
+        assert (len(training), len(tests)) == (4, 2)
+        assert {len(c.turns) for c in training + tests} == {20}
+        assert all(0 < len(c.questions) <= 4 and c.twin is None for c in training + tests)
+        assert reproduce.Reproduction(drawn, "nowhere").workload.train == (4, 80, 20)
+
+
 def test_limits_keep_what_can_be_answered(conversations):
     one = conversations[0]
     short = reproduce.shortened(one, 9, 3)
@@ -222,6 +292,8 @@ def test_limits_keep_what_can_be_answered(conversations):
         assert question.lag == 8 - min(question.evidence)
         assert question.answer == whole[question.id].answer
     assert reproduce.shortened(one).questions == one.questions
+    two = reproduce.shortened(one, questions=2).questions  # spread over all of them
+    assert two == (one.questions[0], one.questions[len(one.questions) // 2])
 
 
 def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, monkeypatch):
@@ -280,8 +352,10 @@ def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
         return run_cell(cell, *others)
 
-    def too_large(cell, config):
-        return "needs 99 GiB" if cell.method == "m5" else plan(cell, config)
+    def too_large(cell, *others):
+        if cell.method == "m5":
+            return reproduce.CellPlan(cell, None, reason="needs 99 GiB")
+        return plan(cell, *others)
 
     monkeypatch.setattr(reproduce, "run_published_cell", out_of_memory)
     monkeypatch.setattr(reproduce, "plan_cell", too_large)
@@ -289,6 +363,7 @@ def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that
     assert report["done"] == ["m0-1x-s42", "m3-1x-s42"]
     assert sorted(report["failed"]) == ["m5-1x-s42", "m6-1x-s42"]
     assert "out of memory" in report["failed"]["m6-1x-s42"]
+    assert reproduce.Reproduction(short, tmp_path).failed() == report["failed"]
     assert [size for name, size in tried if name == "m3-1x-s42"] == [16, 8, 4]
     assert [size for name, size in tried if name == "m6-1x-s42"][-1] == 1
     split = results.load(tmp_path / "m3-1x-s42.json.gz")["questions"]
@@ -303,6 +378,7 @@ def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that
     assert again["done"] == ["m6-1x-s42"]
     assert sorted(again["skipped"]) == ["m0-1x-s42", "m3-1x-s42"]
     assert sorted(again["failed"]) == ["m5-1x-s42"]
+    assert list(reproduce.Reproduction(short, tmp_path).failed()) == ["m5-1x-s42"]
 
 
 def test_other_errors_still_end_the_run(short, monkeypatch, tmp_path):
@@ -328,7 +404,7 @@ def test_batches_are_halved_until_a_run_fits(tiny_folder):
         str(tiny_folder), MachineProfile.of("cpu", memory=1e-4), work, "m1", 10, 16
     )
     assert (none.train, none.answer, none.fits) == (1, 1, False)
-    assert Batches(16, 33).halved() == (8, 17, 0.0, True)
+    assert Batches(16, 33).halved()[:2] == (8, 17)
     assert Batches(1, 1).halved() is None
 
 

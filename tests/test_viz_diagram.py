@@ -7,7 +7,7 @@ import pytest
 
 from lmem.analysis.walkthrough import Step
 from lmem.errors import InputError
-from lmem.viz.diagram import decoder_layer, path_of_a_turn, step_through
+from lmem.viz.diagram import decoder_layer, keyed_memory, path_of_a_turn, step_through
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_the_path_of_a_turn_names_its_boxes():
     texts = {found.text for found in root.iter("text")}
     assert {"encoder E", "bank P", "decoder D", "answer y"} <= texts
     assert root.attrib["role"] == "img"
+
+
+def test_the_keyed_memory_has_a_way_in_and_a_way_out():
+    root = ET.fromstring(keyed_memory().data)
+    texts = [found.text for found in root.iter() if found.tag.endswith("text")]
+    for word in ("key", "value", "two gates", "value found", "Ana's cat"):
+        assert word in texts
+    assert "one row of the bank" in root.attrib["aria-label"]

@@ -9,6 +9,7 @@ from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
 from lmem.experiments import paper
 from lmem.viz import forgetting_curve, score_plots
+from lmem.viz.colours import GREY
 
 
 def traces(figure):
@@ -134,7 +135,7 @@ def test_the_ladder_at_two_sizes():
     ]
     figure = score_plots.ladder(steps, "a title")
     small, large = figure.data
-    assert (small.name, list(small.x), list(small.y)) == ("1x", [0.0], [-0.12])
+    assert (small.name, list(small.x), list(small.y)) == ("bank of 1x", [0.0], [-0.12])
     assert (list(small.error_x.array), list(small.error_x.arrayminus)) == ([1.0], [1.0])
     assert (list(large.x), list(large.y)) == ([2.0, 30.0], [0.12, 1.12])
     assert list(large.error_x.array) == [3.0, None]  # an interval is missing
@@ -144,35 +145,28 @@ def test_the_ladder_at_two_sizes():
         score_plots.ladder([], "a title")
 
 
-def test_capacity_keeps_another_measure_apart():
-    line = {
-        "memory": {"mean": 0.1, "low": 0.0, "high": 0.2},
-        "bits": {"mean": 1.0, "low": 0.5, "high": 2.0},
+def test_capacity_is_drawn_from_0_to_100_with_names_at_the_ends():
+    def points(*means):
+        return [
+            {"scale": scale, "memory": {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}}
+            for scale, mean in zip((1.0, 10.0), means, strict=True)
+        ]
+
+    curves = {"recent": points(0.1, 0.7), "m2": points(0, 0.01), "m2 normalise=True": points(0, 0), "m3": points(0, 0)}  # fmt: skip
+    figure = score_plots.capacity(curves, "a title", {"m2": {1: 11.91, 10: 10.69}})
+    assert list(traces(figure)["recent"].y) == [10.0, 70.0]
+    assert list(traces(figure)["paper, m2"].y) == [11.91, 10.69]
+    assert traces(figure)["paper, m2"].line.color == GREY
+    assert figure.layout.yaxis.range == (-3, 100)
+    labels = {label.text: (label.x, label.y) for label in figure.layout.annotations}
+    assert labels == {
+        "m2, m3": (1, 1.0),
+        "the paper's recall rates": (1, 11.91),
+        "recent": (1, 70.0),
     }
-    lines = {"m2": [{**line, "scale": 1.0}, {**line, "scale": 10.0}]}
-    figure = score_plots.capacity(lines, "a title", {"m2": {1: 11.91, 10: 10.69}})
-    drawn = traces(figure)["paper, m2"]
-    assert list(drawn.y) == [11.91, 10.69]
-    assert drawn.yaxis == "y3"
-    assert figure.layout.yaxis3.title.text == "paper's recall rate, %"
-    assert len(score_plots.capacity(lines, "a title").data) == 2
-
-
-ZERO = {"mean": 0.0, "low": 0.0, "high": 0.0}
-
-
-def test_nine_lines_of_capacity_can_be_told_apart():
-    one = [{"scale": 1.0, "memory": ZERO, "bits": ZERO}]
-    variants = [f"m{i}{said}" for i in (2, 3, 6) for said in (", normalised", " gamma=1.0")]
-    figure = score_plots.capacity(
-        {name: one for name in ["m1", "m2", "m3", "m4", "m5", "m6", *variants]},
-        "t",
-        {"m3": {1: 0.0}},
-    )
-    looks = {t.name: (t.line.color, t.line.dash) for t in figure.data}
-    assert len(set(looks.values())) == len(looks) == 13
-    assert len({color for color, _ in looks.values()}) == 6
-    assert looks["m3"][0] == looks["m3, normalised"][0] == looks["paper, m3"][0]
+    assert len({(t.line.color, t.line.dash) for t in figure.data}) == 5
+    assert "recent 10.0 at 1x, 70.0 at 10x" in figure.layout.meta["alt"]
+    assert len(score_plots.capacity(curves, "a title").data) == 4
 
 
 def test_loss_is_averaged():

@@ -53,9 +53,12 @@ def maps(write, *names):
 def attention(write, p, z):
     wq, wk, wv = maps(write, "w_q", "w_k", "w_v")
     out = write.gamma * p
+    seen = write.address * write.addresses.numpy() if write.address else p
     for token in z:
-        share = softmax((token @ wq) @ (p @ wk).T / np.sqrt(D))
+        share = softmax((token @ wq) @ (seen @ wk).T / np.sqrt(D))
         out = out + np.outer(share, token @ wv)
+    if write.normalise and write.address:
+        return out / np.maximum(np.sqrt((out**2).mean(-1, keepdims=True)), 1)
     return unit(out) if write.normalise else out
 
 
@@ -78,6 +81,8 @@ def gated(write, p, z):
 
 
 def slots(write, p, z):
+    if write.each == "token" and len(z) > 1:
+        return slots(write, slots(write, p, z[:-1]), z[-1:])
     wa, wu = maps(write, "w_a", "w_u")
     mean, out = z.mean(0), p.copy()
     scores = p @ (mean @ wa) / np.sqrt(D)
@@ -132,6 +137,9 @@ VARIANTS = [(name, {}) for name in WRITES]
 VARIANTS += [(name, {"normalise": flag}) for name in PLAIN for flag in (True, False)]
 VARIANTS += [(name, {"trainable": True, "gamma": 0.7}) for name in PLAIN]
 VARIANTS += [("slots", {"k": 1}), ("slots", {"k": R}), ("attention", {"noise": 0.0})]
+VARIANTS += [("slots", {"each": "token", "k": k}) for k in (1, 3)]
+VARIANTS += [("attention", {"address": 2.0, "normalise": flag}) for flag in (True, False)]
+VARIANTS += [(name, {"maps": "identity"}) for name in PLAIN if WRITES[name].form == "rows"]
 
 
 def numbers(name, t, tokens, before, after, written):

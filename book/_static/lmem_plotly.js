@@ -30,17 +30,28 @@
       }, [])
       .join("<br>");
 
-  // a slider leaves room for its first and last label; in a narrow figure titles have more lines, panels smaller headings
+  // plotly's slider cannot be reached with the keyboard: below the figure stands one of the browser's own, and its room is given back
+  const ROOM = 95;
+  const sliderOf = (box, title, { steps, active, currentvalue: { prefix = "", suffix = "" } }) => {
+    const made = document.createElement("label");
+    made.className = "lmem-slider";
+    made.innerHTML = '<input type="range" min="0"><output></output>';
+    const [range, said] = made.children, say = (at) => (said.textContent = `${prefix}${steps[at].label}${suffix}`);
+    Object.assign(range, { max: steps.length - 1, value: active || 0 });
+    const show = () => range.setAttribute("aria-valuetext", say(range.value));
+    range.setAttribute("aria-label", `${prefix.replace(/[:= ]+$/, "")}: ${title}`);
+    range.addEventListener("input", () => (show(), Plotly.animate(box, ...steps[range.value].args)));
+    show();
+    return made;
+  };
+
+  // in a narrow figure titles have more lines, panels smaller headings
   const fit = (layout, frames, width) => {
     const margin = (layout.margin = { l: 80, r: 80, t: 100, ...layout.margin });
     const inside = width - margin.l - margin.r;
-    (layout.sliders || []).forEach((slider) => {
-      const [first, last] = [slider.steps.at(0), slider.steps.at(-1)].map((step) => 3.2 * (step.label || "").length);
-      slider.pad = { ...slider.pad, l: Math.max(0, first - margin.l), r: Math.max(0, last - margin.r) };
-    });
     const titles = [layout, ...frames.map((frame) => frame.layout)].map((one) => one?.title).filter((one) => one?.text);
     const more = Math.max(0, ...titles.map((title) => {
-      title.text = broken(title.text, width / 8.4);
+      title.text = broken(title.text, width / 9);
       if (title.subtitle?.text) title.subtitle.text = broken(title.subtitle.text, width / 6.8);
       return `${title.text} ${title.subtitle?.text}`.split("<br>").length - 1;
     }));
@@ -67,6 +78,14 @@
     drawn.add(box);
     const { data, layout, frames } = JSON.parse(box.querySelector("script").textContent);
     const settings = { responsive: true, displayModeBar: false };
+    const [slider] = layout.sliders || [];
+    if (slider) {
+      delete layout.sliders;
+      layout.margin.b -= ROOM;
+      layout.height -= ROOM;
+      box.style.minHeight = `${layout.height}px`;
+      box.after(sliderOf(box, layout.title?.text || "figure", slider));
+    }
     fit(layout, frames, box.clientWidth);
     data.filter((one) => one.type === "bar" && one.error_y).forEach((one) => (one.error_y.color ??= "#808080")); // seen on any ground
     await Plotly.newPlot(box, data, { ...layout, autosize: true, width: undefined }, settings);

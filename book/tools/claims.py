@@ -23,8 +23,8 @@ from lmem.evaluation import results  # noqa: E402
 
 VERDICTS = {
     "holds": "we found the same, or it follows from the equations",
-    "holds under conditions": "it is true where the conditions named are met, and not beyond",
-    "not shown": "it may be true; what the paper measured cannot show it, and neither can we say that it is false",
+    "holds under conditions": "it is true under the conditions that are named",
+    "not shown": "it may be true, but neither the paper's measurements nor ours can show it or rule it out",
     "contradicted by its own tables": "another number or equation of the paper says otherwise",
     "not testable here": "it needs what this project does not have",
 }
@@ -35,8 +35,14 @@ SCOPES = {
     "locomo": "LoCoMo's released file",
     "none": "no measurement",
 }
-HEAD = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["head"].rstrip()
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
+HEAD = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["head"].strip()
+BUTTON = '<button type="button" data-verdict="{}" aria-pressed="{}">{}</button>'
+FILTER = """\
+```{{raw}} html
+<div class="lmem-filter" role="group" aria-label="Show the claims with this verdict" hidden>{}</div>
+<script defer src="../_static/lmem_claims.js"></script>
+```"""
 
 
 def exists(evidence, root=ROOT):
@@ -115,16 +121,20 @@ def entry(claim):
     said, because = (fill(claim, field, known) for field in ("claim", "because"))
     evidence = ", ".join(map(named, claim["evidence"]))
     interval = f" Interval: {claim['interval']}" if claim.get("interval") else ""
-    return "\n".join(
-        [
-            f"(claim-{claim['id']})=",
-            f"**{claim['id'].upper()}. {claim['place']}.** *{said}*",
-            "",
-            f"**{claim['verdict'].capitalize()}.** {because}{interval}",
-            "",
-            f"Evidence ({SCOPES[claim['scope']]}): {evidence}",
-        ]
-    )
+    return f"""\
+```{{div}} lmem-claim {css(claim["verdict"])}
+(claim-{claim["id"]})=
+**{claim["id"].upper()}. {claim["place"]}.** *{said}*
+
+**{claim["verdict"].capitalize()}.** {because}{interval}
+
+Evidence ({SCOPES[claim["scope"]]}): {evidence}
+```"""
+
+
+def css(verdict):
+    """The class of a verdict, by which claims are coloured and filtered."""
+    return f"lmem-{verdict.replace(' ', '-')}"
 
 
 def page(claims):
@@ -139,7 +149,13 @@ def page(claims):
         f"- **{verdict.capitalize()}** ({len(links[verdict])}): {means}. {' '.join(links[verdict])}"
         for verdict, means in VERDICTS.items()
     ]
-    parts = [HEAD, "\n".join(rows)]
+    chosen = {"All": (len(claims), "")}
+    chosen |= {v.capitalize(): (len(links[v]), css(v)) for v in VERDICTS}
+    buttons = [
+        BUTTON.format(name, str(not name).lower(), f"{verdict} ({count})")
+        for verdict, (count, name) in chosen.items()
+    ]
+    parts = [HEAD, "\n".join(rows), FILTER.format("".join(buttons))]
     for group in dict.fromkeys(claim.get("group") for claim in claims):
         parts.append(f"## {group}")
         parts += [entry(claim) for claim in claims if claim.get("group") == group]

@@ -8,7 +8,6 @@ The repository's address is the setting repository.url in _config.yml; the first
 """
 
 import copy
-import json
 import re
 import sys
 from pathlib import Path
@@ -24,7 +23,7 @@ if "google.colab" in sys.modules and importlib.util.find_spec("lmem") is None:
 from lmem import notebook
 notebook.setup()"""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-WIDGETS = "application/vnd.jupyter.widget-state+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
 FOLDED = {  # a solution in JupyterLab, in Colab, on the site
     "jupyter": {"source_hidden": True},
     "cellView": "form",
@@ -36,14 +35,11 @@ CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 def normalise(notebook):
     """A notebook (plain JSON) without what differs from run to run; returns a new one.
 
-    Timings and versions go, the kernel is any Python 3, pieces of one stream are joined, widgets are numbered in the
-    order of their use. A cell keeps its id. Code that is tagged `solution` is folded, in every front end.
+    Timings and versions go, the kernel is any Python 3, pieces of one stream are joined, widgets live with a kernel only. A
+    cell keeps its id. Code that is tagged `solution` is folded, in every front end.
     """
-    notebook = renumber_widgets(copy.deepcopy(notebook))
-    widgets = notebook["metadata"].get("widgets")
+    notebook = copy.deepcopy(notebook)
     notebook["metadata"] = {"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
-    if widgets:
-        notebook["metadata"]["widgets"] = widgets
     taken = set()
     for cell in notebook["cells"]:
         cell["id"] = cell_id(cell.get("id"), taken)
@@ -69,9 +65,10 @@ def cell_id(found, taken):
 
 
 def joined(outputs):
-    """Outputs with neighbouring pieces of one stream in one: where a kernel cuts them is a matter of time."""
+    """Outputs with neighbouring pieces of one stream in one: where a kernel cuts them is a matter of time. A widget is its text."""
     result = []
     for output in outputs:
+        output.get("data", {}).pop(WIDGET, None)
         if "metadata" in output:
             output["metadata"] = {}
         before = result[-1] if result else {}
@@ -81,24 +78,6 @@ def joined(outputs):
         else:
             result.append(output)
     return result
-
-
-def renumber_widgets(notebook):
-    """Widgets' ids, random in every run, as numbers in the order in which cells and then other widgets name them."""
-    state = notebook["metadata"].get("widgets", {}).get(WIDGETS, {}).get("state", {})
-    if not state:
-        return notebook
-    any_id = re.compile("|".join(map(re.escape, state)))
-    order = dict.fromkeys(any_id.findall(json.dumps(notebook["cells"])))
-    waiting = list(order)
-    while waiting:
-        for found in any_id.findall(json.dumps(state[waiting.pop(0)])):
-            if found not in order:
-                order[found] = None
-                waiting.append(found)
-    order.update(dict.fromkeys(state))
-    number = {old: f"{i:032x}" for i, old in enumerate(order)}
-    return json.loads(any_id.sub(lambda match: number[match[0]], json.dumps(notebook)))
 
 
 def as_text(notebook):
@@ -136,11 +115,11 @@ def fork(repository, root=ROOT):
 
 
 def run(notebook, folder, kernel="python3"):
-    """Execute from top to bottom in this folder; outputs and the state of widgets are stored in the notebook."""
+    """Execute from top to bottom in this folder; outputs are stored in the notebook."""
     from nbclient import NotebookClient
 
     NotebookClient(
-        notebook, timeout=600, kernel_name=kernel, store_widget_state=True,
+        notebook, timeout=600, kernel_name=kernel, store_widget_state=False,
         resources={"metadata": {"path": str(folder)}},
     ).execute()  # fmt: skip
 

@@ -30,8 +30,8 @@ from lmem.evaluation.tables import (  # noqa: E402
 from lmem.experiments.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
 from lmem.viz import bank_cost, score_plots  # noqa: E402
 
-HEAD = yaml.safe_load(FINDINGS.read_text(encoding="utf-8"))["head"].rstrip()
-INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+, [-\d.]+\](?: \(G=\d+\))?"
+TEXTS = yaml.safe_load(FINDINGS.read_text(encoding="utf-8"))["texts"]
+INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+,\u00a0[-\d.]+\](?: \(G=\d+\))?"
 WRONG_BANKS = {"twin": "the twin's", "other": "another conversation's"}
 INTERVALS = "95% t intervals over conversations"
 
@@ -40,9 +40,10 @@ INTERVALS = "95% t intervals over conversations"
 
 
 def table(rows):
-    """Rows of {column: text}, in Markdown; a number and its interval stay on one line."""
-    text = render(rows, "markdown")
-    return re.sub(INTERVAL, lambda interval: interval[0].replace(" ", "\u00a0"), text)
+    """Rows of {column: text}, in Markdown; an interval is below its number, so that the columns are narrow."""
+    text = re.sub(r"(?<=\d), (?=\d)", ",\u00a0", render(rows, "markdown"))
+    text = re.sub(INTERVAL, lambda interval: interval[0].replace(" ", "<br>"), text)
+    return text.replace(", MDD ", ",<br>MDD\u00a0")
 
 
 def upright(rows):
@@ -69,18 +70,19 @@ def asked(summary):
     return f"{summary['n']} questions in {summary['conversations']} conversations"
 
 
-def findings(path=FINDINGS):
-    """What was found: the hand-written sentences, with the paper and a comparison below each."""
-    lines = []
+def findings(path=FINDINGS, files=None):
+    """What was found: the hand-written sentences, each folded over its numbers and the paper, under questions with their charts."""
+    parts = []
     for entry in yaml.safe_load(Path(path).read_text(encoding="utf-8"))["findings"]:
         known = read_numbers(entry)
         check_condition(entry, known)
         fields = ("finding", "because", "paper", "comparison")
         finding, because, paper, comparison = (fill(entry, field, known) for field in fields)
-        lines.append(
-            f"1. **{finding}** {because}\n   - *The paper:* {paper}\n   - *Comparison:* {comparison}"
-        )
-    return section("What was found", ["\n".join(lines)])
+        parts += [f"### {entry['section']}"] if "section" in entry else []
+        parts += [CHARTS[entry["chart"]](files)] if files and "chart" in entry else []
+        said = [because, f"*The paper:* {paper}", f"*Comparison:* {comparison}"]
+        parts.append(f"~~~{{dropdown}} {finding}\n" + "\n\n".join(said) + "\n~~~")
+    return section("What was found", parts)
 
 
 # ---- cells of the sweep --------------------------------------------------------------------------------
@@ -101,7 +103,6 @@ def cell_row(cell):
         "right / wrong bank": answered,
         "memory score, points": with_mdd(memory, percent, "**"),
         "memory score, bits": with_mdd(cell["bits"], bits, "**"),
-        "bits over no bank": bits(cell["bits_gained"]),
     }
 
 
@@ -157,6 +158,7 @@ def as_printed(files):
     rows = [
         cell_row(cell)
         | {
+            "bits over no bank": bits(cell["bits_gained"]),
             "empty answers": percent(cell["empty"]),
             "the paper's recall rate (table 3)": f"{rate:.2f}",
         }
@@ -194,7 +196,7 @@ def curves(cells):
     lines = {name: line for name, line in lines.items() if len(line) > 1}
     if not lines:
         return None
-    return figure(score_plots.capacity(lines, "memory score by the size of the bank"))
+    return figure(score_plots.capacity(lines, "Memory score by the size of the bank"))
 
 
 def figure(drawn):
@@ -206,6 +208,41 @@ def figure(drawn):
     for script in ("plotly.min.js", "lmem_plotly.js"):
         box += f'<script defer src="../_static/{script}"></script>'
     return f"```{{raw}} html\n{box}\n```"
+
+
+def chart_of_printed(files):
+    """Memory scores of the six methods as printed next to that of `recent`, so that the axis is not stretched to nothing."""
+    scores = {"recent": {3: headline(files["recent"]["summary"])[0]}}
+    for name in rf.METHODS:
+        found = {scale: files["cells"].get(f"{name}-{scale}x") for scale in (1, 10)}
+        scores[name] = {scale: cell["memory"] for scale, cell in found.items() if cell}
+    bars = [
+        (name, {k: (m["mean"], m["low"], m["high"]) for k, m in sizes.items()})
+        for name, sizes in scores.items()
+    ]
+    drawn = score_plots.ladder(bars, "Memory score: recent, and the six methods as printed")
+    drawn.update_traces(mode="markers")
+    drawn.layout.meta["alt"] = drawn.layout.meta["alt"].replace(", after each change", "")
+    return figure(drawn)
+
+
+def chart_of_recent(files):
+    """Bars of `recent` under the conditions, where the evidence is in the bank."""
+    title = "recent: exact match where the evidence is in the bank"
+    return figure(score_plots.conditions(files["recent"]["summary"]["in_bank"], title))
+
+
+def chart_of_rows(files):
+    """The cost of a write and a read by rows, as `lmem bench write` measured it with nano."""
+    result = files["bench"]["write-nano"]
+    return figure(bank_cost.write_and_read_cost(result["by_rows"], result["bare_ms"], ROWS_TITLE))
+
+
+CHARTS = {
+    "printed": chart_of_printed,
+    "recent": chart_of_recent,
+    "rows": chart_of_rows,
+}
 
 
 def compared_if_any(title, files, kind):
@@ -366,7 +403,10 @@ def speed(files):
             "### Training and evaluation",
             table(upright([ratio_row(*one) for one in runs.items()])),
         ]
-        parts += [PLAIN, table([row for one in runs.items() for row in time_rows(*one)])]
+        parts += [
+            TEXTS["plain"].strip(),
+            table([row for one in runs.items() for row in time_rows(*one)]),
+        ]
         parts += [written_by(*map(bench_command, runs.values()))]
     if encode:
         parts += ["### Encoding", table([encode_row(*one) for one in encode.items()])]
@@ -382,16 +422,6 @@ def speed(files):
         parts += [f"{about_it}; the same question without a bank takes {result['bare_ms']:.2f}."]
         parts += [written_by(bench_command(result, "write"))]
     return section("Speed", parts)
-
-
-PLAIN = (
-    "The plain way does one conversation, turn and question at a time, pads every text to 384 tokens, and encodes and writes every turn "
-    "in every epoch. Medians; in brackets the least and the greatest of the repeats, which is a spread and no confidence interval. Costs "
-    "of pieces, timed in turn, times the counts of the whole run. The floor is the questions' own decoder passes, one by one, at the "
-    "rate of this machine's matrix product; the engine's operations of a training question are counted as it does them, with what is "
-    "padded, and with a bank's keys and values made once for all questions of a batch that read it. In training the engine encodes each "
-    "question once, the plain way in every epoch, as part of the question. Where the time goes, in seconds:"
-)
 
 
 ROWS_TITLE = "a write and a read by the bank's rows"
@@ -511,9 +541,8 @@ def load(root):
     }
 
 
-def tables(root):
-    """The sections below the findings, from the result files below `root`."""
-    files = load(root)
+def tables(files):
+    """The sections below the findings, from the result files."""
     return [
         as_printed(files),
         compared("The paper's shortcut and the printed equations", files, rf.is_as_run),
@@ -533,7 +562,13 @@ def tables(root):
 
 def page(root):
     """The text of book/results.md."""
-    return "\n\n".join([HEAD, findings(), *tables(root)]) + "\n"
+    files = load(root)
+    parts = [
+        TEXTS["head"].strip(),
+        findings(files=files),
+        TEXTS["appendix"].strip().replace("# ", "## ", 1),
+    ]
+    return "\n\n".join([*parts, *tables(files)]) + "\n"
 
 
 def main(verb=""):

@@ -100,6 +100,8 @@ def _attention(rule: Write, why: str = "") -> AttentionWrite:
     """Check that a write is attention-coupled, and if a reason is given, that its rows are not normalised."""
     if not isinstance(rule, AttentionWrite):
         raise MethodError(f"expected an attention-coupled write, not {type(rule).__name__}")
+    if rule.address:
+        raise MethodError("expected rows that tokens find by their contents, not by addresses")
     if why and rule.normalise:
         raise MethodError(f"expected rows that are not normalised; {why}")
     return rule

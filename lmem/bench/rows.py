@@ -1,4 +1,4 @@
-"""What many rows cost, and what they are good for: one question asked of banks of 64 to 1,000,000 rows (chapter 15).
+"""What many rows cost, and what they are good for: one question asked of banks of 64 to 1,000,000 rows (page "At full size").
 
     whole    exact, keys and values of all rows at once
     chunks   exact, some rows at a time

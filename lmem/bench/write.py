@@ -1,4 +1,4 @@
-"""What a turn costs after many turns, and what a write and a read cost as the bank grows (chapter 15).
+"""What a turn costs after many turns, and what a write and a read cost as the bank grows (page "At full size").
 
 A bank has a fixed size, so the turn after 2,000 others costs what the eleventh did. Rows do cost: every write rule and every read
 over rows processes all of them, so time grows in proportion; a prefix passes through the encoder, so time grows with the square.

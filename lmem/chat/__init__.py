@@ -1,4 +1,4 @@
-"""The logic of a chat with a memory, without a terminal or a widget.
+"""The logic of a chat with a memory, without a terminal.
 
-The command line and the notebook widget both use it. How text is drawn belongs to them.
+The command line uses it. How text is drawn belongs there.
 """

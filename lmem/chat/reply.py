@@ -1,4 +1,4 @@
-"""What a line of a chat led to, as a terminal or a widget shows it; and what a user may set."""
+"""What a line of a chat led to, as a terminal shows it; and what a user may set."""
 
 from typing import Literal, NamedTuple
 

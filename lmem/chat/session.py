@@ -1,6 +1,6 @@
 """A chat with a memory: what you say is written into the bank, and what you ask is answered from the bank alone (chapters 1 and 10).
 
-`ChatSession.take` processes one line, for the terminal and the notebook widget alike; commands are in `commands`. A line changes
+`ChatSession.take` processes one line; commands are in `commands`. A line changes
 the bank completely or not at all.
 """
 

@@ -139,6 +139,45 @@ def ladder(
 
 
 @verbs.command()
+def repairs(
+    out: Folder,
+    names: Annotated[str, opt("Names with commas between; default: all.")] = "",
+    scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
+    seeds: Seeds = "0",
+    setting: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """The six methods as printed and repaired: what each remembers, on short conversations and on long ones."""
+    from lmem.experiments.repairs import RepairConfig, run_repairs
+
+    config = RepairConfig.from_dict(pairs(setting))
+    chosen = tuple(name for name in names.split(",") if name)
+    report = run_repairs(out, chosen, decimals(scales), integers(seeds), config)
+    show(report, as_json, "lmem repairs")
+
+
+@verbs.command()
+def kept(
+    out: Folder,
+    methods: Annotated[str, opt("Names with commas between.")] = "m3,m4,m6",
+    scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
+    write: Annotated[
+        list[str] | None, opt("Options of the write, one variant each: gamma=1.0,address=10")
+    ] = None,
+    setting: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """What a write keeps: how often a linear classifier reads a fact from the bank, by lag; no read is involved."""
+    from lmem.analysis.kept_facts import KeptConfig
+    from lmem.experiments.repairs import run_kept
+    from lmem.experiments.sweep import make_cells
+
+    writes = [pairs(text.split(",")) for text in write or ()] or [{}]
+    cells = make_cells(methods.split(","), decimals(scales), (0,), writes)
+    show(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), as_json, "lmem kept")
+
+
+@verbs.command()
 def lost(
     adapter: Adapter = None,
     scale: Annotated[float, opt("1 is 64 rows.")] = 10,

@@ -1,11 +1,13 @@
 """Verbs that inspect: what is here and how well it reads, which methods there are, whether banks collapse."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from lmem.cli.options import BackboneName, Json, Out, OutFile, Seed, opt
 from lmem.cli.printing import dump, listing, show
+from lmem.errors import InputError
 
 verbs = typer.Typer()
 
@@ -13,18 +15,23 @@ verbs = typer.Typer()
 @verbs.command()
 def doctor(
     questions: int = 200,
-    backbone: Annotated[str, opt("A nano of your own: its folder.")] = "nano",
+    backbone: Annotated[
+        str, opt("Another one: an id on the hub such as google/flan-t5-small, or a folder.")
+    ] = "nano",
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Versions, device, and how well nano reads here: with the evidence in its input, and without."""
+    """Versions, device, and how well nano reads here: with the evidence in its input, and without. Of another backbone: is it whole?"""
     import torch
 
     from lmem.backbone import reading
-    from lmem.backbone.backbone import load_backbone
+    from lmem.backbone.backbone import EMBEDDED, load_backbone
     from lmem.evaluation import results
     from lmem.utils import provenance
 
+    here = {"versions": provenance.versions(), "machine": provenance.machine()}
+    if backbone not in EMBEDDED and not (Path(backbone) / "pretrain.json").is_file():
+        return show({**here, "backbone": _checked(backbone)}, as_json, "lmem doctor")
     nano = load_backbone(backbone, dtype=torch.float32)  # as the shipped one is everywhere
     with_evidence = reading.measure(nano, questions, evidence=True)
     without = reading.measure(nano, questions, evidence=False)
@@ -46,8 +53,38 @@ def doctor(
         "best_guess": without["best_guess"],
         "questions": questions,
     }
-    here = {"versions": provenance.versions(), "machine": provenance.machine()}
     show({**here, "nano": scores}, as_json, "lmem doctor")
+
+
+def _checked(name: str, questions: int = 20) -> dict[str, Any]:
+    """Load a backbone, look whether its head is its own, and read LoCoMo's first questions with their evidence if it is at hand.
+
+    Raises:
+        InputError: It cannot be loaded, or was loaded with the embeddings as its head although its configuration says otherwise.
+    """
+    from lmem.backbone.backbone import load_backbone
+    from lmem.data import locomo_release
+    from lmem.evaluation import reading_scores
+
+    loaded = load_backbone(name)
+    tied = loaded.head.weight is loaded.model.get_input_embeddings().weight
+    if tied and not loaded.model.config.tie_word_embeddings:
+        raise InputError(
+            f"expected a head of its own in {name}, transformers loaded the embeddings as its head; install a newer transformers"
+        )
+    facts = {
+        "name": name,
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "weights": sum(weight.numel() for weight in loaded.model.parameters()),
+        "head": "the embeddings" if tied else "its own",
+        "fingerprint": loaded.fingerprint[:16],
+    }
+    release = locomo_release.find()
+    if release is None or not release.is_file():
+        return facts | {"locomo": "not at hand; `lmem data locomo` downloads it"}
+    scores = reading_scores.read(loaded, "locomo", questions)
+    names = ("n", "em", "f1", "false_unknown")
+    return facts | {"locomo, evidence in the input": {key: scores[key] for key in names}}
 
 
 @verbs.command()

@@ -1,8 +1,9 @@
 """Verbs for the published size: what a run will take, and the whole experiment."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -88,19 +89,57 @@ def reproduce(
     steps: Annotated[int | None, opt("Instead of 10 epochs.")] = None,
     turns: Annotated[int | None, opt("Of each conversation, at most.")] = None,
     questions: Annotated[int | None, opt("Of each conversation, at most.")] = None,
+    conversations: Annotated[int | None, opt("If generated.")] = None,
+    plan_only: Annotated[
+        bool, opt("Print what would run and for how long, and stop.", "--plan")
+    ] = False,
+    report_only: Annotated[
+        bool, opt("Write report.html from what is finished, and stop.", "--report")
+    ] = False,
     seed: Seed = 42,
     as_json: Json = False,
 ) -> None:
     """m1 to m6 and what was run instead, at 1x and 10x, and the paper's tables 2 to 5 next to ours."""
     from lmem.experiments.planning.machine import this_machine
-    from lmem.experiments.reproduce import ReproduceConfig
+    from lmem.experiments.reproduce import ReproduceConfig, Reproduction
     from lmem.experiments.reproduce import reproduce as run
 
+    if report_only:
+        from lmem.viz.published_curves import write_report
+
+        return show({"file": str(write_report(out))}, as_json, "lmem reproduce --report")
     make = ReproduceConfig.short if short else ReproduceConfig
-    settings = given(steps=steps, turns=turns, questions=questions, constant=constant)
+    settings = given(
+        steps=steps,
+        turns=turns,
+        questions=questions,
+        constant=constant,
+        conversations=conversations,
+    )
     settings |= {"backbone": backbone, "data": data, "controls": controls, "seed": seed}
-    report = run(make(profile=profile or this_machine(), **settings), out, part)
+    config = make(profile=profile or this_machine(), **settings)
+    if plan_only:
+        plans = Reproduction(config, out, part=part).plan(progress=True)
+        rows = [plan.row() | {"will not run": plan.reason} for plan in plans]
+        return dump({"plan": rows}) if as_json else tell(plans)
+    report = run(config, out, part, before=(lambda plans: None) if as_json else tell)
     if as_json:
         return dump(report)
     Console().print((out / "tables.md").read_text(encoding="utf-8"), soft_wrap=True, markup=False)
     show({k: report[k] for k in ("done", "skipped", "failed", "seconds")}, False, "lmem reproduce")
+
+
+def tell(plans: Sequence[Any]) -> None:
+    """Print what will run, for how long, and what will not run."""
+    if not plans:
+        return typer.echo("Nothing is left to run.")
+    if rows := [plan.row() for plan in plans if not plan.reason]:
+        listing(rows, "lmem reproduce: what will run")
+    for plan in plans:
+        if plan.reason:
+            typer.echo(f"{plan.cell.name} will not run: {plan.reason}")
+    hours = sum(plan.seconds for plan in plans) / 3600
+    typer.echo(
+        f"About {hours:.1f} hours by the plan. Questions at once: of a training step, of an evaluation. The same command "
+        "continues if it is interrupted.\n"
+    )

@@ -164,14 +164,20 @@ def require(condition: bool, sentence: str) -> None:
 
 
 def shown(function: Any, arguments: Sequence[Any]) -> str:
-    """Write a call as text; tensors and arrays by their shape."""
+    """Write a call as text; tensors and arrays by their numbers, large ones by their shape."""
     texts = [
-        f"<{kind(argument)} of shape {tuple(argument.shape)}>"
-        if isinstance(argument, torch.Tensor | np.ndarray)
-        else repr(argument)
+        _in_numbers(argument) if isinstance(argument, torch.Tensor | np.ndarray) else repr(argument)
         for argument in arguments
     ]
     return f"{getattr(function, '__name__', 'your function')}({', '.join(texts)})"
+
+
+def _in_numbers(values: Any) -> str:
+    """Write up to 24 numbers with three digits behind the point, of more the shape."""
+    array = np.asarray(values.detach().float() if torch.is_tensor(values) else values)
+    if array.size > 24:
+        return f"<{kind(values)} of shape {tuple(array.shape)}>"
+    return f"<{kind(values)}: {array.round(3).tolist()}>"
 
 
 def line(function: Any, error: BaseException) -> str:

@@ -165,9 +165,7 @@ def _scan(rule: Write) -> None:
     at_once = rule.scan(rule.start(), turns)
     drawn = "the same turns give two banks: nothing may be drawn while writing"
     require(_same(at_once, rule.scan(rule.start(), turns)), drawn)
-    wrong = (
-        "written at once is not what one by one gives; leave `scan` to the base class, or mend it"
-    )
+    wrong = "written at once is not what one by one gives; leave `update_all` to the base class, or make it equal to `update` turn by turn"
     require(_same(at_once, state), wrong)
 
 

@@ -173,10 +173,17 @@ def comparison_page(tables: Mapping[str, list[Row]], backbone: str, seed: int, l
     ]
     if limits:
         parts.append(f"**A check of the path, with {limits}: its figures mean nothing.**")
-    for number, title in TITLES.items():
-        texts = [{name: _text(value) for name, value in row.items()} for row in tables[number]]
+    for title, texts in table_texts(tables).items():
         parts += [f"## {title}", render(texts, "markdown") if texts else "No result yet."]
     return "\n\n".join(parts) + "\n"
+
+
+def table_texts(tables: Mapping[str, list[Row]]) -> dict[str, list[dict[str, str]]]:
+    """Format what `comparison_tables` returns: {title: rows of texts}."""
+    return {
+        title: [{name: _text(value) for name, value in row.items()} for row in tables[number]]
+        for number, title in TITLES.items()
+    }
 
 
 def _text(value: Any) -> str:

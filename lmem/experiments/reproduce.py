@@ -9,9 +9,11 @@ processes, or the tasks of an array job, can take a part each.
 import gc
 import os
 import time
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -21,19 +23,20 @@ from lmem.data import locomo_release, splits
 from lmem.data.conversation import Conversation
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
-from lmem.evaluation.conditions import allowed_conditions
+from lmem.evaluation.conditions import LIGHT, allowed_conditions
 from lmem.evaluation.evaluate import EvalConfig
 from lmem.experiments.paper import comparison_page, comparison_tables
 from lmem.experiments.planning.machine import MachineProfile
+from lmem.experiments.planning.op_cost import MachineSpeed
 from lmem.experiments.planning.plan import Batches, fitting_batches
-from lmem.experiments.planning.workload import workload_of_data
+from lmem.experiments.planning.workload import Workload, workload_of_split
 from lmem.experiments.runner import Cell, Experiment, Trained, run_cell, train_cell
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig
 from lmem.utils.files import write_file
 from lmem.utils.progress import track
-from lmem.utils.settings import AtLeast0, AtLeast1, Settings, settings
+from lmem.utils.settings import AtLeast0, AtLeast1, AtLeast2, Settings, settings
 
 
 @settings
@@ -42,10 +45,12 @@ class ReproduceConfig(Settings):
 
     Attributes:
         backbone: An id on the hub, or a folder.
-        data: "locomo" or a file in its form.
+        data: "locomo", a file in its form, or the name of a generator.
+        conversations: If generated; the last third is for testing. Each has LoCoMo's mean length if `turns` is 0.
         profile: A name out of `lmem.experiments.planning.machine.MACHINES`.
         controls: Conditions of `lmem.evaluation.evaluate.evaluate`.
         constant: Train the control "constant" for each adapter too, which takes as long again.
+        knowledge: At 1x, ask after every session too.
         steps: Training steps instead of the paper's 10 epochs.
         turns: Turns of each conversation at most; 0 is no limit.
         questions: Questions of each conversation at most; 0 is no limit.
@@ -56,9 +61,11 @@ class ReproduceConfig(Settings):
 
     backbone: str = "google/flan-t5-xl"
     data: str = "locomo"
+    conversations: AtLeast2 = 10
     profile: str = "cpu"
     controls: str = "all"
     constant: bool = True
+    knowledge: bool = True
     steps: AtLeast1 | None = None
     turns: AtLeast0 = 0
     questions: AtLeast0 = 0
@@ -75,6 +82,13 @@ class ReproduceConfig(Settings):
         limits = {"steps": 1, "turns": 12, "questions": 1, "max_new_tokens": 4, "budget": 96}
         return cls(**{**limits, "constant": False, **changes})
 
+    def training(self) -> TrainConfig:
+        """Return how each cell is trained: with the paper's settings, but for the number of steps."""
+        limits: dict[str, Any] = {}
+        if self.steps is not None:
+            limits = {"steps": self.steps, "epochs": None, "warmup": min(200, self.steps)}
+        return TrainConfig.paper(seed=self.seed, **limits)
+
     def limits(self) -> str:
         """Say what keeps this from being the whole experiment; "" if nothing does."""
         texts = [f"{self.steps} steps"] if self.steps is not None else []
@@ -83,7 +97,10 @@ class ReproduceConfig(Settings):
         return ", ".join(texts)
 
 
-METHODS = ("m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run")  # M.1 as run is M.3
+PAPER_METHODS = ("m1", "m2", "m3", "m4", "m5", "m6")
+METHODS = (*PAPER_METHODS, "m2_as_run", "m5_as_run")  # M.1 as run is M.3
+LENGTH = 588  # turns of a conversation of LoCoMo, on average
+FAILED = "failed.txt"  # in an unfinished cell's folder: why it did not run
 
 
 def make_cells(config: ReproduceConfig) -> list[Cell]:
@@ -110,16 +127,183 @@ def part_of(cells: list[Cell], part: str | None) -> list[Cell]:
     return cells[i - 1 :: n]
 
 
+class CellPlan(NamedTuple):
+    """What will happen to a cell.
+
+    Attributes:
+        cell: The cell.
+        batches: How many questions at once; None if it will not run.
+        seconds: How long training and evaluation take by the plan.
+        reason: Why it will not run; "" if it will.
+    """
+
+    cell: Cell
+    batches: Batches | None
+    seconds: float = 0.0
+    reason: str = ""
+
+    def row(self) -> dict[str, str]:
+        """Return the plan as texts; "questions at once" are those of a training step and of an evaluation."""
+        batches = self.batches or Batches(0, 0)
+        return {
+            "cell": self.cell.name,
+            "questions at once": f"{batches.train}, {batches.answer}",
+            "GiB": f"{batches.total_mib / 1024:.1f}",
+            "minutes": f"{self.seconds / 60:.1f}",
+        }
+
+
+class Reproduction:
+    """The experiment in one folder: what is planned, one cell after the other, and what is finished.
+
+    Attributes:
+        config: What all cells share.
+        out: The folder: NAME.json.gz, adapters/NAME, latents/, tables.md; unfinished cells keep checkpoints.
+        cells: All cells of the experiment, or those that were given.
+        mine: Those of this part.
+    """
+
+    def __init__(
+        self,
+        config: ReproduceConfig,
+        out: str | Path,
+        cells: Sequence[Cell] | None = None,
+        part: str | None = None,
+    ) -> None:
+        """Describe the experiment; nothing is read or written yet.
+
+        Args:
+            config: What all cells share.
+            out: Folder; it may have results already.
+            cells: Default: the whole experiment.
+            part: "I/N": of all cells only every N-th, from the I-th.
+        """
+        self.config, self.out = config, Path(out)
+        self.cells = make_cells(config) if cells is None else list(cells)
+        self.mine = part_of(self.cells, part)
+        self.experiment = Experiment("reproduce", config.difference(), self.out)
+        self._plans: dict[str, CellPlan] = {}
+
+    def finished(self) -> list[str]:
+        """Return the names of the cells that have a result file.
+
+        Raises:
+            InputError: A file has other settings.
+        """
+        return self.experiment.finished(cell.name for cell in self.cells)
+
+    def todo(self) -> list[Cell]:
+        """Return the cells of this part that have no result file yet."""
+        finished = self.finished()
+        return [cell for cell in self.mine if cell.name not in finished]
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Load what is finished, {"m3-10x": result}."""
+        return {
+            name.rpartition("-s")[0]: results.load(self.experiment.file(name))
+            for name in self.finished()
+        }
+
+    def plan(self, progress: bool = False) -> list[CellPlan]:
+        """Plan the cells that have no result file yet, from the backbone's configuration alone.
+
+        Args:
+            progress: Show a progress bar.
+        """
+        for cell in track(self.todo(), "plans", progress):
+            if cell.name not in self._plans:
+                self._plans[cell.name] = plan_cell(cell, self.config, self.workload, self.speed)
+        return [self._plans[cell.name] for cell in self.todo()]
+
+    @cached_property
+    def workload(self) -> Workload:
+        """How much there is to do."""
+        config = self.config
+        if config.data == "locomo":
+            return Workload().limited(config.turns, config.questions)
+        return workload_of_split(*load_conversations(config))
+
+    @cached_property
+    def speed(self) -> MachineSpeed:
+        """How fast the machine is; measured once for a CPU."""
+        return MachineProfile.of(self.config.profile).speed
+
+    @cached_property
+    def inputs(self) -> tuple[Backbone, list[Conversation], list[Conversation]]:
+        """Backbone, training and test conversations, loaded once; an impossible condition is refused here.
+
+        Raises:
+            InputError: Something is missing; one sentence names all of it.
+        """
+        backbone, training, tests = load_inputs(self.config)
+        backbone, controls = cached(backbone, self.out / "latents"), self.config.controls
+        model = MemoryModel(backbone, "m3")
+        allowed_conditions(model, tests, controls, model if self.config.constant else None)
+        return backbone, training, tests
+
+    def run(self, cell: Cell) -> str:
+        """Train and evaluate one cell and write its file; with smaller batches if memory runs out.
+
+        Returns:
+            Why it failed; "" if it is finished.
+
+        Raises:
+            InputError: The backbone or the data cannot be loaded, or its file has other settings.
+        """
+        if self.experiment.finished([cell.name]):
+            return ""
+        planned = self._plans.get(cell.name) or plan_cell(
+            cell, self.config, self.workload, self.speed
+        )
+        batches, error = planned.batches, planned.reason
+        while batches is not None:
+            try:
+                run_published_cell(cell, self.experiment, self.config, *self.inputs, batches)
+                return ""
+            except (RuntimeError, MemoryError) as failure:
+                if not is_out_of_memory(failure):
+                    raise
+                message = str(failure).strip().split("\n")[0]
+                error = f"out of memory with one question at a time: {message}"
+            batches = batches.halved()  # outside the handler, whose traceback keeps tensors
+            free_memory()
+        note = self.experiment.unfinished(cell.name) / FAILED
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(error, encoding="utf-8")
+        return error
+
+    def failed(self) -> dict[str, str]:
+        """Return {name: why} of the cells that did not run when they were last tried."""
+        notes = {cell.name: self.experiment.unfinished(cell.name) / FAILED for cell in self.cells}
+        return {
+            name: note.read_text(encoding="utf-8") for name, note in notes.items() if note.exists()
+        }
+
+    def tables(self) -> dict[str, Any]:
+        """Return the paper's tables next to ours, of what is finished, as `lmem.experiments.paper.comparison_tables`."""
+        return comparison_tables(self.results())
+
+    def page(self, tables: dict[str, Any]) -> str:
+        """Return tables as Markdown, with what they are of in the first lines."""
+        config = self.config
+        return comparison_page(tables, config.backbone, config.seed, config.limits())
+
+
 def reproduce(
-    config: ReproduceConfig, out: str | Path, part: str | None = None, progress: bool = True
+    config: ReproduceConfig,
+    out: str | Path,
+    part: str | None = None,
+    progress: bool = True,
+    before: Callable[[list[CellPlan]], None] = lambda plans: None,
 ) -> dict[str, Any]:
     """Run the cells that have no result file in `out` yet, then write the paper's tables next to ours.
 
     Args:
         config: What all cells share.
-        out: Folder: NAME.json.gz, adapters/NAME, latents/, tables.md; unfinished cells keep checkpoints.
+        out: The folder, see `Reproduction`.
         part: "I/N": of all cells only this part.
         progress: Show a progress bar.
+        before: Is given the plan of every cell that is left, before anything is trained.
 
     Returns:
         A dict: done, skipped (names), failed ({name: why}: what cannot fit or ran out of memory), tables (see
@@ -129,46 +313,21 @@ def reproduce(
         InputError: The backbone or the data cannot be loaded (one sentence says which files to put where), or a file in `out` has
             other settings.
     """
-    out, start = Path(out), time.perf_counter()
-    experiment = Experiment("reproduce", asdict(config), out)  # pyright: ignore[reportArgumentType]
-    cells = make_cells(config)
-    mine = part_of(cells, part)
-    skipped = experiment.finished(cell.name for cell in mine)
-    todo = [cell for cell in mine if cell.name not in skipped]
-    done: list[str] = []
+    start, whole = time.perf_counter(), Reproduction(config, out, part=part)
+    todo = whole.todo()
+    skipped = [cell.name for cell in whole.mine if cell not in todo]
     failed: dict[str, str] = {}
     if todo:
-        backbone, tests, training = load_inputs(config)
-        backbone = cached(backbone, out / "latents")
-        model = MemoryModel(backbone, "m3")
-        # an impossible condition is refused before an hour of training
-        allowed_conditions(model, tests, config.controls, model if config.constant else None)
-        plans = {cell.name: plan_cell(cell, config) for cell in track(todo, "plans", progress)}
-        failed |= {name: reason for name, reason in plans.items() if isinstance(reason, str)}
-        for cell in track([cell for cell in todo if cell.name not in failed], "cells", progress):
-            batches, error = plans[cell.name], None
-            while isinstance(batches, Batches):
-                try:
-                    run_published_cell(cell, experiment, config, backbone, training, tests, batches)
-                    done.append(cell.name)
-                    break
-                except (RuntimeError, MemoryError) as failure:
-                    if not is_out_of_memory(failure):
-                        raise
-                    error = str(failure).strip().split("\n")[0]
-                batches = batches.halved()  # outside the handler, whose traceback keeps tensors
-                free_memory()
-            else:
-                failed[cell.name] = f"out of memory with one question at a time: {error}"
-    finished = experiment.finished(cell.name for cell in cells)
-    tables = comparison_tables(
-        {name.rpartition("-s")[0]: results.load(experiment.file(name)) for name in finished}
-    )
-    page = comparison_page(tables, config.backbone, config.seed, config.limits())
-    with write_file(out / "tables.md") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        _ = whole.inputs  # what is missing is said before anything else
+        before(whole.plan(progress))
+        for cell in track(todo, "cells", progress):
+            if reason := whole.run(cell):
+                failed[cell.name] = reason
+    tables = whole.tables()
+    with write_file(whole.out / "tables.md") as temporary:
+        temporary.write_text(whole.page(tables), encoding="utf-8")
     return {
-        "done": done,
+        "done": [cell.name for cell in todo if cell.name not in failed],
         "skipped": skipped,
         "failed": failed,
         "tables": tables,
@@ -176,22 +335,39 @@ def reproduce(
     }
 
 
-def plan_cell(cell: Cell, config: ReproduceConfig) -> Batches | str:
-    """Return the largest batches with which a cell fits, or one sentence that says why none do."""
-    profile, batch = MachineProfile.of(config.profile), TrainConfig.paper().batch
+def plan_cell(
+    cell: Cell, config: ReproduceConfig, workload: Workload, speed: MachineSpeed
+) -> CellPlan:
+    """Plan a cell: the largest batches with which it fits, and how long it takes; or why it does not fit."""
+    profile, training = MachineProfile.of(config.profile), config.training()
     if methods.find(cell.method).write is None:
-        return Batches(batch, profile.batch)
+        return CellPlan(cell, Batches(training.batch, profile.batch))
     if profile.device == "cpu":  # the profile is a small machine; this one may have more
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         profile = replace(profile, memory=max(profile.memory, physical))
-    workload = workload_of_data(config.data)
-    batches = fitting_batches(config.backbone, profile, workload, cell.method, cell.scale, batch)
-    if batches.fits:
-        return batches
-    return (
-        f"needs {batches.total_mib / 1024:.1f} GiB with one question at a time, {profile.name} has {profile.memory:.1f}: "
-        "take a smaller backbone or a larger card"
+    asked = {"all": None, "light": LIGHT}.get(config.controls, config.controls.split(","))
+    batches = fitting_batches(
+        config.backbone,
+        profile,
+        workload,
+        cell.method,
+        cell.scale,
+        training.batch,
+        training,
+        speed,
+        asked,
     )
+    if not batches.fits:
+        needed = f"{batches.total_mib / 1024:.1f} GiB with one question at a time"
+        has = f"{profile.name} has {profile.memory:.1f}"
+        reason = f"needs {needed}, {has}: take a smaller backbone or a larger card"
+        return CellPlan(cell, None, reason=reason)
+    phases = dict(batches.seconds)
+    if config.constant:
+        phases["train"] *= 2
+    if cell.scale != 1 or not config.knowledge:
+        del phases["knowledge"]
+    return CellPlan(cell, batches, sum(phases.values()))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -209,7 +385,7 @@ def free_memory() -> None:
 
 
 def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], list[Conversation]]:
-    """Load the backbone, the test and the training conversations.
+    """Load the backbone, the training and the test conversations.
 
     Raises:
         InputError: Something is missing; one sentence names all of it.
@@ -217,8 +393,7 @@ def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], 
     profile, missing, reason = MachineProfile.of(config.profile), [], None
     training, tests, backbone = [], [], None
     try:
-        training, _ = splits.for_training(config.data, 0, 0, 0)
-        tests = splits.for_testing(config.data, 0, 0, 0)
+        training, tests = load_conversations(config)
     except DataError as error:
         if Path(config.data).exists() or locomo_release.find() is not None:
             raise
@@ -244,10 +419,22 @@ def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], 
         raise InputError(
             f"cannot reach what is missing here; expected {', and '.join(missing)}"
         ) from reason
-    training, tests = (
-        [shortened(c, config.turns, config.questions) for c in part] for part in (training, tests)
+    return backbone, training, tests
+
+
+def load_conversations(
+    config: ReproduceConfig,
+) -> tuple[list[Conversation], list[Conversation]]:
+    """Return training and test conversations, within the limits of the settings and without counterfactual twins."""
+    tests, length = max(1, config.conversations // 3), config.turns or LENGTH
+    both = (
+        splits.for_training(config.data, config.conversations - tests, length, config.seed)[0],
+        splits.for_testing(config.data, tests, length, config.seed),
     )
-    return backbone, tests, training
+    training, tests = (
+        [shortened(c, config.turns, config.questions) for c in part] for part in both
+    )
+    return training, tests
 
 
 def run_published_cell(
@@ -263,10 +450,7 @@ def run_published_cell(
     model = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
     stateless = model.write_rule is None
     folder = experiment.unfinished(cell.name)
-    limits = {}
-    if config.steps is not None:
-        limits = {"steps": config.steps, "epochs": None, "warmup": min(200, config.steps)}
-    settings = TrainConfig.paper(seed=cell.seed, **limits)
+    settings = replace(config.training(), seed=cell.seed)
     if batches.train < settings.batch:
         settings = replace(settings, micro=batches.train)
 
@@ -285,20 +469,22 @@ def run_published_cell(
         batch=batches.answer,
         max_new_tokens=config.max_new_tokens,
         budget=config.budget,
-        knowledge=cell.scale == 1,
+        knowledge=config.knowledge and cell.scale == 1,
         seed=config.seed,
     )
     controls = "all" if stateless else config.controls  # those that need no bank
-    about = splits.source(config.data, 0)
+    about = splits.source(config.data, config.turns or LENGTH)
     return run_cell(
         experiment, cell.name, cell.seed, prepare, lambda: tests, evaluation, controls, about
     )
 
 
 def shortened(conversation: Conversation, turns: int = 0, questions: int = 0) -> Conversation:
-    """Return a conversation's first turns, and the first questions about them; 0 is no limit."""
+    """Return a conversation's first turns, and so many of the questions about them, evenly spread; 0 is no limit."""
     kept = conversation.questions
     if turns:
         conversation = conversation.until(min(turns, len(conversation.turns)))
         kept = tuple(question for question in conversation.questions if question.evidence)
-    return replace(conversation, questions=kept[: questions or None], twin=None)
+    n = min(questions or len(kept), len(kept))
+    spread = tuple(kept[i * len(kept) // n] for i in range(n))
+    return replace(conversation, questions=spread, twin=None)

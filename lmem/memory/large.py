@@ -1,4 +1,4 @@
-"""Large banks: up to a million rows, read exactly in fixed memory or through an index, and slots changed in place (chapter 15).
+"""Large banks: up to a million rows, read exactly in fixed memory or through an index, and slots changed in place (page "At full size").
 
     softmax(s W_q (P W_k)^T / sqrt(D_h)) P W_v = [softmax((s W_q W_k^T / sqrt(D_h)) P^T) P] W_v,   head by head
 

@@ -146,7 +146,7 @@ def build(
         torch.manual_seed(seed)
         write = write_kind(rows, width, **for_write)
         read = read_kind(width, layers, rows, **for_read)
-    return write, read.adapt(model, modules)
+    return write.adapt(model), read.adapt(model, modules)
 
 
 def effective(method: Method, width: int, rows: int, write_options: Options) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures and widgets, drawn from results, banks or small formulas.
+"""Figures, drawn from results, banks or small formulas.
 
 Every figure is a plotly figure or an SVG string with a text alternative. No model is trained
 here.

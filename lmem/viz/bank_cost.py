@@ -1,4 +1,4 @@
-"""What a bank costs by the number of its rows: milliseconds, memory and answers, from `lmem bench` (chapters 9, 13 and 15)."""
+"""What a bank costs by the number of its rows: milliseconds, memory and answers, from `lmem bench` (chapters 9 and 13, page "At full size")."""
 
 from collections.abc import Sequence
 

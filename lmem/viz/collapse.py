@@ -10,7 +10,7 @@ from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.memory.bank import Bank
 from lmem.viz.colours import LOOKS
-from lmem.viz.plots import FRAMES, add_slider, colour_bar, hide_ticks, line, style
+from lmem.viz.plots import add_slider, colour_bar, hide_ticks, line, style
 
 PANELS = (  # key of `bank_metrics.measure_bank`, name, factor to the unit, digits
     ("rank", "effective rank", 1, 2),
@@ -20,6 +20,7 @@ PANELS = (  # key of `bank_metrics.measure_bank`, name, factor to the unit, digi
     ("used", "rows written so far, %", 100, 1),
 )
 PANEL = 150  # height in pixels
+MARKS = (0, 1, 2, 3, 5, 10, 20, 40, 60, 100, 200, 400)  # turns at which a slider stands
 
 
 def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figure:
@@ -75,9 +76,10 @@ def metric_rows(looks: Mapping[str, Sequence[dict]], turns: Container[int]) -> l
 
 
 def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24) -> go.Figure:
-    """Draw the cosines between rows as a map for each bank, with a slider over turns and a button that plays it.
+    """Draw the cosines between rows as a map for each bank, with a slider over turns.
 
-    The map of a bank that collapses turns into one colour.
+    The map of a bank that collapses turns into one colour. Most of it happens in the first turns, so the slider stands at 0, 1,
+    2, 3, 5, 10, 20, 40, ... turns and opens at 2.
 
     Args:
         banks: {name: banks before the first turn and after every turn}, equally many.
@@ -93,7 +95,8 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
             f"expected banks of one conversation, equally many of each name, not {sorted(lengths)}"
         )
     [length] = lengths
-    kept = sorted({0, length - 1, *range(0, length, -(-length // (FRAMES - 1)))})
+    kept = [turns for turns in MARKS if turns < length - 1] + [length - 1]
+    shown = min(2, len(kept) - 1)
     down = -(-len(banks) // 2)
     titles = [f"{name}: {steps[0].state.rows.shape[1]} rows" for name, steps in banks.items()]
     space: dict[str, Any] = {"vertical_spacing": 0.25 / down, "horizontal_spacing": 0.08}
@@ -101,7 +104,7 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
     frames = [[go.Heatmap(z=_map(steps[i], count)) for steps in banks.values()] for i in kept]
     look = {"zmin": -100, "zmax": 100, "colorscale": "RdBu", "colorbar": colour_bar("cosine, %")}
     look["hovertemplate"] = "cosine %{z}%<extra></extra>"
-    for place, heat in enumerate(frames[0]):
+    for place, heat in enumerate(frames[shown]):
         heat = go.Heatmap(heat).update(showscale=place == 0, **look)
         figure.add_trace(heat, row=place // 2 + 1, col=place % 2 + 1)
     means = []
@@ -111,19 +114,17 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
             f"{name}: mean cosine {first:.2f} before the first turn, {last:.2f} after {length - 1}"
         )
     alt = f"Maps of the cosines between rows, with a slider over turns. {'; '.join(means)}."
-    style(figure, title, alt, height=250 + 230 * down, t=90, b=190, l=40)
+    style(figure, title, alt, height=250 + 260 * down, t=90, b=190, l=40)
     hide_ticks(figure)
     figure.update_xaxes(automargin=False, title={"text": "row", "standoff": 4})
     figure.update_yaxes(title=None)
     figure.update_yaxes(title="row", col=1)
     figure.update_annotations(font_size=13)
-    add_slider(figure, frames, [str(i) for i in kept], "turns written: ")
-    step = {"frame": {"duration": 350}, "transition": {"duration": 0}, "fromcurrent": True}
-    play = {"label": "play", "method": "animate", "args": [None, step]}
-    stop = {"label": "stop", "method": "animate", "args": [[None], {"mode": "immediate"}]}
-    menu = {"type": "buttons", "direction": "right", "buttons": [play, stop], "showactive": False}
-    menu |= {"x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom", "pad": {"b": 28}}
-    return figure.update_layout(updatemenus=[menu])
+    for place in range(len(banks)):
+        name = str(place + 1) if place else ""
+        figure.update_layout({f"yaxis{name}": {"scaleanchor": f"x{name}", "constrain": "domain"}})
+    figure.update_xaxes(constrain="domain")
+    return add_slider(figure, frames, [str(i) for i in kept], "turns written: ", shown=shown)
 
 
 def _map(bank: Bank, count: int):

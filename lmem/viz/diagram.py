@@ -1,4 +1,4 @@
-"""Drawings of the model: the path of a turn, one turn step by step, and a decoder layer (chapters 1 and 5).
+"""Drawings of the model: the path of a turn, one turn step by step, a decoder layer, the keyed memory (chapters 1, 5, 14).
 
 The drawings themselves are files in `lmem/viz/drawings`. They use the reader's own text colour.
 """
@@ -29,6 +29,11 @@ LAYER_TEXTS = {  # what scales the branch: first line, second line, in the text 
 def path_of_a_turn() -> HTML:
     """Draw the path of a turn and of a question: encoder, write, bank, read, three sites, decoder, answer."""
     return HTML(_drawing("turn"))
+
+
+def keyed_memory() -> HTML:
+    """Draw the keyed memory: a turn becomes one row, a question finds one row by its key (chapter 14)."""
+    return HTML(_drawing("keyed"))
 
 
 def decoder_layer(read: str = "branch") -> HTML:

@@ -111,6 +111,33 @@ def line(
     return go.Scatter(x=list(x), y=list(y), name=name, mode=mode, line=look or None, **more)
 
 
+def label_ends(
+    figure: go.Figure, ends: Iterable[tuple[str, float, float]], near: float = 4
+) -> None:
+    """Write the names of lines above their right ends. Lines whose ends are near each other share a label.
+
+    Args:
+        figure: The figure; it is changed.
+        ends: (name, x, y) each; of an axis in logarithms the logarithm.
+        near: How far apart two ends with one label may be, in y.
+    """
+    groups: list[list[tuple[str, float, float]]] = []
+    for end in sorted(ends, key=lambda one: one[2]):
+        if groups and end[2] - groups[-1][-1][2] < near:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    for group in groups:
+        name, x, y = (
+            ", ".join(sorted({end[0] for end in group})),
+            max(e[1] for e in group),
+            group[-1][2],
+        )
+        figure.add_annotation(
+            text=name, x=x, y=y, xanchor="right", yanchor="bottom", yshift=6, showarrow=False
+        )
+
+
 def grouped(rows: Iterable[dict], key: str) -> dict[Any, list[dict]]:
     """Group rows by the value of one column, in the order in which the values appear."""
     groups: dict[Any, list[dict]] = {}

@@ -3,19 +3,19 @@
 The paper's values, if they are drawn, are open diamonds with a name of their own (`lmem.experiments.paper`).
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from lmem.errors import InputError
-from lmem.viz.colours import BLUE, COLOURS, GREEN, LOOKS, NAMES
+from lmem.viz.colours import BLUE, COLOURS, GREY, LOOKS, NAMES, ORANGE
 from lmem.viz.forgetting_curve import PAPER_MARK
-from lmem.viz.plots import error_bars, line, percent, style
+from lmem.viz.plots import error_bars, label_ends, line, percent, style
 
-DASHES = ("solid", "dot", "dashdot")  # of a method and its variants
+TICKS = (0.25, 1, 3, 10, 40)  # sizes of a bank that are named on an axis
 LEVELS = {
     "baseline": "F_base, bare backbone",
     "null_rows": "F_0, zero rows read",
@@ -114,15 +114,15 @@ def ladder(
         colour, _, symbol = LOOKS[place % 3]
         x, y = [percent(e["mean"]) for e in estimates], [i + offset for i, _ in here]
         more = {"error_x": error_bars(estimates), "marker": {"symbol": symbol, "size": 10}}
-        more |= {"hovertemplate": "%{x}<extra></extra>", "mode": "lines+markers"}
-        figure.add_trace(line(x, y, f"{scale:g}x", colour, "dot", 1, **more))
+        more |= {"hovertemplate": "%{x}<extra></extra>", "mode": "markers"}
+        figure.add_trace(line(x, y, f"bank of {scale:g}x", colour, **more))
     spoken = []
     for label, scores in steps:
         at = [f"{percent(score[0])} at {scale:g}x" for scale, score in sorted(scores.items())]
         spoken.append(f"{label} {', '.join(at)}")
     alt = f"Points of the memory score, right minus wrong bank, after each change: {'; '.join(spoken)}."
     style(figure, title, alt, "memory score, points", height=190 + 46 * len(steps))
-    figure.update_xaxes(zeroline=True, zerolinewidth=2, showgrid=True)
+    figure.update_xaxes(range=[-3, 100], zeroline=True, zerolinewidth=2, showgrid=True)
     ticks = {"tickvals": list(range(len(steps))), "ticktext": [label for label, _ in steps]}
     ends = [len(steps) - 0.5, -0.5]
     return figure.update_yaxes(range=ends, automargin=True, zeroline=False, **ticks)
@@ -133,69 +133,75 @@ def capacity(
     title: str,
     paper: Mapping[str, Mapping[float, float]] | None = None,
 ) -> go.Figure:
-    """Draw the memory score by the size of the bank, in points of exact match and in bits, with 95% intervals.
+    """Draw the memory score by the size of the bank, from 0 to 100 points, with 95% intervals.
 
     Args:
         curves: {name: lines as of `lmem.experiments.sweep.gather`, of growing scale}.
         title: The heading.
-        paper: {name: {scale: mean recall rate, percent}}; drawn in a third panel, because it is another measure.
+        paper: {name: {scale: mean recall rate, percent}}; grey, because it is another measure.
     """
-    paper = paper or {}
-    panels = 3 if paper else 2
-    figure = make_subplots(rows=panels, shared_xaxes=True, vertical_spacing=0.08)
-    looks, spoken = _looks([*curves, *paper]), []
-    for name, lines in curves.items():
-        x = [point["scale"] for point in lines]
-        for row, key, unit, digits in ((1, "memory", 100, 1), (2, "bits", 1, 2)):
-            scores = [point[key] for point in lines]
-            y = [round(unit * score["mean"], digits) for score in scores]
-            more = {"error_y": error_bars(scores, unit, digits), "showlegend": row == 1}
-            more |= {"mode": "lines+markers", "legendgroup": name} | looks[name]
-            figure.add_trace(line(x, y, name, **more), row=row, col=1)
-        at = [f"{100 * point['memory']['mean']:.1f} at {point['scale']:g}x" for point in lines]
+    figure, spoken, ends = go.Figure(), [], []
+    for place, (name, points) in enumerate(curves.items()):
+        x, scores = [point["scale"] for point in points], [point["memory"] for point in points]
+        colour, dash, symbol = LOOKS[place % len(LOOKS)]
+        more = {
+            "error_y": error_bars(scores),
+            "mode": "lines+markers",
+            "marker": {"symbol": symbol},
+        }
+        y = [percent(score["mean"]) for score in scores]
+        figure.add_trace(line(x, y, name, colour, dash, 2, **more))
+        ends.append((re.split("[ ,]", name)[0], math.log10(x[-1]), y[-1] or 0))
+        at = [f"{value:.1f} at {scale:g}x" for scale, value in zip(x, y, strict=True)]
         spoken.append(f"{name} {', '.join(at)}")
     alt = (
-        "Lines of the memory score in points of exact match and in bits by the size of the bank; "
-        f"points: {'; '.join(spoken)}."
+        "Lines of the memory score in points of exact match by the size of the bank: "
+        f"{'; '.join(spoken)}."
     )
-    spoken = []
-    for name, rates in paper.items():
-        look, mode = {**looks[name], "dash": "dash", "width": 1}, "lines+markers"
-        trace = line(rates, rates.values(), f"paper, {name}", mode=mode, marker=PAPER_MARK, **look)
-        figure.add_trace(trace, row=3, col=1)
-        spoken.append(
-            f"{name} {', '.join(f'{rate} at {scale:g}x' for scale, rate in rates.items())}"
-        )
-    if paper:
+    rates, spoken = dict(paper or {}), []
+    for name, found in rates.items():
+        look = {"mode": "lines+markers", "marker": PAPER_MARK}
+        drawn = line(found, found.values(), f"paper, {name}", GREY, "dot", 1, **look)
+        figure.add_trace(drawn)
+        at = ", ".join(f"{rate} at {scale:g}x" for scale, rate in found.items())
+        spoken.append(f"{name} {at}")
+    if rates:
+        found = max(rates.values(), key=lambda one: max(one.values()))
+        ends.append(("the paper's recall rates", math.log10(max(found)), max(found.values())))
         alt += f" The paper's recall rates, percent: {'; '.join(spoken)}."
-    x, height = "size of the bank (1x is 64 rows)", 860 if paper else 620
-    style(figure, title, alt, x, "memory score, points", height)
-    scales = {point["scale"] for lines in curves.values() for point in lines}
-    scales = sorted(scales.union(*paper.values()))
-    figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{scale:g}x" for scale in scales])
-    for row in range(1, panels):
-        figure.update_xaxes(title=None, row=row)
-    figure.update_yaxes(title="memory score, bits", row=2)
-    return figure.update_yaxes(title="paper's recall rate, %", row=3) if paper else figure
+    style(figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", 460, b=70)
+    label_ends(figure, ends)
+    drawn = {point["scale"] for points in curves.values() for point in points}
+    drawn = drawn.union(*rates.values())
+    scales = [scale for scale in TICKS if min(drawn) <= scale <= max(drawn)]
+    ticks = {"tickvals": scales, "ticktext": [f"{scale:g}x" for scale in scales], "tickangle": 0}
+    figure.update_xaxes(type="log", **ticks)
+    return figure.update_layout(showlegend=False).update_yaxes(range=[-3, 100])
 
 
-def _looks(names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """One colour for a method, one dash for each of its variants."""
-    methods: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names):
-        methods.setdefault(re.split("[ ,]", name)[0], []).append(name)
-    colours, looks = [*COLOURS.values(), GREEN], {}
-    for i, variants in enumerate(methods.values()):
-        for k, name in enumerate(variants):
-            looks[name] = {"color": colours[i % len(colours)], "dash": DASHES[k % len(DASHES)]}
-    return looks
+def losses(
+    values: Sequence[float],
+    title: str = "training loss",
+    window: int = 25,
+    checks: Sequence[tuple[int, float]] = (),
+) -> go.Figure:
+    """Draw a training curve, as the mean of every `window` steps, and the validation loss.
 
-
-def losses(values: Sequence[float], title: str = "training loss", window: int = 25) -> go.Figure:
-    """Draw a training curve, as the mean of every `window` steps."""
+    Args:
+        values: Loss of each step.
+        title: The heading.
+        window: Steps that are averaged.
+        checks: (step, loss of other conversations) of each measurement.
+    """
     starts = range(0, len(values), window)
     means = [float(np.mean(values[i : i + window])) for i in starts]
     steps = [min(len(values), i + window) for i in starts]
     curve = go.Scatter(x=steps, y=[round(mean, 3) for mean in means], line={"color": BLUE})
     alt = f"Training loss over {len(values)} steps, from {means[0]:.2f} to {means[-1]:.2f} nats per token."
-    return style(go.Figure(curve), title, alt, "step", "loss, nats per token")
+    figure = go.Figure(curve)
+    if checks:
+        figure.update_traces(name="training", showlegend=True)
+        x, y = [step for step, _ in checks], [round(loss, 3) for _, loss in checks]
+        figure.add_trace(line(x, y, "validation", ORANGE, "dash", mode="lines+markers"))
+        alt += f" Validation loss from {checks[0][1]:.2f} to {checks[-1][1]:.2f}."
+    return style(figure, title, alt, "step", "loss, nats per token")

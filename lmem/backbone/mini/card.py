@@ -50,8 +50,7 @@ def write_card(folder: str | Path, questions: int = 1000) -> dict[str, Any]:
     )
     card = (MINI.parent / "mini_card.md").read_text(encoding="utf-8")
     card = card.format(
-        **facts["config"],
-        **{name: facts["machine"][name] for name in ("threads", "processor", "device")},
+        **facts["config"] | {name: facts["machine"][name] for name in ("threads", "processor", "device")},
         **{name: 100 * found[name] for name in percent},
         parameters=facts["parameters"],
         legs="; ".join(f"{leg['minutes']:.0f} minutes, {leg['steps']:,} steps" for leg in facts["legs"]),

@@ -8,6 +8,7 @@ texts, the machine's speed, and whether the speed was measured or comes from a d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -22,9 +23,6 @@ from lmem.memory.model import ENCODE_TURNS
 from lmem.training.train import TrainConfig
 from lmem.utils.timing import MIB
 
-TEXT = len(text_baselines.CHOICES)  # conditions with turns in the input
-# Conditions with a bank, or with nothing; LoCoMo has no counterfactual conversations.
-BANKS = len(set(conditions.CONTROLS) - {"twin", *text_baselines.CHOICES})
 ANSWER = 32  # tokens, at most: with random weights hardly any answer ends before
 SOURCE = 384  # tokens of an input that contains turns
 RECENT = 20  # turns of the condition "last_20"
@@ -109,12 +107,14 @@ class Batches(NamedTuple):
         answer: Of an evaluation.
         total_mib: What the run takes then.
         fits: Whether that is within the budget.
+        seconds: By phase, as of `time_of`; empty if no training was given.
     """
 
     train: int
     answer: int
     total_mib: float = 0.0
     fits: bool = True
+    seconds: Mapping[str, float] = MappingProxyType({})
 
     def halved(self) -> "Batches | None":
         """Return batches of half the size; None if there is only one question left."""
@@ -130,12 +130,18 @@ def fitting_batches(
     method: str,
     scale: float,
     batch: int,
+    training: TrainConfig | None = None,
+    speed: MachineSpeed | None = None,
+    asked: Iterable[str] | None = None,
 ) -> Batches:
     """Halve batches until a run fits the profile's memory; only the units whose batch changed are counted again.
 
     Args:
         backbone, profile, workload, method, scale: As in `plan`.
         batch: Questions of a training step.
+        training: If it is given, the run's time is planned too.
+        speed: For that; default: the profile's.
+        asked: Conditions of the evaluation; default: all.
 
     Returns:
         The largest that fit; if none do, batches of one question, with `fits` False.
@@ -149,7 +155,10 @@ def fitting_batches(
         total = sum(memory_of(meta, workload, written | step | answered).values())
         fits = total <= profile.memory * 1024
         if fits or train == answer == 1:
-            return Batches(train, answer, total, fits)
+            units, seconds = written | step | answered, {}
+            if training is not None:
+                seconds = time_of(workload, units, training, speed or profile.speed, asked)
+            return Batches(train, answer, total, fits, seconds)
         others = max(unit.cost.peak for unit in (written | answered).values())
         if train > 1 and (answer == 1 or step["step"].cost.peak >= others):
             train = (train + 1) // 2
@@ -278,9 +287,21 @@ def time_of(
     units: Mapping[str, PlannedUnit],
     training: TrainConfig,
     speed: MachineSpeed,
+    asked: Iterable[str] | None = None,
 ) -> dict[str, float]:
-    """Return seconds by phase, for one adapter. With latents on disk, turns are encoded once for all adapters."""
+    """Return seconds by phase, for one adapter. With latents on disk, turns are encoded once for all adapters.
+
+    Args:
+        workload: How much there is to do.
+        units: Of `units_of`.
+        training: Says how many steps.
+        speed: Of the machine.
+        asked: Conditions of the evaluation; default: all that LoCoMo allows.
+    """
     each = {name: unit.seconds(speed) for name, unit in units.items()}
+    chosen = set(conditions.CONTROLS if asked is None else asked) - {"twin"}
+    texts = len(chosen & set(text_baselines.CHOICES))
+    banks = len(chosen) - texts
     train, test = workload.train, workload.test
     # The conversations are written in parallel, so the longest one counts: to train, right, shuffled, the last 20.
     turns = train[2] + 2 * test[2] + RECENT
@@ -288,10 +309,10 @@ def time_of(
     return {
         "encode": each["encode"] * (train[1] + test[1]),
         "write": units["write"].cost.seconds(speed) * turns,
-        "write without evidence": each["deleted"] * workload.deleted,
+        "write without evidence": each["deleted"] * workload.deleted * ("deleted" in chosen),
         "train": each["step"] * training.batch * training.total_steps(workload.train_questions),
-        "answer": BANKS * questions * (each["answer"] + each["bits"]),
-        "answer from text": TEXT * questions * (each["source"] + each["text"] + each["bits"]),
+        "answer": banks * questions * (each["answer"] + each["bits"]),
+        "answer from text": texts * questions * (each["source"] + each["text"] + each["bits"]),
         "knowledge": workload.knowledge * each["answer"],
     }
 

@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import mean
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
@@ -49,12 +50,39 @@ class Workload(Settings):
     knowledge: AtLeast0 = 6936
     deleted: AtLeast0 = 140534
 
+    def limited(self, turns: int = 0, questions: int = 0) -> Self:
+        """Return the work of the first `turns` turns and of `questions` questions of each conversation, at most; 0 is no limit."""
+
+        def cut(part: Turns, asked: int) -> tuple[Turns, int]:
+            n, total, longest = part
+            most = min(longest, turns or longest)
+            return (n, min(total, n * most), most), min(asked, n * (questions or asked))
+
+        train, train_questions = cut(self.train, self.train_questions)
+        test, test_questions = cut(self.test, self.test_questions)
+        share = test_questions / self.test_questions
+        return replace(
+            self,
+            train=train,
+            train_questions=train_questions,
+            test=test,
+            test_questions=test_questions,
+            knowledge=round(self.knowledge * share),
+            deleted=round(self.deleted * share * test[1] / self.test[1]),
+        )
+
 
 def workload_of_data(data: str) -> Workload:
     """Return what there is to do with "locomo", by its counts, or with a file, its tokens estimated from its words."""
     if data == "locomo":
         return Workload()
-    train, test = splits.for_training(data, 0, 0, 0)[0], splits.for_testing(data, 0, 0, 0)
+    return workload_of_split(
+        splits.for_training(data, 0, 0, 0)[0], splits.for_testing(data, 0, 0, 0)
+    )
+
+
+def workload_of_split(train: Sequence[Conversation], test: Sequence[Conversation]) -> Workload:
+    """Return what there is to do with these training and test conversations, their tokens estimated from their words."""
     answers = [q.answer or "" for c in train for q in c.questions if q.answerable]
     questions = [q for c in test for q in c.questions]
     prompts = [q.prompt for c in train for q in c.questions if q.answerable]
@@ -68,7 +96,7 @@ def workload_of_data(data: str) -> Workload:
         test=_turns(test),
         train_questions=len(answers),
         test_questions=len(questions),
-        turn=tokens([text for c in train + test for text in c.texts()]),
+        turn=tokens([text for c in (*train, *test) for text in c.texts()]),
         question=tokens(prompts + [q.prompt for q in questions]),
         answer=answer,
         padded=round(2 * answer),

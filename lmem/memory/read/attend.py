@@ -3,8 +3,11 @@
 softmax(s W_q (P W_k)^T / sqrt(D_h)) P W_v, in H heads of width D_h
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from lmem.errors import MethodError
 from lmem.memory.read.base import Keys
@@ -65,3 +68,29 @@ class Attend(nn.Module):
     def split(self, states: Tensor) -> Tensor:
         """Split (B, N, inner) into heads: (B, H, N, D_h)."""
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+@torch.no_grad()
+def borrowed(model: PreTrainedModel, modules: list[Any]) -> Attend:
+    """Return an `Attend` with the heads and weights of the frozen cross-attentions, one set for each layer.
+
+    Args:
+        model: The backbone.
+        modules: Its cross-attention sublayers.
+
+    Raises:
+        MethodError: The backbone's attention has biases.
+    """
+    if any(name.endswith("bias") for name, _ in modules[0].named_parameters()):
+        raise MethodError(
+            f'expected a branch with start="drawn", {model.config.model_type} has biases in its attention'
+        )
+    heads, size = model.config.num_heads, model.config.d_kv
+    attend = Attend(model.config.d_model, heads, heads * size, len(modules))
+    for i, module in enumerate(modules):
+        frozen = module.EncDecAttention
+        # T5 does not scale its queries, we scale scores by 1 / sqrt(D_h)
+        attend.w_q[i].copy_(frozen.q.weight.T * size**0.5)
+        attend.w_k[i].copy_(frozen.k.weight.T)
+        attend.w_v[i].copy_(frozen.v.weight.T)
+    return attend

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lmem.errors import MethodError
-from lmem.memory.read.attend import Attend
+from lmem.memory.read.attend import Attend, borrowed
 from lmem.memory.read.base import Keys, Read
 
 
@@ -70,20 +70,10 @@ class BranchRead(Read):
         """
         if self.start != "borrowed":
             return self
-        if any(name.endswith("bias") for name, _ in modules[0].named_parameters()):
-            raise MethodError(
-                f'expected a branch with start="drawn", {model.config.model_type} has biases in its attention'
-            )
-        heads, size = model.config.num_heads, model.config.d_kv
-        self.attend = Attend(self.width, heads, heads * size, self.sets)
-        self.w_o = nn.Parameter(torch.empty(self.sets, heads * size, self.width))
+        self.attend = borrowed(model, modules)
+        self.w_o = nn.Parameter(torch.empty(self.sets, self.attend.inner, self.width))
         for i, module in enumerate(modules):
-            frozen = module.EncDecAttention
-            # T5 does not scale its queries, we scale scores by 1 / sqrt(D_h)
-            self.attend.w_q[i].copy_(frozen.q.weight.T * size**0.5)
-            self.attend.w_k[i].copy_(frozen.k.weight.T)
-            self.attend.w_v[i].copy_(frozen.v.weight.T)
-            self.w_o[i].copy_(frozen.o.weight.T)
+            self.w_o[i].copy_(module.EncDecAttention.o.weight.T)
         return self
 
     def keys(self, rows: Tensor, layer: int = 0) -> Keys:

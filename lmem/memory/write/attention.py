@@ -4,28 +4,82 @@
 
 W_Q, W_K, W_V are random, N(0, 1/D). The size of a row grows with N / R, tokens over rows. `normalise` keeps every row at root
 mean square 1 after each turn, so that capacity and scale can be told apart (chapter 13).
+
+As printed, all rows start almost equal, so every token is spread evenly over them and they stay equal. With `address` each row is
+wider by D numbers that no turn changes and no read sees: its address a_r, drawn from N(0, 1). W_K sees only them, and W_Q whitens
+the backbone's latents (C is their covariance over the vocabulary, m their mean), so that different tokens go to different rows:
+
+    A = softmax(s Z W_Q (a W_K)^T / sqrt(D)),   W_Q = (1 - m m^T / |m|^2) C^(-1/2),   s = `address`
+
+Then `normalise` shortens rows that are longer than a latent of the vocabulary is on average, so that empty rows stay empty.
 """
 
-from typing import Any
+from typing import Any, Self
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from lmem.backbone.latent_statistics import vocabulary_latents
+from lmem.errors import MethodError
 from lmem.memory.bank import State
 from lmem.memory.write.base import Write, unit
+
+RIDGE = 0.01  # added to the variances before whitening, times their mean
 
 
 class AttentionWrite(Write):
     """Write by attention of the turn's tokens over the rows."""
 
-    def __init__(self, rows: int, width: int, **options: Any):
+    def __init__(self, rows: int, width: int, address: float = 0.0, **options: Any):
+        """Draw P_0 and the maps.
+
+        Args:
+            rows: R.
+            width: D.
+            address: Factor s of the scores; 0 has no addresses, as printed. With whitened latents and W_K at the identity s is
+                the standard deviation of a token's scores: near 0 a token is spread evenly, at 30 it goes to nearly one row.
+            **options: Those of `Write`.
+
+        Raises:
+            MethodError: address is negative.
+        """
         super().__init__(rows, width, **options)
+        if address < 0:
+            raise MethodError(f"address must be at least 0, not {address}")
+        self.address = address
+        if address:
+            self.addresses = nn.Buffer(torch.randn(rows, width))
+            self.longest = nn.Buffer(torch.ones(()))  # root mean square of a row
         self.w_q = self.draw(width, width)
         self.w_k = self.draw(width, width)
         self.w_v = self.draw(width, width)
 
+    @torch.no_grad()
+    def adapt(self, model: PreTrainedModel) -> Self:
+        """With addresses, whiten the latents of the backbone's vocabulary with W_Q, and take their length as a row's limit."""
+        if self.address and not self.w_q.is_meta:
+            latents = vocabulary_latents(model).double()
+            mean = latents.mean(0)
+            sizes, vectors = torch.linalg.eigh(torch.cov(latents.T))
+            white = vectors * (sizes + RIDGE * sizes.mean()).rsqrt() @ vectors.T
+            away = torch.eye(self.width).to(white) - torch.outer(mean, mean) / mean.square().sum()
+            self.w_q.copy_((away @ white).to(self.w_q))
+            self.longest.copy_(latents.square().mean().sqrt())
+        return self
+
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        keys = state.rows @ self.w_k  # (B, R, D)
-        scores = latents @ self.w_q @ keys.transpose(1, 2) / self.width**0.5  # (B, N, R)
+        keys = (
+            self.address * self.addresses if self.address else state.rows
+        ) @ self.w_k  # (B, R, D)
+        scores = latents @ self.w_q @ keys.transpose(-1, -2) / self.width**0.5  # (B, N, R)
         share = scores.softmax(-1) * mask[:, :, None]
         rows = self.gamma * state.rows + share.transpose(1, 2) @ (latents @ self.w_v)  # (B, R, D)
-        return unit(rows) if self.normalise else rows, self.all_rows(state)
+        if self.normalise:
+            rows = self.shortened(rows) if self.address else unit(rows)
+        return rows, self.all_rows(state)
+
+    def shortened(self, rows: Tensor) -> Tensor:
+        """Scale rows (..., D) down to the limit where they are longer."""
+        size = rows.square().mean(-1, keepdim=True).sqrt()
+        return rows * (self.longest / size.clamp(min=1e-12)).clamp(max=1)

@@ -3,10 +3,11 @@
 P_t = Write(P_{t-1}, Z_t)      paper, section 2; chapter 2
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from lmem.errors import MethodError, ShapeError
 from lmem.memory.bank import State
@@ -37,7 +38,7 @@ class Write(nn.Module):
         normalise: bool = False,
         trainable: bool = False,
         noise: float = 0.02,
-        maps: Literal["normal", "linear"] = "normal",
+        maps: Literal["normal", "linear", "identity"] = "normal",
     ):
         """Draw P_0.
 
@@ -49,7 +50,8 @@ class Write(nn.Module):
             trainable: Learn the maps. Otherwise they are random and fixed, as in the paper.
             noise: Standard deviation of P_0; 0 starts from zeros, as square banks do by default.
             maps: How maps of D inputs are drawn: "normal" is N(0, 1 / D), as the paper prints; "linear" is the default of
-                PyTorch's Linear, as in the paper's released code: uniform, with a standard deviation of 0.577 / sqrt(D).
+                PyTorch's Linear, as in the paper's released code: uniform, with a standard deviation of 0.577 / sqrt(D);
+                "identity" is 1 on the diagonal, so that what is written are latents.
 
         Raises:
             MethodError: gamma is outside (0, 1].
@@ -73,9 +75,16 @@ class Write(nn.Module):
 
     def draw(self, *shape: int) -> nn.Parameter | nn.Buffer:
         """Draw a map of shape[0] inputs as `maps` says: a parameter if the rule is trainable, else a buffer."""
-        drawn = torch.randn(*shape) if self.maps == "normal" else 2 * torch.rand(*shape) - 1
-        drawn = drawn / shape[0] ** 0.5
+        if self.maps == "identity" and len(shape) == 2:
+            drawn = torch.eye(*shape)
+        else:
+            drawn = torch.randn(*shape) if self.maps != "linear" else 2 * torch.rand(*shape) - 1
+            drawn = drawn / shape[0] ** 0.5
         return nn.Parameter(drawn) if self.trainable else nn.Buffer(drawn)
+
+    def adapt(self, model: PreTrainedModel) -> Self:
+        """Fit a new write to the backbone; by default there is nothing to do."""
+        return self
 
     def start(self, batch: int = 1) -> State:
         """Return B banks without any turn."""

@@ -6,13 +6,19 @@
 W_a, W_u are random, N(0, 1/D). The paper applies a softmax to a first. It does not change the order, and in low precision it
 creates ties, so the rows are chosen before it. Choosing has no gradient: as printed, W_a cannot learn. With `trainable` each
 chosen row takes sigmoid(a) of the step, so it can. `normalise` keeps the written rows at root mean square 1.
+
+Two options change what is written and where, and not the equation. `each="token"` writes every token by itself, so N is 1 and z is
+a hidden state. `choose="empty"` sets W_a = -m m^T / |m|^2, with m the mean of the latents of the backbone's vocabulary: nearly
+all latents have a part along m, so rows that contain nothing have the largest a, and are chosen first.
 """
 
-from typing import Any
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from lmem.backbone.latent_statistics import vocabulary_latents
 from lmem.errors import MethodError
 from lmem.memory.bank import State
 from lmem.memory.options import Options
@@ -22,13 +28,42 @@ from lmem.memory.write.base import Write, unit
 class SlotWrite(Write):
     """Write into `k` rows per turn: 8 as in the paper, or all rows of a bank that has fewer."""
 
-    def __init__(self, rows: int, width: int, k: int = 8, **options: Any):
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        k: int = 8,
+        each: Literal["turn", "token"] = "turn",
+        choose: Literal["drawn", "empty"] = "drawn",
+        **options: Any,
+    ):
+        """Draw the maps.
+
+        Args:
+            rows: R.
+            width: D.
+            k: Rows that are written at once.
+            each: What is written at once: the mean of a turn, or each of its tokens, one after the other.
+            choose: "empty" sets W_a so that empty rows come first (`adapt`).
+            **options: Those of `Write`.
+
+        Raises:
+            MethodError: k does not fit.
+        """
         super().__init__(rows, width, **options)
         if not 1 <= k <= rows:
             raise MethodError(f"k must lie between 1 and the {rows} rows, not {k}")
-        self.k = k
+        self.k, self.each, self.chosen_by = k, each, choose
         self.w_a = self.draw(width, width)
         self.w_u = self.draw(width, width)
+
+    @torch.no_grad()
+    def adapt(self, model: PreTrainedModel) -> Self:
+        """If rows are chosen by emptiness, set W_a to the mean of the vocabulary's latents."""
+        if self.chosen_by == "empty" and not self.w_a.is_meta:
+            mean = vocabulary_latents(model).mean(0)
+            self.w_a.copy_(-torch.outer(mean, mean) / mean.square().sum())
+        return self
 
     @classmethod
     def complete(cls, rows: int, width: int, given: Options) -> dict[str, Any]:
@@ -41,6 +76,17 @@ class SlotWrite(Write):
         return mean, scores, scores.argsort(dim=1, descending=True, stable=True)[:, : self.k]
 
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        if self.each == "turn":
+            return self.write_mean(state, latents, mask)
+        for n in range(latents.shape[1]):
+            token, given = latents[:, n : n + 1], mask[:, n : n + 1]
+            rows, written = self.write_mean(state, token, given)
+            rows = torch.where(given[:, :, None], rows, state.rows)
+            state = State(rows, torch.where(given, written, state.written), state.turns)
+        return state.rows, state.written
+
+    def write_mean(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the mean of the latents (B, N, D); returns `rows` and `written` of the State after it."""
         mean, scores, chosen = self.choose(state.rows, latents, mask)
         step = (1 - self.gamma) * torch.ones_like(scores)  # (B, R)
         if self.trainable:

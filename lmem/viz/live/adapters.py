@@ -15,6 +15,7 @@ from torch import Tensor
 from lmem.backbone.backbone import load_backbone
 from lmem.errors import MethodError
 from lmem.memory.model import ADAPTERS, MemoryModel
+from lmem.memory.write import AttentionWrite, SlotWrite
 
 LIST = Path(__file__).with_name("adapters.json")
 WRITE_OPTIONS = ("gamma", "normalise", "trainable", "k", "key", "select", "replace")
@@ -25,11 +26,18 @@ def describe(model: MemoryModel, name: str) -> dict[str, Any]:
     """Return the kinds and options of an adapter's write and read.
 
     Raises:
-        MethodError: It has no memory.
+        MethodError: It has no memory, or its write has an option that the page's engine does not know.
     """
     method = model.method
     if method.write is None or method.read is None:
         raise MethodError(f"expected a method with a memory, {method.name} has none")
+    rule = model.write_rule
+    if (isinstance(rule, AttentionWrite) and rule.address) or (
+        isinstance(rule, SlotWrite) and rule.each != "turn"
+    ):
+        raise MethodError(
+            'expected a write without `address` and `each="token"`, the page has neither'
+        )
     write = {o: getattr(model.write_rule, o) for o in WRITE_OPTIONS if hasattr(model.write_rule, o)}
     read: dict[str, Any] = {
         o: getattr(model.read, o) for o in READ_OPTIONS if hasattr(model.read, o)

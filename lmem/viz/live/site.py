@@ -16,7 +16,10 @@ ENGINE = [
     HERE / "engine" / f"{name}.js"
     for name in ("matrix", "tokenizer", "t5", "writes", "reads", "memory", "service")
 ]
-PIECES = [HERE / "pieces" / f"{name}.js" for name in ("client", "talk", "collapse", "show")]
+PIECES = [
+    HERE / "pieces" / f"{name}.js"
+    for name in ("client", "talk", "collapse", "journey", "machine", "show")
+]
 STYLE = HERE / "pieces" / "live.css"
 BACKBONES = {"nano": PACKAGE / "backbone" / "assets" / "nano"}
 ADAPTERS = PACKAGE / "memory" / "assets" / "adapters"

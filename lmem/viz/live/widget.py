@@ -3,7 +3,7 @@
     live(model, bank)        talk to this memory; `widget.bank` is the bank after what was told
 
 The model runs in the browser with weights in 8 bits. Python sends them once, and takes back the bank. Shown by JupyterLab, Colab
-and VS Code; a notebook stores the scripts, and no weights.
+and VS Code; without a kernel it is one line of text.
 """
 
 import json
@@ -29,7 +29,8 @@ NOTEBOOK = Path(__file__).parent / "pieces" / "notebook.js"
 @cache
 def _module() -> str:
     """The scripts as one module. Those of a page speak of one engine for the page; in a notebook each view has its own."""
-    scripts = (path.read_text(encoding="utf-8") for path in (*PIECES[:-1], *ENGINE))
+    needed = [path for path in PIECES if path.stem in ("client", "talk")]
+    scripts = (path.read_text(encoding="utf-8") for path in (*needed, *ENGINE))
     inside = "\n".join(scripts)
     own = f"function createLive(globalThis) {{\n{inside}\nreturn globalThis.lmemLive;\n}}\n"
     return own + NOTEBOOK.read_text(encoding="utf-8")
@@ -54,6 +55,9 @@ class Live(anywidget.AnyWidget):
         self._plain(self._bank)  # a bank that does not fit is refused before anything is shown
         super().__init__()
         self.on_msg(self._hear)
+
+    def __repr__(self) -> str:
+        return "A live memory: run this cell to talk to it. The book's first page has one that needs no kernel."
 
     @property
     def bank(self) -> Bank:

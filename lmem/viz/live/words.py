@@ -8,6 +8,7 @@ from lmem.data.tinyworld import World, sample
 from lmem.data.tinyworld.language import NAMES, UNKNOWN, VALUES
 
 TURNS = 60  # of the conversation along which banks are watched
+LATER = 600  # turns after which a fact is asked for, at most
 BOTH = [[1, "1x: 64 rows"], [10, "10x: 640 rows"]]
 
 
@@ -32,17 +33,35 @@ METHODS = [
 ]  # fmt: skip
 
 
+JOURNEYS = [  # one memory for each of the three sites
+    ["nano-keyed", "keyed: joins the encoder's output", "encoder output"],
+    ["nano-recent", "recent: read inside the decoder", "decoder layers"],
+    ["nano-m1", "M.1: joins the encoder's input", "encoder input"],
+]
+
+
 def long_talk() -> list[list[str]]:
     """Return (speaker, text) of 60 turns: the running conversation, then turns of tinyworld that do not speak of Ana's cat."""
-    sessions = sample("a longer talk", 0, World(turns=4 * TURNS), twin=False)["conversation"]
-    more = [
+    more = other_turns("a longer talk", 4 * TURNS)
+    return [turn.split(": ", 1) for turn in TALK] + more[: TURNS - len(TALK)]
+
+
+def corrected_talk() -> list[list[str]]:
+    """Return (speaker, text) of 12 turns: the beginning of the running conversation, and a correction of its turn 3."""
+    turns = [turn.split(": ", 1) for turn in TALK[:11]]
+    return [*turns[:10], ["Ben", "Correction: I live in Amber-Hill."], turns[10]]
+
+
+def other_turns(seed: str, turns: int) -> list[list[str]]:
+    """Return (speaker, text) of those turns of a conversation of tinyworld that neither Ana says nor speak of her or a cat."""
+    sessions = sample(seed, 0, World(turns=turns), twin=False)["conversation"]
+    return [
         [turn["speaker"], turn["text"]]
         for name in sorted(sessions, key=lambda key: (len(key), key))
         if name.startswith("session_") and not name.endswith("time")
         for turn in sessions[name]
         if turn["speaker"] != "Ana" and not re.search(r"\b(cat|Ana|Miro)\b", turn["text"])
     ]
-    return [turn.split(": ", 1) for turn in TALK] + more[: TURNS - len(TALK)]
 
 
 def nano_words() -> dict[str, Any]:
@@ -93,6 +112,8 @@ def nano_words() -> dict[str, Any]:
             "question": "What is Ana's cat called?",
             "answer": "Miro",
         },
+        "machine": {"turns": corrected_talk(), "question": "Where does Ben live?"},
+        "journey": {"turns": other_turns("six hundred turns", 2000)[:LATER], "memories": JOURNEYS},
     }
 
 

@@ -80,16 +80,17 @@ lmemLive.parts.push(function memories(engine) {
       return { ids, latents, cache, attached, gain: attached?.gain, record: attached?.record?.(latents.rows) };
     }
 
-    /** Answer from the bank alone, token by token the likeliest.
+    /** Answer from the bank alone, token by token the likeliest. `watch` sees what the decoder looks at, at each step.
 
         Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
         the attention that each row got, none the share of "no row matches" where the read has one. */
-    ask(bank, question, best = 5) {
+    ask(bank, question, best = 5, watch = null) {
       const { backbone } = this, { ids: asked, cache, attached, gain, record } = this.begin(bank, question);
       const steps = [], ids = [];
       let id = backbone.config.decoder_start_token_id;
       while (ids.length < MAX_NEW_TOKENS) {
-        const p = engine.softmax(backbone.logits(backbone.step(cache, id, gain, record)));
+        const looked = watch ? watch(ids.length, record, gain) : { record, gain };
+        const p = engine.softmax(backbone.logits(backbone.step(cache, id, looked.gain, looked.record)));
         const top = likeliest(p, best).map((place) => ({ id: place, piece: this.piece(place), p: p[place] }));
         id = top[0].id;
         steps.push({ id, p: top[0].p, top });

@@ -24,6 +24,38 @@ lmemLive.parts.push(function services(engine) {
       for (const at of places) codes[at] = Math.max(0, Math.min(255, Math.round(128 + (127 * part.data[at]) / reach)));
     }
 
+    /** Hidden states of a text; those of the last thousand texts are kept. */
+    function encode(memory, text) {
+      const { backbone } = memory, known = (backbone.known ||= new Map());
+      if (known.size > 1000) known.clear();
+      if (!known.has(text)) known.set(text, backbone.encode(memory.tokens(text)));
+      return known.get(text);
+    }
+
+    /** What the decoder looks at, step by step: the share of its cross-attentions that goes to rows next to the question's
+        states, and how long the memory's addition inside the layers is against the state that it is added to. */
+    function watcher(asked) {
+      const looks = [];
+      const length = (x) => Math.sqrt(engine.dot(x.data, 0, x.data, 0, x.data.length));
+      const watch = (step, record, gain) => {
+        const look = (looks[step] = { joined: 0, heads: 0, added: 0, layers: 0 });
+        return {
+          record(shares, ...place) {
+            record?.(shares, ...place);
+            look.joined += shares.subarray(asked).reduce((sum, share) => sum + share, 0);
+            look.heads += 1;
+          },
+          gain: gain && ((layer, normed, state) => {
+            const added = gain(layer, normed, state);
+            look.added += length(added) / length(state);
+            look.layers += 1;
+            return added;
+          }),
+        };
+      };
+      return { watch, looks: () => looks.map(({ joined, heads, added, layers }) => ({ joined: joined / heads, added: layers ? added / layers : 0 })) };
+    }
+
     const calls = {
       backbone(file) {
         backbones.set(file.name, new engine.T5(file));
@@ -54,17 +86,44 @@ lmemLive.parts.push(function services(engine) {
 
       /** Write one turn, or the first tokens of it (`share`): the new bank, and which rows it changed. */
       write({ bank: id, speaker, text, share = 1 }) {
-        const { memory, bank } = held(id), states = memory.backbone.encode(memory.tokens(engine.asTurn(speaker, text)));
+        const { memory, bank } = held(id), states = encode(memory, engine.asTurn(speaker, text));
         const next = memory.writeStates(bank, states.slice(0, Math.max(1, Math.round(share * states.rows))));
         const changed = [...next.written.keys()].filter((i) => next.written[i] === bank.turns);
         const replaced = memory.single ? changed.map((i) => bank.written[i]) : [];
         return { bank: keep(memory, next), turn: bank.turns, changed, replaced, tokens: states.rows };
       },
 
+      /** Write turns [speaker, text], one after the other; the bank before them is dropped. */
+      writeAll({ bank: id, turns }) {
+        const { memory, bank } = held(id);
+        banks.delete(id);
+        return keep(memory, turns.reduce((last, [speaker, text]) => memory.writeStates(last, encode(memory, engine.asTurn(speaker, text))), bank));
+      },
+
+      /** A turn, or without a speaker a question, on its way in: its tokens and their hidden states, as bytes and as numbers. */
+      text({ bank: id, text, speaker }) {
+        const { memory } = held(id), prompt = speaker ? engine.asTurn(speaker, text) : engine.asPrompt(text);
+        const ids = memory.tokens(prompt), states = encode(memory, prompt), codes = new Uint8Array(states.data.length).fill(128);
+        encodeColumns(states, 0, states.cols, codes);
+        return { prompt, ids, pieces: ids.map((token) => memory.piece(token)), codes, cols: states.cols, numbers: states.data.slice() };
+      },
+
+      /** What a keyed write makes of a turn, and how much of its pools' attention each token gets; null for other writes. */
+      fact({ bank: id, speaker, text }) {
+        const { memory, bank } = held(id), rule = memory.writeRule, states = encode(memory, engine.asTurn(speaker, text));
+        if (memory.writeKind !== "keyed") return null;
+        const share = (names) => {
+          const pools = names.map((name) => engine.poolShares(rule, name, states)), heads = pools.reduce((sum, { rows }) => sum + rows, 0);
+          return Array.from({ length: states.rows }, (_, n) => pools.reduce((sum, pool) => sum + Array.from({ length: pool.rows }, (_, h) => pool.row(h)[n]).reduce((a, b) => a + b), 0) / heads);
+        };
+        const { keep, correct, nearest } = engine.factOf(rule, bank, states);
+        return { keep, correct, nearest, key: share(["address.halves.0", "address.halves.1"]), value: share(["value"]) };
+      },
+
       ask({ bank: id, question }) {
-        const { memory, bank } = held(id), answer = memory.ask(bank, question);
-        const shares = answer.shares ? [...answer.shares] : null;
-        return { ...answer, shares, written: [...bank.written], turns: bank.turns };
+        const { memory, bank } = held(id), { watch, looks } = watcher(memory.tokens(engine.asPrompt(question)).length);
+        const answer = memory.ask(bank, question, 5, watch), shares = answer.shares ? [...answer.shares] : null;
+        return { ...answer, shares, looks: looks(), written: [...bank.written], turns: bank.turns };
       },
 
       /** A bank to be drawn: at most `count` rows as bytes around 128, and how many rows are distinct.

@@ -86,14 +86,10 @@ lmemLive.parts.push(function writeRules(engine) {
     return { rows, written: written.slice(z.rows), turns: bank.turns + 1 };
   }
 
-  /** One row for one fact: skip a turn without one, replace the row that it corrects, else take the oldest. */
-  function keyed(rule, bank, z) {
-    const size = rule.key, fact = new Float32Array(bank.rows.cols);
-    const key = engine.address(rule, "address", z), value = unit(engine.pooled(rule, "value", z));
+  /** What a keyed write makes of a turn: key and value, whether it keeps them and whether they correct a row, and the place. */
+  engine.factOf = function factOf(rule, bank, z) {
+    const size = rule.key, key = engine.address(rule, "address", z), value = unit(engine.pooled(rule, "value", z));
     const [keep, correct] = engine.pooled(rule, "gate", z).data;
-    if (rule.select && keep <= 0) return { ...bank, turns: bank.turns + 1 };
-    fact.set(key.data);
-    fact.set(value.data, size);
     let nearest = -1, row = -1, oldest = 0;
     for (let i = 0; i < bank.rows.rows; i++) {
       if (bank.written[i] < bank.written[oldest]) oldest = i;
@@ -101,17 +97,27 @@ lmemLive.parts.push(function writeRules(engine) {
       if (bank.written[i] >= 0 && likeness > nearest) [nearest, row] = [likeness, i];
     }
     const replaces = nearest > rule.vectors.theta[0] && rule.replace && correct > 0;
-    const place = replaces ? row : oldest, rows = bank.rows.clone(), written = bank.written.slice();
-    rows.row(place).set(fact);
+    return { key, value, keep, correct, nearest, place: replaces ? row : oldest };
+  };
+
+  /** One row for one fact: skip a turn without one, replace the row that it corrects, else take the oldest. */
+  function keyed(rule, bank, z) {
+    const { key, value, keep, place } = engine.factOf(rule, bank, z);
+    if (rule.select && keep <= 0) return { ...bank, turns: bank.turns + 1 };
+    const rows = bank.rows.clone(), written = bank.written.slice();
+    rows.row(place).set(key.data);
+    rows.row(place).set(value.data, rule.key);
     written[place] = bank.turns;
     return { rows, written, turns: bank.turns + 1 };
   }
 
+  /** How the H pools of this name share out their attention over a text's tokens: (H, N). */
+  engine.poolShares = (rule, name, z) => softmaxRows(linear(rule.matrix(`${name}.queries`), z));
+
   /** Attention pools over a text's hidden states, a linear map, and a small network (`lmem.memory.pooling`). */
   engine.pooled = function pooled(rule, name, z) {
     const part = (suffix) => rule.matrix(`${name}.${suffix}.weight`), bias = (suffix) => rule.vectors[`${name}.${suffix}.bias`];
-    const share = softmaxRows(linear(rule.matrix(`${name}.queries`), z)); // (H, N)
-    const pools = product(share, z), flat = new Matrix(1, pools.data.length, pools.data);
+    const pools = product(engine.poolShares(rule, name, z), z), flat = new Matrix(1, pools.data.length, pools.data);
     const straight = linear(flat, part("linear"), bias("linear"));
     return rule.has(`${name}.mlp.0.weight`) ? plus(straight, engine.network(rule, `${name}.mlp`, flat)) : straight;
   };

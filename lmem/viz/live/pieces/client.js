@@ -121,6 +121,7 @@
       const words = live.element("p", { class: "live-failed", role: "status" }, `The live part cannot run here: ${error.message}. This is what it shows:`);
       box.replaceChildren(words, ...still);
     };
+    box.still = still;
     box.replaceChildren();
     try {
       piece(box, { ...box.dataset }, fail);

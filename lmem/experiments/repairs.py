@@ -1,0 +1,235 @@
+"""Repairs: for each of the paper's six methods a small set of changes with which it remembers (the page "The six methods, repaired").
+
+A repair keeps the method's write equation and the site at which its read enters. What it changes are options of the package: how
+P_0 and the maps start, whether the bank decays, which tokens of a turn count. The printed method is trained and asked in the same way, as
+the control of the changes; the twin's bank is the control of the memory.
+
+Everything is trained on short conversations. Each adapter is asked about conversations of that length and about longer ones.
+"""
+
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lmem.analysis.kept_facts import KeptConfig, draw_stock, facts_kept, superposition
+from lmem.backbone.backbone import load_backbone
+from lmem.data import splits
+from lmem.errors import InputError
+from lmem.evaluation import results
+from lmem.evaluation.evaluate import EvalConfig
+from lmem.experiments.runner import Cell, Experiment, Trained, run_cell
+from lmem.memory.model import MemoryModel
+from lmem.memory.write import AttentionWrite
+from lmem.training.train import TrainConfig, train
+from lmem.utils import provenance
+from lmem.utils.progress import track
+from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
+
+CONTROLS = "right,twin,none"
+
+
+@settings
+class RepairConfig(Settings):
+    """What all repairs share.
+
+    Attributes:
+        backbone: Name or folder of the backbone.
+        conversations: Training conversations; each seed draws its own.
+        turns: Turns of each of them, and of the short test conversations.
+        steps: Training steps.
+        batch: Questions of a training step.
+        lr: Learning rate.
+        tests: Short test conversations, the same for all.
+        long_tests: Long test conversations, likewise.
+        long_turns: Turns of each long one.
+        test_seed: Seed that draws the test conversations.
+    """
+
+    backbone: str = "nano"
+    conversations: AtLeast1 = 100
+    turns: AtLeast1 = 12
+    steps: AtLeast1 = 80
+    batch: AtLeast1 = 8
+    lr: Positive = 1e-3
+    tests: AtLeast2 = 40
+    long_tests: AtLeast2 = 8
+    long_turns: AtLeast1 = 60
+    test_seed: int = 7
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A method with its changes, a table of `repairs.toml`.
+
+    Attributes:
+        name: Of its result files, without a hyphen: "m3_repaired".
+        method: A name out of `lmem methods`.
+        changes: What differs from the printed method, in words, one entry for each named change.
+        write: Options of the write.
+        read: Options of the read.
+        training: Settings of `lmem.training.train.TrainConfig` that differ from those that all repairs share.
+    """
+
+    name: str
+    method: str
+    changes: tuple[str, ...] = ()
+    write: dict[str, Any] = field(default_factory=dict)
+    read: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+_TABLE = tomllib.loads((Path(__file__).parent / "repairs.toml").read_text(encoding="utf-8"))
+REPAIRS = tuple(
+    Repair(**{**row, "changes": tuple(row.get("changes", ()))}) for row in _TABLE["repairs"]
+)
+
+
+def run_repairs(
+    out: str | Path,
+    names: Sequence[str] = (),
+    scales: Sequence[float] = (1, 10),
+    seeds: Sequence[int] = (0,),
+    config: RepairConfig | None = None,
+    progress: bool = True,
+) -> dict[str, list[str]]:
+    """Train and evaluate repairs, and printed methods in the same way.
+
+    What has its file in `out` is skipped, and a run that was interrupted continues.
+
+    Args:
+        out: Folder of the result files.
+        names: Names of REPAIRS; default: all.
+        scales: Sizes of the bank.
+        seeds: Seeds of maps, starts and training conversations.
+        config: What all share.
+        progress: Show a progress bar.
+
+    Returns:
+        A dict: done, skipped (names of files).
+
+    Raises:
+        InputError: A repair does not exist, or a file in `out` has other settings.
+    """
+    config, out = config or RepairConfig(), Path(out)
+    known = {repair.name: repair for repair in REPAIRS}
+    for name in names:
+        if name not in known:
+            raise InputError(f"expected repairs out of {', '.join(known)}, not {name!r}")
+    cells = [
+        (known[name], scale, seed) for seed in seeds for name in names or known for scale in scales
+    ]
+    report: dict[str, list[str]] = {"done": [], "skipped": []}
+    for repair, scale, seed in track(cells, "repairs", progress):
+        done, skipped = run_repair(repair, scale, seed, out, config)
+        report["done"] += done
+        report["skipped"] += skipped
+    return report
+
+
+def run_repair(
+    repair: Repair, scale: float, seed: int, out: Path, config: RepairConfig
+) -> tuple[list[str], list[str]]:
+    """Train one repair at one scale, and ask it about short and about long conversations.
+
+    Returns:
+        Names of the files that were written, and of those that existed.
+    """
+    experiment = Experiment("repairs", config.difference(), out)
+    about = {"repair": repair.name, "changes": list(repair.changes)}
+    tests = {
+        f"{repair.name}-{scale:g}x-s{seed}": (config.tests, config.turns),
+        f"{repair.name}-{scale:g}x-long-s{seed}": (config.long_tests, config.long_turns),
+    }
+    skipped = experiment.finished(tests)
+    trained: list[Trained] = []
+
+    def prepare() -> Trained:
+        if not trained:
+            trained.append(train_repair(repair, scale, seed, config))
+        return trained[0]
+
+    for name, (n, turns) in tests.items():
+        run_cell(
+            experiment,
+            name,
+            seed,
+            prepare,
+            lambda n=n, turns=turns: splits.for_testing("tinyworld", n, turns, config.test_seed),
+            EvalConfig(seed=config.test_seed),
+            CONTROLS,
+            about | {"data": splits.label("tinyworld", turns)},
+        )
+    return [name for name in tests if name not in skipped], skipped
+
+
+def train_repair(repair: Repair, scale: float, seed: int, config: RepairConfig) -> Trained:
+    """Train a repair on short conversations."""
+    start = time.perf_counter()
+    model = MemoryModel(
+        load_backbone(config.backbone), repair.method, scale, seed, repair.write, repair.read
+    )
+    conversations, _ = splits.for_training("tinyworld", config.conversations, config.turns, seed)
+    shared: dict[str, Any] = {"steps": config.steps, "batch": config.batch, "lr": config.lr}
+    shared |= {"warmup": 10, "seed": seed}
+    report = train(
+        model, conversations, TrainConfig(**{**shared, **repair.training}), progress=False
+    )
+    training = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
+    training |= {"seconds": round(time.perf_counter() - start, 1), "settings": repair.training}
+    return Trained(model, training, report["parameters"], report["seconds"])
+
+
+def run_kept(
+    out: str | Path,
+    cells: Sequence[Cell],
+    config: KeptConfig | None = None,
+    backbone: str = "nano",
+    progress: bool = True,
+) -> dict[str, list[str]]:
+    """Ask what each write keeps (`lmem.analysis.kept_facts`), without any read: one result file for each cell.
+
+    Args:
+        out: Folder of the result files; what is there is skipped.
+        cells: Methods with their scales and options of the write.
+        config: The same for all.
+        backbone: Name or folder of the backbone.
+        progress: Show a progress bar.
+
+    Returns:
+        A dict: done, skipped (names of files).
+
+    Raises:
+        InputError: A file in `out` has other settings.
+    """
+    config = config or KeptConfig()
+    experiment = Experiment("kept", config.difference(), Path(out))
+    names = [f"kept-{cell.name}" for cell in cells]
+    skipped = experiment.finished(names)
+    todo = [(name, cell) for name, cell in zip(names, cells, strict=True) if name not in skipped]
+    if not todo:
+        return {"done": [], "skipped": skipped}
+    loaded = load_backbone(backbone)
+    stock = draw_stock(loaded, config)
+    for name, cell in track(todo, "kept", progress):
+        start = time.perf_counter()
+        model = MemoryModel(loaded, cell.method, cell.scale, cell.seed, cell.write)
+        result: dict[str, Any] = {
+            "name": name,
+            "method": model.method.name,
+            "scale": cell.scale,
+            "options": model.options,
+            "backbone": loaded.name,
+            "facts": facts_kept(model, stock, config),
+            "chance": 1 / config.values,
+            experiment.kind: experiment.settings,
+        }
+        rule = model.write_rule
+        if isinstance(rule, AttentionWrite) and not rule.normalise and not rule.address:
+            result["superposition"] = superposition(stock, rule.gamma, config)
+        seconds = {"kept": round(time.perf_counter() - start, 1)}
+        result["provenance"] = provenance.provenance(config.seed, seconds)
+        results.save(result, experiment.file(name))
+    return {"done": [name for name, _ in todo], "skipped": skipped}

@@ -1,0 +1,124 @@
+/* A conversation as a time machine: go back to any turn, ask there, see which turn the answer rests on, and unwrite turns. */
+(() => {
+  const live = globalThis.lmemLive, { element } = live, MOST = 200;
+
+  /** Lines "Name: text" as turns; a line without a name is said by whoever spoke before. */
+  function parsed(text, speaker) {
+    const turns = text.split("\n").map((line) => line.trim()).filter(Boolean).map((line) => {
+      const [, name, said] = /^([^:]{1,40}):\s*(\S.*)$/.exec(line) || [null, speaker, line];
+      speaker = name;
+      return { name, said, off: false };
+    });
+    if (!turns.length) throw new Error("expected lines such as “Ana: I live in Cedar-Bay.”, there is none");
+    if (turns.length > MOST) throw new Error(`expected at most ${MOST} turns, there are ${turns.length}`);
+    return turns;
+  }
+
+  class Machine {
+    constructor(box, options, fail) {
+      const backbone = options.model || "nano";
+      Object.assign(this, { box, fail, backbone, memory: options.memory || `${backbone}-keyed`, busy: Promise.resolve() });
+      live.file(`${backbone}-words`).then((words) => this.build(words)).catch(fail);
+    }
+
+    build(words) {
+      this.words = words;
+      const talk = words.machine.turns.map((turn) => turn.join(": ")).join("\n");
+      this.text = element("textarea", { "aria-label": "The conversation, one turn a line", rows: 7, spellcheck: "false" });
+      this.text.value = talk;
+      this.asked = element("input", { type: "text", "aria-label": "Ask at this point", value: words.machine.question, maxlength: 600, autocomplete: "off", spellcheck: "false" });
+      this.slider = element("input", { type: "range", min: 0, "aria-label": "turns written", oninput: () => (this.place(), this.look()) });
+      this.clock = element("p", { class: "live-clock", role: "status" });
+      this.answer = element("div", { class: "live-answer", "aria-live": "polite" });
+      this.status = element("p", { class: "live-status", role: "status" });
+      this.list = element("ol", { class: "live-told" });
+      const form = (act, ...inside) => element("form", { class: "live-form", onsubmit: (event) => (event.preventDefault(), act()) }, ...inside);
+      this.box.replaceChildren(
+        element("details", {}, element("summary", {}, "The conversation: change it, or paste your own"), form(() => this.read(), this.text, element("button", { type: "submit" }, "use it"))),
+        this.slider, this.clock, form(() => this.look(), this.asked, element("button", { type: "submit" }, "ask")), this.answer, this.status, this.list);
+      this.read(false);
+    }
+
+    /** Take the conversation over; all of it is written. */
+    read(look = true) {
+      try {
+        this.turns = parsed(this.text.value, this.words.speaker);
+      } catch (error) {
+        return (this.status.textContent = `${error.message}.`);
+      }
+      this.slider.max = this.slider.value = this.turns.length;
+      this.list.replaceChildren(...this.turns.map((turn, i) => {
+        turn.note = element("span", { class: "live-place" });
+        turn.button = element("button", { type: "button", class: "live-chip", onclick: () => this.toggle(turn) }, "unwrite");
+        return (turn.item = element("li", { value: i + 1 }, element("div", { class: "live-sentence" }, element("b", {}, `${turn.name}: `), turn.said), element("div", { class: "live-row" }, turn.button, turn.note)));
+      }));
+      this.place();
+      if (look) this.look();
+      else this.answer.replaceChildren(element("p", { class: "live-hint" }, "Press ask. Then move the slider back, or unwrite the turn that the answer rests on."));
+    }
+
+    toggle(turn) {
+      turn.off = !turn.off;
+      turn.button.textContent = turn.off ? "write again" : "unwrite";
+      this.place();
+      this.look();
+    }
+
+    /** Which turns are in the bank. */
+    place() {
+      const at = Number(this.slider.value), last = this.turns[at - 1], off = this.turns.filter((turn, i) => turn.off && i < at).length;
+      this.slider.setAttribute("aria-valuetext", `${at} turns`);
+      this.clock.textContent = `${at} of ${this.turns.length} turns${off ? `, ${off} of them unwritten` : ""}. ${last ? `The last: ${last.name}: “${last.said}”` : "The bank is empty."}`;
+      this.turns.forEach((turn, i) => {
+        turn.item.classList.toggle("live-absent", turn.off || i >= at);
+        turn.item.classList.remove("live-lit");
+        turn.item.style.setProperty("--share", 0);
+        turn.note.textContent = turn.off ? "as if it had never been said" : i >= at ? "not said yet" : "";
+        turn.button.disabled = i >= at;
+      });
+    }
+
+    /** Write the bank of this moment and ask it; a newer call ends an older one. */
+    look() {
+      const run = (this.running = {});
+      this.busy = this.busy.then(() => (run === this.running ? this.compute(run) : null));
+      return this.busy;
+    }
+
+    async compute(run) {
+      const question = this.asked.value.trim();
+      if (!question) return this.asked.focus();
+      this.box.setAttribute("aria-busy", "true");
+      try {
+        if (!this.adapter) this.status.textContent = "Starting the model in your browser …";
+        this.adapter = await live.adapter(this.backbone, this.memory);
+        const kept = this.turns.slice(0, Number(this.slider.value)).filter(({ off }) => !off);
+        const bank = await live.call("writeAll", { bank: await live.call("bank", this.adapter.id), turns: kept.map(({ name, said }) => [name, said]) });
+        const result = await live.call("ask", { bank, question });
+        await live.call("drop", [bank]);
+        this.status.textContent = "";
+        if (run === this.running) this.show(question, result, kept);
+      } catch (error) {
+        if (this.adapter) this.status.textContent = `That did not work: ${error.message}.`;
+        else this.fail(error);
+      }
+      this.box.removeAttribute("aria-busy");
+    }
+
+    show(question, { text, p, none, shares, written }, kept) {
+      const unknown = text === this.words.unknown, share = new Map();
+      (shares || []).forEach((value, row) => written[row] >= 0 && share.set(written[row], (share.get(written[row]) || 0) + value * (1 - (none || 0))));
+      for (const [i, turn] of kept.entries()) {
+        const value = share.get(i) || 0;
+        turn.item.style.setProperty("--share", value.toFixed(3));
+        turn.item.classList.toggle("live-lit", value > 0.3);
+        turn.note.textContent = value > 0.005 ? `${live.percent(value)} of the attention` : "";
+      }
+      const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
+      const why = unknown || !turn ? "No turn that is in the bank answers this." : `It rests on turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
+      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
+    }
+  }
+
+  live.pieces.machine = (box, options, fail) => (box.piece = new Machine(box, options, fail));
+})();

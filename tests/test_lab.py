@@ -1,0 +1,65 @@
+"""The training loop that chapter 15 prints is the library's: its code, taken out of the notebook, makes the same weights."""
+
+import math
+
+import pytest
+import torch
+from chapters import ROOT, code, read, source
+from torch.nn.functional import cross_entropy
+
+from lmem.memory.model import MemoryModel
+from lmem.training.banks import make_banks
+from lmem.training.dataset import Batches, QuestionDataset
+from lmem.training.train import TrainConfig, train
+
+NOTEBOOK = ROOT / "notebooks/15_flan_t5_and_locomo_on_one_gpu.ipynb"
+
+
+@pytest.fixture(scope="module")
+def printed():
+    """The functions of the notebook's cell."""
+    [cell] = [source(c) for c in code(read(NOTEBOOK)) if "def train_by_hand" in source(c)]
+    names = {"torch": torch, "math": math, "cross_entropy": cross_entropy, "Batches": Batches}
+    exec(cell, names)
+    return names
+
+
+def by_hand(printed, model, conversations, **changes):
+    data = QuestionDataset(conversations, cuts=0, undated=0.0, seed=42)
+    banks = make_banks(model, data.texts, data.cuts, progress=False)
+    return printed["train_by_hand"](
+        model, data.examples, banks, **{"steps": 6, "warmup": 3, **changes}
+    )
+
+
+def apart(model, other):
+    """How far two adapters are apart, as a share of how far the second one has moved."""
+    start = MemoryModel(other.backbone, other.method.name, seed=other.seed)
+    pairs = zip(model.parameters(), other.parameters(), start.parameters(), strict=True)
+    gaps = [(a - b).norm() / (b - c).norm() for a, b, c in pairs if not torch.equal(b, c)]
+    assert gaps
+    return max(gaps).item()
+
+
+@pytest.mark.parametrize("method", ["m1", "m2", "m3", "m5"])
+def test_the_printed_loop_is_the_librarys(printed, tiny, conversations, method):
+    model, other = (MemoryModel(tiny, method, seed=1) for _ in range(2))
+    losses = by_hand(printed, model, conversations)
+    config = TrainConfig.paper(steps=6, epochs=None, warmup=3)
+    report = train(other, conversations, config, progress=False)
+    assert losses == pytest.approx(report["losses"], rel=1e-4)
+    assert apart(model, other) < 0.02
+
+
+@pytest.mark.parametrize("change", [{"lr": 2e-4}, {"batch": 8}, {"warmup": 6}])
+def test_a_changed_loop_is_noticed(printed, tiny, conversations, change):
+    model, other = (MemoryModel(tiny, "m3", seed=1) for _ in range(2))
+    by_hand(printed, model, conversations, **change)
+    by_hand(printed, other, conversations)
+    assert apart(model, other) > 0.1
+
+
+def test_the_loop_is_short(printed):
+    [cell] = [source(c) for c in code(read(NOTEBOOK)) if "def train_by_hand" in source(c)]
+    lines = [line for line in cell.splitlines() if line.strip() and '"""' not in line]
+    assert len(lines) <= 25
