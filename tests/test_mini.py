@@ -75,8 +75,8 @@ def test_the_next_leg_starts_from_the_checkpoint(leg, tmp_path):
 def test_measuring_does_not_pad_the_training_batches(tokenizer):
     batches = Batches(MiniConfig(**SMALL), tokenizer, "pad")
     tokenizer(["short", "a much longer text than the other one"], padding=True)
-    for step in range(3):
-        inputs, _, _ = batches.next(step, 0.9)
+    for _ in range(3):
+        inputs, _, _ = batches.next(0.9)
         lengths = (inputs["input_ids"] != tokenizer.pad_token_id).sum(1)
         assert torch.equal(inputs["attention_mask"].sum(1), lengths)
         assert inputs["input_ids"].shape[1] - int(lengths.max()) < 16  # widths are multiples of 16
@@ -94,8 +94,8 @@ def test_first_pieces_weigh_more():
 def test_the_loss_is_the_models_own(tokenizer):
     model = build_model(MiniConfig(**SMALL), tokenizer)
     batches = Batches(MiniConfig(**SMALL), tokenizer, "own", 2)
-    for step in range(4):
-        inputs, weights, _ = batches.next(step, 0.0)
+    for _ in range(4):
+        inputs, weights, _ = batches.next(0.0)
         labels = inputs["labels"]
         asked = labels != -100
         logits = model(**inputs).logits
@@ -133,15 +133,15 @@ def test_a_right_pointer_costs_less_and_padding_is_not_pointed_at():
 
 def test_levels_rise_with_what_is_right_and_with_time(tokenizer):
     batches = Batches(MiniConfig(**SMALL), tokenizer, "levels")
-    batches.next(1, 0.0)
+    batches.next(0.0)
     assert batches.level == 0
     for _ in range(200):
         batches.report(1.0)
-    batches.next(2, 0.01)
+    batches.next(0.01)
     assert batches.level == 1
-    batches.next(3, 0.05)
+    batches.next(0.05)
     assert batches.level == 1
-    batches.next(4, 0.5)
+    batches.next(0.5)
     assert batches.level == 2
     assert Batches(MiniConfig(**SMALL), tokenizer, "levels", LAST_LEVEL).level == LAST_LEVEL
 

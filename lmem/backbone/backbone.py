@@ -31,7 +31,8 @@ from lmem.utils.digest import digest, versions
 from lmem.utils.text import checked_text
 
 NANO = Path(__file__).parent / "assets" / "nano"
-EMBEDDED = {"nano": NANO}  # shipped with the package
+MINI = NANO.parent / "mini"
+EMBEDDED = {"nano": NANO, "mini": MINI}  # shipped with the package
 MAX_TOKENS = 384  # the paper's source length
 EMBEDDINGS = ("shared.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
 GREEDY = {"max_new_tokens": 32, "do_sample": False, "num_beams": 1}
@@ -43,7 +44,7 @@ class Backbone:
     Attributes:
         model: A transformers encoder-decoder.
         tokenizer: Its tokenizer.
-        name: "nano", an id on the hub, or a folder.
+        name: "nano", "mini", an id on the hub, or a folder.
         width: D.
         layers: L, layers of the decoder.
     """
@@ -353,9 +354,9 @@ def load_backbone(
     """Load a frozen backbone.
 
     Args:
-        name: "nano" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
+        name: "nano" or "mini" (shipped), an id on the hub such as "google/flan-t5-base", or a folder.
         device: "cpu", "cuda", ...; default: a GPU if there is one, and one for each process of several.
-        dtype: Default: float32; bfloat16 for others than nano on a GPU that has it.
+        dtype: Default: float32; bfloat16 for others than these two on a GPU that has it.
 
     Raises:
         InputError: Nothing can be loaded from there, the machine has no such device, or the model is no encoder-decoder of the
@@ -381,7 +382,7 @@ def load_backbone(
             raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            f'expected "nano", a model id on the hub or a folder, cannot load {name}: {first}'
+            f'expected "nano", "mini", a model id on the hub or a folder, cannot load {name}: {first}'
         ) from error
     finally:
         transformers_logging.set_verbosity(verbosity[0])

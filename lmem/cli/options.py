@@ -17,7 +17,7 @@ def opt(text: str, *names: str, **more: Any) -> Any:
 
 
 Json = Annotated[bool, opt("Print JSON instead of a table.", "--json")]
-BackboneName = Annotated[str, opt('"nano", an id on the hub, or a folder.')]
+BackboneName = Annotated[str, opt('"nano", "mini", an id on the hub, or a folder.')]
 DataName = Annotated[str, opt('"tinyworld", "everyday", "locomo", or a file in LoCoMo\'s form.')]
 Seed = Annotated[int, opt("Seed of everything that is drawn.")]
 Out = Annotated[Path | None, opt("Result file to write.", callback=expect_file)]

@@ -1,8 +1,7 @@
-"""Training batches of mini, generated for every step: listings, and readings of dense little worlds.
+"""Training batches of mini, generated for every step: readings of small dense worlds.
 
-A reading is one question with some turns. A listing asks several questions of the same turns: they are given to the decoder, and
-the answers are to be predicted. The lessons rise by LEVELS, from one turn and few relations to the whole language. Each piece of an
-answer has its weight in the loss; the first piece of a value, which must find its owner, weighs most.
+A reading is one question with some turns. The lessons rise by LEVELS, from one or two turns and few relations to the whole language.
+Each piece of an answer has its weight in the loss; the first piece of a value, which must find its owner, weighs most.
 """
 
 import random
@@ -18,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lmem.data import everyday
 from lmem.data.everyday.language import simple
-from lmem.data.everyday.reading import Listing, Reading, listings, readings
+from lmem.data.everyday.reading import Reading, readings
 
 if TYPE_CHECKING:
     from lmem.backbone.mini.pretrain import MiniConfig
@@ -57,11 +56,10 @@ class Batches:
         self.name = f"mini train {seed}"
         self._begin_level()
 
-    def next(self, step: int, done: float) -> Batch:
+    def next(self, done: float) -> Batch:
         """Give one batch.
 
         Args:
-            step: Number of the step; from the second level on some are batches of listings.
             done: Share of the leg that is over.
 
         Returns:
@@ -74,8 +72,7 @@ class Batches:
         if self.level < LAST_LEVEL and (self.right > ENOUGH or late):
             self.level, self.begun, self.right = self.level + 1, done, 0.0
             self._begin_level()
-        every = LEVELS[self.level].listings
-        return next(self.listings if every and step % every == 0 else self.readings)
+        return next(self.readings)
 
     def report(self, right: float) -> None:
         """Take note of the share of first pieces that a step predicted right: what decides about the next level."""
@@ -98,9 +95,6 @@ class Batches:
             language,
         )
         self.readings = self._sorted(self._readings(drawn), config.batch)
-        longest = min(6, max(2, *level.turns))
-        listed = listings(name, longest, _few_relations, language=language)
-        self.listings = self._sorted(self._listings(listed), max(1, config.batch // 2))
 
     def _readings(self, drawn: Iterator[Reading]) -> Iterator[Example]:
         """Make examples of questions and their answers."""
@@ -113,19 +107,6 @@ class Batches:
                 pointer = self._pointer(source.ids, row.target)
                 yield source.ids, [0, *answer[:-1]], answer, weights, pointer
 
-    def _listings(self, drawn: Iterator[Listing]) -> Iterator[Example]:
-        """Make examples of questions one after the other: they are given, their answers are to be predicted."""
-        for listing in drawn:
-            targets, labels, weights = [], [], []
-            for key, value in listing.facts:
-                key_ids = self._ids(key)
-                value_ids, value_weights = self._answer(value, False)
-                targets += key_ids + value_ids
-                labels += [-100] * len(key_ids) + value_ids
-                weights += [0.0] * len(key_ids) + value_weights
-            source = self.core.encode(listing.source).ids
-            yield source, [0, *targets[:-1]], labels, weights, [0.0] * len(source)
-
     def _answer(self, text: str, even: bool) -> tuple[list[int], list[float]]:
         """Split an answer into pieces with weights: 1 for the first piece of each of its items."""
         ids, weights = [], []
@@ -133,7 +114,7 @@ class Batches:
             pieces = self._ids(("," if i else "") + (f" {item}" if i else item))
             first = 1 if i else 0  # the comma is no binding
             ids += pieces
-            later = 0.5 if even else self.config.later
+            later = 0.5 if even else LEVELS[self.level].later
             weights += [1.0 if n == first else later for n in range(len(pieces))]
         return ids, weights
 
@@ -229,15 +210,6 @@ def _mostly_answered_world(rng: random.Random) -> everyday.World:
     return replace(_dense_world(rng), mix=(0.45, 0.2, 0.14, 0.15, 0.06))
 
 
-def _few_relations(rng: random.Random) -> everyday.World:
-    """A small world of few relations, in which only the subject tells facts apart."""
-    return everyday.World(
-        turns=16, facts=0.9, overwritten=0.05, withdrawn=0.02, subjects=rng.choice([4, 8, 12]),
-        relations=rng.choice([1, 2, 3, 6, None]), questions=40, mix=(0.6, 0.2, 0.0, 0.2, 0.0), invented=0.7,
-        alone=0.1, pool="train",
-    )  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Level:
     """One level of the curriculum.
@@ -246,24 +218,24 @@ class Level:
         turns: Numbers of turns in an input, one of which is drawn for each question.
         world: Draws the world of a conversation.
         language: (relations, phrasings) of the simpler language that is spoken, None for the whole one.
-        listings: Every how many steps a batch is one of listings; 0 for never.
         near: Share of the other turns that are chosen for being similar.
+        later: Weight of a value's pieces after the first.
     """
 
     turns: tuple[int, ...]
     world: Callable[[random.Random], everyday.World]
     language: tuple[int, int] | None
-    listings: int
     near: float
+    later: float = 0.15
 
 
 LEVELS = (  # which turn is asked about; whose fact it is, with few relations; all that can be said
-    Level((1, 2), _answered_world, (24, 4), 0, 0.0),
-    Level((1, 2, 3, 4), _answered_world, (24, 4), 0, 0.0),
-    Level((1, 2, 3, 4), _answered_world, (24, 4), 0, 0.5),
-    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 0, 0.3),
-    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 0, 0.4),
-    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 0, 0.5),
+    Level((1, 2), _answered_world, (24, 4), 0.0),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 0.0),
+    Level((1, 2, 3, 4), _answered_world, (24, 4), 0.5),
+    Level((1, 2, 3, 4), _mostly_answered_world, (80, 8), 0.3),
+    Level((1, 2, 2, 3, 3, 4, 4, 5, 6), _mostly_answered_world, None, 0.4),
+    Level((1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 12), _dense_world, None, 0.5, 0.5),
 )
 LAST_LEVEL = len(LEVELS) - 1
 ENOUGH = 0.75  # of the first pieces right, over the last steps, to go on to the next level

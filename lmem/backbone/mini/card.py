@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lmem.backbone.backbone import NANO, load_backbone
+from lmem.backbone.backbone import MINI, load_backbone
 from lmem.backbone.mini.measure import answers, measure, validation, without_evidence
 from lmem.metrics import statistics
 from lmem.metrics.answer_scores import exact_match
@@ -48,10 +48,9 @@ def write_card(folder: str | Path, questions: int = 1000) -> dict[str, Any]:
         "high",
         "without",
     )
-    card = (NANO.parent / "mini_card.md").read_text(encoding="utf-8")
+    card = (MINI.parent / "mini_card.md").read_text(encoding="utf-8")
     card = card.format(
-        **facts["config"],
-        **{name: facts["machine"][name] for name in ("threads", "processor", "device")},
+        **facts["config"] | {name: facts["machine"][name] for name in ("threads", "processor", "device")},
         **{name: 100 * found[name] for name in percent},
         parameters=facts["parameters"],
         legs="; ".join(f"{leg['minutes']:.0f} minutes, {leg['steps']:,} steps" for leg in facts["legs"]),

@@ -1,9 +1,9 @@
 """The making of mini: a small T5 that reads everyday English and answers by copying (chapter 1).
 
 A question and up to 12 turns go into the encoder, and the answer comes out of the decoder, "unknown" where the turns do not say.
-What worked for nano is kept: attention starts as copying by likeness, some batches ask many facts of the same turns, and Muon trains
-the matrices. What is new: lessons rise from copying out of one turn to the whole language (`batches`), only a value's first piece
-weighs fully, and a second loss points to where the answer begins (`losses`).
+What worked for nano is kept: attention starts as copying by likeness, and Muon trains the matrices. What is new: one head starts by
+telling the question from the turns, the lessons rise from one or two turns to the whole language (`batches`), at first only a
+value's first piece weighs fully, and a second loss points to where the answer begins (`losses`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
 checkpoint, from which the next leg starts with new optimisers and a short warm-up.
@@ -49,7 +49,6 @@ class MiniConfig(Settings):
         decay: Share of the leg, at its end, in which the rates fall to a twentieth.
         batch: Most questions of a batch.
         tokens: Most pieces of a batch's sources.
-        later: Weight of a value's pieces after the first.
         level: Level of the curriculum to begin with, at least; later legs go on at the level where the last one ended.
         pointer: Weight of the second loss.
         missing: Share of the questions whose evidence is left out, so that "unknown" is right.
@@ -78,7 +77,6 @@ class MiniConfig(Settings):
     decay: Share = 0.5
     batch: AtLeast1 = 64
     tokens: AtLeast1 = 6000
-    later: Share = 0.15
     level: AtLeast0 = 0
     pointer: NotNegative = 1.0
     missing: Share = 0.06
@@ -86,7 +84,7 @@ class MiniConfig(Settings):
     vocabulary: AtLeast1 = 6144
     width: AtLeast1 = 192
     heads: AtLeast1 = 8
-    feed_forward: AtLeast1 = 384
+    feed_forward: AtLeast1 = 512
     encoder_layers: AtLeast1 = 4
     decoder_layers: AtLeast1 = 2
     bf16: bool = True
@@ -251,7 +249,7 @@ class _Leg:
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * _rate(self.step, done, config)
-            batches.report(self._train_step(states, *batches.next(self.step, done)))
+            batches.report(self._train_step(states, *batches.next(done)))
             self.level = batches.level
             self.spent += time.perf_counter() - begun
             if self.step % config.log_every == 0:
@@ -270,9 +268,7 @@ class _Leg:
         device = torch.device(self.config.device)
         inputs = {name: value.to(device) for name, value in inputs.items()}
         labels = inputs.pop("labels")
-        asked = (
-            labels != -100
-        )  # a listing's questions need no logits, which are the larger part of the work
+        asked = labels != -100  # padding needs no logits, which are the larger part of the work
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
             encoded, decoded = states(**inputs)
             logits = self.model.lm_head(decoded[asked] * self.model.config.d_model**-0.5)
