@@ -6,7 +6,7 @@ conversations, five categories, the last without answers, and lags of hundreds o
 """
 
 import pytest
-from chapters import ROOT, read, some_notebooks
+from chapters import ROOT, some_notebooks
 
 from lmem.data import tinyworld
 from lmem.evaluation import results
@@ -26,7 +26,7 @@ locomo_shaped.patch()"""
 
 def run(path, folder, changes=(), first=""):
     """Run a copy of a notebook with parts of its code replaced, and with a cell before its own."""
-    notebook = nbformat.from_dict(read(path))
+    notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         for old, new in changes:
             cell.source = cell.source.replace(old, new)

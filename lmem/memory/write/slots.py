@@ -8,7 +8,7 @@ creates ties, so the rows are chosen before it. Choosing has no gradient: as pri
 chosen row takes sigmoid(a) of the step, so it can. `normalise` keeps the written rows at root mean square 1.
 
 Two options change what is written and where, and not the equation. `each="token"` writes every token by itself, so N is 1 and z is
-a hidden state. `choose="empty"` sets W_a = -m m^T / |m|^2, with m the mean of the latents of the backbone's vocabulary: nearly
+a hidden state. `choose="empty"` sets W_a = -m m^T / m^T m, with m the mean of the latents of the backbone's vocabulary: nearly
 all latents have a part along m, so rows that contain nothing have the largest a, and are chosen first.
 """
 
