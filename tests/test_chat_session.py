@@ -608,6 +608,7 @@ class Terminal:
             cwd=tmp_path,
             env={**os.environ, **home},
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup ignores it
         )
         os.close(slave)
         self.seen = ""
@@ -643,7 +644,7 @@ def test_in_a_real_terminal(tmp_path):
         screen.say("I live in Cedar-Bay.")
         assert "kept, turn 1" in screen.expect("Mehmet: ")
         os.kill(screen.run.pid, signal.SIGHUP)
-        assert screen.run.wait(180) == -signal.SIGHUP
+        assert screen.run.wait(60) == -signal.SIGHUP
     finally:
         screen.close()
     [left] = (tmp_path / "state" / "lmem").iterdir()
@@ -658,7 +659,7 @@ def test_in_a_real_terminal(tmp_path):
         os.write(screen.master, b"caf\xe9\n")
         assert "half a character" in screen.expect("Mehmet: ")
         screen.say("/quit")
-        assert screen.run.wait(180) == 0
+        assert screen.run.wait(60) == 0
     finally:
         screen.close()
     assert list((tmp_path / "state" / "lmem").iterdir()) == []
