@@ -156,7 +156,7 @@ def test_a_whole_number_in_another_form_is_that_number():
 
 
 def test_a_setting_of_the_training_is_part_of_a_cell(tmp_path, small):
-    """M.4 with another eps of Adam: a file of its own, which says so, beside the one with the shared settings."""
+    """M.4 with another eps of Adam: a file of its own, which says so, next to the one with the shared settings."""
     [plain, other] = make_cells(["m4"], trainings=({}, {"eps": 1e-12}))
     assert (plain.name, other.name) == ("m4-1x-s0", "m4-1x-eps=1e-12-s0")
     report = run_sweep([plain, other], tmp_path, small, progress=False)

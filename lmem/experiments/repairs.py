@@ -1,7 +1,7 @@
-"""Repairs: for each of the paper's six methods a small set of changes with which it remembers (the page "The six methods, repaired").
+"""Repairs: for four of the paper's six methods a small set of changes with which it remembers (the page "Four of the six methods, repaired").
 
-A repair keeps the method's write equation and the site at which its read enters. What it changes are options of the package: how
-P_0 and the maps start, whether the bank decays, which tokens of a turn count. The printed method is trained and asked in the same way, as
+A repair keeps the form of the method's write and the site at which its read enters. What it changes are options of the package: where
+the maps start, whether the bank decays, where a token is written. The printed method is trained and asked in the same way, as
 the control of the changes; the twin's bank is the control of the memory.
 
 Everything is trained on short conversations. Each adapter is asked about conversations of that length and about longer ones.

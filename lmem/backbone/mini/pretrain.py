@@ -117,8 +117,8 @@ def _look_for_marks(model: Any, marks: list[int]) -> None:
     """Start the first head of the first layer with a look at the nearest mark on the left, "question" or "context".
 
     A word of the question and the same word in a turn are the same vector until something tells them apart: T5 has no
-    absolute positions. With this head each token knows from the start on which side it stands. Without it mini takes
-    three times as many steps to match a question with one of two turns.
+    absolute positions. With this head each token knows from the start on which side it stands. Without it
+    mini needs many more steps until it matches a question with one of two turns.
 
         all embeddings = ... + 4 a, those of the marks + 8 u;  q = a . x, k = u . x, with unit vectors a and u
     """
