@@ -235,7 +235,7 @@ def by_lag(files, scale):
         name = NAMES[repair.method] if repair.changes else "M.3, printed"
         if long := seeds(files, repair.name, scale, "-long"):
             gains = [mean_gain(long, within(*bucket)) for bucket in BUCKETS.values()]
-            lines[name] = [gain and max(0.0, gain["mean"]) for gain in gains]
+            lines[name] = [gain and gain["mean"] for gain in gains]
     return lines
 
 

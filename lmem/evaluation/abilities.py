@@ -9,7 +9,8 @@ other answer is invented.
                             (El-Yaniv and Wiener, JMLR 2010)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lmem.data.everyday import UNKNOWN
 from lmem.errors import InputError
@@ -35,6 +36,10 @@ def ability(kind: str | None, category: int = 0) -> str | None:
     return ABILITY.get(kind or "") or _CATEGORY.get(category)
 
 
+def _never_told(row: Mapping[str, Any]) -> bool:
+    return ability(row["kind"], row["category"]) == "abstention"
+
+
 def by_ability(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
     """Compute the figures of each ability under each condition.
 
@@ -49,22 +54,21 @@ def by_ability(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
     found: dict[str, Figures] = {}
     for name in ABILITIES:
         asked = [row for row in rows if ability(row["kind"], row["category"]) == name]
-        if name != "abstention":
+        told = name != "abstention"
+        if told:
             asked = [row for row in asked if row["answerable"]]
         if not asked:
             continue
         found[name] = figures = {"n": len(asked), "conditions": {}}
         for condition in controls:
             unknown = [float(declined(row[condition]["answer"])) for row in asked]
-            right = unknown
-            if name != "abstention":
-                right = [row[condition]["em"] for row in asked]
+            right = [row[condition]["em"] for row in asked] if told else unknown
             figures["conditions"][condition] = {
                 "right": interval(asked, right, share=True),
                 "unknown": interval(asked, unknown, share=True),
             }
         wrong_banks = [c for c in ("twin", "other") if {c, "right"} <= set(controls)]
-        if name != "abstention":
+        if told:
             figures["memory"] = {
                 wrong: difference(asked, [row["right"]["em"] - row[wrong]["em"] for row in asked])
                 for wrong in wrong_banks
@@ -86,7 +90,7 @@ def risk_coverage(rows: Rows, condition: str = "right") -> list[dict[str, float]
     Raises:
         InputError: The rows hold no confidence.
     """
-    asked = [row for row in rows if row["answerable"] or ability(row["kind"], row["category"]) == "abstention"]  # fmt: skip
+    asked = [row for row in rows if row["answerable"] or _never_told(row)]
     if not asked or asked[0][condition].get("confidence") is None:
         raise InputError("expected answers with their confidence, evaluate with confidence=True")
     given = [row for row in asked if not declined(row[condition]["answer"])]

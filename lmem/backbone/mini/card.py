@@ -8,11 +8,10 @@ import torch
 
 from lmem.backbone.backbone import MINI, load_backbone
 from lmem.backbone.mini.measure import answers, measure, validation, without_evidence
+from lmem.backbone.reading import HELD_OUT_SEED
 from lmem.metrics import statistics
 from lmem.metrics.answer_scores import exact_match
 from lmem.utils.files import write_file
-
-HELD_OUT_SEED = "held out"  # no training and no selection uses it
 
 
 def write_card(folder: str | Path, questions: int = 1000) -> dict[str, Any]:
