@@ -234,6 +234,15 @@ def test_doctor_measures_here_and_now(capsys, nano_is_tiny):
     assert 0 <= found["without_evidence"] <= 1
 
 
+def test_doctor_does_not_take_mini_for_nano(capsys, monkeypatch):
+    monkeypatch.setattr(locomo_release, "find", lambda: None)
+    code, out, _ = lmem(capsys, "doctor", "--backbone", "mini", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert "nano" not in found
+    assert found["backbone"]["name"] == "mini"
+
+
 def test_doctor_checks_any_other_backbone(
     capsys, flan_folder, family_folders, tmp_path, monkeypatch
 ):

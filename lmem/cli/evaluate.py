@@ -25,6 +25,12 @@ from lmem.cli.printing import brief, dump, listing, show
 
 verbs = typer.Typer()
 
+
+def _variants(texts: list[str] | None) -> list[dict[str, Any]]:
+    """Read options such as gamma=0.99,noise=0, one variant for each text; without any the one that changes nothing."""
+    return [pairs(text.split(",")) for text in texts or ()] or [{}]
+
+
 Folder = Annotated[Path, opt("Folder for the result files; what is there is skipped.")]
 Seeds = Annotated[str, opt("Each draws maps, start and training conversations.")]
 Result = Annotated[str, typer.Argument(help="Result file, or name of a shipped one.")]
@@ -108,11 +114,8 @@ def sweep(
     """Methods x scales x options x seeds: train and evaluate each, one result file each."""
     from lmem.experiments.sweep import SweepConfig, make_cells, run_sweep
 
-    def variants(texts: list[str] | None) -> list[dict[str, Any]]:
-        return [pairs(text.split(",")) for text in texts or ()] or [{}]
-
     names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
-    options = (variants(texts) for texts in (write, read, train))
+    options = (_variants(texts) for texts in (write, read, train))
     grid = (decimals(scales), integers(seeds), *options)
     report = run_sweep(make_cells(names, *grid), out, config, jobs)
     show(report, as_json, "lmem sweep")
@@ -147,7 +150,7 @@ def repairs(
     setting: Setting = None,
     as_json: Json = False,
 ) -> None:
-    """The six methods as printed and repaired: what each remembers, on short conversations and on long ones."""
+    """Four of the six methods, printed and repaired: what each remembers, on short conversations and on long ones."""
     from lmem.experiments.repairs import RepairConfig, run_repairs
 
     config = RepairConfig.from_dict(pairs(setting))
@@ -172,8 +175,7 @@ def kept(
     from lmem.experiments.repairs import run_kept
     from lmem.experiments.sweep import make_cells
 
-    writes = [pairs(text.split(",")) for text in write or ()] or [{}]
-    cells = make_cells(methods.split(","), decimals(scales), (0,), writes)
+    cells = make_cells(methods.split(","), decimals(scales), (0,), _variants(write))
     show(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), as_json, "lmem kept")
 
 

@@ -25,12 +25,12 @@ def doctor(
     import torch
 
     from lmem.backbone import reading
-    from lmem.backbone.backbone import EMBEDDED, load_backbone
+    from lmem.backbone.backbone import load_backbone
     from lmem.evaluation import results
     from lmem.utils import provenance
 
     here = {"versions": provenance.versions(), "machine": provenance.machine()}
-    if backbone not in EMBEDDED and not (Path(backbone) / "pretrain.json").is_file():
+    if backbone != "nano" and not (Path(backbone) / "pretrain.json").is_file():
         return show({**here, "backbone": _checked(backbone)}, as_json, "lmem doctor")
     nano = load_backbone(backbone, dtype=torch.float32)  # as the shipped one is everywhere
     with_evidence = reading.measure(nano, questions, evidence=True)
