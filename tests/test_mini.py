@@ -11,6 +11,7 @@ from lmem.backbone.mini.losses import pointer_loss, weighted_loss
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.pretrain import MiniConfig, States, build_model, pretrain
 from lmem.backbone.mini.tokenizer import train_tokenizer
+from lmem.evaluation.mini_card import write_card
 
 SMALL = {
     "width": 32, "heads": 2, "feed_forward": 32, "encoder_layers": 1, "decoder_layers": 1, "batch": 8,
@@ -53,6 +54,16 @@ def test_a_leg_ends_in_sixteen_bits(leg):
     model = T5ForConditionalGeneration.from_pretrained(out / "model")
     assert {weight.dtype for weight in model.state_dict().values()} == {torch.bfloat16}
     assert (out / "model" / "pretrain.json").exists()
+
+
+def test_its_card_says_what_it_reads_and_what_it_invents(leg):
+    out, line = leg
+    write_card(out / "model", questions=30)
+    card = (out / "model" / "README.md").read_text()
+    assert f"{line['step']:,} steps" in card
+    assert "conversations agree]" in card or "(G=" in card
+    assert 'says "unknown" to' in card
+    assert "{" not in card
 
 
 def test_it_goes_on_where_it_stopped(leg, tokenizer):

@@ -37,12 +37,12 @@ def pretrain(
     if model == "mini":
         if steps is not None:
             raise InputError("expected --minutes: mini has no --steps")
-        from lmem.backbone.mini import card
         from lmem.backbone.mini import pretrain as legs
+        from lmem.evaluation.mini_card import write_card
 
         config = legs.MiniConfig(seed=seed, compile=fuse, **mini)
         line = legs.pretrain(out, config, start, lambda text: typer.echo(text, err=True))
-        card.write_card(out / "model")
+        write_card(out / "model")
         return show({name: v for name, v in line.items() if name != "wrong"}, as_json, "mini")
     if mini or start:
         raise InputError("expected mini for --minutes, --start or --device: lmem pretrain mini")

@@ -4,7 +4,6 @@ A wrong answer is a *subject error* if it is right for the same relation of some
 error* if it is right for another relation of the same subject, *old* if it was right before an update.
 """
 
-import random
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
@@ -15,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lmem.backbone.reading import in_batches
 from lmem.data import everyday
-from lmem.data.everyday.reading import Reading, Source, reading, readings
+from lmem.data.everyday.reading import Reading, readings
 from lmem.metrics.answer_scores import exact_match
 
 VALIDATION = "validation"  # training streams are named otherwise
@@ -28,24 +27,6 @@ def validation(
     """Give the first n readings of the validation stream."""
     world = everyday.World(turns=40, facts=0.5, questions=12, pool=pool)
     return list(islice(readings(seed, turns, world, near=0.5), n))
-
-
-def without_evidence(
-    n: int, turns: int = TURNS, seed: int | str = VALIDATION
-) -> list[tuple[Reading, str]]:
-    """Give n readings whose evidence is left out, each with the answer that the evidence would give."""
-    world = everyday.World(turns=40, facts=0.5, questions=12)
-    found, index = [], 0
-    while len(found) < n:
-        rng = random.Random(f"everyday without {seed} {index}")
-        source = Source(everyday.sample(seed, index, world, False), dates=True)
-        found += [
-            (reading(source, question, turns, rng, missing=True), question.answer)
-            for question in source.conversation.questions
-            if question.answer is not None
-        ]
-        index += 1
-    return found[:n]
 
 
 @torch.no_grad()
