@@ -10,7 +10,10 @@ ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # pytest's tests and notebooks, and how they are shared out: a notebook's cells stay in one worker; the slowest are listed
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --durations=20
 
-.PHONY: help book test test-full lab lint types notebooks editions site clean
+.PHONY: help book test test-full lab lint types notebooks editions slides site clean
+
+# chapters that `make slides` makes slides of
+CHAPTERS ?= notebooks/[0-9]*.ipynb
 
 help:
 	@echo "make book       install, run a short demonstration and chapter 1, build the site"
@@ -21,6 +24,7 @@ help:
 	@echo "make types      basedpyright, in basic mode"
 	@echo "make notebooks  run all notebooks again and store their outputs"
 	@echo "make editions   the students' notebooks, without solutions, and those with solutions, in _build/editions"
+	@echo "make slides     slides of every chapter, with its figures, in _build/slides; CHAPTERS=notebooks/04*.ipynb for some"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -61,6 +65,9 @@ notebooks: $(READY)
 
 editions: $(READY)
 	$(BIN)/python book/tools/editions.py _build/editions notebooks/*.ipynb
+
+slides: $(READY)
+	$(BIN)/python book/tools/slides.py _build/slides $(CHAPTERS)
 
 clean:
 	rm -rf _build

@@ -17,9 +17,12 @@ from typing import Any
 from lmem.analysis.kept_facts import KeptConfig, draw_stock, facts_kept, superposition
 from lmem.backbone.backbone import load_backbone
 from lmem.data import splits
+from lmem.data.tinyworld.language import UNKNOWN
 from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig
+from lmem.evaluation.tables import percent
+from lmem.experiments.aggregate import group_by_seed, load_seeds, mean_gain
 from lmem.experiments.runner import Cell, Experiment, Trained, run_cell
 from lmem.memory.model import MemoryModel
 from lmem.memory.write import AttentionWrite
@@ -233,3 +236,36 @@ def run_kept(
         result["provenance"] = provenance.provenance(config.seed, seconds)
         results.save(result, experiment.file(name))
     return {"done": [name for name, _ in todo], "skipped": skipped}
+
+
+def score_rows(method: str) -> list[dict[str, Any]]:
+    """Look up what a method scores as printed and repaired, in the shipped files (chapters 4, 5 and 8).
+
+    Args:
+        method: Such as "m3".
+
+    Returns:
+        A row for each size of the bank, repaired first: exact match with the right and with the twin's bank and their difference, in
+        percent, over conversations of 12 turns; abstention, the share of questions about what was never told that are answered so.
+        [] for a method that is not among the repairs.
+    """
+    stored = [name for name in results.names() if name.startswith("repairs/")]
+    rows = []
+    for group, files in group_by_seed(stored).items():
+        if group.options or group.method.removesuffix("_repaired") != method:
+            continue
+        seeds = list(load_seeds(files).values())
+        asked = [row for seed in seeds for row in seed["questions"]]
+        never = [row["right"]["answer"] == UNKNOWN for row in asked if not row["answerable"]]
+        right, twin = (mean_gain(seeds, better=name, worse=None) for name in ("right", "twin"))
+        repaired = group.method != method
+        row = {
+            "method": "repaired" if repaired else "printed",
+            "bank": f"{group.scale:g}x",
+            "right bank, %": percent(right and right["mean"]),
+            "twin's bank, %": percent(twin and twin["mean"]),
+            "memory score, points": percent(mean_gain(seeds)),
+            "abstention, %": f"{100 * sum(never) / len(never):.0f} (n={len(never)})",
+        }
+        rows.append((not repaired, -group.scale, row))
+    return [row for _, _, row in sorted(rows, key=lambda row: row[:2])]
