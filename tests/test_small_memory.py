@@ -53,7 +53,8 @@ def pair(printed, backbone):
 def both_losses(printed, backbone, data):
     memory, model = pair(printed, backbone)
     stories = [printed["states_of"](texts) for texts in data.texts]
-    batch = data.examples  # answers of several lengths
+    first, *others = data.examples
+    batch = [first._replace(answer="Miro and Hugo"), *others]  # the others have one token
     mine = printed["answering"](memory, stories, [tuple(example) for example in batch])
     banks = FixedBanks(make_banks(model, data.texts, data.cuts, progress=False))
     theirs = AnswerLoss(model, data, banks)(batch)
@@ -70,7 +71,9 @@ def test_its_bank_is_the_packages_packed(printed, tiny, data):
         rows = state.rows[0][state.written[0] >= 0]
         assert len(bank) == len(rows) <= ROWS
         torch.testing.assert_close(bank, rows @ memory.pack.weight.T, rtol=1e-4, atol=1e-5)
-    assert any(len(memory.bank_of(printed["states_of"](t))) == ROWS for t in data.texts), "one is full"
+    assert any(len(memory.bank_of(printed["states_of"](t))) == ROWS for t in data.texts), (
+        "one is full"
+    )
 
 
 def test_a_write_returns_a_new_bank(printed):
@@ -131,7 +134,9 @@ def test_its_answers_are_the_packages_and_the_hook_goes(printed_nano, nano):
     questions = ["question: What is Ana's cat called?", "question: Where does Ben live?"]
     bank = memory.bank_of(printed_nano["states_of"](turns))
     whole = model.write(model.new_bank(), turns)
-    assert memory.ask([bank] * 2, questions) == model.answer(whole, questions) == ["Miro", "Cedar-Bay"]
+    assert (
+        memory.ask([bank] * 2, questions) == model.answer(whole, questions) == ["Miro", "Cedar-Bay"]
+    )
     short = memory.bank_of(printed_nano["states_of"](turns[:1]))
     assert memory.ask([bank, short], [questions[1]] * 2) == ["Cedar-Bay", "unknown"]
     bare = nano.generate(nano.inputs(questions))

@@ -19,15 +19,20 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import nbformat
-import notebooks
 from nbconvert import SlidesExporter
 from traitlets.config import Config
+
+import notebooks
 
 PLOTLY = Path(distribution("plotly").locate_file("plotly/package_data/plotly.min.js"))
 MIME = "application/vnd.plotly.v1+json"
 LONGEST = 16  # lines of code that fit on a slide
-LEFT_OUT = re.compile(r"ex\d|quiz|exercises|references|setup")
-BLOCK = re.compile(r"#+ |[-*>|]|\d+\. |\$\$|!\[|\*\*[^*]+\*\*\s*$")  # what a slide shows of a section
+SETUP, END = (
+    "import importlib.util",
+    "## Quiz",
+)  # where the first cell of code begins, and what comes last
+# what a slide shows of a section besides its first paragraph
+BLOCK = re.compile(r"#+ |[-*>|]|\d+\. |\$\$|!\[|\*\*[^*]+\*\*\s*$")
 FIGURE = """\
 <div id="{name}" class="lmem-plotly" role="img" aria-label="{alt}"></div>
 <script>window.addEventListener("load", function () {{
@@ -41,7 +46,9 @@ def slides(notebook):
     cells = []
     for cell in notebook.cells:
         text, tags = cell.source, set(cell.metadata.get("tags", ()))
-        if LEFT_OUT.match(cell.id) or tags & {"exercise", "check", "solution"}:
+        if text.startswith(END):
+            break
+        if text.startswith(SETUP):
             continue
         if cell.cell_type == "markdown":
             cells += [made for part in sections(text) for made in section(part)]
