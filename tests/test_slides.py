@@ -96,10 +96,10 @@ def test_printed_lines_are_kept_and_the_copy_of_reveal_is_the_one_asked_for(path
 
 
 def test_the_first_paragraph_is_shown_and_the_others_are_notes(tool):
-    text = "## Why\n\nBecause.\n\nMore of it.\n\n$$x = 1$$\n\n- a list\n\nThe end."
+    text = "## Why\n\n*Because* it is.\n\n*More* of it.\n\n$$x = 1$$\n\n- a list\n\nThe end."
     shown, notes = tool.section(text)
-    assert shown.source == "## Why\n\nBecause.\n\n$$x = 1$$\n\n- a list"
-    assert notes.source == "More of it.\n\nThe end."
+    assert shown.source == "## Why\n\n*Because* it is.\n\n$$x = 1$$\n\n- a list"
+    assert notes.source == "*More* of it.\n\nThe end."
     assert shown.metadata.slideshow.slide_type == "slide"
     assert notes.metadata.slideshow.slide_type == "notes"
     [alone] = tool.section("Only this.")

@@ -2,6 +2,7 @@
 gradients and answers as the write `recent` with the read `extension`."""
 
 import ast
+import re
 
 import pytest
 import torch
@@ -158,6 +159,44 @@ def test_copying_learns_what_it_should(printed):
     narrow = printed["SmallMemory"](size=1, width=6)
     stuck = printed["train"](narrow, lambda: printed["copying"](narrow, flat), 400, 1e-2)
     assert stuck[-1] > 10 * losses[-1]
+
+
+@pytest.fixture(scope="module")
+def lessons(printed_nano):
+    """The cells with the conversations and with both stages of training, on fewer conversations."""
+    found = [source(c) for c in code(read(NOTEBOOK))]
+    stories = next(c for c in found if "def stories_of(" in c)
+    stages = next(c for c in found if "def learn(" in c).split("torch.manual_seed(0)")[0]
+    names = dict(printed_nano)
+    exec(stories.replace("n=120", "n=30").replace("n=24", "n=8"), names)
+    exec(stages, names)
+    return names
+
+
+def test_it_learns_to_answer_from_its_own_bank_only(lessons, capsys):
+    torch.manual_seed(0)
+    gains = lessons["learn"](lessons["SmallMemory"](), 1200, 20)
+    said = capsys.readouterr().out
+    rows = [re.findall(r"(\d+) of (\d+)", line) for line in said.splitlines() if " of " in line]
+    counts = [[int(right) for right, _ in row] for row in rows]
+    total = int(rows[0][0][1])
+    assert counts[0][:2] == [0, 0], "untrained"
+    assert len(gains) == total >= 20
+    for right, twin, _ in counts[1:]:
+        assert right > 0.6 * total
+        assert twin < 0.1 * total
+    assert sum(gains) == counts[-1][0] - counts[-1][1]
+
+
+def test_what_the_page_shows_is_a_memory():
+    """The stored output: most answers from the right bank, hardly any from the twin's."""
+    cell = next(c for c in code(read(NOTEBOOK)) if "def learn(" in source(c))
+    said = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+    [line] = [line for line in said.splitlines() if line.startswith("after answering")]
+    right, twin, unknown = re.findall(r"(\d+) of (\d+)", line)
+    assert int(right[0]) > 0.8 * int(right[1])
+    assert int(twin[0]) < 0.05 * int(twin[1])
+    assert 0 < int(unknown[0]) < int(unknown[1])
 
 
 def test_it_has_50_lines():

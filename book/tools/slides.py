@@ -3,8 +3,8 @@
 python book/tools/slides.py _build/slides notebooks/04*.ipynb notebooks/06*.ipynb        `make slides`
 
 A section of a chapter is a slide with its first paragraph, formulas, lists and tables. The other paragraphs become notes of the speaker
-(key S). Below it, each cell of code has a slide of its own, without its code where that is long. Quiz, exercises and references are left
-out. Figures keep their sliders: they are drawn by the plotly.js of the installed plotly, which is copied into the folder.
+(key S). Below it, each cell of code has a slide of its own, without its code where that is long or draws a figure. What comes from the
+quiz on is left out. Figures keep their sliders: they are drawn by the plotly.js of the installed plotly, which is copied into the folder.
 
 The slides are nbconvert's, shown by reveal.js. It, MathJax and RequireJS come from the network; --reveal URL names another copy of reveal.js.
 """
@@ -32,7 +32,7 @@ SETUP, END = (
     "## Quiz",
 )  # where the first cell of code begins, and what comes last
 # what a slide shows of a section besides its first paragraph
-BLOCK = re.compile(r"#+ |[-*>|]|\d+\. |\$\$|!\[|\*\*[^*]+\*\*\s*$")
+BLOCK = re.compile(r"#+ |[-*] |[>|]|\d+\. |\$\$|!\[|\*\*[^*]+\*\*\s*$")
 FIGURE = """\
 <div id="{name}" class="lmem-plotly" role="img" aria-label="{alt}"></div>
 <script>window.addEventListener("load", function () {{
@@ -53,7 +53,8 @@ def slides(notebook):
         if cell.cell_type == "markdown":
             cells += [made for part in sections(text) for made in section(part)]
         elif cell.outputs or len(text.splitlines()) <= LONGEST:
-            long = len(text.splitlines()) > LONGEST or "hide-input" in tags
+            figure = any(MIME in output.get("data", {}) for output in cell.outputs)
+            long = figure or len(text.splitlines()) > LONGEST or "hide-input" in tags
             made = nbformat.v4.new_code_cell(text, metadata=kind("subslide"))
             made.metadata["tags"] = ["long"] if long else []
             made.outputs = [drawn(o, f"{cell.id}-{i}") for i, o in enumerate(cell.outputs)]
