@@ -104,7 +104,7 @@ def test_its_loss_and_gradients_are_the_packages(printed, tiny, data):
         ("[-self.rows:]", "[:self.rows]"),
         ("[bank, self.pack(states)]", "[self.pack(states), bank]"),
         ("labels[labels == tokenizer.pad_token_id] = -100", "pass"),
-        ("(extra, seen)", "(extra, 0 * seen)"),
+        ('"attention_mask": seen}', '"attention_mask": 0 * seen}'),
         ("z[seen.bool()]", "z"),
     ],
     ids=["oldest kept", "newest first", "padding learned", "masked", "padding written"],
