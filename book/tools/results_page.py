@@ -245,11 +245,7 @@ def chart_of_rows(files):
     return figure(bank_cost.write_and_read_cost(result["by_rows"], result["bare_ms"], ROWS_TITLE))
 
 
-CHARTS = {
-    "printed": chart_of_printed,
-    "recent": chart_of_recent,
-    "rows": chart_of_rows,
-}
+CHARTS = {"printed": chart_of_printed, "recent": chart_of_recent, "rows": chart_of_rows}
 
 
 def compared_if_any(title, files, kind):
@@ -407,10 +403,7 @@ def speed(files):
             "### Training and evaluation",
             table(upright([ratio_row(*one) for one in runs.items()])),
         ]
-        parts += [
-            said("plain"),
-            table([row for one in runs.items() for row in time_rows(*one)]),
-        ]
+        parts += [said("plain"), table([row for one in runs.items() for row in time_rows(*one)])]
         parts += [written_by(*map(bench_command, runs.values()))]
     if encode:
         parts += ["### Encoding", table([encode_row(*one) for one in encode.items()])]
@@ -567,11 +560,7 @@ def tables(files):
 def page(root):
     """The text of book/results.md."""
     files = load(root)
-    parts = [
-        said("head"),
-        findings(files=files),
-        said("appendix").replace("# ", "## ", 1),
-    ]
+    parts = [said("head"), findings(files=files), said("appendix").replace("# ", "## ", 1)]
     return "\n\n".join([*parts, *tables(files)]) + "\n"
 
 

@@ -111,10 +111,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     core = Tokenizer(models.Unigram(pieces, unk_id=2, byte_fallback=True))
     core.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     core.decoder = decoders.Sequence(
-        [
-            decoders.ByteFallback(),
-            decoders.Metaspace(replacement="▁", prepend_scheme="always"),
-        ]
+        [decoders.ByteFallback(), decoders.Metaspace(replacement="▁", prepend_scheme="always")]
     )
     core.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", 1)]
@@ -138,12 +135,7 @@ def build_model(
 
 
 def copying_t5(
-    pieces: int,
-    width: int,
-    heads: int,
-    feed_forward: int,
-    encoder_layers: int,
-    decoder_layers: int,
+    pieces: int, width: int, heads: int, feed_forward: int, encoder_layers: int, decoder_layers: int
 ) -> T5ForConditionalGeneration:
     """Make a T5 with random weights whose attention starts as copying by likeness; embeddings tied.
 

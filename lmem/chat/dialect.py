@@ -102,7 +102,7 @@ EVERYDAY = Dialect()
 DIALECTS: dict[str, Dialect] = {  # by the backbone's name; any other one reads everyday English
     "nano": Tinyworld(
         ("I live in Cedar-Bay.", "Where do I live?", "/why"), tinyworld.UNKNOWN, "Piet"
-    ),
+    )
 }
 
 

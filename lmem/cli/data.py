@@ -50,8 +50,7 @@ def data_import(
     ],
     out: OutFile,
     form: Annotated[
-        str,
-        opt("auto, whatsapp, openai, sharegpt, longmemeval, slack, csv or locomo.", "--from"),
+        str, opt("auto, whatsapp, openai, sharegpt, longmemeval, slack, csv or locomo.", "--from")
     ] = "auto",
     dates: Annotated[
         str | None, opt("dmy, mdy or ymd: the order of numeric dates, if the file leaves it open.")

@@ -69,12 +69,7 @@ def for_training(
 
 
 def for_testing(
-    data: str | Path,
-    n: int,
-    turns: int,
-    seed: int,
-    everything: bool = False,
-    cut: bool = False,
+    data: str | Path, n: int, turns: int, seed: int, everything: bool = False, cut: bool = False
 ) -> list[Conversation]:
     """Choose test conversations: n drawn ones with their counterfactual twins, or the test split of a file.
 
