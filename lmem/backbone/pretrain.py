@@ -113,14 +113,18 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     core.decoder = decoders.Sequence(
         [decoders.ByteFallback(), decoders.Metaspace(replacement="▁", prepend_scheme="always")]
     )
-    core.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
+    return finished_tokenizer(core)
+
+
+def finished_tokenizer(core: Tokenizer) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of transformers out of one whose first pieces are SPECIALS; it ends every text."""
+    ending = [(SPECIALS[1], 1)]
+    core.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=ending)
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
+        pad_token=SPECIALS[0],
+        eos_token=SPECIALS[1],
+        unk_token=SPECIALS[2],
         model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
     )

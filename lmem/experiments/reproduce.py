@@ -346,17 +346,8 @@ def plan_cell(
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         profile = replace(profile, memory=max(profile.memory, physical))
     asked = {"all": None, "light": LIGHT}.get(config.controls, config.controls.split(","))
-    batches = fitting_batches(
-        config.backbone,
-        profile,
-        workload,
-        cell.method,
-        cell.scale,
-        training.batch,
-        training,
-        speed,
-        asked,
-    )
+    run = (config.backbone, profile, workload, cell.method, cell.scale)
+    batches = fitting_batches(*run, training.batch, training, speed, asked)
     if not batches.fits:
         needed = f"{batches.total_mib / 1024:.1f} GiB with one question at a time"
         has = f"{profile.name} has {profile.memory:.1f}"
