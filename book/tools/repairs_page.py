@@ -7,12 +7,14 @@ python book/tools/repairs_page.py check    say whether it is what the files say
 import sys
 from pathlib import Path
 
+import plotly.graph_objects as go
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "repairs.md"
 sys.path[:0] = [str(ROOT / "book" / "tools")]
 
 from page_numbers import NumberError, said, write_or_check  # noqa: E402
-from results_page import table  # noqa: E402
+from results_page import figure, table  # noqa: E402
 
 from lmem.analysis.kept_facts import KeptConfig  # noqa: E402
 from lmem.data import splits  # noqa: E402
@@ -21,11 +23,10 @@ from lmem.evaluation import results  # noqa: E402
 from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.aggregate import mean_gain  # noqa: E402
 from lmem.experiments.repairs import REPAIRS, RepairConfig  # noqa: E402
-from lmem.viz.colours import AMBER, BLUE, GREEN, GREY, ORANGE  # noqa: E402
-from lmem.viz.svg import drawing, element, line, text  # noqa: E402
+from lmem.viz import plots  # noqa: E402
+from lmem.viz.colours import LOOKS  # noqa: E402
 
 BUCKETS = {"0-7": (0, 7), "8-15": (8, 15), "16-31": (16, 31), "32-60": (32, 60)}
-LOOKS = ((BLUE, None), (ORANGE, "7 3"), (GREEN, "2 3"), (AMBER, "9 3 2 3"), (GREY, "4 4"))
 NAMES = {"m2": "M.2, branch", "m3": "M.3, extension", "m5": "M.5, gated branch", "m6": "M.6, slots"}
 SCALES = (10, 1)
 
@@ -129,37 +130,18 @@ def scores(files):
 
 
 def chart(title, labels, lines):
-    """A drawing of shares from 0 to 1 by label; `lines` is {name: values}, None where there is none."""
-    width, height, left, top, bottom = 400, 300, 44, 14, 228
-    step = (width - left - 32) / max(1, len(labels) - 1)
-    parts, spoken = [], []
-
-    def y(value):
-        return bottom - (bottom - top) * value
-
-    for tick in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(line(left, y(tick), width - 12, y(tick), stroke=GREY, stroke_width=0.5))
-        parts.append(text(left - 6, y(tick) + 4, f"{100 * tick:g}", text_anchor="end"))
-    for i, label in enumerate(labels):
-        parts.append(text(left + i * step, bottom + 18, label, text_anchor="middle"))
-    parts.append(text((left + width) / 2, bottom + 36, "lag in turns", text_anchor="middle"))
+    """A figure of shares from 0 to 1 by label; `lines` is {name: values}, None where there is none."""
+    drawn, spoken = go.Figure(), []
     for n, (name, values) in enumerate(lines.items()):
-        colour, dash = LOOKS[n % len(LOOKS)]
-        points = [(left + i * step, y(v)) for i, v in enumerate(values) if v is not None]
-        path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
-        look = {"fill": "none", "stroke": colour, "stroke_width": 2, "stroke_dasharray": dash}
-        parts.append(element("polyline", points=path, **look))
-        parts += [element("circle", cx=px, cy=py, r=3, fill=colour) for px, py in points]
-        x, row = 6 + 200 * (n % 2), bottom + 54 + 16 * (n // 2)
-        parts.append(
-            line(x, row - 4, x + 24, row - 4, stroke=colour, stroke_width=2, stroke_dasharray=dash)
-        )
-        parts.append(text(x + 30, row, name))
-        shown = ["-" if v is None else f"{100 * v:.0f}" for v in values]
-        spoken.append(f"{name}: {', '.join(shown)}")
-    more = 16 * max(0, (len(lines) + 1) // 2 - 1)
+        colour, dash, symbol = LOOKS[n % len(LOOKS)]
+        y = [plots.percent(value) for value in values]
+        look = {"mode": "lines+markers", "marker": {"symbol": symbol, "size": 8}}
+        drawn.add_trace(plots.line(labels, y, name, colour, dash, 2, **look))
+        spoken.append(f"{name}: {', '.join('-' if v is None else f'{v:.0f}' for v in y)}")
     alt = f"{title} by lag {', '.join(labels)}. {'; '.join(spoken)}"
-    return "```{raw} html\n" + drawing(width, height + more - 8, alt, parts) + "\n```"
+    plots.style(drawn, title, alt, "lag in turns", b=130)
+    drawn.update_yaxes(rangemode="tozero")
+    return figure(drawn.update_xaxes(type="category"))
 
 
 def by_lag(files, scale):
@@ -178,7 +160,7 @@ def curves(files):
     for scale in SCALES:
         if lines := by_lag(files, scale):
             title = f"Memory score at {scale}x in points"
-            parts += [f"{title}:", chart(title, list(BUCKETS), lines)]
+            parts.append(chart(title, list(BUCKETS), lines))
     return "\n\n".join(parts)
 
 
@@ -200,14 +182,14 @@ def kept(files):
         return ""
     fitted = {result["kept"].get("conversations", KeptConfig.conversations) for result in told}
     about = said("repairs_kept", fitted=max(fitted), chance=percent(chance))
-    figure = chart("Towns named in percent", lags, lines)
+    drawn = chart("Towns named in percent", lags, lines)
     one = {name: values[lags.index("1")] for name, values in lines.items()}
     if not one["M.3, printed"] > 0.9 > one["M.6, printed"] > one["M.4, printed"]:
         raise NumberError("the sentences on what is kept in repairs_page.py are no longer true")
     shares = {f"m{i}": percent(one[f"M.{i}, printed"]) for i in (3, 4, 6)}
     after = said("repairs_kept_after", **shares)
     made = "Made by `lmem kept --out results/repairs`, with the settings that the files name."
-    return "\n\n".join(["## What the printed writes keep", about, figure, after, made])
+    return "\n\n".join(["## What the printed writes keep", about, drawn, after, made])
 
 
 def verdict(files):

@@ -43,7 +43,7 @@ def command(
         name: Of the verb; default: that of the function.
         saves: Whether --out writes the result.
     """
-    added = {"out": (Out, None)} if saves else {}
+    added: dict[str, Any] = {"out": (Out, None)} if saves else {}
     added["as_json"] = (Json, False)
 
     def decorate(make: Callable[..., Report | None]) -> object:
@@ -64,7 +64,7 @@ def command(
             if option not in own.parameters
         ]
         signature = own.replace(parameters=[*own.parameters.values(), *new])
-        verb.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+        verb.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
         verb.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
         return app.command(name)(verb)
 
