@@ -188,6 +188,24 @@ def test_it_learns_to_answer_from_its_own_bank_only(lessons, capsys):
     assert sum(gains) == counts[-1][0] - counts[-1][1]
 
 
+def test_the_changes_that_the_page_suggests_can_be_pasted(lessons):
+    """The two blocks of code in the text: one row size, and lessons with questions that have no answer."""
+    [text] = [
+        source(c) for c in read(NOTEBOOK)["cells"] if source(c).startswith("A test of the package")
+    ]
+    blocks, seen, names = re.findall(r"```python\n(.*?)```", text, re.S), [], dict(lessons)
+    names["learn"] = lambda memory: seen.append(
+        (memory.pack.out_features, len(names["questions"]), {a for *_, a in names["questions"]})
+    )
+    for block in blocks:
+        exec(block, names)
+    (small, count, answers), (usual, more, other_answers) = seen
+    assert (small, usual) == (32, 64)
+    assert more > count
+    assert other_answers == answers | {"unknown"}
+    assert len(names["questions"]) == count, "as before"
+
+
 def test_what_the_page_shows_is_a_memory():
     """The stored output: most answers from the right bank, hardly any from the twin's."""
     cell = next(c for c in code(read(NOTEBOOK)) if "def learn(" in source(c))
