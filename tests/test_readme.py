@@ -106,6 +106,16 @@ def test_the_table_is_the_files(name, scale, seeds, said):
     assert ours == row(name, scale, seeds)
 
 
+def test_the_first_page_of_the_book_has_the_same_numbers():
+    """Its table has fewer rows, and no column for the difference."""
+    ours = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    shorter = {re.sub(r" \| [^|]+(\| [^|]+\|)$", r" \1", line) for line in ours}
+    intro = (ROOT / "book/intro.md").read_text(encoding="utf-8")
+    theirs = [line for line in intro.splitlines() if line.startswith("| ")]
+    assert len(theirs) == 4
+    assert set(theirs) <= shorter
+
+
 def test_what_is_said_around_the_table():
     found = results.load("beyond/keyed-10x-s0")
     summary, means = found["summary"], found["summary"]["conditions"]
