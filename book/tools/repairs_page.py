@@ -47,27 +47,25 @@ def example(files):
     [(told, asked)] = [
         (t.turns[q.evidence[0]], q) for t in talks for q in t.questions if q.id == EXAMPLE
     ]
-    score = percent(mean_gain(seeds(files, "m3_repaired", 10))["mean"])
     words = {"speaker": told.speaker, "told": told.text, "asked": asked.text, "none": none}
     answers = {"right": right["answer"], "twin": twin["answer"]}
-    return said("repairs_example", lag=repaired["lag"], score=score, **words, **answers)
+    return said("repairs_example", lag=repaired["lag"], **words, **answers)
 
 
 def indistinct(files):
     """The repaired cells whose interval does not exclude 0."""
     cells = [
-        f"{NAMES[repair.method].split(',')[0]} at {scale}x over {turns} turns"
+        f"{NAMES[repair.method].split(',')[0]} at {scale}x after {turns} turns"
         for repair in repaired()
         for scale in SCALES
         for part, turns in (("", 12), ("-long", 60))
         if (found := seeds(files, repair.name, scale, part)) and (mean_gain(found)["low"] or 0) <= 0
     ]
-    m6 = percent(mean_gain(seeds(files, "m6_repaired", 1)))
-    return said("repairs_indistinct", m6=m6, cells="; ".join(cells) or "none")
+    return said("repairs_indistinct", cells="; ".join(cells)) if cells else ""
 
 
 def full_slots(files):
-    """The sentence on slots without an empty row; raises NumberError if the numbers do not support it."""
+    """The sentences on slots without an empty row; raises NumberError if the numbers do not support them."""
     short, long = (seeds(files, "m6_repaired", 10, part) for part in ("", "-long"))
     if not short or not long:
         return ""
@@ -108,25 +106,42 @@ def repaired():
 
 
 def scores(files):
-    """One line for each repair, each printed method and each scale; abstention has a table of its own."""
+    """One line for each repair and scale."""
     rows = []
-    for repair in sorted(REPAIRS, key=lambda repair: (repair.method, not repair.changes)):
-        for scale in SCALES:
+    for scale in SCALES:
+        for repair in sorted(repaired(), key=lambda repair: repair.method):
             short, long = (seeds(files, repair.name, scale, part) for part in ("", "-long"))
             if not short or not long:
                 continue
             rows.append(
                 {
-                    "method": f"{NAMES[repair.method]}, {'repaired' if repair.changes else 'printed'}",
+                    "method": NAMES[repair.method],
                     "bank": f"{scale}x",
                     "seeds": len(short),
-                    "12 turns": percent(mean_gain(short)),
-                    "lag 0 to 3": percent(mean_gain(short, within(0, 3))),
-                    "60 turns": percent(mean_gain(long)),
-                    "abstention": abstention(short),
+                    "memory score, 12 turns": percent(mean_gain(short)),
+                    "memory score, 60 turns": percent(mean_gain(long)),
+                    "abstention, 12 turns": abstention(short),
                 }
             )
     return rows
+
+
+def as_printed(files):
+    """The sentence on the printed methods, the control of the changes; raises NumberError if one of them remembers."""
+    cells = [
+        (repair, scale, [seeds(files, repair.name, scale, part) for part in ("", "-long")])
+        for repair in REPAIRS
+        if not repair.changes
+        for scale in SCALES
+    ]
+    cells = [(repair, scale, parts) for repair, scale, parts in cells if any(parts)]
+    if not cells:
+        return ""
+    for repair, scale, parts in cells:
+        if any(abs(mean_gain(part)["mean"]) >= 0.001 for part in parts if part):
+            raise NumberError(f"{repair.name} at {scale}x, as printed, no longer scores 0")
+    done = ", ".join(f"{NAMES[repair.method].split(',')[0]} at {scale}x" for repair, scale, _ in cells)  # fmt: skip
+    return said("repairs_printed", done=done)
 
 
 def chart(title, labels, lines):
@@ -156,12 +171,24 @@ def by_lag(files, scale):
 
 
 def curves(files):
-    parts = ["## By lag, in conversations of 60 turns"]
-    for scale in SCALES:
-        if lines := by_lag(files, scale):
-            title = f"Memory score at {scale}x in points"
-            parts.append(chart(title, list(BUCKETS), lines))
-    return "\n\n".join(parts)
+    """Both charts by lag with what they show; raises NumberError if they no longer do."""
+    large, small = (by_lag(files, scale) for scale in SCALES)
+    if not large or not small:
+        return ""
+    slots, newest = large["M.6, slots"], [values[0] for values in large.values()]
+    others = [v for name in ("M.2, branch", "M.3, extension") for v in large[name]]
+    most = max(v for values in small.values() for v in values)
+    lost = slots[0] < 0.05 and max(slots[1:]) >= 0.1
+    if not lost or min(others) < 0.15 or max(newest) < 0.15 or most > 0.3:
+        raise NumberError("the titles of the curves in repairs_page.py are no longer true")
+    return "\n\n".join(
+        [
+            said("repairs_curves", most=percent(most)),
+            chart("Points at 10x: only M.6 has lost the newest facts", list(BUCKETS), large),
+            full_slots(files),
+            chart("Points at 1x: little is left at any lag", list(BUCKETS), small),
+        ]
+    )
 
 
 def kept(files):
@@ -182,14 +209,12 @@ def kept(files):
         return ""
     fitted = {result["kept"].get("conversations", KeptConfig.conversations) for result in told}
     about = said("repairs_kept", fitted=max(fitted), chance=percent(chance))
-    drawn = chart("Towns named in percent", lags, lines)
+    drawn = chart("Percent of towns named: M.3 still holds the last turns", lags, lines)
     one = {name: values[lags.index("1")] for name, values in lines.items()}
     if not one["M.3, printed"] > 0.9 > one["M.6, printed"] > one["M.4, printed"]:
         raise NumberError("the sentences on what is kept in repairs_page.py are no longer true")
     shares = {f"m{i}": percent(one[f"M.{i}, printed"]) for i in (3, 4, 6)}
-    after = said("repairs_kept_after", **shares)
-    made = "Made by `lmem kept --out results/repairs`, with the settings that the files name."
-    return "\n\n".join(["## What the printed writes keep", about, drawn, after, made])
+    return "\n\n".join([about, drawn, said("repairs_kept_after", **shares)])
 
 
 def verdict(files):
@@ -205,7 +230,18 @@ def verdict(files):
     if not ten or min(ten.values()) <= 0.1 or any(one[name] >= ten[name] for name in one):
         raise NumberError("the sentences on the scores in repairs_page.py are no longer true")
     reached = sum(value >= 0.5 for value in ten.values())
-    return said("repairs_verdict", reached=reached, n=len(ten), **vars(RepairConfig()))
+    low, high = extremes(files, 10)
+    scores = {"reached": reached, "n": len(ten), "low": low, "high": high}
+    return said("repairs_verdict", **scores, **vars(RepairConfig()))
+
+
+def extremes(files, scale):
+    """The lowest and the highest memory score of the repairs at this scale; raises NumberError if one may be 0."""
+    found = [mean_gain(each) for repair in repaired() if (each := seeds(files, repair.name, scale))]
+    if any((one["mean"] if one["low"] is None else one["low"]) <= 0 for one in found):
+        raise NumberError("a repair at 10x is not shown to remember")
+    means = sorted(one["mean"] for one in found)
+    return percent(means[0]), percent(means[-1])
 
 
 def changes():
@@ -219,28 +255,25 @@ def page(root):
     """The text of book/repairs.md, from the result files below `root`."""
     files = load(root)
     rows = scores(files)
+    if any(row["abstention, 12 turns"].startswith("100.0") for row in rows):
+        raise NumberError("not all repairs invent answers any more: see `verdict`")
     parts = [
         said("repairs"),
         example(files),
-        "## What the repairs remember",
+        said("repairs_methods"),
+        "## How much they remember",
         verdict(files),
+        said("repairs_reading"),
+        table(rows),
         indistinct(files),
-        said("repairs_meaning"),
-        table(
-            [{key: row[key] for key in row if key not in ("seeds", "abstention")} for row in rows]
-        ),
-        said("repairs_unknown"),
-        table(
-            [{key: row[key] for key in ("method", "bank", "seeds", "abstention")} for row in rows]
-        ),
-        curves(files),
-        full_slots(files),
+        as_printed(files),
+        said("repairs_write"),
         kept(files),
-        said("repairs_why"),
-        "The named changes of each repair:",
+        said("repairs_addresses"),
         changes(),
+        curves(files),
         said("repairs_limits"),
-        "Made by `lmem repairs --out results/repairs`.",
+        said("repairs_again"),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
