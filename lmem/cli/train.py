@@ -89,9 +89,12 @@ def train(
     from lmem.data import splits
     from lmem.evaluation import results
     from lmem.memory.model import MemoryModel
+    from lmem.memory.write.spans import SpanWrite
     from lmem.training import checkpoint
     from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
+    from lmem.training.fact_data import fact_conversations
     from lmem.training.processes import is_main_process
+    from lmem.training.spans import SpanConfig, train_spans
     from lmem.training.train import TrainConfig
     from lmem.training.train import train as fit
     from lmem.utils import provenance
@@ -107,13 +110,21 @@ def train(
     model = MemoryModel(load_backbone(backbone), method, scale, seed, pairs(write), pairs(read))
     if preset == "paper" and validation is None:
         validation = 0
-    drawn, held = splits.for_training(data, conversations, turns, seed, validation, bool(rehearse))
     report: dict[str, Any] = {}
-    if rehearse:
-        settings = RehearsalConfig(steps=rehearse, seed=seed)
-        report["rehearsal"] = train_with_evidence(model, drawn, settings)
-        freeze_retrieval(model)
-    report |= fit(model, drawn, config, validation=held, folder=out / "run")
+    if isinstance(model.write_rule, SpanWrite):
+        if data != "everyday":
+            raise InputError("expected --data everyday, which says where each fact begins")
+        facts = fact_conversations(model.backbone, conversations, seed)
+        report = train_spans(model, facts, SpanConfig(seed=seed, **given(steps=steps, lr=lr)))
+    else:
+        drawn, held = splits.for_training(
+            data, conversations, turns, seed, validation, bool(rehearse)
+        )
+        if rehearse:
+            settings = RehearsalConfig(steps=rehearse, seed=seed)
+            report["rehearsal"] = train_with_evidence(model, drawn, settings)
+            freeze_retrieval(model)
+        report |= fit(model, drawn, config, validation=held, folder=out / "run")
     losses, seconds = report.pop("losses"), report.pop("seconds")
     about = {
         "method": model.method.name,
@@ -129,5 +140,5 @@ def train(
         return
     model.save_pretrained(out)
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
-    (out / "run" / checkpoint.FILE).unlink()  # the run is complete
+    (out / "run" / checkpoint.FILE).unlink(missing_ok=True)  # the run is complete
     show({"adapter": str(out), **about}, as_json, "lmem train")

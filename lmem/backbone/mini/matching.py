@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lmem.data import everyday
 from lmem.data.everyday.reading import Source
+from lmem.data.messages import with_question_before
 
 CONVERSATIONS, TURNS, QUESTIONS = 3, 24, 20  # of a batch; the last two of each conversation
 LONGEST = 160  # pieces of a text, the rest is cut off
@@ -106,15 +107,6 @@ class MatchingBatches:
         longest = -(-max(map(len, rows)) // 16) * 16
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
         return ids, ids != 0
-
-
-def with_question_before(texts: Sequence[str]) -> list[str]:
-    """Put the turn before in front of each turn that follows a question."""
-    before = ["", *texts]
-    return [
-        f"{last} {text}" if last.rstrip().endswith("?") else text
-        for last, text in zip(before, texts, strict=False)
-    ]
 
 
 class Matching(nn.Module):
