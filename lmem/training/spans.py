@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -28,11 +28,13 @@ from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import CopyingRead
 from lmem.memory.write.spans import SpanWrite
-from lmem.training.fact_data import FactConversation, FactQuestion
+from lmem.training.fact_data import Fact, FactConversation, FactQuestion
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 SLOPE = 25.0  # of the soft comparison of keys
+# a conversation, the place of a question in it, and the fact that answers it
+Case: TypeAlias = tuple[FactConversation, int, Fact]
 GATED = 24  # turns of a conversation whose gates are compared in a step
 
 
@@ -313,13 +315,16 @@ class TellingLoss:
         """Start the codes of `model` at the regression, and collect what is to be told."""
         self.write, self.read = span_parts(model)
         self.backbone, self.config, self.rng = model.backbone, config, rng
-        self.cases = [
-            (each, place, each.facts[question.last[-1]] if question.last else None)
-            for each in conversations
-            for place, question in enumerate(each.questions)
-        ]
-        self.told = [case for case in self.cases if case[2] is not None and case[2].value]
-        self.unknown = [case for case in self.cases if case[2] is None or not case[2].value]
+        self.told: list[Case] = []
+        self.taken_back: list[Case] = []
+        self.never_told: list[tuple[FactConversation, int]] = []
+        for each in conversations:
+            for place, question in enumerate(each.questions):
+                if not question.last:
+                    self.never_told.append((each, place))
+                    continue
+                fact = each.facts[question.last[-1]]
+                (self.told if fact.value else self.taken_back).append((each, place, fact))
         start_codes(
             self.write, self.read, *self._regression(min(2000, len(self.told))), self.metric()
         )
@@ -330,19 +335,19 @@ class TellingLoss:
 
     def __call__(self) -> Tensor:
         """Draw answers and compute their loss: () with gradient."""
-        told = self.rng.sample(self.told, min(self.config.telling_batch, len(self.told)))
-        values = self._values(told)
-        rows = self.read.value_rows(values)
-        loss = self._decoder_loss(told, rows)
-        if self.unknown:
-            some = self.rng.sample(self.unknown, min(8, len(self.unknown)))
+        told = self._some(self.told, self.config.telling_batch)
+        loss = self._decoder_loss(told, self.read.value_rows(self._values(told)))
+        if self.taken_back:
+            some = self._some(self.taken_back, 8)
+            loss = loss + 0.2 * self._decoder_loss(some, self.read.value_rows(self._values(some)))
+        if self.never_told:
+            some = self._some(self.never_told, 8)
             rows = self.read.nothing.expand(len(some), -1, -1)
             loss = loss + 0.2 * self._decoder_loss(some, rows)
-        taken_back = [case for case in self.unknown if case[2] is not None]
-        if taken_back:
-            some = self.rng.sample(taken_back, min(8, len(taken_back)))
-            loss = loss + 0.2 * self._decoder_loss(some, self.read.value_rows(self._values(some)))
         return loss
+
+    def _some(self, cases: list, n: int) -> list:
+        return self.rng.sample(cases, min(n, len(cases)))
 
     def metric(self) -> Tensor:
         """Return M (D, D): x M x is how much the frozen cross-attention sees of a row x, over its layers, keys and values."""
@@ -355,7 +360,7 @@ class TellingLoss:
                 seen += weight.T @ weight / weight.square().sum()
         return seen
 
-    def _values(self, cases: Sequence) -> Tensor:
+    def _values(self, cases: Sequence[Case]) -> Tensor:
         """Code the values of facts, (B, L v), with gradient."""
         latents, mask = pad([each.latents[fact.turn].float() for each, _, fact in cases])
         device = self.backbone.device
@@ -365,9 +370,9 @@ class TellingLoss:
         return self.write.value(latents, mask, places).flatten(1)
 
     def _decoder_loss(self, cases: Sequence, rows: Tensor) -> Tensor:
-        states, seen = pad([each.asked[place].float() for each, place, _ in cases])
+        states, seen = pad([each.asked[place].float() for each, place, *_ in cases])
         states, seen = states.to(rows.device), seen.to(rows.device)
-        labels = self.backbone.labels([each.questions[place].answer for each, place, _ in cases])
+        labels = self.backbone.labels([each.questions[place].answer for each, place, *_ in cases])
         return self.backbone.model(
             encoder_outputs=BaseModelOutput(last_hidden_state=torch.cat([states, rows], 1)),
             attention_mask=torch.cat([seen, seen.new_ones(rows.shape[:2])], 1),

@@ -58,9 +58,8 @@ class CopyingRead(RecallRead):
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)
         self.nothing = nn.Parameter(0.02 * torch.randn(length, width))
-        with torch.no_grad():
-            self.around[2].weight.zero_()
-            self.around[2].bias.zero_()
+        for weight in self.around[2].parameters():
+            nn.init.zeros_(weight)
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
         """As in the recall read; a whole row, its key too, is what the second hop gets."""
