@@ -116,6 +116,7 @@ def train(
             raise InputError("expected --data everyday, which says where each fact begins")
         facts = fact_conversations(model.backbone, conversations, seed)
         report = train_spans(model, facts, SpanConfig(seed=seed, **given(steps=steps, lr=lr)))
+        report["seconds"] = {"train": report["seconds"]}
     else:
         drawn, held = splits.for_training(
             data, conversations, turns, seed, validation, bool(rehearse)

@@ -70,6 +70,11 @@ def key_size(size: int) -> int:
     return size * 5 // 16 * 2
 
 
+def row_sizes(width: int, key: int | None, code: int | None) -> tuple[int, int]:
+    """Return the numbers of a span row's key and of each code: those that are given, else D / 2, made even, and D / 4."""
+    return width // 4 * 2 if key is None else key, width // 4 if code is None else code
+
+
 def mlp(width: int, hidden: int, out: int) -> nn.Sequential:
     """Return a network with one hidden layer and GELU."""
     return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))

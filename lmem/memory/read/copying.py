@@ -11,7 +11,7 @@ those of its neighbours, into a row that the frozen cross-attention reads as it 
 import torch
 from torch import Tensor, nn
 
-from lmem.memory.pooling import Address, Pooled, mlp
+from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
 from lmem.memory.read.base import Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
 
@@ -20,14 +20,15 @@ class CopyingRead(RecallRead):
     """Give the best row's value to the decoder."""
 
     form = "spans"
+    choices = ("asks", "back", "halt", "sharp", "nu", "nothing")
 
     def __init__(
         self,
         width: int,
         layers: int,
         rows: int = 0,
-        key: int = 96,
-        code: int = 48,
+        key: int | None = None,
+        code: int | None = None,
         length: int = 8,
         heads: int = 6,
         hidden: int = 384,
@@ -47,13 +48,14 @@ class CopyingRead(RecallRead):
             threshold: Share of "no row matches" from which on the answer is "unknown".
         """
         Read.__init__(self)
+        key, code = row_sizes(width, key, code)
         self.key, self.length, self.width, self.threshold = key, length, width, threshold
         size = key + code * length
         self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
         self.back = nn.Linear(size, width)
         self.halt = Pooled(width, 1, heads=2, hidden=32)
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
-        self.nu = nn.Parameter(torch.tensor(0.5))  # how far from a perfect match a key may be
+        self.nu = nn.Parameter(torch.tensor(1.5))  # how far from a perfect match a key may be
         self.place = nn.Parameter(torch.zeros(length, width))
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)

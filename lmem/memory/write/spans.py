@@ -11,11 +11,14 @@ fact as well, one that begins at the end of the turn. The latents are stored, no
 decoder needs to copy a token.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from lmem.errors import MethodError
-from lmem.memory.pooling import Address, Pooled, mlp
+from lmem.memory.options import Options
+from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
 from lmem.memory.write.base import Write
 from lmem.memory.write.keyed import FactWrite
 
@@ -24,7 +27,7 @@ class SpanWrite(FactWrite):
     """Write a row for every fact, by key."""
 
     form = "spans"
-    choices = ("gate", "theta")
+    choices = ("gate", "theta", "address", "correct")
     layout = ("key", "code", "length")
     looks_back = True
 
@@ -32,8 +35,8 @@ class SpanWrite(FactWrite):
         self,
         rows: int,
         width: int,
-        key: int = 96,
-        code: int = 48,
+        key: int | None = None,
+        code: int | None = None,
         length: int = 8,
         facts: int = 3,
         heads: int = 6,
@@ -45,8 +48,8 @@ class SpanWrite(FactWrite):
         Args:
             rows: Rows of width D; the bank has as many rows of K + L v numbers as fit into them.
             width: D.
-            key: K, even.
-            code: v, numbers of a token of the value.
+            key: K, even; default: half of D.
+            code: v, numbers of a token of the value; default: a quarter of D.
             length: L, tokens of a value.
             facts: Most facts of a turn.
             heads: Queries of the pools that make the key.
@@ -56,6 +59,7 @@ class SpanWrite(FactWrite):
         Raises:
             MethodError: key, code, length or facts do not fit, or not a single row does.
         """
+        key, code = row_sizes(width, key, code)
         size = key + code * length
         if key < 2 or key % 2 or min(code, length, facts) < 1 or rows * width < size:
             raise MethodError(
@@ -67,10 +71,19 @@ class SpanWrite(FactWrite):
         self.p0 = nn.Buffer(torch.zeros(self.rows, size))
         self.key, self.length, self.most = key, length, facts
         self.gate = mlp(width, 96, 1)
+        *_, weight, bias = self.gate.parameters()
+        nn.init.normal_(weight, std=0.02)
+        nn.init.constant_(bias, 2.0)  # at first keep whatever comes
         self.address = Address(width, key, heads, hidden, anchored=True)
         self.correct = Pooled(width, 1, heads=2, hidden=32, anchored=True)
         self.code = nn.Linear(width, code)
         self.theta = nn.Parameter(torch.tensor(float(theta)))
+
+    @classmethod
+    def complete(cls, rows: int, width: int, given: Options) -> dict[str, Any]:
+        options = super().complete(rows, width, given)
+        options["key"], options["code"] = row_sizes(width, options["key"], options["code"])
+        return options
 
     def begins(self, latents: Tensor, mask: Tensor) -> Tensor:
         """Return b, (..., N): above 0 where a value begins, far below for padding."""
@@ -109,8 +122,16 @@ class SpanWrite(FactWrite):
         return taken.unflatten(-2, tokens.shape[-2:]) * there[..., None]
 
     def facts(self, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        latents, mask = _without_holes(latents, mask)
         begins = self.begins(latents, mask)
         keep, places = begins.topk(min(self.most, begins.shape[-1]), -1)
         places, order = places.sort(-1)  # in the order of the text
         key, value, correct = self.facts_at(latents, mask, places)
         return key, value, keep.gather(-1, order), correct
+
+
+def _without_holes(latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the tokens that count to the front, in their order: what follows a token is then the next one that counts."""
+    order = mask.bool().logical_not().to(torch.uint8).argsort(stable=True, dim=-1)
+    moved = latents.gather(-2, order[..., None].expand_as(latents))
+    return moved, mask.gather(-1, order)
