@@ -12,7 +12,7 @@ from lmem.memory.bank import Bank
 from lmem.memory.large import in_chunks
 from lmem.memory.model import MemoryModel
 from lmem.training.fact_data import fact_conversations
-from lmem.training.spans import SpanConfig, span_parts, start_codes, train_spans
+from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 
 SMALL = {"key": 8, "code": 6, "length": 3, "facts": 2}
 
@@ -185,6 +185,18 @@ def test_it_learns_and_its_backbone_does_not(model, conversations):
     assert model.backbone.fingerprint == before
     assert after["losses"][0] < 0.9 * report["losses"][0]
     assert after["telling_loss"] < report["telling_loss"]
+
+
+def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_path):
+    found = calibrate(model, conversations, abstain=0.9)
+    _, read = span_parts(model)
+    assert read.threshold == found["threshold"]
+    assert found["never_told"] >= 0.9
+    bolder = calibrate(model, conversations, abstain=0.5)
+    assert bolder["threshold"] >= found["threshold"]
+    model.save_pretrained(tmp_path / "saved")
+    loaded = MemoryModel.from_pretrained(tmp_path / "saved", model.backbone)
+    assert span_parts(loaded)[1].threshold == bolder["threshold"]
 
 
 def test_a_bank_survives_on_disk(model, tmp_path):

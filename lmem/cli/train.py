@@ -92,9 +92,9 @@ def train(
     from lmem.memory.write.spans import SpanWrite
     from lmem.training import checkpoint
     from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
-    from lmem.training.fact_data import fact_conversations
+    from lmem.training.fact_data import fact_conversations, long_world
     from lmem.training.processes import is_main_process
-    from lmem.training.spans import SpanConfig, train_spans
+    from lmem.training.spans import SpanConfig, calibrate, train_spans
     from lmem.training.train import TrainConfig
     from lmem.training.train import train as fit
     from lmem.utils import provenance
@@ -114,8 +114,13 @@ def train(
     if isinstance(model.write_rule, SpanWrite):
         if data != "everyday":
             raise InputError("expected --data everyday, which says where each fact begins")
+        settings = SpanConfig(seed=seed, **given(steps=steps, lr=lr))
         facts = fact_conversations(model.backbone, conversations, seed)
-        report = train_spans(model, facts, SpanConfig(seed=seed, **given(steps=steps, lr=lr)))
+        report = train_spans(model, facts, settings)
+        held = fact_conversations(
+            model.backbone, validation or 10, f"validation {seed}", long_world
+        )
+        report["calibration"] = calibrate(model, held, settings.abstain)
         report["seconds"] = {"train": report["seconds"]}
     else:
         drawn, held = splits.for_training(

@@ -55,6 +55,7 @@ class SpanConfig(Settings):
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
         telling_lr: Peak learning rate there.
+        abstain: Share of the validation questions about what was never told that the threshold must leave unanswered.
         seed: Of everything random.
     """
 
@@ -70,6 +71,7 @@ class SpanConfig(Settings):
     telling_steps: AtLeast1 = 800
     telling_batch: AtLeast1 = 48
     telling_lr: Positive = 2e-3
+    abstain: Share = 0.95
     seed: int = 42
 
 
@@ -133,6 +135,49 @@ def train_spans(
         "questions": sum(len(each.questions) for each in conversations),
         "parameters": sum(p.numel() for p in weights),
         "seconds": time.perf_counter() - started,
+    }
+
+
+@torch.no_grad()
+def calibrate(
+    model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
+) -> dict[str, float]:
+    """Set the threshold of a span memory, so that it leaves unanswered what was never told.
+
+    Args:
+        model: A trained one; its read's threshold is set, and saved with it.
+        conversations: Others than those of the training.
+        abstain: Share of the questions about what was never told that must be left unanswered.
+
+    Returns:
+        threshold; never_told and told, the shares of the questions that stay unanswered at it.
+
+    Raises:
+        InputError: The model has another method, or every question, or none, has an answer.
+    """
+    _, read = span_parts(model)
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for each in conversations:
+        latents = [z.to(model.backbone.dtype) for z in each.latents]
+        bank = model.on_device(model.write_latents(model.new_bank(), [latents]))
+        if not each.questions:
+            continue
+        states, seen = pad([z.to(bank.state.rows.dtype) for z in each.asked])
+        rows = bank.state.rows.expand(len(states), -1, -1)
+        mask = model.write_rule.readable(bank.state).expand(len(states), -1)
+        states, seen = states.to(rows.device), seen.to(rows.device).bool()
+        none = read.choose(rows, mask, states, seen)[1].tolist()
+        for question, share in zip(each.questions, none, strict=True):
+            shares[question.answer != everyday.UNKNOWN].append(share)
+    if not all(shares.values()):
+        raise InputError("expected questions with an answer and some without, to set a threshold")
+    never_told, told = sorted(shares[False]), shares[True]
+    threshold = never_told[min(len(never_told) - 1, math.floor((1 - abstain) * len(never_told)))]
+    read.threshold = model.options["read"]["threshold"] = threshold
+    return {
+        "threshold": threshold,
+        "never_told": sum(share >= threshold for share in never_told) / len(never_told),
+        "told": sum(share >= threshold for share in told) / len(told),
     }
 
 

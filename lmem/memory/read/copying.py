@@ -30,8 +30,8 @@ class CopyingRead(RecallRead):
         key: int | None = None,
         code: int | None = None,
         length: int = 8,
-        heads: int = 6,
-        hidden: int = 384,
+        heads: int = 4,
+        hidden: int = 256,
         threshold: float = 0.5,
     ):
         """Draw the pools.
@@ -86,12 +86,18 @@ class CopyingRead(RecallRead):
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, L, D) of a bank (B, R, K + L v) for states (B, N, D), and their mask (B, L)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
-        hops = self.look_up(rows, mask, states, seen)
-        second = self.halt(states, seen) > 0  # (B, 1)
-        scores = torch.where(second, hops[1][0], hops[0][0])  # (B, R + 1)
-        none = torch.where(second, torch.maximum(hops[0][2], hops[1][2]), hops[0][2])  # (B, 1)
-        best = scores[:, :-1].argmax(1)  # (B,)
+        best, none = self.choose(rows, mask, states, seen)
         value = rows[torch.arange(len(rows), device=rows.device), best, self.key :]
-        unknown = (none >= self.threshold)[:, :, None]
+        unknown = (none >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
         return extra, extra_mask(mask, self.length)
+
+    def choose(
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the best row of each bank (B,) and p_0 (B,), the larger one of both hops where two are needed."""
+        first, second = self.look_up(rows, mask, states, seen)
+        leads = self.halt(states, seen) > 0  # (B, 1)
+        scores = torch.where(leads, second[0], first[0])  # (B, R + 1)
+        none = torch.where(leads, torch.maximum(first[2], second[2]), first[2])  # (B, 1)
+        return scores[:, :-1].argmax(1), none[:, 0]

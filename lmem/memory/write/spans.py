@@ -39,8 +39,8 @@ class SpanWrite(FactWrite):
         code: int | None = None,
         length: int = 8,
         facts: int = 3,
-        heads: int = 6,
-        hidden: int = 384,
+        heads: int = 4,
+        hidden: int = 256,
         theta: float = 0.8,
     ):
         """Draw the pools.
