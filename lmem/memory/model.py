@@ -141,10 +141,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return super().to(*args, **kwargs)
 
     def variant(
-        self,
-        scale: float | None = None,
-        write: Options | None = None,
-        read: Options | None = None,
+        self, scale: float | None = None, write: Options | None = None, read: Options | None = None
     ) -> Self:
         """Return a model with these weights, but another size or other options.
 
