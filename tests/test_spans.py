@@ -192,6 +192,8 @@ def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_pat
     _, read = span_parts(model)
     assert read.threshold == found["threshold"]
     assert found["never_told"] >= 0.9
+    assert model.write_rule.theta.item() == pytest.approx(found["theta"])
+    assert 0 <= found["found"] <= 1
     bolder = calibrate(model, conversations, abstain=0.5)
     assert bolder["threshold"] >= found["threshold"]
     model.save_pretrained(tmp_path / "saved")

@@ -35,6 +35,8 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 SLOPE = 25.0  # of the soft comparison of keys
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
+THETAS = tuple(round(0.6 + 0.05 * i, 2) for i in range(8))  # that `calibrate` tries
+SAME = 0.999  # cosine of a fact's key and that of its row, as encoded in another batch
 GATED = 24  # turns of a conversation whose gates are compared in a step
 
 
@@ -142,43 +144,71 @@ def train_spans(
 def calibrate(
     model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
 ) -> dict[str, float]:
-    """Set the threshold of a span memory, so that it leaves unanswered what was never told.
+    """Set the two thresholds of a span memory: what counts as the same fact, and as no answer.
+
+    theta is the one of THETAS with which the most questions find a row of their fact. The read's threshold then leaves
+    unanswered what was never told.
 
     Args:
-        model: A trained one; its read's threshold is set, and saved with it.
+        model: A trained one; its thresholds are set, and saved with it.
         conversations: Others than those of the training.
         abstain: Share of the questions about what was never told that must be left unanswered.
 
     Returns:
-        threshold; never_told and told, the shares of the questions that stay unanswered at it.
+        theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
+        shares of the questions that stay unanswered at it.
 
     Raises:
         InputError: The model has another method, or every question, or none, has an answer.
     """
-    _, read = span_parts(model)
-    shares: dict[bool, list[float]] = {True: [], False: []}
-    for each in conversations:
-        latents = [z.to(model.backbone.dtype) for z in each.latents]
-        bank = model.on_device(model.write_latents(model.new_bank(), [latents]))
-        if not each.questions:
-            continue
-        states, seen = pad([z.to(bank.state.rows.dtype) for z in each.asked])
-        rows = bank.state.rows.expand(len(states), -1, -1)
-        mask = model.write_rule.readable(bank.state).expand(len(states), -1)
-        states, seen = states.to(rows.device), seen.to(rows.device).bool()
-        none = read.choose(rows, mask, states, seen)[1].tolist()
-        for question, share in zip(each.questions, none, strict=True):
-            shares[question.answer != everyday.UNKNOWN].append(share)
-    if not all(shares.values()):
+    write, read = span_parts(model)
+    asked = [each for each in conversations if each.questions and each.facts]
+    told = [q.answer != everyday.UNKNOWN for each in asked for q in each.questions]
+    if all(told) or not any(told):
         raise InputError("expected questions with an answer and some without, to set a threshold")
-    never_told, told = sorted(shares[False]), shares[True]
-    threshold = never_told[min(len(never_told) - 1, math.floor((1 - abstain) * len(never_told)))]
+
+    def at(theta: float) -> tuple[float, list[float]]:
+        write.theta.fill_(theta)
+        chosen = [each for own in asked for each in _chosen(model, own)]
+        found = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
+        return sum(found) / len(found), [none for _, none in chosen]
+
+    found, theta = max((at(theta)[0], theta) for theta in THETAS)
+    none = at(theta)[1]
+    never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
+    threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
     read.threshold = model.options["read"]["threshold"] = threshold
+    silent = [share >= threshold for share, answer in zip(none, told, strict=True) if answer]
     return {
+        "theta": theta,
+        "found": found,
         "threshold": threshold,
-        "never_told": sum(share >= threshold for share in never_told) / len(never_told),
-        "told": sum(share >= threshold for share in told) / len(told),
+        "never_told": sum(share >= threshold for share in never) / len(never),
+        "told": sum(silent) / len(silent),
     }
+
+
+def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float]]:
+    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and p_0."""
+    write, read = span_parts(model)
+    device = model.backbone.device
+    latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
+    bank = model.on_device(model.write_latents(model.new_bank(), [latents]))
+    rows = bank.state.rows
+
+    turns, mask = pad([conversation.latents[fact.turn].to(rows) for fact in conversation.facts])
+    tokens = torch.tensor([[fact.token] for fact in conversation.facts], device=device)
+    keys = write.facts_at(turns, mask.bool().to(device), tokens)[0][:, 0]  # (F, K)
+    same = keys @ rows[0, :, : write.key].T > SAME  # (F, R)
+
+    states, seen = pad([z.to(rows) for z in conversation.asked])
+    readable = write.readable(bank.state).expand(len(states), -1)
+    banks = rows.expand(len(states), -1, -1)
+    best, none = read.choose(banks, readable, states, seen.bool().to(device))
+    return [
+        (any(bool(same[fact, row]) for fact in question.last), float(share))
+        for question, row, share in zip(conversation.questions, best, none, strict=True)
+    ]
 
 
 def _fit(weights, lr, config, steps, title, loss_of, progress) -> list[float]:
