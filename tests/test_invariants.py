@@ -170,6 +170,7 @@ def test_a_training_step_changes_the_adapter_alone(model, talk, questions):
         frozen(**inputs, labels=labels, use_cache=False).loss.backward()
     unreached = {name for name, p in learned.items() if p.grad is None or not p.grad.abs().sum()}
     choices = tuple(f"write_rule.{name}" for name in model.write_rule.choices)
+    choices += tuple(f"read.{name}" for name in model.read.choices)
     assert all(name.startswith(choices) for name in unreached) if choices else not unreached
     assert {p.grad.dtype for p in learned.values() if p.grad is not None} == {torch.float32}
     optimizer.step()

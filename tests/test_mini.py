@@ -1,6 +1,8 @@
 """The making of mini, in small: a leg runs, is logged, goes on after a break, and the next leg starts from its checkpoint."""
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from transformers import T5ForConditionalGeneration
 
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
 from lmem.backbone.mini.losses import pointer_loss, weighted_loss
+from lmem.backbone.mini.matching import Matching, MatchingBatches
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.pretrain import MiniConfig, States, build_model, pretrain
 from lmem.backbone.mini.tokenizer import train_tokenizer
@@ -45,7 +48,15 @@ def test_a_leg_is_logged_with_errors_apart(leg):
     out, line = leg
     lines = [json.loads(row) for row in (out / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == line["step"] > 0
-    for name in ("em", "by_kind", "subject_errors", "relation_errors", "false_unknown", "guessed"):
+    for name in (
+        "matched",
+        "em",
+        "by_kind",
+        "subject_errors",
+        "relation_errors",
+        "false_unknown",
+        "guessed",
+    ):
         assert name in line
 
 
@@ -182,3 +193,35 @@ def test_measuring_names_every_error(tokenizer):
     shares = ("subject_errors", "relation_errors", "old", "false_unknown", "other")
     assert sum(found[name] for name in shares) <= 1.001
     assert len(found["wrong"]) <= 3
+
+
+def test_matching_compares_each_question_with_all_turns(tokenizer):
+    """Answers are right turns of the question's own conversation; older values are neither right nor wrong."""
+    batch = MatchingBatches(tokenizer, "test").next()
+    questions, turns = batch.answers.shape
+    assert questions == len(batch.questions[0])
+    assert turns == len(batch.turns[0]) == 72
+    assert batch.answers.any(1).all()
+    assert not (batch.answers & batch.left_out).any()
+    third = torch.arange(turns) // 24
+    assert all(len(third[row].unique()) == 1 for row in batch.answers)
+
+
+def test_matching_by_hand(tokenizer):
+    """Two questions, two turns of the same vectors: the loss is that of a softmax of cosines 1 and 0, times 10 s."""
+    batch = MatchingBatches(tokenizer, "test").next()
+    yes = torch.eye(2, dtype=torch.bool)
+    batch = replace(batch, answers=yes, left_out=torch.zeros(2, 2, dtype=torch.bool))
+    matching = Matching(4, size=4, heads=1)
+    with torch.no_grad():
+        for linear in (matching.linear, matching.turn_linear):
+            linear.weight.copy_(torch.eye(4))
+            linear.bias.zero_()
+        matching.sharp.fill_(0.2)
+    states = torch.eye(4)[:2, None]
+    seen = torch.ones(2, 1, dtype=torch.bool)
+    loss, right = matching((states, seen), (states, seen), batch)
+    assert loss.item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
+    assert right == 1
+    swapped = replace(batch, answers=~yes)
+    assert matching((states, seen), (states, seen), swapped)[1] == 0

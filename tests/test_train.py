@@ -31,8 +31,9 @@ SHORT = TrainConfig(steps=12, batch=8, warmup=2, lr=5e-3)
 
 
 def reached(model):
-    """Weights that the answers' gradient reaches: all but a write's hard choices, which rehearsal teaches."""
+    """Weights that the answers' gradient reaches: all but hard choices, which other lessons teach."""
     choices = tuple(f"write_rule.{name}" for name in model.write_rule.choices)
+    choices += tuple(f"read.{name}" for name in model.read.choices)
     weights = dict(model.named_parameters())
     return [
         (name, weights[name]) for name in weights if not choices or not name.startswith(choices)

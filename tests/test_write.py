@@ -13,7 +13,11 @@ from lmem.memory.options import known_options
 from lmem.memory.write import WRITES, Write
 
 B, N, R, D = 3, 5, 7, 6
-OPTIONS = {"slots": {"k": 3}, "keyed": {"cells": 1, "key": 4, "hidden": 4}}
+OPTIONS = {
+    "slots": {"k": 3},
+    "keyed": {"cells": 1, "key": 4, "hidden": 4},
+    "spans": {"key": 2, "code": 2, "length": 2, "facts": 2, "heads": 2, "hidden": 4},  # D numbers
+}
 ACCEPTS = {name: set(known_options(write)) for name, write in WRITES.items()}
 PLAIN = sorted(name for name in WRITES if ACCEPTS[name] >= {"gamma", "normalise", "trainable"})
 
@@ -132,7 +136,41 @@ def keyed(write, p, z):
     return out
 
 
-NUMPY = {f.__name__: f for f in (attention, hebbian, gated, slots, delta, recent, keyed)}
+def anchored(module, z, anchor):
+    w = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    turned = (w["turned.weight"] @ anchor).reshape(w["queries"].shape)
+    found = [softmax(z @ query) @ z for query in w["queries"] + turned]
+    found = np.concatenate([*found, anchor])
+    inner = w["mlp.0.weight"] @ found + w["mlp.0.bias"]
+    inner = inner * (1 + np.vectorize(math.erf)(inner / np.sqrt(2))) / 2
+    out = w["linear.weight"] @ found + w["linear.bias"]
+    return out + w["mlp.2.weight"] @ inner + w["mlp.2.bias"]
+
+
+def spans(write, p, z):
+    weights = [w.detach().numpy() for w in write.gate.parameters()]
+    inner = z @ weights[0].T + weights[1]
+    inner = inner * (1 + np.vectorize(math.erf)(inner / np.sqrt(2))) / 2
+    begins = (inner @ weights[2].T + weights[3])[:, 0]
+    strongest = sorted(np.argsort(-begins)[: write.most])
+    codes = z @ write.code.weight.detach().numpy().T + write.code.bias.detach().numpy()
+    codes = np.concatenate([codes, np.zeros((write.length, codes.shape[1]))])
+    out, _fresh = p.copy(), np.zeros(len(p))
+    for n in strongest:
+        if begins[n] <= 0:
+            continue
+        halves = [anchored(half, z, z[n]) for half in write.address.halves]
+        key = np.concatenate([half / np.linalg.norm(half) for half in halves]) / np.sqrt(2)
+        near = [row[:2] @ key if row.any() else -1 for row in out]
+        best = int(np.argmax(near))
+        corrects = anchored(write.correct, z, z[n])[0] > 0
+        free = [r for r, row in enumerate(out) if not row.any()]
+        place = best if near[best] > write.theta.item() and corrects else free[0] if free else None
+        out[place] = np.concatenate([key, codes[n : n + write.length].ravel()])
+    return out
+
+
+NUMPY = {f.__name__: f for f in (attention, hebbian, gated, slots, delta, recent, keyed, spans)}
 VARIANTS = [(name, {}) for name in WRITES]
 VARIANTS += [(name, {"normalise": flag}) for name in PLAIN for flag in (True, False)]
 VARIANTS += [(name, {"trainable": True, "gamma": 0.7}) for name in PLAIN]

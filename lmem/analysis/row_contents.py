@@ -6,7 +6,6 @@ So a row is compared with turns as the write projects them, whatever the rule.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -131,13 +130,9 @@ def recall_scores(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> l
     if not isinstance(model.read, RecallRead):
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
     states, seen = pad(model.backbone.encode([as_prompt(question) for question in questions]))
-    rule: Any = model.write_rule
     rows = bank.state.rows.expand(len(questions), -1, -1)  # (B, R, K + V)
-    unread = ~rule.readable(bank.state)
-    bias = torch.zeros_like(rows[..., 0]).masked_fill(unread, -1e9)
-    key = model.read.key
-    read: Any = model.read
-    hops = read.recall(rows[..., :key], rows[..., key:], bias, states.to(rows.dtype), seen.bool())
+    readable = model.write_rule.readable(bank.state).expand(len(questions), -1)
+    hops = model.read.look_up(rows, readable, states.to(rows.dtype), seen.bool())
     return [scores.cpu() for scores, *_ in hops]
 
 

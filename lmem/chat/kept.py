@@ -11,7 +11,7 @@ from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
 from lmem.memory.read.recall import RecallRead
-from lmem.memory.write.keyed import KeyedWrite
+from lmem.memory.write.keyed import FactWrite
 
 BATCH = 64  # questions that are answered together
 MOST_NAMES = 12  # people and pets that `facts_of` asks about
@@ -54,7 +54,7 @@ def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
     turn = after.turns_written[0] - 1
     rows = (after.state.written[0] == turn).nonzero()[:, 0]
     rule = model.write_rule
-    if not isinstance(rule, KeyedWrite) or not len(rows):
+    if not isinstance(rule, FactWrite) or not len(rows):
         return Change(len(rows) > 0)
     row = int(rows[0])
     old = int(before.state.written[0, row])

@@ -87,9 +87,12 @@ def train(
     from lmem.data import splits
     from lmem.evaluation import results
     from lmem.memory.model import MemoryModel
+    from lmem.memory.write.spans import SpanWrite
     from lmem.training import checkpoint
     from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
+    from lmem.training.fact_data import fact_conversations, long_world
     from lmem.training.processes import is_main_process
+    from lmem.training.spans import SpanConfig, calibrate, train_spans
     from lmem.training.train import TrainConfig
     from lmem.training.train import train as fit
     from lmem.utils import provenance
@@ -105,13 +108,27 @@ def train(
     model = MemoryModel(load_backbone(backbone), method, scale, seed, pairs(write), pairs(read))
     if preset == "paper" and validation is None:
         validation = 0
-    drawn, held = splits.for_training(data, conversations, turns, seed, validation, bool(rehearse))
     report: dict[str, Any] = {}
-    if rehearse:
-        settings = RehearsalConfig(steps=rehearse, seed=seed)
-        report["rehearsal"] = train_with_evidence(model, drawn, settings)
-        freeze_retrieval(model)
-    report |= fit(model, drawn, config, validation=held, folder=out / "run")
+    if isinstance(model.write_rule, SpanWrite):
+        if data != "everyday":
+            raise InputError("expected --data everyday, which says where each fact begins")
+        settings = SpanConfig(seed=seed, **given(steps=steps, lr=lr))
+        facts = fact_conversations(model.backbone, conversations, seed)
+        report = train_spans(model, facts, settings)
+        held = fact_conversations(
+            model.backbone, validation or 10, f"validation {seed}", long_world
+        )
+        report["calibration"] = calibrate(model, held, settings.abstain)
+        report["seconds"] = {"train": report["seconds"]}
+    else:
+        drawn, held = splits.for_training(
+            data, conversations, turns, seed, validation, bool(rehearse)
+        )
+        if rehearse:
+            settings = RehearsalConfig(steps=rehearse, seed=seed)
+            report["rehearsal"] = train_with_evidence(model, drawn, settings)
+            freeze_retrieval(model)
+        report |= fit(model, drawn, config, validation=held, folder=out / "run")
     losses, seconds = report.pop("losses"), report.pop("seconds")
     about = {
         "method": model.method.name,
@@ -127,5 +144,5 @@ def train(
         return None
     model.save_pretrained(out)
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
-    (out / "run" / checkpoint.FILE).unlink()  # the run is complete
+    (out / "run" / checkpoint.FILE).unlink(missing_ok=True)  # the run is complete
     return Report({"adapter": str(out), **about}, "lmem train")

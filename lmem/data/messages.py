@@ -8,7 +8,7 @@ A conversation is a list of turns, a Conversation, or a mapping that has its tur
 "turns" or "sessions" (as `lmem.data.export.as_row` writes it). Everything else is refused, with the number of the turn.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lmem.data.conversation import Conversation
@@ -159,3 +159,12 @@ def _session_turns(session: Any, name: str) -> list[Any]:
             turn = {"speaker": speaker, "text": text}
         dated.append(turn)
     return dated
+
+
+def with_question_before(texts: Sequence[str]) -> list[str]:
+    """Put the question in front of each turn that answers one: alone, "It's Hector." says nothing."""
+    before = ["", *texts]
+    return [
+        f"{last} {text}" if last.rstrip().endswith("?") else text
+        for last, text in zip(before, texts, strict=False)
+    ]

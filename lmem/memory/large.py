@@ -22,6 +22,7 @@ from lmem.memory.model import MemoryModel
 from lmem.memory.read.attend import Attend
 from lmem.memory.read.base import Keys, Read
 from lmem.memory.read.branch import BranchRead
+from lmem.memory.read.copying import CopyingRead
 from lmem.memory.read.gated_branch import GatedBranchRead
 from lmem.memory.read.recall import Hop, RecallRead
 from lmem.memory.write.slots import SlotWrite
@@ -153,7 +154,7 @@ def _selecting(read: Read, select: Select) -> Iterator[None]:
             yield
         finally:
             branch.attend = own
-    elif isinstance(branch, RecallRead):
+    elif isinstance(branch, RecallRead) and not isinstance(branch, CopyingRead):
         branch.recall = partial(_recall, branch, select)
         try:
             yield

@@ -21,7 +21,14 @@ from torch import Tensor, nn
 from lmem.backbone import hooks, support
 from lmem.backbone.backbone import Backbone, load_backbone, pad
 from lmem.data.conversation import Conversation
-from lmem.data.messages import Turns, conversation_texts, expect_list, is_conversation, is_turn
+from lmem.data.messages import (
+    Turns,
+    conversation_texts,
+    expect_list,
+    is_conversation,
+    is_turn,
+    with_question_before,
+)
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.bank import Bank
@@ -252,9 +259,11 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if ledger is not None:
             ledger.check(bank)
         before, recorded = bank, []
+        if self.write_rule.looks_back:
+            texts = [with_question_before(conversation) for conversation in texts]
         for start in range(0, max(map(len, texts)), ENCODE_TURNS):
             part = [conversation[start : start + ENCODE_TURNS] for conversation in texts]
-            latents = self.encode_turns(part, truncate)
+            latents = self._encode(part, truncate)
             _expect_finite(latents, start)
             bank = self.write_latents(bank, latents)
             if ledger is not None:
@@ -273,6 +282,11 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Raises:
             InputError: A turn is too long and `truncate` is False.
         """
+        if self.write_rule is not None and self.write_rule.looks_back:
+            texts = [with_question_before(conversation) for conversation in texts]
+        return self._encode(texts, truncate)
+
+    def _encode(self, texts: list[list[str]], truncate: bool) -> list[list[Tensor]]:
         together = [text for conversation in texts for text in conversation]
         latents = iter(self.backbone.encode(together, truncate))
         return [[next(latents) for _ in conversation] for conversation in texts]

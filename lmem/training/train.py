@@ -207,10 +207,12 @@ def learning_rate_factor(step: int, config: TrainConfig, steps: int | None = Non
 def trained_weights(model: MemoryModel, config: TrainConfig) -> dict[str, nn.Parameter]:
     """Return {name: weight} of everything that the answers' gradient reaches.
 
-    Weights behind hard choices (a write's `choices`) get no gradient; with a constant bank no write weight does.
+    Weights behind hard choices (`choices` of write and read) get no gradient; with a constant bank no write weight does.
     """
-    choices = () if model.write_rule is None else model.write_rule.choices
-    fixed = ("write_rule.",) if config.constant else tuple(f"write_rule.{name}" for name in choices)
+    parts = {} if model.write_rule is None else {"write_rule": model.write_rule, "read": model.read}
+    fixed = tuple(f"{part}.{name}" for part, module in parts.items() for name in module.choices)
+    if config.constant:
+        fixed = ("write_rule.", *fixed)
     return {
         name: p
         for name, p in model.named_parameters()

@@ -3,7 +3,8 @@
 A question and up to 12 turns go into the encoder, and the answer comes out of the decoder, "unknown" where the turns do not say.
 What worked for nano is kept: attention starts as copying by likeness, and Muon trains the matrices. What is new: one head starts by
 telling the question from the turns, the lessons rise from one or two turns to the whole language (`batches`), at first only a
-value's first piece weighs fully, and a second loss points to where the answer begins (`losses`).
+value's first piece weighs fully, a second loss points to where the answer begins (`losses`), and every other step compares
+questions with turns that are encoded apart (`matching`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
 checkpoint, from which the next leg starts with new optimisers and a short warm-up.
@@ -24,6 +25,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5ForConditiona
 
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
 from lmem.backbone.mini.losses import pointer_loss, weighted_loss
+from lmem.backbone.mini.matching import Matching, MatchingBatch, MatchingBatches
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.tokenizer import train_tokenizer
 from lmem.backbone.pretrain import copying_t5, make_optimizers
@@ -51,6 +53,7 @@ class MiniConfig(Settings):
         tokens: Most pieces of a batch's sources.
         level: Level of the curriculum to begin with, at least; later legs go on at the level where the last one ended.
         pointer: Weight of the second loss.
+        matching: Share of the steps that compare questions and turns which are encoded apart.
         missing: Share of the questions whose evidence is left out, so that "unknown" is right.
         undated: Share of the conversations without dates.
         vocabulary: Pieces of the tokenizer.
@@ -79,6 +82,7 @@ class MiniConfig(Settings):
     tokens: AtLeast1 = 6000
     level: AtLeast0 = 0
     pointer: NotNegative = 1.0
+    matching: Share = 0.5
     missing: Share = 0.06
     undated: Share = 0.55
     vocabulary: AtLeast1 = 6144
@@ -221,9 +225,11 @@ class _Leg:
         self.points = nn.Parameter(
             torch.randn(model.config.d_model, device=config.device) / model.config.d_model**0.5
         )
+        self.matching = Matching(model.config.d_model).to(config.device)
         self.optimizers = [
             *make_optimizers(model, config.muon_lr, config.lr, config.table_lr),
             torch.optim.AdamW([self.points], lr=config.table_lr, weight_decay=0.0),
+            torch.optim.AdamW(self.matching.parameters(), lr=3e-3, weight_decay=0.0),
         ]
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -233,6 +239,7 @@ class _Leg:
         self.rows: list[Reading] = validation(config.questions)
         self.losses: list[float] = []
         self.right: list[float] = []
+        self.matched: list[float] = []
         self.questions, self.pieces = 0, 0
 
     def run(self) -> dict[str, Any]:
@@ -240,16 +247,21 @@ class _Leg:
         config, limit = self.config, 60 * self.config.minutes
         name = f"{config.seed} {len(self.legs)} {self.step}"  # no leg sees the conversations of another
         batches = Batches(config, self.tokenizer, name, self.level)
-        states: Any = States(self.model)
+        matches = MatchingBatches(self.tokenizer, name)
+        states, encoder = States(self.model), self.model.encoder
         if config.compile:
-            states = torch.compile(states, dynamic=True)
+            states, encoder = (torch.compile(part, dynamic=True) for part in (states, encoder))
         while self.spent < limit:
             begun = time.perf_counter()
             done = self.spent / limit
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = group["base"] * _rate(self.step, done, config)
-            batches.report(self._train_step(states, *batches.next(done)))
+            share = config.matching
+            if math.floor((self.step + 1) * share) > math.floor(self.step * share):
+                self._match(encoder, matches.next())
+            else:
+                batches.report(self._read(states, *batches.next(done)))
             self.level = batches.level
             self.spent += time.perf_counter() - begun
             if self.step % config.log_every == 0:
@@ -261,10 +273,31 @@ class _Leg:
         self._publish(line)
         return line
 
-    def _train_step(
+    def _match(self, encoder: Any, batch: MatchingBatch) -> None:
+        """Train one step of matching."""
+        device = torch.device(self.config.device)
+        batch = batch.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
+            turns, questions = (
+                encoder(input_ids=ids, attention_mask=mask.long())[0].float()
+                for ids, mask in (batch.turns, batch.questions)
+            )
+        loss, right = self.matching((turns, batch.turns[1]), (questions, batch.questions[1]), batch)
+        self._update(loss)
+        self.matched.append(right.item())
+
+    def _update(self, loss: Tensor) -> None:
+        loss.backward()
+        clip_grad_norm_(self.model.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+
+    def _read(
         self, states: Any, inputs: dict[str, Tensor], weights: Tensor, places: Tensor
     ) -> float:
-        """Train one step; returns the share of first pieces that were right."""
+        """Train one step of reading; returns the share of first pieces that were right."""
         device = torch.device(self.config.device)
         inputs = {name: value.to(device) for name, value in inputs.items()}
         labels = inputs.pop("labels")
@@ -275,15 +308,10 @@ class _Leg:
         loss = weighted_loss(logits.float(), labels[asked], weights.to(device)[asked])
         scores = encoded.float() @ self.points
         pointer = pointer_loss(scores, inputs["attention_mask"], places.to(device))
-        (loss + self.config.pointer * pointer).backward()
-        clip_grad_norm_(self.model.parameters(), 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        self._update(loss + self.config.pointer * pointer)
         self.losses.append(loss.item())
         self.questions += inputs["input_ids"].shape[0]
         self.pieces += inputs["input_ids"].numel()
-        self.step += 1
         first = weights.to(device)[asked] == 1
         right = (logits.argmax(-1) == labels[asked])[first].float().mean().item()
         self.right.append(right)
@@ -297,6 +325,7 @@ class _Leg:
             "processor_seconds": round(time.process_time()),
             "level": self.level,
             "right": round(sum(self.right) / max(1, len(self.right)), 4),
+            "matched": round(sum(self.matched) / max(1, len(self.matched)), 4),
             "loss": round(sum(self.losses) / max(1, len(self.losses)), 4),
             "questions": self.questions,
             "pieces": self.pieces,
@@ -305,7 +334,8 @@ class _Leg:
         with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self.progress(json.dumps(_without_samples(line)))
-        self.losses, self.right, self.questions, self.pieces = [], [], 0, 0
+        self.losses, self.right, self.matched = [], [], []
+        self.questions = self.pieces = 0
         return line
 
     def _save(self) -> None:
@@ -313,6 +343,7 @@ class _Leg:
         state = {
             "model": self.model.state_dict(),
             "points": self.points.data,
+            "matching": self.matching.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "spent": self.spent,
@@ -329,6 +360,7 @@ class _Leg:
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
         self.points.data.copy_(state["points"])
+        self.matching.load_state_dict(state["matching"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.level = state["level"]

@@ -2,6 +2,7 @@
 
 from lmem.memory.read.base import Read
 from lmem.memory.read.branch import BranchRead
+from lmem.memory.read.copying import CopyingRead
 from lmem.memory.read.extension import ExtensionRead
 from lmem.memory.read.gated_branch import GatedBranchRead
 from lmem.memory.read.prefix import PrefixRead
@@ -16,6 +17,7 @@ READS: dict[str, type[Read]] = {
     "gated_branch": GatedBranchRead,
     "query": QueryRead,
     "recall": RecallRead,
+    "copying": CopyingRead,
     "proxy_branch": ProxyBranchRead,
     "proxy_gated_branch": ProxyGatedBranchRead,
 }

@@ -36,6 +36,7 @@ class Read(nn.Module):
         from_bank_only: At encoder_output: the rows that join are `keys`, made from the bank only.
         raw: At decoder_layer: read with the states before the layer's own norm instead of after it.
         untrained: What an untrained read changes: "silent" for nothing, or why it changes the logits.
+        choices: Names of weights that the answer's gradient does not reach, as in `Write.choices`.
         shortcut: One of the paper's shortcuts, which the grid of methods leaves out.
     """
 
@@ -45,6 +46,7 @@ class Read(nn.Module):
     from_bank_only: bool = False
     raw: bool = False
     untrained: str = "zero rows take softmax mass"
+    choices: tuple[str, ...] = ()
     shortcut: bool = False
 
     def adapt(self, model: PreTrainedModel, modules: list[Any]) -> Self:

@@ -83,6 +83,11 @@ class RecallRead(Read):
             states, seen = self.next_question(states, seen, value)
         return hops
 
+    def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
+        """Make two hops over the rows of a bank (B, R, K + V), of which a mask (B, R) says which may be read."""
+        bias = torch.zeros_like(rows[..., 0]).masked_fill(~mask, -1e9)
+        return self.recall(rows[..., : self.key], rows[..., self.key :], bias, states, seen)
+
     def next_question(self, states: Tensor, seen: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Append a hop's value (B, V) to the question: latents (B, N + 1, D) and mask (B, N + 1)."""
         states = torch.cat([states, self.back(value)[:, None]], 1)
@@ -102,9 +107,7 @@ class RecallRead(Read):
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, X, D) of a bank (B, R, K + V) for states (B, N, D), and their mask (B, X)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
-        bias = torch.zeros_like(rows[..., 0]).masked_fill(~mask, -1e9)
-        row_keys, values = rows[..., : self.key], rows[..., self.key :]
-        hops = self.recall(row_keys, values, bias, states, seen)
+        hops = self.look_up(rows, mask, states, seen)
         (_, value_1, none_1), (_, value_2, none_2) = hops
         second = torch.sigmoid(self.halt(states, seen))  # (B, 1)
         value = (1 - second) * value_1 + second * value_2  # (B, V)

@@ -8,6 +8,7 @@ from lmem.memory.write.hebbian import HebbianWrite
 from lmem.memory.write.keyed import KeyedWrite
 from lmem.memory.write.recent import RecentWrite
 from lmem.memory.write.slots import SlotWrite
+from lmem.memory.write.spans import SpanWrite
 
 WRITES: dict[str, type[Write]] = {
     "attention": AttentionWrite,
@@ -16,5 +17,6 @@ WRITES: dict[str, type[Write]] = {
     "slots": SlotWrite,
     "delta": DeltaWrite,
     "keyed": KeyedWrite,
+    "spans": SpanWrite,
     "recent": RecentWrite,
 }

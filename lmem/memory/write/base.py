@@ -23,12 +23,14 @@ class Write(nn.Module):
         form: Kind of bank: "rows" (R, D), "square" (A, A) associations, or "keyed" (R, K + V).
         choices: Names of weights that get no gradient from the rule itself.
         layout: Names of options that fix how a row is laid out; the read gets the same values.
+        looks_back: A turn that follows a question is encoded together with it.
         p0: (R, D) or (A, A), the bank P_0 before any turn, drawn once from the adapter's seed.
     """
 
     form: str = "rows"
     choices: tuple[str, ...] = ()
     layout: tuple[str, ...] = ()
+    looks_back: bool = False
 
     def __init__(
         self,

@@ -23,7 +23,66 @@ from lmem.memory.pooling import Address, Pooled, key_size
 from lmem.memory.write.base import Turn, Write, unit
 
 
-class KeyedWrite(Write):
+class FactWrite(Write):
+    """What keyed writes share: facts, each a key and a value, are placed into rows one after the other.
+
+    Attributes:
+        key: K, the numbers of a key.
+        theta: Similarity of keys above which a correction replaces a row.
+    """
+
+    key: int
+    theta: nn.Parameter
+
+    def facts(self, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Extract the facts of each turn: keys (..., F, K), values (..., F, V), gates b and e (..., F)."""
+        raise NotImplementedError
+
+    def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        return self.place_all(state, *self.facts(latents, mask))
+
+    def update_all(self, state: State, turns: list[Turn]) -> State:
+        """Extract the facts of all turns at once, then place them one after the other."""
+        longest = max(mask.shape[1] for _, mask in turns)
+        pad = nn.functional.pad
+        latents = torch.stack(  # (T, B, N, D)
+            [pad(latents, (0, 0, 0, longest - latents.shape[1])) for latents, _ in turns]
+        )
+        mask = torch.stack([pad(mask, (0, longest - mask.shape[1])) for _, mask in turns])
+        facts = self.facts(latents, mask)  # (T, B, F, ...) each
+        for any_token, *of_turn in zip(mask.any(2).long(), *facts, strict=True):
+            rows, written = self.place_all(state, *of_turn)
+            state = State(rows, written, state.turns + any_token)
+        return state
+
+    def place_all(
+        self, state: State, key: Tensor, value: Tensor, keep: Tensor, correct: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Put the facts of one turn into their rows: key (B, F, K), value (B, F, V), gates (B, F)."""
+        for fact in zip(*(part.unbind(1) for part in (key, value, keep, correct)), strict=True):
+            rows, written = self.place(state, *fact)
+            state = State(rows, written, state.turns)
+        return state.rows, state.written
+
+    def place(
+        self, state: State, key: Tensor, value: Tensor, keep: Tensor, correct: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Put one fact per bank into its row: key (B, K), value (B, V), gates (B,) -> `rows` and `written`."""
+        similarity = torch.einsum("bk,brk->br", key, state.rows[..., : self.key])
+        nearest, row = similarity.masked_fill(state.written < 0, -1.0).max(1)  # (B,)
+        replaces = (nearest > self.theta) & (correct > 0)
+        row = torch.where(replaces, row, state.written.argmin(1))
+        hit = torch.arange(self.rows, device=row.device) == row[:, None]
+        hit = hit & (keep > 0)[:, None]  # (B, R)
+        fact = torch.cat([key, value], 1)[:, None].to(state.rows.dtype)  # (B, 1, K + V)
+        rows = torch.where(hit[:, :, None], fact, state.rows)
+        return rows, torch.where(hit, state.turns[:, None], state.written)
+
+    def readable(self, state: State) -> Tensor:
+        return state.written >= 0
+
+
+class KeyedWrite(FactWrite):
     """Write one row per turn, by key."""
 
     form = "keyed"
@@ -104,36 +163,6 @@ class KeyedWrite(Write):
         padding = ~mask.bool().any(-1)
         return key, value, keep.masked_fill(padding, -20.0), correct.masked_fill(padding, -20.0)
 
-    def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        return self.place(state, *self.parts(latents, mask))
-
-    def update_all(self, state: State, turns: list[Turn]) -> State:
-        """Extract the facts of all turns at once, then place them one after the other."""
-        longest = max(mask.shape[1] for _, mask in turns)
-        pad = nn.functional.pad
-        latents = torch.stack(  # (T, B, N, D)
-            [pad(latents, (0, 0, 0, longest - latents.shape[1])) for latents, _ in turns]
-        )
-        mask = torch.stack([pad(mask, (0, longest - mask.shape[1])) for _, mask in turns])
-        facts = self.parts(latents, mask)  # (T, B, ...) each
-        for any_token, *fact in zip(mask.any(2).long(), *facts, strict=True):
-            rows, written = self.place(state, *fact)
-            state = State(rows, written, state.turns + any_token)
-        return state
-
-    def place(
-        self, state: State, key: Tensor, value: Tensor, keep: Tensor, correct: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Put one fact per bank into its row: key (B, K), value (B, V), gates (B,) -> `rows` and `written`."""
-        similarity = torch.einsum("bk,brk->br", key, state.rows[..., : self.key])
-        nearest, row = similarity.masked_fill(state.written < 0, -1.0).max(1)  # (B,)
-        replaces = (nearest > self.theta) & (correct > 0)
-        row = torch.where(replaces, row, state.written.argmin(1))
-        hit = torch.arange(self.rows, device=row.device) == row[:, None]
-        hit = hit & (keep > 0)[:, None]  # (B, R)
-        fact = torch.cat([key, value], 1)[:, None].to(state.rows.dtype)  # (B, 1, K + V)
-        rows = torch.where(hit[:, :, None], fact, state.rows)
-        return rows, torch.where(hit, state.turns[:, None], state.written)
-
-    def readable(self, state: State) -> Tensor:
-        return state.written >= 0
+    def facts(self, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        key, value, keep, correct = self.parts(latents, mask)
+        return key[..., None, :], value[..., None, :], keep[..., None], correct[..., None]

@@ -1,0 +1,103 @@
+"""Copying read: the row that matches a question best gives its value to the decoder, token by token, to be copied (chapter 14).
+
+    p = softmax(beta [q . k_1 .. q . k_R, 1 - nu]);      p_0, the last, is the share of "no row matches"
+    a second hop asks again, with the row that was found appended to the question's latents;   h chooses the hop
+    X rows = tell(c_r) of the best row r, if p_0 < threshold;      else rows that make the frozen decoder say "unknown"
+
+The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. tell turns a code of v numbers, with
+those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output for the same token.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
+from lmem.memory.read.base import Keys, Read, extra_mask
+from lmem.memory.read.recall import Hop, RecallRead
+
+
+class CopyingRead(RecallRead):
+    """Give the best row's value to the decoder."""
+
+    form = "spans"
+    choices = ("asks", "back", "halt", "sharp", "nu", "nothing")
+
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        rows: int = 0,
+        key: int | None = None,
+        code: int | None = None,
+        length: int = 8,
+        heads: int = 4,
+        hidden: int = 256,
+        threshold: float = 0.5,
+    ):
+        """Draw the pools.
+
+        Args:
+            width: D.
+            layers: Not used.
+            rows: Not used.
+            key: Numbers of the key, as in the write.
+            code: Numbers of a token of the value, as in the write.
+            length: L, tokens of a value, as in the write.
+            heads: Queries of the pools that make the question's key.
+            hidden: Hidden units of the pools.
+            threshold: Share of "no row matches" from which on the answer is "unknown".
+        """
+        Read.__init__(self)
+        key, code = row_sizes(width, key, code)
+        self.key, self.length, self.width, self.threshold = key, length, width, threshold
+        size = key + code * length
+        self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
+        self.back = nn.Linear(size, width)
+        self.halt = Pooled(width, 1, heads=2, hidden=32)
+        self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
+        self.nu = nn.Parameter(torch.tensor(1.5))  # how far from a perfect match a key may be
+        self.place = nn.Parameter(torch.zeros(length, width))
+        self.respell = nn.Linear(code, width)
+        self.around = mlp(3 * code + length, 512, width)
+        self.nothing = nn.Parameter(0.02 * torch.randn(length, width))
+        for weight in self.around[2].parameters():
+            nn.init.zeros_(weight)
+
+    def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
+        """As in the recall read; a whole row, its key too, is what the second hop gets."""
+        bias = torch.zeros_like(rows[..., 0]).masked_fill(~mask, -1e9)
+        return self.recall(rows[..., : self.key], rows, bias, states, seen)
+
+    def value_rows(self, value: Tensor) -> Tensor:
+        """Map a value (B, L v) to the rows (B, L, D) that the decoder sees."""
+        codes = value.unflatten(1, (self.length, -1))  # (B, L, v)
+        padded = nn.functional.pad(codes, (0, 0, 1, 1))
+        places = torch.eye(self.length, device=value.device, dtype=value.dtype)
+        around = [padded[:, :-2], codes, padded[:, 2:], places.expand(len(value), -1, -1)]
+        return self.respell(codes) + self.place + self.around(torch.cat(around, -1))
+
+    def forward(
+        self,
+        rows: Tensor,
+        mask: Tensor,
+        states: Tensor,
+        seen: Tensor | None = None,
+        keys: Keys = (),
+    ) -> tuple[Tensor, Tensor]:
+        """Return the extra rows (B, L, D) of a bank (B, R, K + L v) for states (B, N, D), and their mask (B, L)."""
+        seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
+        best, none = self.choose(rows, mask, states, seen)
+        value = rows[torch.arange(len(rows), device=rows.device), best, self.key :]
+        unknown = (none >= self.threshold)[:, None, None]
+        extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
+        return extra, extra_mask(mask, self.length)
+
+    def choose(
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the best row of each bank (B,) and p_0 (B,), the larger one of both hops where two are needed."""
+        first, second = self.look_up(rows, mask, states, seen)
+        leads = self.halt(states, seen) > 0  # (B, 1)
+        scores = torch.where(leads, second[0], first[0])  # (B, R + 1)
+        none = torch.where(leads, torch.maximum(first[2], second[2]), first[2])  # (B, 1)
+        return scores[:, :-1].argmax(1), none[:, 0]

@@ -1,0 +1,137 @@
+"""Span write: a row for each fact of a turn, found at the token where the fact's value begins (chapter 14).
+
+    b_n = gate(z_n);                            a value begins at token n if b_n > 0; of a turn, the strongest `facts` are kept
+    k = pools of the turn, seen from z_n        whom the fact is about, and what about them
+    c = [A z_n, A z_n+1 .. A z_n+L-1]           L tokens in v numbers each, 0 behind the end of the turn
+    placed by key as in the keyed write, with [k, c] for the row
+
+The keyed write has one row for a turn and one vector for a value, which is enough where every value is a single token. In plain
+English a turn states several facts, and a value is a few tokens: "Thistlewick", "a piano tuner". Something that is taken back is a
+fact as well, one that begins at the end of the turn. The latents are stored, not the text: A keeps the directions that the frozen
+decoder needs to copy a token.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lmem.errors import MethodError
+from lmem.memory.options import Options
+from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
+from lmem.memory.write.base import Write
+from lmem.memory.write.keyed import FactWrite
+
+
+class SpanWrite(FactWrite):
+    """Write a row for every fact, by key."""
+
+    form = "spans"
+    choices = ("gate", "theta", "address", "correct")
+    layout = ("key", "code", "length")
+    looks_back = True
+
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        key: int | None = None,
+        code: int | None = None,
+        length: int = 8,
+        facts: int = 3,
+        heads: int = 4,
+        hidden: int = 256,
+        theta: float = 0.8,
+    ):
+        """Draw the pools.
+
+        Args:
+            rows: Rows of width D; the bank has as many rows of K + L v numbers as fit into them.
+            width: D.
+            key: K, even; default: half of D.
+            code: v, numbers of a token of the value; default: a quarter of D.
+            length: L, tokens of a value.
+            facts: Most facts of a turn.
+            heads: Queries of the pools that make the key.
+            hidden: Hidden units of the pools.
+            theta: Similarity of keys above which a correction replaces a row, at the start.
+
+        Raises:
+            MethodError: key, code, length or facts do not fit, or not a single row does.
+        """
+        key, code = row_sizes(width, key, code)
+        size = key + code * length
+        if key < 2 or key % 2 or min(code, length, facts) < 1 or rows * width < size:
+            raise MethodError(
+                f"expected an even key, code, length and facts of at least 1, and {rows * width} numbers for a row of {size}"
+            )
+        if not -1 < theta < 1:
+            raise MethodError(f"theta must lie between -1 and 1, not {theta}")
+        Write.__init__(self, rows * width // size, width, gamma=1.0, trainable=True, noise=0.0)
+        self.p0 = nn.Buffer(torch.zeros(self.rows, size))
+        self.key, self.length, self.most = key, length, facts
+        self.gate = mlp(width, 96, 1)
+        *_, weight, bias = self.gate.parameters()
+        nn.init.normal_(weight, std=0.02)
+        nn.init.constant_(bias, 2.0)  # at first keep whatever comes
+        self.address = Address(width, key, heads, hidden, anchored=True)
+        self.correct = Pooled(width, 1, heads=2, hidden=32, anchored=True)
+        self.code = nn.Linear(width, code)
+        self.theta = nn.Parameter(torch.tensor(float(theta)))
+
+    @classmethod
+    def complete(cls, rows: int, width: int, given: Options) -> dict[str, Any]:
+        options = super().complete(rows, width, given)
+        options["key"], options["code"] = row_sizes(width, options["key"], options["code"])
+        return options
+
+    def begins(self, latents: Tensor, mask: Tensor) -> Tensor:
+        """Return b, (..., N): above 0 where a value begins, far below for padding."""
+        return self.gate(latents)[..., 0].masked_fill(~mask.bool(), -20.0)
+
+    def facts_at(
+        self, latents: Tensor, mask: Tensor, places: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Extract the facts whose values begin at some tokens.
+
+        Args:
+            latents: (..., N, D).
+            mask: (..., N).
+            places: (..., F), tokens.
+
+        Returns:
+            Keys (..., F, K), values (..., F, L v), gate e (..., F).
+        """
+        width = latents.shape[-1]
+        anchor = latents.gather(-2, places[..., None].expand(*places.shape, width))  # (..., F, D)
+        seen = latents[..., None, :, :], mask[..., None, :]  # the same turn for each of its facts
+        key = self.address(*seen, anchor)
+        correct = self.correct(*seen, anchor)[..., 0]
+        return key, self.value(latents, mask, places).flatten(-2), correct
+
+    def value(self, latents: Tensor, mask: Tensor, places: Tensor) -> Tensor:
+        """Return the codes (..., F, L, v) of L tokens from each place on."""
+        tokens = places[..., None] + torch.arange(self.length, device=places.device)  # (..., F, L)
+        inside = tokens.clamp(max=latents.shape[-2] - 1)
+        codes = self.code(latents)  # (..., N, v)
+        flat = inside.flatten(-2)[..., None]
+        taken = codes.gather(-2, flat.expand(*flat.shape[:-1], codes.shape[-1]))
+        there = (tokens < latents.shape[-2]) & mask.bool().gather(-1, inside.flatten(-2)).unflatten(
+            -1, tokens.shape[-2:]
+        )
+        return taken.unflatten(-2, tokens.shape[-2:]) * there[..., None]
+
+    def facts(self, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        latents, mask = _without_holes(latents, mask)
+        begins = self.begins(latents, mask)
+        keep, places = begins.topk(min(self.most, begins.shape[-1]), -1)
+        places, order = places.sort(-1)  # in the order of the text
+        key, value, correct = self.facts_at(latents, mask, places)
+        return key, value, keep.gather(-1, order), correct
+
+
+def _without_holes(latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the tokens that count to the front, in their order: what follows a token is then the next one that counts."""
+    order = mask.bool().logical_not().to(torch.uint8).argsort(stable=True, dim=-1)
+    moved = latents.gather(-2, order[..., None].expand_as(latents))
+    return moved, mask.gather(-1, order)

@@ -1,0 +1,199 @@
+"""Conversations with every fact marked at its token: what a span memory is trained on (chapter 14).
+
+Everyday conversations say which turn states which fact. Here each fact gets the token where its value begins, each question the
+facts that it needs, and all turns and questions are encoded once.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lmem.backbone.backbone import Backbone
+from lmem.data import everyday
+from lmem.data.everyday.reading import Source
+from lmem.data.messages import with_question_before
+from lmem.errors import InputError
+from lmem.utils.progress import track
+
+Draw = Callable[[random.Random], everyday.World]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact that a turn states.
+
+    Attributes:
+        turn: Of the conversation.
+        token: Of the turn, where the value begins; the last one where something is taken back.
+        pieces: Tokens of the value.
+        about: (subject, relation).
+        value: None where it is taken back.
+        single: Only one value holds at a time, so a new one replaces the old.
+    """
+
+    turn: int
+    token: int
+    pieces: int
+    about: tuple[str, str]
+    value: str | None
+    single: bool
+
+
+@dataclass(frozen=True)
+class FactQuestion:
+    """A question and the facts that answer it.
+
+    Attributes:
+        prompt: As the encoder sees it.
+        answer: Its answer, or "unknown".
+        first: Facts that the first hop may find; empty if nothing was told.
+        last: Facts with the answer.
+    """
+
+    prompt: str
+    answer: str
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+
+    @property
+    def two_hops(self) -> bool:
+        """Whether one row leads to another."""
+        return self.first != self.last
+
+
+@dataclass(frozen=True)
+class FactConversation:
+    """One conversation, encoded.
+
+    Attributes:
+        texts: Its turns, as they are encoded.
+        latents: Of its turns, (N, D) each, in half precision.
+        facts: In their order.
+        live: For each fact whether it still holds at the end.
+        questions: With their facts.
+        asked: Latents of the questions, (N, D) each, in half precision.
+    """
+
+    texts: list[str]
+    latents: list[Tensor]
+    facts: list[Fact]
+    live: list[bool]
+    questions: list[FactQuestion]
+    asked: list[Tensor]
+
+
+def default_world(rng: random.Random) -> everyday.World:
+    """A conversation for training: dense, with many questions that have no answer."""
+    return everyday.World(
+        turns=80,
+        facts=rng.choice([0.35, 0.5]),
+        overwritten=0.15,
+        questions=60,
+        mix=(0.42, 0.14, 0.04, 0.15, 0.25),
+        pool="train",
+    )
+
+
+def long_world(rng: random.Random) -> everyday.World:
+    """A conversation for calibration: as long and as dense as one that is remembered in use."""
+    return everyday.World(turns=300, facts=0.35, overwritten=0.15, questions=120, pool="train")
+
+
+def fact_conversations(
+    backbone: Backbone,
+    n: int,
+    seed: int | str,
+    world: Draw = default_world,
+    progress: bool = True,
+) -> list[FactConversation]:
+    """Draw and encode everyday conversations.
+
+    Args:
+        backbone: Its frozen encoder is used.
+        n: How many.
+        seed: Names the stream.
+        world: Draws the world of a conversation.
+        progress: Show a progress bar.
+
+    Raises:
+        InputError: No question's answer is found in any turn.
+    """
+    drawn = []
+    for i in track(range(n), "encoding conversations", progress):
+        rng = random.Random(f"facts {seed} {i}")
+        sample = everyday.sample(f"facts {seed}", i, world(rng), False)
+        drawn.append(_conversation(backbone, Source(sample, dates=rng.random() < 0.25)))
+    if not any(question.last for each in drawn for question in each.questions):
+        raise InputError(f"expected questions about facts in {n} conversations, found none")
+    return drawn
+
+
+def _conversation(backbone: Backbone, source: Source) -> FactConversation:
+    texts = with_question_before(source.texts)
+    facts = _facts(backbone, source, texts)
+    live = [
+        not fact.single or all(later.about != fact.about for later in facts[i + 1 :])
+        for i, fact in enumerate(facts)
+    ]
+    questions = [
+        asked
+        for question in source.conversation.questions
+        if (asked := _question(question, facts, live)) is not None
+    ]
+    asked = backbone.encode([q.prompt for q in questions], truncate=True) if questions else []
+    latents = [z.half() for z in backbone.encode(texts, truncate=True)]
+    return FactConversation(texts, latents, facts, live, questions, [z.half() for z in asked])
+
+
+def _facts(backbone: Backbone, source: Source, texts: list[str]) -> list[Fact]:
+    language = everyday.load()
+    many = {name for name, relation in language.relations.items() if relation.many}
+    found = []
+    for turn, (stated, ids) in enumerate(
+        zip(source.facts, backbone.tokenize(texts, truncate=True), strict=True)
+    ):
+        own = len(backbone.tokenize([source.texts[turn]])[0])  # tokens of the turn itself
+        for subject, relation, value in stated:
+            place = (len(ids) - 1, 1) if value is None else _last_place(backbone, ids, value, own)
+            if place:
+                single = relation not in many and relation not in language.roles
+                found.append(Fact(turn, *place, (subject, relation), value, single))
+    return found
+
+
+def _last_place(backbone: Backbone, ids: list[int], value: str, own: int) -> tuple[int, int] | None:
+    """Find the last place of a value in the turn's own tokens: where it begins, and its tokens."""
+    for text in (f" {value}", value):
+        pieces = backbone.tokenizer.encode(text, add_special_tokens=False)
+        for start in range(len(ids) - len(pieces), max(-1, len(ids) - own - 1), -1):
+            if ids[start : start + len(pieces)] == pieces:
+                return start, len(pieces)
+    return None
+
+
+def _question(question, facts: list[Fact], live: list[bool]) -> FactQuestion | None:
+    """Find the facts that a question needs; None if a fact is not in the text as a span."""
+    about = (question.subject, question.relation)
+    if question.answer is None:
+        taken_back = tuple(
+            i for i, fact in enumerate(facts) if live[i] and fact.about == about and not fact.value
+        )
+        return FactQuestion(question.prompt, everyday.UNKNOWN, taken_back, taken_back)
+    told = [
+        i
+        for i, fact in enumerate(facts)
+        if fact.turn in question.evidence and fact.value == question.answer
+    ]
+    last = tuple([i for i in told if live[i]] or told[-1:])
+    if not last:
+        return None
+    roles = everyday.load().roles
+    links = tuple(
+        i
+        for i, fact in enumerate(facts)
+        if fact.turn in question.evidence and fact.about[1] in roles and i not in last
+    )
+    leads = question.kind == "multi-hop" and facts[last[-1]].about[0] != question.subject
+    return FactQuestion(question.prompt, question.answer, links if leads and links else last, last)

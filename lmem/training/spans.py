@@ -1,0 +1,494 @@
+"""Training of a span memory: where facts begin, under which key they are found, and how they are told (chapter 14).
+
+    L = -log p(facts that answer | question, keys)      both hops, with a margin; "no row" for what was never told
+        + CE of the gates: a value begins here; a second hop is needed; only one value holds at a time
+        + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
+
+p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the telling is
+trained alone: codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
+frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them; and the
+loss is the decoder's own.
+"""
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
+from transformers.modeling_outputs import BaseModelOutput
+
+from lmem.backbone.backbone import pad
+from lmem.data import everyday
+from lmem.errors import InputError
+from lmem.memory.model import MemoryModel
+from lmem.memory.read.copying import CopyingRead
+from lmem.memory.write.spans import SpanWrite
+from lmem.training.fact_data import Fact, FactConversation, FactQuestion
+from lmem.utils.progress import track
+from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
+
+SLOPE = 25.0  # of the soft comparison of keys
+# a conversation, the place of a question in it, and the fact that answers it
+Case: TypeAlias = tuple[FactConversation, int, Fact]
+THETAS = tuple(round(0.6 + 0.05 * i, 2) for i in range(8))  # that `calibrate` tries
+SAME = 0.999  # cosine of a fact's key and that of its row, as encoded in another batch
+GATED = 24  # turns of a conversation whose gates are compared in a step
+
+
+@settings
+class SpanConfig(Settings):
+    """Settings of the training of a span memory.
+
+    Attributes:
+        steps: Steps for keys and gates.
+        batch: Conversations of a step.
+        questions: Questions of each conversation, at most.
+        lr: Peak learning rate.
+        weight_decay: Of AdamW.
+        clip: Norm above which the gradient is scaled down.
+        margin: By which the right key must win, as a cosine.
+        noise: Standard deviation of the noise on every latent.
+        drop: Share of the tokens that are hidden from keys and questions, drawn at every step.
+        telling_steps: Steps for codes and rows.
+        telling_batch: Answers of each of them.
+        telling_lr: Peak learning rate there.
+        abstain: Share of the validation questions about what was never told that the threshold must leave unanswered.
+        seed: Of everything random.
+    """
+
+    steps: AtLeast1 = 2000
+    batch: AtLeast1 = 6
+    questions: AtLeast1 = 40
+    lr: Positive = 3e-3
+    weight_decay: NotNegative = 1e-2
+    clip: Positive = 2.0
+    margin: NotNegative = 0.05
+    noise: NotNegative = 0.3
+    drop: Share = 0.1
+    telling_steps: AtLeast1 = 800
+    telling_batch: AtLeast1 = 48
+    telling_lr: Positive = 2e-3
+    abstain: Share = 0.95
+    seed: int = 42
+
+
+def span_parts(model: MemoryModel) -> tuple[SpanWrite, CopyingRead]:
+    """Return the write and the read of a span memory.
+
+    Raises:
+        InputError: The model has another write or read.
+    """
+    write, read = model.write_rule, model.read
+    if isinstance(write, SpanWrite) and isinstance(read, CopyingRead):
+        return write, read
+    raise InputError(f"expected the method spans, not {model.method.name}")
+
+
+def train_spans(
+    model: MemoryModel,
+    conversations: Sequence[FactConversation],
+    config: SpanConfig | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train a span memory in place; its backbone does not change.
+
+    Args:
+        model: With the method spans.
+        conversations: From `fact_conversations`.
+        config: Default: `SpanConfig()`.
+        progress: Show progress bars.
+
+    Returns:
+        loss and telling_loss (means of the last hundred steps), losses (means of each hundred steps, of keys and then of
+        telling), steps, questions, parameters, seconds.
+
+    Raises:
+        InputError: The model has another method.
+    """
+    config = config or SpanConfig()
+    span_parts(model)
+    started = time.perf_counter()
+    rng = random.Random(f"spans {config.seed}")
+    usable = [each for each in conversations if each.questions and each.facts]
+    weights = [p for p in model.parameters() if p.requires_grad]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        keys = KeyLoss(model, config, rng)
+        losses = _fit(
+            weights, config.lr, config, config.steps, "training keys",
+            lambda: keys(rng.sample(usable, min(config.batch, len(usable)))), progress,
+        )  # fmt: skip
+        telling = TellingLoss(model, usable, config, rng)
+        told = _fit(
+            telling.weights, config.telling_lr, config, config.telling_steps, "training telling",
+            telling, progress,
+        )  # fmt: skip
+    means = [_hundreds(losses), _hundreds(told)]
+    return {
+        "loss": means[0][-1],
+        "telling_loss": means[1][-1],
+        "losses": [*means[0], *means[1]],
+        "steps": config.steps,
+        "questions": sum(len(each.questions) for each in conversations),
+        "parameters": sum(p.numel() for p in weights),
+        "seconds": time.perf_counter() - started,
+    }
+
+
+@torch.no_grad()
+def calibrate(
+    model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
+) -> dict[str, float]:
+    """Set the two thresholds of a span memory: what counts as the same fact, and as no answer.
+
+    theta is the one of THETAS with which the most questions find a row of their fact. The read's threshold then leaves
+    unanswered what was never told.
+
+    Args:
+        model: A trained one; its thresholds are set, and saved with it.
+        conversations: Others than those of the training.
+        abstain: Share of the questions about what was never told that must be left unanswered.
+
+    Returns:
+        theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
+        shares of the questions that stay unanswered at it.
+
+    Raises:
+        InputError: The model has another method, or every question, or none, has an answer.
+    """
+    write, read = span_parts(model)
+    asked = [each for each in conversations if each.questions and each.facts]
+    told = [q.answer != everyday.UNKNOWN for each in asked for q in each.questions]
+    if all(told) or not any(told):
+        raise InputError("expected questions with an answer and some without, to set a threshold")
+
+    def at(theta: float) -> tuple[float, list[float]]:
+        write.theta.fill_(theta)
+        chosen = [each for own in asked for each in _chosen(model, own)]
+        found = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
+        return sum(found) / len(found), [none for _, none in chosen]
+
+    found, theta = max((at(theta)[0], theta) for theta in THETAS)
+    none = at(theta)[1]
+    never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
+    threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
+    read.threshold = model.options["read"]["threshold"] = threshold
+    silent = [share >= threshold for share, answer in zip(none, told, strict=True) if answer]
+    return {
+        "theta": theta,
+        "found": found,
+        "threshold": threshold,
+        "never_told": sum(share >= threshold for share in never) / len(never),
+        "told": sum(silent) / len(silent),
+    }
+
+
+def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float]]:
+    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and p_0."""
+    write, read = span_parts(model)
+    device = model.backbone.device
+    latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
+    bank = model.on_device(model.write_latents(model.new_bank(), [latents]))
+    rows = bank.state.rows
+
+    turns, mask = pad([conversation.latents[fact.turn].to(rows) for fact in conversation.facts])
+    tokens = torch.tensor([[fact.token] for fact in conversation.facts], device=device)
+    keys = write.facts_at(turns, mask.bool().to(device), tokens)[0][:, 0]  # (F, K)
+    same = keys @ rows[0, :, : write.key].T > SAME  # (F, R)
+
+    states, seen = pad([z.to(rows) for z in conversation.asked])
+    readable = write.readable(bank.state).expand(len(states), -1)
+    banks = rows.expand(len(states), -1, -1)
+    best, none = read.choose(banks, readable, states, seen.bool().to(device))
+    return [
+        (any(bool(same[fact, row]) for fact in question.last), float(share))
+        for question, row, share in zip(conversation.questions, best, none, strict=True)
+    ]
+
+
+def _fit(weights, lr, config, steps, title, loss_of, progress) -> list[float]:
+    """Minimise a loss that draws its own batches; returns its values."""
+    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=config.weight_decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda s: min(1, (s + 1) / 50) * (1 + math.cos(math.pi * s / steps)) / 2
+    )
+    losses = []
+    for _ in track(range(steps), title, progress):
+        loss = loss_of()
+        loss.backward()
+        clip_grad_norm_(weights, config.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+        losses.append(loss.item())
+    return losses
+
+
+def _hundreds(losses: list[float]) -> list[float]:
+    """Average each hundred steps, counted from the last one."""
+    parts = [losses[max(0, end - 100) : end] for end in range(len(losses), 0, -100)]
+    return [sum(part) / len(part) for part in reversed(parts)]
+
+
+class KeyLoss:
+    """The loss of keys and gates on a batch of conversations; see the head of this file."""
+
+    def __init__(self, model: MemoryModel, config: SpanConfig, rng: random.Random) -> None:
+        """Use the write and the read of `model`."""
+        self.write, self.read = span_parts(model)
+        self.config, self.rng = config, rng
+        self.device = model.backbone.device
+
+    def __call__(self, conversations: Sequence[FactConversation]) -> Tensor:
+        """Compute the loss: () with gradient."""
+        read, config = self.read, self.config
+        extracted = [self._facts(each) for each in conversations]
+        keys = torch.cat([key for key, _, _ in extracted])  # (F, K), of all conversations
+        about = [fact.about for each in conversations for fact in each.facts]
+        first, beta, parts, hops, halts = 0, 10 * read.sharp, [], [], []
+        for each, (own_keys, rows, _) in zip(conversations, extracted, strict=True):
+            asked = self.rng.sample(
+                range(len(each.questions)), min(config.questions, len(each.questions))
+            )
+            questions = [each.questions[i] for i in asked]
+            states, seen = self._turns([each.asked[i] for i in asked])
+            seen = self._dropped(seen)
+            own = slice(first, first + len(own_keys))
+            scores = self._scores(read.asks[0](states, seen), keys)
+            scores[:, :-1] += self._bias(questions, each, about, own)
+            right = self._right([q.first for q in questions], own.start, scores.shape[1])
+            parts.append(_margin_loss(scores, right, beta.detach() * config.margin))
+            # the second hop: the row that the first one found is appended to the question
+            found = scores[:, own].softmax(1) @ rows
+            leads = torch.tensor([q.two_hops for q in questions], device=self.device)
+            if leads.any():
+                again = read.asks[1](*read.next_question(states, seen, found))[leads]
+                scores = self._scores(again, own_keys)
+                scores[:, :-1] += self._live(each)
+                lasts = [q.last for q in questions if q.two_hops]
+                right = self._right(lasts, 0, scores.shape[1])
+                hops.append(_margin_loss(scores, right, beta.detach() * config.margin))
+            halts.append(
+                F.binary_cross_entropy_with_logits(read.halt(states, seen)[:, 0], leads.float())
+            )
+            first = own.stop
+        loss = torch.cat(parts).mean() + 0.3 * torch.stack(halts).mean()
+        if hops:
+            loss = loss + 0.5 * torch.cat(hops).mean()
+        gates = [
+            self._gate_loss(each) + self._pair_loss(each, key, correct)
+            for each, (key, _, correct) in zip(conversations, extracted, strict=True)
+        ]
+        return loss + torch.stack(gates).mean()
+
+    def _turns(self, latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Pad texts, with noise: latents (T, N, D), mask (T, N)."""
+        states, mask = pad([z.float() for z in latents])
+        states, mask = states.to(self.device), mask.to(self.device).bool()
+        return states + self.config.noise * torch.randn_like(states), mask
+
+    def _dropped(self, mask: Tensor) -> Tensor:
+        """Hide random tokens, so that no single word is relied on; never the first."""
+        kept = torch.rand(mask.shape, device=self.device) >= self.config.drop
+        kept[:, 0] = True
+        return mask & kept
+
+    def _facts(self, conversation: FactConversation) -> tuple[Tensor, Tensor, Tensor]:
+        """Extract the facts at their marked tokens: keys (F, K), rows (F, K + L v), gate e (F,)."""
+        facts = conversation.facts
+        latents, mask = self._turns([conversation.latents[fact.turn] for fact in facts])
+        token = torch.tensor([[fact.token] for fact in facts], device=self.device)
+        key, value, correct = self.write.facts_at(latents, self._dropped(mask), token)
+        return key[:, 0], torch.cat([key, value.detach()], 2)[:, 0], correct[:, 0]
+
+    def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
+        """Score keys (F, K) for queries (Q, K), and "no row": (Q, F + 1)."""
+        beta = 10 * self.read.sharp
+        none = (beta * (1 - self.read.nu)).expand(len(query), 1)
+        return torch.cat([beta * query @ keys.T, none], 1)
+
+    def _live(self, conversation: FactConversation) -> Tensor:
+        """Return what is added to the scores of a conversation's facts: facts that no longer hold cannot be found."""
+        return torch.where(torch.tensor(conversation.live, device=self.device), 0.0, -1e9)
+
+    def _bias(
+        self,
+        questions: Sequence[FactQuestion],
+        conversation: FactConversation,
+        about: Sequence[tuple[str, str]],
+        own: slice,
+    ) -> Tensor:
+        """Leave out what no longer holds, the same fact in other conversations, and for what was never told the others."""
+        bias = torch.zeros(len(questions), len(about), device=self.device)
+        bias[:, own] += self._live(conversation)
+        others = [i for i in range(len(about)) if not own.start <= i < own.stop]
+        for row, question in zip(bias, questions, strict=True):
+            if question.answer == everyday.UNKNOWN:
+                row[others] = -1e9
+            else:
+                asked = {conversation.facts[i].about for i in (*question.first, *question.last)}
+                row[[i for i in others if about[i] in asked]] = -1e9
+        return bias
+
+    def _right(self, places: Sequence[tuple[int, ...]], first: int, size: int) -> Tensor:
+        """Mark the right places, (Q, size); the last one is "no row" and right where nothing was told."""
+        right = torch.zeros(len(places), size, dtype=torch.bool, device=self.device)
+        for row, own in zip(right, places, strict=True):
+            row[[first + i for i in own] or [size - 1]] = True
+        return right
+
+    def _gate_loss(self, conversation: FactConversation) -> Tensor:
+        """Compute the cross entropy of where values begin, in some of the turns."""
+        n = len(conversation.latents)
+        turns = self.rng.sample(range(n), min(GATED, n))
+        latents, mask = self._turns([conversation.latents[turn] for turn in turns])
+        begins = torch.zeros(mask.shape, device=self.device)
+        for fact in conversation.facts:
+            if fact.turn in turns:
+                begins[turns.index(fact.turn), fact.token] = 1.0
+        logits, weight = self.write.begins(latents, mask), torch.tensor(3.0, device=self.device)
+        return 3 * F.binary_cross_entropy_with_logits(logits[mask], begins[mask], pos_weight=weight)
+
+    def _pair_loss(self, conversation: FactConversation, key: Tensor, correct: Tensor) -> Tensor:
+        """Same fact or not, for all pairs of facts that hold one value at a time; and whether a fact is one of those."""
+        facts = conversation.facts
+        single = torch.tensor([fact.single for fact in facts], device=self.device)
+        ids = {about: i for i, about in enumerate(dict.fromkeys(fact.about for fact in facts))}
+        which = torch.tensor([ids[fact.about] for fact in facts], device=self.device)
+        same = which[:, None] == which
+        pairs = torch.ones_like(same).triu(1) & single[:, None] & single
+        logits = SLOPE * (key @ key.T - self.write.theta)
+        loss = F.binary_cross_entropy_with_logits(correct, single.float())
+        for part, sign, weight in ((same & pairs, -1, 1.0), (~same & pairs, 1, 5.0)):
+            if part.any():
+                loss = loss + weight * F.softplus(sign * logits[part]).mean()
+        return 0.3 * loss
+
+
+def _margin_loss(scores: Tensor, right: Tensor, margin: Tensor) -> Tensor:
+    """Compute -log of the share of the right places, (Q,), after their scores are lowered by a margin."""
+    margin = margin * ~right[:, -1:]  # none for "no row"
+    lowered = scores - margin * right
+    return lowered.logsumexp(1) - lowered.masked_fill(~right, -1e9).logsumexp(1)
+
+
+class TellingLoss:
+    """The decoder's loss, if it gets the question and the rows of the right value; and of "unknown", with the rows for that."""
+
+    def __init__(
+        self,
+        model: MemoryModel,
+        conversations: Sequence[FactConversation],
+        config: SpanConfig,
+        rng: random.Random,
+    ) -> None:
+        """Start the codes of `model` at the regression, and collect what is to be told."""
+        self.write, self.read = span_parts(model)
+        self.backbone, self.config, self.rng = model.backbone, config, rng
+        self.told: list[Case] = []
+        self.taken_back: list[Case] = []
+        self.never_told: list[tuple[FactConversation, int]] = []
+        for each in conversations:
+            for place, question in enumerate(each.questions):
+                if not question.last:
+                    self.never_told.append((each, place))
+                    continue
+                fact = each.facts[question.last[-1]]
+                (self.told if fact.value else self.taken_back).append((each, place, fact))
+        start_codes(
+            self.write, self.read, *self._regression(min(2000, len(self.told))), self.metric()
+        )
+        read = self.read
+        modules = [self.write.code, read.respell, read.around]
+        self.weights = [p for module in modules for p in module.parameters()]
+        self.weights += [read.place, read.nothing]
+
+    def __call__(self) -> Tensor:
+        """Draw answers and compute their loss: () with gradient."""
+        told = self._some(self.told, self.config.telling_batch)
+        loss = self._decoder_loss(told, self.read.value_rows(self._values(told)))
+        if self.taken_back:
+            some = self._some(self.taken_back, 8)
+            loss = loss + 0.2 * self._decoder_loss(some, self.read.value_rows(self._values(some)))
+        if self.never_told:
+            some = self._some(self.never_told, 8)
+            rows = self.read.nothing.expand(len(some), -1, -1)
+            loss = loss + 0.2 * self._decoder_loss(some, rows)
+        return loss
+
+    def _some(self, cases: list, n: int) -> list:
+        return self.rng.sample(cases, min(n, len(cases)))
+
+    def metric(self) -> Tensor:
+        """Return M (D, D): x M x is how much the frozen cross-attention sees of a row x, over its layers, keys and values."""
+        width = self.backbone.width
+        seen = torch.zeros(width, width)
+        for block in self.backbone.model.decoder.block:
+            attention = block.layer[1].EncDecAttention
+            for weight in (attention.k.weight, attention.v.weight):
+                weight = weight.detach().float().cpu()
+                seen += weight.T @ weight / weight.square().sum()
+        return seen
+
+    def _values(self, cases: Sequence[Case]) -> Tensor:
+        """Code the values of facts, (B, L v), with gradient."""
+        latents, mask = pad([each.latents[fact.turn].float() for each, _, fact in cases])
+        device = self.backbone.device
+        latents, mask = latents.to(device), mask.to(device).bool()
+        latents = latents + self.config.noise / 3 * torch.randn_like(latents)
+        places = torch.tensor([[fact.token] for _, _, fact in cases], device=device)
+        return self.write.value(latents, mask, places).flatten(1)
+
+    def _decoder_loss(self, cases: Sequence, rows: Tensor) -> Tensor:
+        states, seen = pad([each.asked[place].float() for each, place, *_ in cases])
+        states, seen = states.to(rows.device), seen.to(rows.device)
+        labels = self.backbone.labels([each.questions[place].answer for each, place, *_ in cases])
+        return self.backbone.model(
+            encoder_outputs=BaseModelOutput(last_hidden_state=torch.cat([states, rows], 1)),
+            attention_mask=torch.cat([seen, seen.new_ones(rows.shape[:2])], 1),
+            labels=labels,
+        ).loss
+
+    @torch.no_grad()
+    def _regression(self, n: int) -> tuple[Tensor, Tensor]:
+        """Return latents of value tokens (M, D) of turns by themselves, and of the same tokens read with the question."""
+        cases = self.rng.sample(self.told, n)
+        texts = [f"{each.questions[p].prompt} {each.texts[f.turn]}" for each, p, f in cases]
+        together = self.backbone.encode(texts, truncate=True)
+        alone, joint = [], []
+        for (each, place, fact), both in zip(cases, together, strict=True):
+            before = len(each.asked[place]) - 1  # the question's tokens without the end of text
+            last = min(
+                fact.token + fact.pieces + 1, len(each.latents[fact.turn]), len(both) - before
+            )
+            alone.append(each.latents[fact.turn][fact.token : last].float())
+            joint.append(both[before + fact.token : before + last].float())
+        return torch.cat(alone).cpu(), torch.cat(joint).cpu()
+
+
+@torch.no_grad()
+def start_codes(
+    write: SpanWrite, read: CopyingRead, alone: Tensor, joint: Tensor, metric: Tensor
+) -> None:
+    """Set codes and rows to the reduced-rank regression of `joint` (M, D) on `alone` (M, D) under a metric (D, D).
+
+    With R R^T = metric and the ridge regression B of joint R on alone, the code is the part of alone B in the v directions
+    with the most of it (Izenman, 1975).
+    """
+    scale, directions = torch.linalg.eigh(metric)
+    root = scale.clamp(min=1e-6).sqrt()
+    whiten, unwhiten = directions * root, (directions / root).T
+    ridge = torch.eye(alone.shape[1])
+    fitted = torch.linalg.solve(alone.T @ alone + ridge, alone.T @ (joint @ whiten))
+    seen = alone @ fitted
+    kept = torch.linalg.eigh(seen.T @ seen)[1].flip(1)[:, : write.code.out_features]
+    size = (seen @ kept).std(0).clamp(min=1e-6)
+    write.code.weight.copy_((fitted @ kept / size).T)
+    write.code.bias.zero_()
+    read.respell.weight.copy_((size[:, None] * kept.T @ unwhiten).T)
+    read.respell.bias.zero_()

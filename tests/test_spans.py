@@ -1,0 +1,227 @@
+"""The span memory: where facts begin, what a row holds, which row is told, and that it learns."""
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from lmem import load_backbone
+from lmem.cli import app
+from lmem.data.messages import with_question_before
+from lmem.errors import InputError, MethodError
+from lmem.memory.bank import Bank
+from lmem.memory.large import in_chunks
+from lmem.memory.model import MemoryModel
+from lmem.training.fact_data import fact_conversations
+from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
+
+SMALL = {"key": 8, "code": 6, "length": 3, "facts": 2}
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return load_backbone("mini")
+
+
+@pytest.fixture
+def model(mini):
+    return MemoryModel(mini, "spans", scale=1, seed=3, write=SMALL)
+
+
+@pytest.fixture(scope="module")
+def conversations(mini):
+    return fact_conversations(mini, 4, "test", progress=False)
+
+
+def test_a_turn_is_encoded_with_the_question_that_it_answers():
+    turns = ["context: Ana: Dog or cat?", "context: Ben: It's Hector.", "context: Ana: Nice."]
+    assert with_question_before(turns) == [
+        "context: Ana: Dog or cat?",
+        "context: Ana: Dog or cat? context: Ben: It's Hector.",
+        "context: Ana: Nice.",
+    ]
+
+
+def test_a_question_is_remembered_over_parts_of_a_conversation(model):
+    """`write` encodes 64 turns at a time; the 65th still sees the question before it."""
+    talk = [f"Ana: Hello number {i}." for i in range(63)] + [
+        "Ana: What is his name?",
+        "Ben: Hector.",
+    ]
+    whole = model.write(model.new_bank(), talk)
+    latents = model.encode_turns([[f"context: {turn}" for turn in talk]])
+    rows = model.write_latents(model.new_bank(), latents).state.rows
+    assert torch.allclose(whole.state.rows, rows, atol=1e-5)
+    [alone] = model.backbone.encode([f"context: {talk[-1]}"])
+    assert len(latents[0][-1]) > len(alone)
+
+
+def test_facts_are_marked_where_their_values_begin(mini, conversations):
+    marked = 0
+    for each in conversations:
+        ids = mini.tokenize(each.texts, truncate=True)
+        for fact in each.facts:
+            if fact.value is None:
+                assert fact.token == len(ids[fact.turn]) - 1
+                continue
+            pieces = ids[fact.turn][fact.token : fact.token + fact.pieces]
+            assert mini.tokenizer.decode(pieces).strip() == fact.value
+            marked += 1
+    assert marked > 40
+
+
+def test_questions_know_their_facts(conversations):
+    hops = set()
+    for each in conversations:
+        for question in each.questions:
+            for i in question.last:
+                assert (each.facts[i].value or "unknown") == question.answer
+                assert each.live[i] or not each.facts[i].single or question.answer != "unknown"
+            hops.add(question.two_hops)
+    assert hops == {True, False}
+
+
+def test_an_older_value_no_longer_holds(conversations):
+    for each in conversations:
+        for i, fact in enumerate(each.facts):
+            later = [other for other in each.facts[i + 1 :] if other.about == fact.about]
+            assert each.live[i] == (not fact.single or not later)
+
+
+def fire_at(write):
+    """Let the gate fire at tokens whose first latent is above 0."""
+    with torch.no_grad():
+        for weight in write.gate.parameters():
+            weight.zero_()
+        write.gate[0].weight[0, 0] = write.gate[2].weight[0, 0] = 1.0
+        write.gate[2].bias.fill_(-0.1)
+
+
+def turn_of(width, *places, tokens=6, seed=0):
+    """One turn of random latents whose first number is 1 at some places and -1 elsewhere."""
+    latents = torch.randn(1, tokens, width, generator=torch.Generator().manual_seed(seed))
+    latents[..., 0] = -1.0
+    latents[0, list(places), 0] = 1.0
+    return latents
+
+
+def test_every_fact_of_a_turn_gets_a_row_with_its_tokens(model):
+    write, _ = span_parts(model)
+    fire_at(write)
+    latents, mask = turn_of(192, 1, 5), torch.ones(1, 6)
+    state = write(write.start(), latents, mask)
+    used = (state.written[0] == 0).nonzero()[:, 0]
+    assert len(used) == 2
+    first, second = state.rows[0, used, 8:].unflatten(1, (3, 6))
+    assert torch.allclose(first, write.code(latents[0, 1:4]), atol=1e-6)
+    assert torch.allclose(second[0], write.code(latents[0, 5]), atol=1e-6)
+    assert second[1:].abs().sum() == 0  # behind the end of the turn
+
+
+def test_padding_and_small_talk_write_nothing(model):
+    write, _ = span_parts(model)
+    fire_at(write)
+    padded = turn_of(192, 4)
+    mask = torch.tensor([[1, 1, 1, 0, 0, 0]])
+    assert (write(write.start(), padded, mask).written < 0).all()
+    alone = write(write.start(), turn_of(192, 1, tokens=3), torch.ones(1, 3))
+    longer = write(write.start(), turn_of(192, 1, tokens=3), torch.ones(1, 3))
+    assert torch.equal(alone.rows, longer.rows)
+
+
+def test_the_same_key_takes_the_same_row_and_another_one_does_not(model):
+    write, _ = span_parts(model)
+    fire_at(write)
+    with torch.no_grad():
+        write.correct.linear.bias.fill_(50.0)
+    latents, mask = turn_of(192, 2), torch.ones(1, 6)
+    once = write(write.start(), latents, mask)
+    again = write(once, latents, mask)
+    other = write(once, turn_of(192, 3, seed=5), mask)
+    rows = [int((state.written >= 0).sum()) for state in (once, again, other)]
+    assert rows == [1, 1, 2]
+    assert again.written.max() == 1  # the newer turn
+
+
+def test_one_row_is_told_and_a_threshold_decides_whether(model):
+    """Rows with known keys: the best row's value alone reaches the decoder; at threshold 0 the rows for "unknown" do."""
+    _, read = span_parts(model)
+    states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        read.halt.linear.bias.fill_(-50.0)  # one hop
+        query = read.asks[0](states, seen)
+        rows = torch.randn(1, 5, 8 + 18)
+        rows[..., :8] = -query
+        rows[0, 3, :8] = query[0]
+        mask = torch.ones(1, 5, dtype=torch.bool)
+        extra, _ = read(rows, mask, states, seen)
+        assert torch.allclose(extra, read.value_rows(rows[:, 3, 8:]), atol=1e-5)
+        hidden = mask.clone()
+        hidden[0, 3] = False
+        assert torch.equal(read(rows, hidden, states, seen)[0][0], read.nothing)
+        read.threshold = 0.0
+        assert torch.equal(read(rows, mask, states, seen)[0][0], read.nothing)
+
+
+def test_codes_start_at_the_regression(model):
+    """With as many numbers as the latents have directions nothing is lost: what was read together comes back."""
+    full = MemoryModel(model.backbone, "spans", 1, write={"key": 8, "code": 16, "length": 2})
+    write, read = span_parts(full)
+    basis = torch.randn(16, 192)
+    alone = torch.randn(400, 16) @ basis
+    turned = alone @ torch.linalg.qr(torch.randn(192, 192))[0]
+    start_codes(write, read, alone, turned, torch.eye(192))
+    with torch.no_grad():
+        back = read.respell(write.code(alone))
+    assert (back - turned).norm() / turned.norm() < 0.02
+
+
+def test_it_learns_and_its_backbone_does_not(model, conversations):
+    before = model.backbone.fingerprint
+    config = SpanConfig(steps=12, batch=2, questions=12, telling_steps=12, telling_batch=8)
+    report = train_spans(model, conversations, config, progress=False)
+    longer = MemoryModel(model.backbone, "spans", scale=1, seed=3, write=SMALL)
+    config = SpanConfig(steps=60, batch=2, questions=12, telling_steps=30, telling_batch=8)
+    after = train_spans(longer, conversations, config, progress=False)
+    assert model.backbone.fingerprint == before
+    assert after["losses"][0] < 0.9 * report["losses"][0]
+    assert after["telling_loss"] < report["telling_loss"]
+
+
+def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_path):
+    found = calibrate(model, conversations, abstain=0.9)
+    _, read = span_parts(model)
+    assert read.threshold == found["threshold"]
+    assert found["never_told"] >= 0.9
+    assert model.write_rule.theta.item() == pytest.approx(found["theta"])
+    assert 0 <= found["found"] <= 1
+    bolder = calibrate(model, conversations, abstain=0.5)
+    assert bolder["threshold"] >= found["threshold"]
+    model.save_pretrained(tmp_path / "saved")
+    loaded = MemoryModel.from_pretrained(tmp_path / "saved", model.backbone)
+    assert span_parts(loaded)[1].threshold == bolder["threshold"]
+
+
+def test_a_bank_survives_on_disk(model, tmp_path):
+    write, _ = span_parts(model)
+    fire_at(write)
+    bank = model.write(model.new_bank(), ["Ana: My dog is called Rex.", "Ana: I live in Oslo."])
+    bank.save(tmp_path / "bank.safetensors")
+    loaded = Bank.load(tmp_path / "bank.safetensors")
+    question = "What is my dog called?"
+    assert model.answer(loaded, question) == model.answer(bank, question)
+
+
+def test_what_does_not_fit_is_refused(mini, model, tmp_path):
+    with pytest.raises(MethodError, match="even key"):
+        MemoryModel(mini, "spans", 1, write={"key": 7})
+    with pytest.raises(MethodError, match="numbers for a row"):
+        MemoryModel(mini, "spans", 1, write={"code": 4000})
+    with pytest.raises(InputError, match="method spans"):
+        span_parts(MemoryModel(mini, "recent"))
+    with pytest.raises(MethodError, match="selects among rows"), in_chunks(model):
+        pass
+    result = CliRunner().invoke(
+        app, ["train", "--out", str(tmp_path / "x"), "--method", "spans", "--backbone", "mini"]
+    )
+    assert isinstance(result.exception, InputError)
+    assert "--data everyday" in str(result.exception)
