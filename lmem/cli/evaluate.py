@@ -147,6 +147,9 @@ def repairs(
     names: Annotated[str, opt("Names with commas between; default: all.")] = "",
     scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     seeds: Seeds = "0",
+    adapters: Annotated[
+        Path | None, opt("Folder for the adapters, one folder for each that is trained.")
+    ] = None,
     setting: Setting = None,
     as_json: Json = False,
 ) -> None:
@@ -155,7 +158,9 @@ def repairs(
 
     config = RepairConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in names.split(",") if name)
-    report = run_repairs(out, chosen, decimals(scales), integers(seeds), config)
+    report = run_repairs(
+        out, chosen, decimals(scales), integers(seeds), config, adapters=adapters
+    )
     show(report, as_json, "lmem repairs")
 
 
