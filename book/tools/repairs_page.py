@@ -42,7 +42,7 @@ Keeping and answering are two things. As printed none *answers*, although the ba
 
 Each repair has four named changes. It keeps the form of the write (attention over rows, or slots) and the place at which the read enters. What
 the write does is no longer the same. Under attention, rows have fixed addresses and a limited length, and nothing decays. Slots take one token each
-instead of the mean of a turn."""
+instead of the mean of a turn. Two of the repaired methods, M.3 and M.6 at 10x, [run in your browser](watch_a_memory_collapse.md)."""
 
 MEANING = """\
 The table uses these terms. The *memory score* is the percentage of right answers (exact match) with the right bank minus that with the twin's
@@ -84,8 +84,7 @@ LIMITS = """\
   them, and its score may be too high.
 - Whitening is not exact: one direction stays longer than the others, because the mean of the latents is dropped first.
 - Few seeds were run (the second table counts them), on one backbone. The addresses differ with the seed. No change was removed again to see whether it is needed after
-  training.
-- The page's JavaScript engine has neither `address` nor `each="token"`, so repaired methods do not run in the browser."""
+  training."""
 
 EXAMPLE = "tiny-test 7-6/q0"
 

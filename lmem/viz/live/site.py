@@ -18,7 +18,7 @@ ENGINE = [
 ]
 PIECES = [
     HERE / "pieces" / f"{name}.js"
-    for name in ("client", "talk", "collapse", "journey", "machine", "show")
+    for name in ("client", "talk", "collapse", "journey", "machine", "space", "show")
 ]
 STYLE = HERE / "pieces" / "live.css"
 BACKBONES = {name: PACKAGE / "backbone" / "assets" / name for name in ("nano", "mini")}
