@@ -149,8 +149,7 @@ def mini_words() -> dict[str, Any]:
         "pools": [*pools, list(swap)],
         "swap": swap,
         "about": "This model, mini, has 4.1 million weights and was trained on generated everyday English. It has pieces of "
-        "words, so it can read any name, also one that you invent. It is small: it reads short plain sentences best, and it "
-        "is often wrong when there are many.",
+        "words, so it can read any name, also one that you invent. It is small: short plain sentences suit it best.",
         "machine": {"turns": MINI_TALK, "question": "Where does Ben live?"},
     }
 
