@@ -34,7 +34,13 @@ WAY = (  # (what happens, module, name)
     ("a figure", "viz.forgetting_curve", "forgetting_curve"),
 )
 ROW, TOP, BOTTOM = 54, 62, 14  # pixels: a folder, what is above the folders, what is below
-NAME, SAYS, STOPS, STOP, WIDTH = 26, 146, 432, 150, 1180  # left edges: name, sentence, stops; a column of stops; all
+NAME, SAYS, STOPS, STOP, WIDTH = (
+    26,
+    146,
+    432,
+    150,
+    1180,
+)  # left edges: name, sentence, stops; a column of stops; all
 
 
 def modules() -> dict[str, ast.Module]:

@@ -28,7 +28,10 @@ from lmem.viz.live.words import METHODS  # noqa: E402
 
 SCALES = (1, 10)
 SHIPPED = {"recent+branch": "tinyworld/recent"}  # evaluated as it comes with the package
-WHERE = {site: "between encoder and decoder" if name == "between" else name for site, (name, _) in SITES.items()}
+WHERE = {
+    site: "between encoder and decoder" if name == "between" else name
+    for site, (name, _) in SITES.items()
+}
 LADDER = {"recent+extension": ("kept", "untrained"), "keyed+recall": ("keyed", "trained")}
 
 HEAD = """\

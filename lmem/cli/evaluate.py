@@ -158,9 +158,7 @@ def repairs(
 
     config = RepairConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in names.split(",") if name)
-    report = run_repairs(
-        out, chosen, decimals(scales), integers(seeds), config, adapters=adapters
-    )
+    report = run_repairs(out, chosen, decimals(scales), integers(seeds), config, adapters=adapters)
     show(report, as_json, "lmem repairs")
 
 

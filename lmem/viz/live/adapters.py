@@ -18,7 +18,17 @@ from lmem.errors import MethodError
 from lmem.memory.model import ADAPTERS, SETTINGS, MemoryModel
 
 LIST = Path(__file__).with_name("adapters.json")
-WRITE_OPTIONS = ("gamma", "normalise", "trainable", "address", "k", "each", "key", "select", "replace")
+WRITE_OPTIONS = (
+    "gamma",
+    "normalise",
+    "trainable",
+    "address",
+    "k",
+    "each",
+    "key",
+    "select",
+    "replace",
+)
 READ_OPTIONS = ("raw", "key")
 
 

@@ -134,7 +134,13 @@ def mini_words() -> dict[str, Any]:
     kinds = [language.names["female"], language.names["male"]]
     kinds += [language.kinds[name] for name in MINI_POOLS]
     pools = [[word for word in kind.items if re.fullmatch(r"\w+", word)] for kind in kinds]
-    swap = {"Miro": "Pixel", "Lisbon": "Oslo", "Hugo": "Nils", "walnuts": "sesame", "Marlow": "Ferris"}
+    swap = {
+        "Miro": "Pixel",
+        "Lisbon": "Oslo",
+        "Hugo": "Nils",
+        "walnuts": "sesame",
+        "Marlow": "Ferris",
+    }
     tell = [
         {"text": "I adopted a ferret called Miro.", "ask": "What is Ana's ferret called?"},
         {"text": "I grew up in Lisbon.", "ask": "Where did Ana grow up?"},

@@ -67,7 +67,7 @@
     build(words) {
       this.words = words;
       this.list = element("ol", { class: "live-told" });
-      this.nothing = element("p", { class: "live-hint" }, this.says.empty);
+      this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : this.says.empty);
       this.tellField = this.field("Tell it something", `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
       this.askField = this.field("Ask it", "", words.tell[0].ask, "ask", (text) => this.ask(text));
       this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
@@ -101,6 +101,7 @@
 
     field(label, prefix, example, verb, act) {
       const input = element("input", { type: "text", "aria-label": label, placeholder: example, autocomplete: "off", spellcheck: "false", maxlength: "600" });
+      input.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && send(event)); // a notebook may keep Enter from the form
       const note = element("p", { class: "live-note", role: "status" }), button = element("button", { type: "submit" }, verb);
       const send = (event) => {
         event.preventDefault();
