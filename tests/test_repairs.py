@@ -84,6 +84,7 @@ def test_tokens_go_to_empty_rows_first(nano):
 
 def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(nano):
     model = MemoryModel(nano, "m5", read={"start": "borrowed", "shared": False, "bias": 50.0})
+    torch.manual_seed(0)
     rows, states = torch.randn(1, 5, nano.width), torch.randn(1, 3, nano.width)
     mask = torch.ones(1, 5, dtype=torch.bool)
     with torch.no_grad():
