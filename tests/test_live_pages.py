@@ -10,6 +10,7 @@ from browsing import complaints, needs_browser
 from test_axe import prefer, violations
 
 from lmem.data.tinyworld.language import NAMES
+from lmem.memory.methods import grid
 from lmem.memory.model import MemoryModel
 from lmem.viz.live import site
 from lmem.viz.live.widget import live
@@ -236,6 +237,10 @@ def test_the_page_says_what_the_engine_computes(opened):
     assert next(i for i, step in enumerate(large) if step["distinct"] == 1) - 1 == 14
     assert next(i for i, step in enumerate(recent) if i > 1 and not step["right"]) - 1 == 23
     assert recent[22]["used"] < recent[23]["used"] == 192
+    for side, name in enumerate(("nano-m3-repaired", "nano-m6-repaired")):
+        steps = steps_of(driver, side, name, 10)
+        assert all(step["right"] for step in steps[2:]), name
+        assert steps[-1]["distinct"] > 600, name
 
 
 def steps_of(driver, side, adapter, size):
@@ -381,12 +386,93 @@ def test_any_method_stands_against_any_other(opened):
     assert driver.find_element("css selector", ".live-status").text == ""
 
 
-@pytest.mark.parametrize("piece", ["talk", "collapse", "journey", "machine"])
-def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe, piece):
+def test_mini_reads_what_a_reader_types(opened):
+    """A name drawn at random reaches the model; what it answers is a matter of its weights (the parity tests compare it)."""
+    driver = opened("talk", ' data-model="mini" data-memory="text"')
+    name = "".join(random.choice("bdfgklmnprst") + random.choice("aeiou") for _ in range(3)).title()
+    typed(driver, "Tell it something", f"My sister is called {name}.")
+    press(driver, ".live-chips", "My brother is called Hugo.")
+    assert [place.text for place in find(driver, ".live-place")] == ["in the input"] * 2
+    typed(driver, "Ask it", "What is Ana's sister called?")
+    assert said(driver)
+    pieces = driver.execute_script(
+        "return document.querySelector('.lmem-live').piece.result.asked.join('')"
+    )
+    assert f"Ana:▁My▁sister▁is▁called▁{name}.".replace(":", "") in pieces.replace(":", "")
+    assert re.search(r"sentence [12]", driver.find_element("css selector", ".live-why").text) or (
+        said(driver) == "unknown"
+    )
+    press(driver, "", "Swap the words")
+    assert [mark.text for mark in find(driver, "mark")] == ["Nils"]
+    asked = "return document.querySelector('.lmem-live').piece.result.asked.join('')"
+    assert "Nils" in driver.execute_script(asked)
+    assert complaints(driver) == []
+
+
+def test_a_conversation_in_plain_english_goes_back(opened):
+    """The turns that are in mini's input are those before the slider that are not unwritten."""
+    driver = opened("machine", ' data-model="mini" data-memory="text"')
+    asked = "return document.querySelector('.lmem-live').piece.result.asked.join('').replaceAll('▁', ' ')"
+    press(driver, "", "ask")
+    wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+    turns = [f"context: {who}: {text}" for who, text in WORDS["mini"]()["machine"]["turns"]]
+    question = "question: Where does Ben live?"
+    assert driver.execute_script(asked).split("</s>")[0].strip() == " ".join([question, *turns])
+    press(driver, ".live-told", "unwrite")
+    assert driver.execute_script(asked).split("</s>")[0].strip() == " ".join([question, *turns[1:]])
+    assert complaints(driver) == []
+
+
+@pytest.fixture
+def space(opened):
+    """The page of the design space, with its table."""
+    page = (site.PACKAGE.parent / "book/design_space.md").read_text(encoding="utf-8")
+    [(more, inside)] = re.findall(r'data-piece="space"([^>]*)>(.*?)</div>', page, re.S)
+    return lambda: opened("space", more, inside=inside)
+
+
+def test_the_design_space_says_what_the_table_says_and_runs_what_it_can(space):
+    """Every pair: a score of the table, what is missing, or why it does not fit. Two of them run."""
+    driver = space()
+    found = ".live-found"
+    look = """const [write, read, scale] = arguments, {piece} = document.querySelector('.lmem-live');
+        piece.choose({write, read, scale}); return document.querySelector('.live-found').textContent;"""
+    entries = driver.execute_script("return document.querySelector('.lmem-live').piece.entries")
+    pairs = {(entry["write"], entry["read"]): [] for entry in entries}
+    for entry in entries:
+        pairs[entry["write"], entry["read"]].append(entry)
+    assert set(pairs) == {(method.write, method.read) for method in grid()}
+    for (write, read), variants in pairs.items():
+        for scale in (1, 10):
+            text = driver.execute_script(look, write, read, scale)
+            for entry in variants:
+                score = entry["scores"][str(scale)]
+                if score == "no score yet":
+                    assert f"--method {write}+{read} --scale {scale}" in text
+                else:
+                    assert all(word in text for word in score.split())
+    text = driver.execute_script(look, "hebbian", "branch", 1)
+    assert "They do not fit" in text
+    assert "one square matrix" in text
+    driver.execute_script(look, "slots", "extension", 10)
+    press(driver, found, "Run it here, repaired")
+    assert "These answers come from the memory" in driver.find_element("css selector", found).text
+    press(driver, found, "Run it here, as printed")
+    assert "No question is answered rightly" in driver.find_element("css selector", found).text
+    press(driver, ".live-map tbody tr:nth-child(6) td:nth-child(5)", "")
+    assert "keyed + recall at 10x" in driver.find_element("css selector", found).text
+    [select] = find(driver, "select[aria-label=size]")
+    select.send_keys("1")
+    assert "keyed + recall at 1x" in driver.find_element("css selector", found).text
+    assert complaints(driver) == []
+
+
+@pytest.mark.parametrize("piece", ["talk", "collapse", "journey", "machine", "space"])
+def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, space, driver, axe, piece):
     """Nothing runs over the side at 390 px; axe finds nothing in light and in dark, before and after use."""
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    journey() if piece == "journey" else opened(piece)
+    {"journey": journey, "space": space}.get(piece, lambda: opened(piece))()
     found = {"at first": violations(driver, axe)}
     if piece == "talk":
         press(driver, ".live-chips", "I adopted a cat called Miro.")
@@ -394,6 +480,9 @@ def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe,
     elif piece == "machine":
         press(driver, "", "ask")
         wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+    elif piece == "space":
+        press(driver, ".live-found", "Run it here, repaired")
+        find(driver, ".live-answers")
     elif piece == "journey":
         press(driver, "#states", "3")
         briefs(driver)
@@ -405,9 +494,11 @@ def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, driver, axe,
     )
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
     found["used"] = violations(driver, axe)
-    if piece == "machine":
-        assert found == {"at first": [], "used": []}
-        return  # it draws no bank
+    if piece in ("machine", "space"):  # they draw no bank
+        prefer(driver, "dark")
+        found["dark"] = violations(driver, axe, "dark")
+        assert found == {"at first": [], "used": [], "dark": []}
+        return
     bright = "return [...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 40, 1).data].reduce((a, b) => a + b)"
     light = driver.execute_script(bright)
     prefer(driver, "dark")
@@ -487,36 +578,45 @@ def test_without_a_worker_or_a_file_the_page_says_so_and_shows_what_stands_there
     assert find(driver, ".still")[0].is_displayed()
 
 
-def test_a_turn_and_an_answer_are_fast(opened, driver):
-    """At most 80 ms for a turn and 400 ms for an answer with nano; the median, since the machine has other work."""
-    opened("talk")
-    press(driver, ".live-chips", "I adopted a cat called Miro.")
-    script = """const done = arguments[0], {piece} = document.querySelector('.lmem-live'), times = {write: [], ask: []};
+@pytest.mark.parametrize(
+    ("more", "most"),
+    [("", (80, 400)), (' data-model="mini" data-memory="text"', (400, 2000))],
+    ids=["nano", "mini"],
+)
+def test_a_turn_and_an_answer_are_fast(opened, more, most):
+    """At most 80 ms for a turn and 400 ms for an answer with nano, five times that with mini, which reads six turns.
+
+    The median, since the machine has other work.
+    """
+    driver = opened("talk", more)
+    for _ in range(6):
+        press(driver, ".live-chips", driver.find_element("css selector", ".live-chip").text[:12])
+    question = driver.execute_script(
+        "return document.querySelector('.lmem-live').piece.words.tell[0].ask"
+    )
+    script = """const [question, done] = arguments, {piece} = document.querySelector('.lmem-live'), times = {write: [], ask: []};
         (async () => {
-          for (let i = 0; i < 15; i++) {
+          for (let i = 0; i < 11; i++) {
             let begun = performance.now();
-            await lmemLive.call("write", {bank: piece.pair[0], speaker: "Ana", text: "My favourite dish is spiced-turnip."});
+            await lmemLive.call("write", {bank: piece.pair[0], speaker: "Ana", text: `My favourite dish is spiced-turnip${i}.`});
             times.write.push(performance.now() - begun);
             begun = performance.now();
-            await lmemLive.call("ask", {bank: piece.pair[0], question: "What is Ana's cat called?"});
+            await lmemLive.call("ask", {bank: piece.pair[0], question});
             times.ask.push(performance.now() - begun);
           }
-          done(Object.values(times).map((list) => list.sort((a, b) => a - b)[7]));
+          done(Object.values(times).map((list) => list.sort((a, b) => a - b)[5]));
         })();"""
-    write, ask = driver.execute_async_script(script)
-    assert write < 80
-    assert ask < 400
+    taken = driver.execute_async_script(script, question)
+    print(f"a turn and an answer take {taken} ms")
+    assert all(took < limit for took, limit in zip(taken, most, strict=True)), taken
 
 
 def test_what_a_page_loads_is_small(folder):
     sizes = {path.name: path.stat().st_size for path in folder.rglob("*.js")}
-    assert (
-        sizes["nano.js"]
-        + sizes["nano-words.js"]
-        + max(v for k, v in sizes.items() if k.startswith("nano-"))
-        < 5e6
-    )
-    assert sum(path.stat().st_size for path in site.PIECES) < 60e3  # all that a page loads at once
+    adapter = max(size for name, size in sizes.items() if name.startswith("nano-"))
+    assert sizes["nano.js"] + sizes["nano-words.js"] + adapter < 5e6
+    assert sizes["mini.js"] + sizes["mini-words.js"] < 12e6
+    assert sum(path.stat().st_size for path in site.PIECES) < 80e3  # all that a page loads at once
 
 
 def test_the_conversation_never_tells_the_answer_again():

@@ -7,12 +7,14 @@ import pytest
 import torch
 from browsing import needs_browser
 
-from lmem.backbone.backbone import MAX_TOKENS, NANO, Backbone, load_backbone
+from lmem.backbone.backbone import EMBEDDED, MAX_TOKENS, Backbone, load_backbone
 from lmem.backbone.mini.tokenizer import train_tokenizer
 from lmem.backbone.pretrain import copying_t5
 from lmem.backbone.reading import measure
-from lmem.data import locomo, tinyworld
+from lmem.data import everyday, locomo, tinyworld
+from lmem.data.everyday.reading import readings
 from lmem.data.tinyworld.language import NAMES
+from lmem.experiments.repairs import REPAIRS
 from lmem.memory.model import MemoryModel, as_prompt, as_texts
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
@@ -21,7 +23,7 @@ from lmem.viz.live.site import ENGINE, known_adapters
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 CLOSE = 1e-3  # relative error
-SHIPPED = [about["name"] for about in known_adapters()]
+SHIPPED = {about["name"]: about["backbone"] for about in known_adapters()}
 CASES = {  # name: method, scale, options of the write, options of the read
     "m1": ("m1", 1, {}, {}),
     "m1, a mixed prefix": ("m1", 1, {}, {"length": 8}),
@@ -44,18 +46,26 @@ CASES = {  # name: method, scale, options of the write, options of the read
     "gated": ("gated+branch", 1, {"normalise": True}, {"beta": 1.0, "heads": 2, "raw": True}),
     "delta": ("delta+query", 0.25, {}, {}),
     "keyed": ("keyed", 1, {}, {}),
+    **{r.name: (r.method, 1, r.write, r.read) for r in REPAIRS if r.changes},
+    "m3_repaired, 10x": ("m3", 10, {"address": 30.0, "normalise": True}, {"start": "identity"}),
+    "m6, each token": (
+        "m6",
+        1,
+        {"each": "token", "choose": "empty", "k": 1, "trainable": True, "normalise": True},
+        {},
+    ),
     **{name: name for name in SHIPPED},
 }
 START = """
 if (lmemLive.parts.length !== arguments[0]) return false;
 const engine = {};
 lmemLive.parts.forEach((part) => part(engine));
-const backbones = Object.fromEntries(Object.entries(lmemLive.files).map(([name, file]) => [name, new engine.T5(file)]));
+const backbones = Object.fromEntries(Object.entries(lmemLive.files).filter(([, file]) => file.config).map(([name, file]) => [name, new engine.T5(file)]));
 window.live = {engine, backbones};
 return true;
 """
 RUN = """
-const [file, turns, questions, steps] = arguments, {engine, backbones} = window.live, backbone = backbones.nano;
+const [file, turns, questions, steps] = arguments, {engine, backbones} = window.live, backbone = backbones[file.backbone];
 const memory = new engine.Memory(file, backbone);
 const states = turns.map((turn) => backbone.encode(memory.tokens(turn)));
 let bank = memory.newBank();
@@ -92,15 +102,23 @@ def in_8_bits(module):
 
 
 @pytest.fixture(scope="module")
-def nano_in_8_bits():
-    backbone = load_backbone("nano", device="cpu")
-    return Backbone(in_8_bits(backbone.model), backbone.tokenizer, "nano")
+def coarse():
+    """The shipped backbones with the weights that the browser gets."""
+    loaded = {name: load_backbone(name, device="cpu") for name in EMBEDDED}
+    return {
+        name: Backbone(in_8_bits(backbone.model), backbone.tokenizer, name)
+        for name, backbone in loaded.items()
+    }
 
 
 @pytest.fixture(scope="module")
-def talk_of_60():
-    [conversation] = locomo.parse(tinyworld.samples(1, "live parity", tinyworld.World(turns=60)))
-    return conversation
+def talks():
+    """A conversation of 60 turns in the language of each backbone."""
+    samples = {
+        "nano": tinyworld.samples(1, "live parity", tinyworld.World(turns=60)),
+        "mini": everyday.samples(1, "live parity", everyday.World(turns=60)),
+    }
+    return {name: locomo.parse(drawn)[0] for name, drawn in samples.items()}
 
 
 def page_with(driver, folder, files):
@@ -119,8 +137,8 @@ def page_with(driver, folder, files):
 
 @pytest.fixture(scope="module")
 def page(driver, tmp_path_factory):
-    """The engine with nano, in a page."""
-    files = {"nano": weights.backbone_file(NANO, "nano")}
+    """The engine with the shipped backbones, in a page."""
+    files = {name: weights.backbone_file(folder, name) for name, folder in EMBEDDED.items()}
     page_with(driver, tmp_path_factory.mktemp("parity"), files)
     return driver
 
@@ -138,35 +156,35 @@ def drawn_away(model, seed=1):
 def memory_of(case, backbone):
     if isinstance(case, str):
         folder = MemoryModel.from_shipped(case)
-        model = MemoryModel(backbone, folder.method.name, folder.scale, folder.seed)
+        options = {part: dict(folder.options[part]) for part in ("write", "read")}
+        model = MemoryModel(backbone, folder.method.name, folder.scale, folder.seed, **options)
         model.load_state_dict(folder.state_dict())
         return model
     method, scale, write, read = case
     return drawn_away(MemoryModel(backbone, method, scale, seed=3, write=write, read=read))
 
 
-def answered(model, bank, question, steps):
+def generated(backbone, inputs, steps):
     """Return the greedy ids and the logits of the first steps."""
-    inputs = model.backbone.inputs([as_prompt(question)])
-    with model.attached(bank):
-        out = model.backbone.model.generate(
-            **inputs, max_new_tokens=32, do_sample=False, num_beams=1, output_logits=True, return_dict_in_generate=True,
-        )  # fmt: skip
+    out = backbone.model.generate(
+        **inputs, max_new_tokens=32, do_sample=False, num_beams=1, output_logits=True, return_dict_in_generate=True,
+    )  # fmt: skip
     return out.sequences[0, 1:].tolist(), [logits[0].numpy() for logits in out.logits[:steps]]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_memory_is_the_same_in_the_browser(page, nano_in_8_bits, talk_of_60, name):
-    compare(page, nano_in_8_bits, CASES[name], talk_of_60, 20)
+def test_a_memory_is_the_same_in_the_browser(page, coarse, talks, name):
+    backbone = SHIPPED.get(name, "nano")
+    compare(page, coarse[backbone], CASES[name], talks[backbone], 20)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", SHIPPED)
-def test_500_questions_are_answered_alike(page, nano_in_8_bits, name):
+@pytest.mark.parametrize("name", [name for name in SHIPPED if SHIPPED[name] == "nano"])
+def test_500_questions_are_answered_alike(page, coarse, name):
     world, asked = tinyworld.World(turns=100, questions=50), 0
     for conversation in locomo.parse(tinyworld.samples(16, "live parity 500", world)):
         count = min(len(conversation.questions), 500 - asked)
-        compare(page, nano_in_8_bits, CASES[name], conversation, count)
+        compare(page, coarse["nano"], CASES[name], conversation, count)
         asked += count
         if asked == 500:
             return
@@ -191,11 +209,99 @@ def compare(page, backbone, case, conversation, count):
         if there["rows"]:
             assert relative(there["rows"], bank.state.rows) < CLOSE, t
     for question, there in zip(questions, found["asked"], strict=True):
-        ids, logits = answered(model, bank, question, 3)
+        with model.attached(bank):
+            ids, logits = generated(backbone, backbone.inputs([as_prompt(question)]), 3)
         assert there["ids"] == ids, question
         assert there["text"] == model.answer(bank, question)
         for mine, theirs in zip(there["logits"], logits, strict=True):
             assert relative(mine, theirs) < CLOSE, question
+
+
+# ---- turns as text in the input ------------------------------------------------------------------
+
+READ = """
+const [name, readings, steps] = arguments, {engine, backbones} = window.live, backbone = backbones[name];
+const memory = engine.memoryOf({name: "text", write: {kind: "text"}}, backbone);
+return readings.map(([question, turns]) => {
+  const bank = turns.reduce((bank, turn) => memory.writeText(bank, turn), memory.newBank());
+  const {text, ids, shares} = memory.ask(bank, question), {cache, latents} = memory.begin(bank, question), logits = [];
+  let id = backbone.config.decoder_start_token_id;
+  for (const next of ids.slice(0, steps)) {
+    logits.push([...backbone.logits(backbone.step(cache, id))]);
+    id = next;
+  }
+  return {text, ids, logits, states: [...latents.data], shares: shares && [...shares], written: [...bank.written]};
+});
+"""
+
+
+def compare_reading(page, backbone, questions):
+    """Compare what a backbone makes of (question, turns); returns what the browser found."""
+    found = page.execute_script(READ, backbone.name, questions, 3)
+    for (question, turns), there in zip(questions, found, strict=True):
+        assert there["written"] == list(range(len(turns)))
+        inputs = backbone.inputs([" ".join([as_prompt(question), *turns])])
+        assert relative(there["states"], backbone.encoded(inputs)["encoder_outputs"][0]) < CLOSE
+        ids, logits = generated(backbone, inputs, 3)
+        assert there["ids"] == ids, question
+        assert there["text"] == backbone.generate(inputs, max_new_tokens=32)[0]
+        for mine, theirs in zip(there["logits"], logits, strict=True):
+            assert relative(mine, theirs) < CLOSE, question
+    return found
+
+
+def drawn_readings(count, seed):
+    """(question, turns) of everyday's conversations, with 3 to 12 turns."""
+    sizes = random.Random(seed)
+    drawn = readings(seed, lambda: sizes.randint(3, 12), undated=1.0, missing=0.2)
+    for _ in range(count):
+        question, *turns = next(drawn).source.split(" context: ")
+        yield question, [f"context: {turn}" for turn in turns]
+
+
+def test_mini_reads_the_same_in_the_browser(page, coarse):
+    found = compare_reading(page, coarse["mini"], list(drawn_readings(20, "live reading")))
+    assert len({there["text"] for there in found}) > 3  # it does not say the same to everything
+
+
+@pytest.mark.full
+def test_mini_answers_200_questions_alike(page, coarse):
+    questions = list(drawn_readings(200, "live reading 200"))
+    for start in range(0, 200, 20):
+        compare_reading(page, coarse["mini"], questions[start : start + 20])
+
+
+def test_mini_reads_a_name_that_is_drawn_at_random(page, coarse):
+    """Nothing can be recorded beforehand. Whether it reads the name is a matter of its weights; both must say the same."""
+    rng = random.SystemRandom()
+    name, town = (
+        "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(3)).title()
+        for _ in range(2)
+    )
+    turns = [
+        f"context: Ana: My brother is called {name}.",
+        f"context: Ben: I grew up in {town}, by the sea.",
+        "context: Ana: What a long day!",
+    ]
+    asked = ["What is Ana's brother called?", "Where did Ben grow up?"]
+    found = compare_reading(page, coarse["mini"], [(question, turns) for question in asked])
+    for there in found:
+        assert len(there["shares"]) == 3
+        assert 0.1 < sum(there["shares"]) <= 1.001
+
+
+def test_turns_that_do_not_fit_are_left_out_oldest_first(page, coarse):
+    """320 tokens of turns stay; the answer is that of the backbone with these turns alone."""
+    backbone = coarse["mini"]
+    turns = [f"context: Ben: I walked {n} miles along the canal on Tuesday." for n in range(40)]
+    question = "How far did Ben walk?"
+    [there] = page.execute_script(READ, "mini", [(question, turns)], 0)
+    lengths = [len(ids) - 1 for ids in backbone.tokenize(turns)]
+    kept = [t for t in range(40) if sum(lengths[t:]) <= MAX_TOKENS - 64]
+    assert 5 < len(kept) < 40
+    assert there["written"] == [t if t in kept else -1 for t in range(40)]
+    source = " ".join([as_prompt(question), *turns[kept[0] :]])
+    assert there["text"] == backbone.generate(backbone.inputs([source]), max_new_tokens=32)[0]
 
 
 # ---- tokenizer, other backbones, speed -----------------------------------------------------------
@@ -250,12 +356,11 @@ def small(tmp_path_factory):
     return folders
 
 
-def test_every_text_is_split_as_the_library_splits_it(page, tmp_path, nano, small):
-    mini = load_backbone(small["gated"])
-    file = weights.backbone_file(small["gated"], "mini")
-    page.execute_script("live.backbones.mini = new live.engine.T5(arguments[0])", file)
+def test_every_text_is_split_as_the_library_splits_it(page, coarse, small):
+    file = weights.backbone_file(small["gated"], "small")
+    page.execute_script("live.backbones.small = new live.engine.T5(arguments[0])", file)
     texts = [text for text in TEXTS + random_texts(300, "parity") if text.strip()]
-    for name, backbone in (("nano", nano), ("mini", mini)):
+    for name, backbone in (coarse | {"small": load_backbone(small["gated"])}).items():
         for text, (ids, back) in zip(texts, page.execute_script(SPLIT, name, texts), strict=True):
             wanted = backbone.tokenize([text], max_tokens=10_000)[0]
             assert ids == wanted, (name, text)
@@ -285,7 +390,7 @@ def test_a_backbone_of_another_form_computes_the_same(page, small, form):
         assert relative(mine, theirs) < CLOSE
 
 
-def test_a_name_drawn_at_random_comes_back_from_the_memory(page, nano_in_8_bits):
+def test_a_name_drawn_at_random_comes_back_from_the_memory(page, coarse):
     """Nothing can be recorded beforehand: who, what and where are drawn now."""
     rng = random.SystemRandom()
     who, other = rng.sample(NAMES["person"][:40], 2)
@@ -298,7 +403,7 @@ def test_a_name_drawn_at_random_comes_back_from_the_memory(page, nano_in_8_bits)
         f"{who}: I adopted a cat called {pet}.",
         f"{other}: How sweet!",
     ]
-    model = in_8_bits(memory_of("nano-keyed", nano_in_8_bits))
+    model = in_8_bits(memory_of("nano-keyed", coarse["nano"]))
     about = adapters.describe(model, "adapter")
     file = weights.adapter_file(adapters.arrays(model.state_dict()), about)
     questions = [f"What is {who}'s cat called?", f"Where does {other} live?"]
@@ -306,9 +411,9 @@ def test_a_name_drawn_at_random_comes_back_from_the_memory(page, nano_in_8_bits)
     assert [asked["text"] for asked in found["asked"]] == [pet, town]
 
 
-def test_8_bits_cost_at_most_half_a_point_of_reading(nano, nano_in_8_bits):
-    plain, coarse = measure(nano, 1000), measure(nano_in_8_bits, 1000)
-    assert 100 * coarse["em"] >= 100 * plain["em"] - 0.5
+def test_8_bits_cost_at_most_half_a_point_of_reading(nano, coarse):
+    plain, rounded = measure(nano, 1000), measure(coarse["nano"], 1000)
+    assert 100 * rounded["em"] >= 100 * plain["em"] - 0.5
 
 
 def test_every_write_and_read_of_the_package_is_in_the_engine(page):

@@ -17,6 +17,7 @@ from lmem.errors import InputError, MethodError
 from lmem.evaluation import results
 from lmem.experiments.repairs import REPAIRS, RepairConfig, run_repairs
 from lmem.memory.model import MemoryModel, as_texts
+from lmem.utils.digest import digest
 
 TALK = ["Ben: I live in Kavalo now.", "Ada: The tea is cold.", "Ben: My cat is called Mulo."]
 ADDRESSED = {"address": 30.0, "maps": "identity", "normalise": True, "gamma": 1.0}
@@ -83,6 +84,7 @@ def test_tokens_go_to_empty_rows_first(nano):
 
 def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(nano):
     model = MemoryModel(nano, "m5", read={"start": "borrowed", "shared": False, "bias": 50.0})
+    torch.manual_seed(0)
     rows, states = torch.randn(1, 5, nano.width), torch.randn(1, 3, nano.width)
     mask = torch.ones(1, 5, dtype=torch.bool)
     with torch.no_grad():
@@ -110,7 +112,9 @@ FEW = {"conversations": 2, "turns": 10, "steps": 2, "tests": 2, "long_tests": 2,
 
 def test_a_repair_is_trained_once_and_asked_twice(tmp_path):
     config = RepairConfig(**FEW)
-    report = run_repairs(tmp_path, ["m3_repaired"], [1], config=config, progress=False)
+    report = run_repairs(
+        tmp_path, ["m3_repaired"], [1], config=config, progress=False, adapters=tmp_path / "kept"
+    )
     assert report == {"done": ["m3_repaired-1x-s0", "m3_repaired-1x-long-s0"], "skipped": []}
     short, long = (results.load(tmp_path / f"{name}.json.gz") for name in report["done"])
     assert short["adapter"] == long["adapter"]
@@ -118,6 +122,8 @@ def test_a_repair_is_trained_once_and_asked_twice(tmp_path):
     assert len(short["changes"]) == 4
     assert short["data"] != long["data"]
     assert {"right", "twin", "none"} <= set(short["questions"][0])
+    kept = MemoryModel.from_pretrained(tmp_path / "kept" / "m3_repaired-1x-s0")
+    assert digest(kept.state_dict()) == short["adapter"]["digest"]
     again = run_repairs(tmp_path, ["m3_repaired"], [1], config=config, progress=False)
     assert again == {"done": [], "skipped": report["done"]}
     with pytest.raises(InputError, match="m9_repaired"):

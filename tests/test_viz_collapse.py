@@ -11,7 +11,6 @@ from helpers import make
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.viz import collapse
-from lmem.viz.colours import LOOKS
 
 
 def steps(model, talk):
@@ -48,16 +47,21 @@ def test_the_board_draws_what_was_measured(banks):
         name: [bank_metrics.measure_bank(bank) for bank in seen] for name, seen in banks.items()
     }
     figure = collapse.metrics_by_turn(looks, "board")
-    lines = [t for t in figure.data if t.mode == "lines+markers"]
-    assert [line.name for line in lines[:2]] == ["m3", "m3"]
-    assert len(lines) == 2 * len(collapse.PANELS)
-    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in lines}) == 2
-    rank, distinct, _, _, used = (line.y for line in lines if line.name == "slots")
-    assert list(rank) == [round(one["rank"], 2) for one in looks["slots"]]
-    assert list(distinct) == [one["distinct"] for one in looks["slots"]]
-    assert used[0] == 0 < used[-1] <= 100
+    named = [name for name, *_ in collapse.LINES]
+    assert [line.name for line in figure.data] == 2 * named
+    assert [line.showlegend for line in figure.data] == 3 * [True] + 3 * [False]
+    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in figure.data}) == 3
+    assert [note.text for note in figure.layout.annotations] == list(looks)
+    distinct, cosine, rank = (line.y for line in figure.data[3:])
+    for place, one in enumerate(looks["slots"]):
+        assert distinct[place] == pytest.approx(100 * one["distinct"] / one["rows"], abs=0.06)
+        assert cosine[place] == pytest.approx(100 * one["cosine"], abs=0.06)
+        assert rank[place] == pytest.approx(100 * one["rank"] / one["rows"], abs=0.06)
+    assert list(figure.data[0].customdata) == [one["turns"] for one in looks["m3"]]
+    assert list(figure.layout.yaxis.range) == list(figure.layout.yaxis2.range) == [-3, 103]
     assert "effective rank" in figure.layout.meta["alt"]
-    assert figure.layout.xaxis5.title.text == "turns written"
+    assert figure.layout.xaxis2.title.text == "turns written"
+    assert figure.layout.xaxis.ticktext[-1] == str(looks["m3"][-1]["turns"])
     assert collapse.metrics_by_turn(looks, "board").to_json() == figure.to_json()
 
 
@@ -77,8 +81,8 @@ def test_the_board_has_its_table(banks):
 
 
 def test_too_many_banks_are_refused(banks):
-    looks = {f"bank {i}": [] for i in range(len(LOOKS) + 1)}
-    with pytest.raises(InputError, match="at most 6 banks, not 7"):
+    looks = {f"bank {i}": [] for i in range(collapse.MOST + 1)}
+    with pytest.raises(InputError, match="at most 8 banks, not 9"):
         collapse.metrics_by_turn(looks, "board")
 
 

@@ -1,6 +1,6 @@
 // What scrolls in a box of its own can be reached with Tab, so that the arrow keys move it. The theme does so for code and tables.
 (() => {
-  const boxes = ".lmem-plotly, div.math, details, div.cell_output div.text_html";
+  const boxes = ".lmem-plotly, div.math, details, div.cell_output div.text_html, .bd-article figure";
   const look = () =>
     document.querySelectorAll(boxes).forEach((box) => {
       const over = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;

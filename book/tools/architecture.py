@@ -14,9 +14,12 @@ import textwrap
 from html import escape
 from pathlib import Path
 
-from lmem.viz.svg import element, text
-
 ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from lmem.viz.colours import BLUE, GREY, ORANGE  # noqa: E402
+
+DARK = "#555"
 PAGE = ROOT / "book" / "_static" / "architecture.svg"
 WAY = (  # (what happens, module, name)
     ("a turn as a value", "data.conversation", "Conversation"),
@@ -30,12 +33,14 @@ WAY = (  # (what happens, module, name)
     ("with its controls", "evaluation.evaluate", "evaluate"),
     ("a figure", "viz.forgetting_curve", "forgetting_curve"),
 )
-ROW, LEFT, RIGHT, TOP = 52, 150, 480, 40
-ORANGE = "#c9720f"
-BOLD = {"font_size": 15, "font_weight": "bold", "fill": "#17405f"}
-SMALL = {"font_size": 12, "fill": "#333"}
-BOX = {"fill": "#eef3f8", "stroke": "#9db4c8"}
-WIRE = {"fill": "none", "stroke": ORANGE}
+ROW, TOP, BOTTOM = 54, 62, 14  # pixels: a folder, what is above the folders, what is below
+NAME, SAYS, STOPS, STOP, WIDTH = (
+    26,
+    146,
+    432,
+    150,
+    1180,
+)  # left edges: name, sentence, stops; a column of stops; all
 
 
 def modules() -> dict[str, ast.Module]:
@@ -60,8 +65,10 @@ def folders(trees: dict[str, ast.Module]) -> list[tuple[str, str]]:
     graph = {folder: imports & set(graph) - {folder} for folder, imports in graph.items()}
     order, sorter = [], graphlib.TopologicalSorter(graph)
     sorter.prepare()
-    while sorter.is_active():
-        ready = sorted(sorter.get_ready())  # by name, so that the drawing is always the same
+    while (
+        sorter.is_active()
+    ):  # folders of one level by name, so that the drawing is always the same
+        ready = sorted(sorter.get_ready())
         order += ready
         sorter.done(*ready)
     docstrings = {folder: ast.get_docstring(trees[f"{folder}.__init__"]) or "" for folder in order}
@@ -72,48 +79,79 @@ def steps(trees: dict[str, ast.Module]) -> list[tuple[str, str, str]]:
     """Return the way of a turn: (what happens, folder, `module.name`)."""
     for _, module, name in WAY:
         if name not in {getattr(node, "name", "") for node in trees[module].body}:
-            raise SystemExit(f"expected {name} in the module {module}, there is none")
-    return [(words, module.split(".")[0], f"{module}.{name}") for words, module, name in WAY]
+            raise SystemExit(
+                f"expected {name} in lmem/{module.replace('.', '/')}.py, there is none"
+            )
+    return [(text, module.split(".")[0], f"{module}.{name}") for text, module, name in WAY]
+
+
+def columns(way: list[tuple[str, str, str]], heights: dict[str, float]) -> list[int]:
+    """Return the column of each stop: the next one where the line to it would run along another stop, or come back to a folder."""
+    places: list[int] = []
+    for i, (_, folder, _) in enumerate(way):
+        column = places[-1] if places else 0
+        last = way[i - 1][1] if i else folder
+        low, high = sorted((heights[last], heights[folder]))
+        here = [way[k][1] for k, place in enumerate(places) if place == column and k < i - 1]
+        runs_along = any(low <= heights[name] <= high for name in here)
+        back = i > 1 and folder in (last, way[i - 2][1])
+        places.append(column + (runs_along or back or (i > 0 and folder == last)))
+    return places
 
 
 def drawing() -> str:
-    """Return the drawing as SVG."""
+    """Return the drawing as SVG: a line for each folder, with the stops of a turn's way in it."""
     trees = modules()
     rows, way = folders(trees), steps(trees)
-    height = TOP + ROW * len(rows) + 20
-    middle = {name: height - 20 - ROW * i - ROW / 2 for i, (name, _) in enumerate(rows)}
-    pitch = (height - TOP - 60) / (len(way) - 1)
-    alt = "Folders, each importing only from those below it: " + ", ".join(name for name, _ in rows)
-    alt += ". A turn's way: " + "; ".join(f"{words} ({name})" for words, _, name in way) + "."
-    parts = [
-        element("title", escape(alt)),
-        element("rect", width=1000, height=height, rx=10, fill="#fff"),
-        text(20, 26, "Folders: each imports only from below", **BOLD),
-        text(RIGHT + 120, 26, "One turn's way, from below", **BOLD),
+    height = TOP + ROW * len(rows) + BOTTOM
+    middle = {name: height - BOTTOM - ROW * (i + 0.5) for i, (name, _) in enumerate(rows)}
+    stops = [
+        (STOPS + STOP * column, middle[folder] - 7)
+        for column, (_, folder, _) in zip(columns(way, middle), way, strict=True)
     ]
+    visited = len({folder for _, folder, _ in way})
+    title = f"A turn passes through {visited} of {len(rows)} folders, and each folder imports only from those below it"
+    alt = f"{title}. Folders, from the lowest: {', '.join(name for name, _ in rows)}"
+    alt += ". A turn's way: " + "; ".join(f"{text} ({name})" for text, _, name in way) + "."
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#222">',
+        f"<title>{escape(alt)}</title>",
+        f'<rect width="{WIDTH}" height="{height}" rx="10" fill="#fff"/>',
+        f'<text x="{NAME - 12}" y="32" font-size="18" font-weight="bold">{title}</text>',
+    ]
+    on_way = {folder for _, folder, _ in way}
     for name, sentence in rows:
-        y = middle[name]
+        y, is_on = middle[name], name in on_way
         words = sentence.split(": ")[-1] if len(sentence) > 90 else sentence
-        lines = textwrap.wrap(words.replace("`", ""), 50)
-        parts.append(element("rect", x=14, y=y - 22, width=RIGHT, height=44, rx=7, **BOX))
-        parts.append(text(26, y + 5, name, **BOLD))
+        lines = textwrap.wrap(words.replace("`", ""), 42)
+        parts.append(
+            f'<rect x="{NAME - 12}" y="{y - ROW / 2 + 3}" width="{WIDTH - 28}" height="{ROW - 6}" rx="6" fill="{BLUE if is_on else GREY}" fill-opacity="0.09"/>'
+        )
+        parts.append(
+            f'<text x="{NAME}" y="{y + 5}" font-size="15" font-weight="bold" fill="{BLUE if is_on else DARK}">{name}</text>'
+        )
         for k, line in enumerate(lines):
-            parts.append(text(LEFT, y + 5 + (k - (len(lines) - 1) / 2) * 14, line, **SMALL))
-    x = RIGHT + 132
-    for i, (words, folder, name) in enumerate(way):
-        y, start = height - 46 - pitch * i, middle[folder]
-        curve = f"M{RIGHT + 14},{start} C{RIGHT + 80},{start} {RIGHT + 60},{y} {RIGHT + 120},{y}"
-        parts.append(element("path", d=curve, stroke_width=1.5, opacity=0.75, **WIRE))
-        if i:
-            down = f"M{x},{y + pitch - 12} V{y + 12}"
-            parts.append(element("path", d=down, stroke_width=3, **WIRE))
-        parts.append(element("circle", cx=x, cy=y, r=12, fill=ORANGE))
-        parts.append(text(x, y + 4, i + 1, font_size=12, fill="#fff", text_anchor="middle"))
-        parts.append(text(x + 22, y - 2, words, **BOLD))
-        parts.append(text(x + 22, y + 14, name, font_family="monospace", **SMALL))
-    size = f"0 0 1000 {height}"
-    about = {"viewBox": size, "role": "img", "font_family": "sans-serif"}
-    return element("svg", "\n".join(parts), xmlns="http://www.w3.org/2000/svg", **about) + "\n"
+            place = y + 4 + (k - (len(lines) - 1) / 2) * 15
+            parts.append(f'<text x="{SAYS}" y="{place}" font-size="12">{escape(line)}</text>')
+    path = " ".join(f"{'L' if i else 'M'}{x},{y}" for i, (x, y) in enumerate(stops))
+    parts.append(
+        f'<path d="{path}" fill="none" stroke="{ORANGE}" stroke-width="2.5" stroke-linejoin="round"/>'
+    )
+    for i, ((text, _, name), (x, y)) in enumerate(zip(way, stops, strict=True), 1):
+        *path_of, own = name.split(".")[1:]
+        code = own if path_of[-1] == own else ".".join([*path_of, own])
+        parts.append(f'<circle cx="{x}" cy="{y}" r="10" fill="{ORANGE}"/>')
+        parts.append(
+            f'<text x="{x}" y="{y + 4}" font-size="11" font-weight="bold" fill="#fff" text-anchor="middle">{i}</text>'
+        )
+        halo = 'stroke="#fff" stroke-width="4" stroke-opacity="0.85" paint-order="stroke" stroke-linejoin="round"'
+        parts.append(
+            f'<text x="{x + 14}" y="{y + 4}" font-size="12" font-weight="bold" {halo}>{escape(text)}</text>'
+        )
+        parts.append(
+            f'<text x="{x + 14}" y="{y + 20}" font-size="11" fill="{DARK}" font-family="monospace" {halo}>{code}</text>'
+        )
+    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 if __name__ == "__main__":
@@ -121,5 +159,5 @@ if __name__ == "__main__":
         PAGE.write_text(drawing(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != drawing():
         sys.exit(
-            f"{PAGE.name} is not what the code says: `python book/tools/architecture.py write`"
+            "book/_static/architecture.svg is not what the code says: run `python book/tools/architecture.py write`"
         )

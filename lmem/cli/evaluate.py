@@ -139,6 +139,9 @@ def repairs(
     names: Annotated[str, opt("Names with commas between; default: all.")] = "",
     scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     seeds: Seeds = "0",
+    adapters: Annotated[
+        Path | None, opt("Folder for the adapters, one folder for each that is trained.")
+    ] = None,
     setting: Setting = None,
 ) -> Report:
     """Four of the six methods, printed and repaired: what each remembers, on short conversations and on long ones."""
@@ -146,7 +149,7 @@ def repairs(
 
     config = RepairConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in names.split(",") if name)
-    report = run_repairs(out, chosen, decimals(scales), integers(seeds), config)
+    report = run_repairs(out, chosen, decimals(scales), integers(seeds), config, adapters=adapters)
     return Report(report, "lmem repairs")
 
 

@@ -97,6 +97,7 @@ def run_repairs(
     seeds: Sequence[int] = (0,),
     config: RepairConfig | None = None,
     progress: bool = True,
+    adapters: str | Path | None = None,
 ) -> dict[str, list[str]]:
     """Train and evaluate repairs, and printed methods in the same way.
 
@@ -109,6 +110,7 @@ def run_repairs(
         seeds: Seeds of maps, starts and training conversations.
         config: What all share.
         progress: Show a progress bar.
+        adapters: A folder for the adapters that are trained, one folder for each.
 
     Returns:
         A dict: done, skipped (names of files).
@@ -126,16 +128,30 @@ def run_repairs(
     ]
     report: dict[str, list[str]] = {"done": [], "skipped": []}
     for repair, scale, seed in track(cells, "repairs", progress):
-        done, skipped = run_repair(repair, scale, seed, out, config)
+        kept = Path(adapters) / f"{repair.name}-{scale:g}x-s{seed}" if adapters else None
+        done, skipped = run_repair(repair, scale, seed, out, config, kept)
         report["done"] += done
         report["skipped"] += skipped
     return report
 
 
 def run_repair(
-    repair: Repair, scale: float, seed: int, out: Path, config: RepairConfig
+    repair: Repair,
+    scale: float,
+    seed: int,
+    out: Path,
+    config: RepairConfig,
+    adapter: Path | None = None,
 ) -> tuple[list[str], list[str]]:
     """Train one repair at one scale, and ask it about short and about long conversations.
+
+    Args:
+        repair: A method with its changes.
+        scale: Size of the bank.
+        seed: Of maps, starts and training conversations.
+        out: Folder of the result files.
+        config: What all repairs share.
+        adapter: A folder for the trained adapter; None keeps it nowhere.
 
     Returns:
         Names of the files that were written, and of those that existed.
@@ -152,6 +168,8 @@ def run_repair(
     def prepare() -> Trained:
         if not trained:
             trained.append(train_repair(repair, scale, seed, config))
+            if adapter:
+                save_repair(trained[0], adapter, config, seed)
         return trained[0]
 
     for name, (n, turns) in tests.items():
@@ -183,6 +201,15 @@ def train_repair(repair: Repair, scale: float, seed: int, config: RepairConfig) 
     training = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
     training |= {"seconds": round(time.perf_counter() - start, 1), "settings": repair.training}
     return Trained(model, training, report["parameters"], report["seconds"])
+
+
+def save_repair(trained: Trained, folder: Path, config: RepairConfig, seed: int) -> None:
+    """Save the adapter of a repair, and how it was trained."""
+    trained.model.save_pretrained(folder)
+    shared = {key: getattr(config, key) for key in ("conversations", "turns", "batch", "lr")}
+    about = {key: trained.training[key] for key in ("loss", "steps", "questions")}
+    about |= {"data": "tinyworld", **shared, "seed": seed}
+    results.save(about | {"seconds": trained.training["seconds"]}, folder / "training.json")
 
 
 def run_kept(

@@ -1,5 +1,6 @@
 """Is a bank collapsing? Its metrics by turn, and its rows becoming equal (chapters 6, 8 and 13)."""
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from plotly.subplots import make_subplots
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.memory.bank import Bank
-from lmem.viz.colours import LOOKS
+from lmem.viz.colours import BLUE, GREEN, ORANGE, SIGNED
 from lmem.viz.plots import add_slider, colour_bar, hide_ticks, line, style
 
 PANELS = (  # key of `bank_metrics.measure_bank`, name, factor to the unit, digits
@@ -19,49 +20,58 @@ PANELS = (  # key of `bank_metrics.measure_bank`, name, factor to the unit, digi
     ("middle", "norm of a row", 1, 2),
     ("used", "rows written so far, %", 100, 1),
 )
-PANEL = 150  # height in pixels
+LINES = (  # name, key of `bank_metrics.measure_bank`, what it is a share of, colour, dash, marker
+    ("rows that differ", "distinct", "rows", BLUE, "solid", "circle"),
+    ("likeness of two rows (mean cosine)", "cosine", None, ORANGE, "dash", "square"),
+    ("directions in use (effective rank)", "rank", "rows", GREEN, "dot", "diamond"),
+)
+MOST = 8  # banks of one board
+TICKS = (0, 1, 3, 10, 30, 100, 300)  # turns that are named on its axis
+PANEL = 170  # height in pixels
 MARKS = (0, 1, 2, 3, 5, 10, 20, 40, 60, 100, 200, 400)  # turns at which a slider stands
 
 
 def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figure:
-    """Draw effective rank, distinct rows, mean cosine, row norms (median, smallest to largest) and use of rows by turn.
+    """Draw for each bank, in a panel of its own, how many rows differ, how alike they are, and how many directions they use.
+
+    All in percent, on one axis. The axis of turns is stretched at its beginning, where most happens.
 
     Args:
         looks: {name of a bank: list of `bank_metrics.measure_bank`, one for each turn}.
-        title: The heading.
+        title: The heading, which says what is to be seen.
 
     Raises:
-        InputError: There are more banks than lines that can be distinguished.
+        InputError: There are too many banks for one figure.
     """
-    if len(looks) > len(LOOKS):
-        raise InputError(f"expected at most {len(LOOKS)} banks, not {len(looks)}")
-    titles, on_log = [name for _, name, _, _ in PANELS], []
-    for panel, key in enumerate(("rank", "distinct", None, "high")):
-        if key and max(look[key] for seen in looks.values() for look in seen) > 20:
-            titles[panel] += ", log scale"
-            on_log.append(panel + 1)
-    space = {"shared_xaxes": True, "vertical_spacing": 0.05}
-    figure = make_subplots(rows=len(PANELS), subplot_titles=titles, **space)
-    for (name, seen), (colour, dash, symbol) in zip(looks.items(), LOOKS, strict=False):
+    if len(looks) > MOST:
+        raise InputError(f"expected at most {MOST} banks, not {len(looks)}")
+    down = -(-len(looks) // 2)
+    space: dict[str, Any] = {"vertical_spacing": 0.24 / down, "horizontal_spacing": 0.06}
+    figure = make_subplots(
+        rows=down, cols=2, subplot_titles=list(looks), shared_yaxes=True, **space
+    )
+    for place, seen in enumerate(looks.values()):
         turns = [look["turns"] for look in seen]
-        marker = {"symbol": symbol, "size": 5, "maxdisplayed": 12}
-        hover = f"after %{{x}} turns: %{{y}}<extra>{name}</extra>"
-        more = {"marker": marker, "legendgroup": name, "hovertemplate": hover}
-        for row, (key, _, factor, digits) in enumerate(PANELS, 1):
-            if key == "middle":
-                figure.add_trace(_range(turns, seen, colour, name), row=row, col=1)
-            y = [_round(factor * look[key], digits) for look in seen]
-            mode, more["showlegend"] = "lines+markers", row == 1
-            figure.add_trace(line(turns, y, name, colour, dash, 2, mode, **more), row=row, col=1)
-    alt = "Five charts by turn. " + " ".join(_alt(name, seen) for name, seen in looks.items())
-    height, bottom = 170 + PANEL * len(PANELS), 70 + 20 * len(looks)
-    style(figure, title, alt, height=height, t=90, b=bottom)
-    figure.update_xaxes(title=None, showticklabels=False)
-    figure.update_xaxes(title="turns written", showticklabels=True, row=len(PANELS), col=1)
-    figure.update_yaxes(rangemode="tozero", nticks=5)
-    for row in on_log:
-        figure.update_yaxes(type="log", dtick=1, rangemode="normal", row=row, col=1)
-    return figure.update_annotations(x=0, xanchor="left", font_size=13)
+        for name, key, whole, colour, dash, symbol in LINES:
+            y = [_round(100 * look[key] / (look[whole] if whole else 1), 1) for look in seen]
+            marker = {"symbol": symbol, "size": 5, "maxdisplayed": 8}
+            more = {"marker": marker, "legendgroup": name, "showlegend": place == 0}
+            more["customdata"] = turns
+            more["hovertemplate"] = f"after %{{customdata}} turns: %{{y}}%<extra>{name}</extra>"
+            x = [_round(math.log2(1 + turn), 2) for turn in turns]
+            drawn = line(x, y, name, colour, dash, 2, "lines+markers", **more)
+            figure.add_trace(drawn, row=place // 2 + 1, col=place % 2 + 1)
+    alt = "A panel for each bank, by turn. " + " ".join(
+        _alt(name, seen) for name, seen in looks.items()
+    )
+    style(figure, title, alt, height=190 + PANEL * down, t=80, b=110, l=46)
+    last = max(look["turns"] for seen in looks.values() for look in seen)
+    marks = [*(turn for turn in TICKS if turn < 0.7 * last), last]
+    places = [round(math.log2(1 + turn), 2) for turn in marks]
+    figure.update_xaxes(title=None, tickvals=places, ticktext=list(map(str, marks)))
+    figure.update_xaxes(title={"text": "turns written", "standoff": 6}, row=down)
+    figure.update_yaxes(range=[-3, 103], tickvals=[0, 50, 100], ticksuffix="%")
+    return figure.update_annotations(font_size=13)
 
 
 def metric_rows(looks: Mapping[str, Sequence[dict]], turns: Container[int]) -> list[dict]:
@@ -102,7 +112,7 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
     space: dict[str, Any] = {"vertical_spacing": 0.25 / down, "horizontal_spacing": 0.08}
     figure = make_subplots(rows=down, cols=2, subplot_titles=titles, **space)
     frames = [[go.Heatmap(z=_map(steps[i], count)) for steps in banks.values()] for i in kept]
-    look = {"zmin": -100, "zmax": 100, "colorscale": "RdBu", "colorbar": colour_bar("cosine, %")}
+    look = {"zmin": -100, "zmax": 100, "colorscale": SIGNED, "colorbar": colour_bar("cosine, %")}
     look["hovertemplate"] = "cosine %{z}%<extra></extra>"
     for place, heat in enumerate(frames[shown]):
         heat = go.Heatmap(heat).update(showscale=place == 0, **look)
@@ -131,14 +141,6 @@ def _map(bank: Bank, count: int):
     """Cosines between `count` rows, in whole percent."""
     cosines = bank_metrics.cosines(bank.state.rows[0].detach().float(), count)
     return (100 * cosines).round().cpu().numpy().astype("int8")
-
-
-def _range(turns: list[int], seen: Sequence[dict], colour: str, name: str) -> go.Scatter:
-    """The smallest to the largest norm, as a band under the median's line."""
-    low, high = ([_round(look[key], 2) for look in seen] for key in ("low", "high"))
-    look = {"fill": "toself", "fillcolor": colour, "opacity": 0.2, "hoverinfo": "skip"}
-    x, y = turns + turns[::-1], high + low[::-1]
-    return go.Scatter(x=x, y=y, mode="none", legendgroup=name, showlegend=False, **look)
 
 
 def _alt(name: str, seen: Sequence[dict]) -> str:

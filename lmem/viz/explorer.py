@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.memory.bank import Bank
-from lmem.viz.colours import BLUE
+from lmem.viz.colours import BLUE, SIGNED
 from lmem.viz.plots import FRAMES, add_slider, colour_bar, hide_ticks, shorten, significant, style
 
 SHOWN = 64  # rows that are drawn at most; of a larger bank neighbours are averaged
@@ -160,7 +160,7 @@ def square(
     top, largest = _largest(matrices.values()), _largest(sizes.values())
     bytes_look = {"zmin": 0, "zmax": 255, "colorscale": "Cividis", "showscale": False}
     bytes_look["hovertemplate"] = "key %{y}, value %{x} (pooled): %{z} of 255<extra></extra>"
-    keys_look = {"zmin": -100, "zmax": 100, "colorscale": "RdBu"}
+    keys_look = {"zmin": -100, "zmax": 100, "colorscale": SIGNED}
     keys_look |= {"x0": 1, "dx": 1, "y0": 1, "dy": 1, "colorbar": colour_bar("cosine, %")}
     keys_look["hovertemplate"] = "turns %{y} and %{x}: cosine %{z}%<extra></extra>"
     points_look = {"mode": "markers", "marker": {"color": BLUE, "size": 7}}
@@ -267,7 +267,7 @@ def _largest(values) -> float:
 def _heat(values: np.ndarray, names: list[str], top: float, scale: dict, hover: str) -> go.Heatmap:
     """A heat map of one bank, in bytes: 127 is the largest value of all frames."""
     ends = {"tickvals": [-127, 0, 127], "ticktext": [f"{-top:.1f}", "0", f"{top:.1f}"]}
-    look = {"zmin": -127, "zmax": 127, "colorscale": "RdBu", "colorbar": scale | ends}
+    look = {"zmin": -127, "zmax": 127, "colorscale": SIGNED, "colorbar": scale | ends}
     z = np.round(127 * values / top).astype(np.int8)
     return go.Heatmap(y=names, z=z, hovertemplate=hover, **look)
 

@@ -6,19 +6,29 @@ The site is built without torch, so it reads the list instead of the models.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from lmem.backbone.backbone import load_backbone
 from lmem.errors import MethodError
-from lmem.memory.model import ADAPTERS, MemoryModel
-from lmem.memory.write import AttentionWrite, SlotWrite
+from lmem.memory.model import ADAPTERS, SETTINGS, MemoryModel
 
 LIST = Path(__file__).with_name("adapters.json")
-WRITE_OPTIONS = ("gamma", "normalise", "trainable", "k", "key", "select", "replace")
+WRITE_OPTIONS = (
+    "gamma",
+    "normalise",
+    "trainable",
+    "address",
+    "k",
+    "each",
+    "key",
+    "select",
+    "replace",
+)
 READ_OPTIONS = ("raw", "key")
 
 
@@ -26,22 +36,13 @@ def describe(model: MemoryModel, name: str) -> dict[str, Any]:
     """Return the kinds and options of an adapter's write and read.
 
     Raises:
-        MethodError: It has no memory, or its write has an option that the page's engine does not know.
+        MethodError: It has no memory.
     """
     method = model.method
     if method.write is None or method.read is None:
         raise MethodError(f"expected a method with a memory, {method.name} has none")
-    rule = model.write_rule
-    if (isinstance(rule, AttentionWrite) and rule.address) or (
-        isinstance(rule, SlotWrite) and rule.each != "turn"
-    ):
-        raise MethodError(
-            'expected a write without `address` and `each="token"`, the page has neither'
-        )
-    write = {o: getattr(model.write_rule, o) for o in WRITE_OPTIONS if hasattr(model.write_rule, o)}
-    read: dict[str, Any] = {
-        o: getattr(model.read, o) for o in READ_OPTIONS if hasattr(model.read, o)
-    }
+    write = _plain(model.write_rule, WRITE_OPTIONS)
+    read = _plain(model.read, READ_OPTIONS)
     attend = getattr(getattr(model.read, "inner", model.read), "attend", None)
     if attend is not None:
         read["heads"] = attend.heads
@@ -55,6 +56,12 @@ def describe(model: MemoryModel, name: str) -> dict[str, Any]:
     }
 
 
+def _plain(part: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options that a write or a read has; a keyed write's `address` is a module and no option."""
+    options = {name: getattr(part, name, None) for name in names}
+    return {name: value for name, value in options.items() if isinstance(value, float | int | str)}
+
+
 def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
     """Return the tensors of a state as arrays of float32."""
     return {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
@@ -62,9 +69,13 @@ def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def describe_shipped() -> list[dict[str, Any]]:
     """Return `describe` of every adapter in the package, by name."""
-    nano = load_backbone("nano", device="cpu")
-    names = sorted(path.name for path in ADAPTERS.iterdir() if path.is_dir())
-    return [describe(MemoryModel.from_shipped(name, nano), name) for name in names]
+    loaded = cache(lambda name: load_backbone(name, device="cpu"))
+    described = []
+    for folder in sorted(path for path in ADAPTERS.iterdir() if path.is_dir()):
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        model = MemoryModel.from_shipped(folder.name, loaded(settings["backbone"]))
+        described.append(describe(model, folder.name))
+    return described
 
 
 if __name__ == "__main__":

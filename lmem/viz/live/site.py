@@ -14,14 +14,14 @@ HERE = Path(__file__).parent
 PACKAGE = HERE.parents[1]
 ENGINE = [
     HERE / "engine" / f"{name}.js"
-    for name in ("matrix", "tokenizer", "t5", "writes", "reads", "memory", "service")
+    for name in ("matrix", "tokenizer", "t5", "writes", "reads", "memory", "texts", "service")
 ]
 PIECES = [
     HERE / "pieces" / f"{name}.js"
-    for name in ("client", "talk", "collapse", "journey", "machine", "show")
+    for name in ("client", "talk", "collapse", "journey", "machine", "space", "show")
 ]
 STYLE = HERE / "pieces" / "live.css"
-BACKBONES = {"nano": PACKAGE / "backbone" / "assets" / "nano"}
+BACKBONES = {name: PACKAGE / "backbone" / "assets" / name for name in ("nano", "mini")}
 ADAPTERS = PACKAGE / "memory" / "assets" / "adapters"
 
 

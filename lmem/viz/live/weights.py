@@ -20,7 +20,7 @@ CONFIG = (
     "d_model", "d_kv", "num_heads", "num_layers", "num_decoder_layers", "dense_act_fn", "layer_norm_epsilon",
     "relative_attention_num_buckets", "relative_attention_max_distance", "decoder_start_token_id", "eos_token_id",
 )  # fmt: skip
-TYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "F16": np.dtype("<f2")}
+TYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "BF16": "<u2"}
 
 
 def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,18 +69,20 @@ def packed(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Read a file of safetensors in float32, float64 or float16."""
+    """Read a file of safetensors in float32, float64, float16 or bfloat16; the last becomes float32."""
     data = path.read_bytes()
     [length] = struct.unpack("<Q", data[:8])
     entries = json.loads(data[8 : 8 + length])
     entries.pop("__metadata__", None)
-    return {
-        name: np.frombuffer(
-            data[8 + length :][slice(*entry["data_offsets"])], TYPES[entry["dtype"]]
-        ).reshape(entry["shape"])
-        for name, entry in entries.items()
-        if entry["dtype"] in TYPES
-    }
+    tensors = {}
+    for name, entry in entries.items():
+        if (kind := entry["dtype"]) in TYPES:
+            start, end = entry["data_offsets"]
+            flat = np.frombuffer(data[8 + length + start : 8 + length + end], TYPES[kind])
+            if kind == "BF16":  # the upper half of a float32
+                flat = (flat.astype("<u4") << 16).view("<f4")
+            tensors[name] = flat.reshape(entry["shape"])
+    return tensors
 
 
 def backbone_file(folder: Path, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
 from lmem.data.tinyworld.language import NAMES, UNKNOWN, VALUES
@@ -24,6 +25,10 @@ METHODS = [
     _method("nano-keyed", "keyed: a row for each fact", [[1, "1x: 128 half rows"], [10, "10x: 1,280 half rows"]],
             "A fact gets a row of its own; other turns change nothing.", True),
     _method("nano-m6", "M.6: slots, extension read", BOTH, "Every turn changes 8 rows."),
+    _method("nano-m3-repaired", "M.3 repaired: rows with addresses", [[10, "10x: 640 rows"]],
+            "Each token goes to the rows whose fixed address fits it."),
+    _method("nano-m6-repaired", "M.6 repaired: a row for each token", [[10, "10x: 640 rows"]],
+            "Each token is written by itself, into an empty row while there is one."),
     _method("nano-recent", "recent: newest hidden states", [[1, "1x: 64 rows"], [3, "3x: 192 rows"], [10, "10x: 640 rows"]],
             "The newest tokens, one a row; the oldest drop out.", True),
     _method("nano-m1", "M.1: attention write, prefix read", [[1, "1x: 64 rows"]], "Every turn changes every row."),
@@ -117,6 +122,54 @@ def nano_words() -> dict[str, Any]:
     }
 
 
+MINI_POOLS = ("pet_name", "city", "country", "allergen", "instrument", "fruit", "language")
+
+
+def mini_words() -> dict[str, Any]:
+    """Return what the page offers for mini, which reads plain English, as in `nano_words`.
+
+    Whether it answers rightly is a matter of its weights: the sentences are like those that it was trained on.
+    """
+    language = everyday.load()
+    kinds = [language.names["female"], language.names["male"]]
+    kinds += [language.kinds[name] for name in MINI_POOLS]
+    pools = [[word for word in kind.items if re.fullmatch(r"\w+", word)] for kind in kinds]
+    swap = {
+        "Miro": "Pixel",
+        "Lisbon": "Oslo",
+        "Hugo": "Nils",
+        "walnuts": "sesame",
+        "Marlow": "Ferris",
+    }
+    tell = [
+        {"text": "I adopted a ferret called Miro.", "ask": "What is Ana's ferret called?"},
+        {"text": "I grew up in Lisbon.", "ask": "Where did Ana grow up?"},
+        {"text": "What a long day.", "label": "small talk"},
+        {"text": "My brother is called Hugo.", "ask": "What is Ana's brother called?"},
+        {"text": "I'm allergic to walnuts.", "ask": "What is Ana allergic to?"},
+        {"text": "My dentist is called Marlow.", "ask": "What is Ana's dentist called?"},
+    ]
+    return plain_words() | {
+        "tell": tell,
+        "never": ["What is Ana's favourite song?"],
+        "pools": [*pools, list(swap)],
+        "swap": swap,
+        "about": "This model, mini, has 4.1 million weights and was trained on generated everyday English. It has pieces of "
+        "words, so it can read any name, also one that you invent. It is small: short plain sentences suit it best.",
+        "machine": {"turns": MINI_TALK, "question": "Where does Ben live?"},
+    }
+
+
+MINI_TALK = [
+    ["Ana", "I adopted a ferret called Miro."],
+    ["Ben", "I live in Lisbon."],
+    ["Ana", "My brother is called Hugo."],
+    ["Ben", "What a long day."],
+    ["Ana", "I'm allergic to walnuts."],
+    ["Ben", "Big news: I moved to Oslo."],
+]
+
+
 def plain_words() -> dict[str, Any]:
     """Return the words of a backbone that the page does not know: no sentences are offered, and nothing is swapped."""
     example = {"text": "I adopted a cat called Miro.", "ask": "What is Ana's cat called?"}
@@ -131,4 +184,4 @@ def plain_words() -> dict[str, Any]:
     }
 
 
-WORDS = {"nano": nano_words}
+WORDS = {"nano": nano_words, "mini": mini_words}

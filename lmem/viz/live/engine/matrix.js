@@ -53,12 +53,29 @@ lmemLive.parts.push(function matrices(engine) {
     return s0 + s1 + s2 + s3;
   }
 
-  /** x W^T + bias, for W as PyTorch's Linear keeps it: x (N, in), W (out, in) -> (N, out). */
+  /** x W^T + bias, for W as PyTorch's Linear keeps it: x (N, in), W (out, in) -> (N, out). Two rows of x meet two of W at once,
+      so that each number that is fetched is used twice. */
   function linear(x, w, bias) {
-    const out = new Matrix(x.rows, w.rows);
-    for (let i = 0; i < x.rows; i++)
-      for (let j = 0; j < w.rows; j++)
-        out.data[i * w.rows + j] = dot(x.data, i * x.cols, w.data, j * w.cols, w.cols) + (bias ? bias[j] : 0);
+    const out = new Matrix(x.rows, w.rows), n = w.cols, a = x.data, b = w.data, even = w.rows & ~1;
+    let i = 0;
+    for (; i + 1 < x.rows; i += 2)
+      for (let j = 0; j < even; j += 2) {
+        let s00 = 0, s01 = 0, s10 = 0, s11 = 0;
+        for (let k = 0, p = i * n, q = p + n, r = j * n, s = r + n; k < n; k++, p++, q++, r++, s++) {
+          const x0 = a[p], x1 = a[q], w0 = b[r], w1 = b[s];
+          s00 += x0 * w0;
+          s01 += x0 * w1;
+          s10 += x1 * w0;
+          s11 += x1 * w1;
+        }
+        const at = i * w.rows + j, below = at + w.rows;
+        out.data[at] = s00;
+        out.data[at + 1] = s01;
+        out.data[below] = s10;
+        out.data[below + 1] = s11;
+      }
+    for (let row = 0; row < x.rows; row++) for (let j = row < i ? even : 0; j < w.rows; j++) out.data[row * w.rows + j] = dot(a, row * n, b, j * n, n);
+    if (bias) for (let at = 0; at < out.data.length; at++) out.data[at] += bias[at % w.rows];
     return out;
   }
 

@@ -30,7 +30,11 @@ lmemLive.parts.push(function memories(engine) {
       const [rows, cols] = file.p0, stored = this.writeRule.has("p0");
       if (scale === file.scale) this.p0 = stored ? this.writeRule.matrix("p0") : new Matrix(rows, cols);
       else if (this.square || this.readRule.has("u_p")) throw new Error(`${file.method} has weights for scale ${file.scale} only`);
-      else this.p0 = noise(Math.round((rows * scale) / file.scale), cols, stored ? 0.02 : 0);
+      else {
+        const count = Math.round((rows * scale) / file.scale);
+        this.p0 = noise(count, cols, stored ? 0.02 : 0);
+        if (this.writeRule.address) this.writeRule.addresses = noise(count, cols, 1);
+      }
     }
 
     /** An empty bank: no turn written. */
@@ -54,12 +58,8 @@ lmemLive.parts.push(function memories(engine) {
       return this.writeStates(bank, this.backbone.encode(this.tokens(turn)));
     }
 
-    /** Token ids; an error if the text is empty or too long. */
     tokens(text) {
-      if (!engine.normaliseText(text)) throw new Error("expected words, this text is empty");
-      const ids = this.backbone.tokenizer.encode(text);
-      if (ids.length > MAX_TOKENS) throw new Error(`expected at most ${MAX_TOKENS} tokens, this text has ${ids.length}`);
-      return ids;
+      return tokensOf(this.backbone, text);
     }
 
     /** What the backbone reads the bank through, for one question; null for a bank without a readable row. */
@@ -80,35 +80,39 @@ lmemLive.parts.push(function memories(engine) {
       return { ids, latents, cache, attached, gain: attached?.gain, record: attached?.record?.(latents.rows) };
     }
 
-    /** Answer from the bank alone, token by token the likeliest. `watch` sees what the decoder looks at, at each step.
-
-        Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
-        the attention that each row got, none the share of "no row matches" where the read has one. */
+    /** Answer from the bank alone; see `decoded`. */
     ask(bank, question, best = 5, watch = null) {
-      const { backbone } = this, { ids: asked, cache, attached, gain, record } = this.begin(bank, question);
-      const steps = [], ids = [];
-      let id = backbone.config.decoder_start_token_id;
-      while (ids.length < MAX_NEW_TOKENS) {
-        const looked = watch ? watch(ids.length, record, gain) : { record, gain };
-        const p = engine.softmax(backbone.logits(backbone.step(cache, id, looked.gain, looked.record)));
-        const top = likeliest(p, best).map((place) => ({ id: place, piece: this.piece(place), p: p[place] }));
-        id = top[0].id;
-        steps.push({ id, p: top[0].p, top });
-        ids.push(id);
-        if (id === backbone.config.eos_token_id) break;
-      }
-      const look = attached?.look;
-      return {
-        text: backbone.tokenizer.decode(ids), ids, steps, asked: asked.map((token) => this.piece(token)),
-        p: steps.reduce((product, step) => product * step.p, 1),
-        shares: look?.weight ? look.mean : null,
-        none: look?.none ?? null,
-      };
+      return decoded(this, this.begin(bank, question), best, watch);
     }
 
     piece(id) {
       return this.backbone.tokenizer.pieces[id];
     }
+  }
+
+  /** Decode token by token the likeliest. `watch` sees what the decoder looks at, at each step.
+
+      Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
+      the attention that each row got, none the share of "no row matches" where the read has one. */
+  function decoded(memory, { ids: asked, cache, attached, gain, record }, best, watch) {
+    const { backbone } = memory, steps = [], ids = [];
+    let id = backbone.config.decoder_start_token_id;
+    while (ids.length < MAX_NEW_TOKENS) {
+      const looked = watch ? watch(ids.length, record, gain) : { record, gain };
+      const p = engine.softmax(backbone.logits(backbone.step(cache, id, looked.gain, looked.record)));
+      const top = likeliest(p, best).map((place) => ({ id: place, piece: memory.piece(place), p: p[place] }));
+      id = top[0].id;
+      steps.push({ id, p: top[0].p, top });
+      ids.push(id);
+      if (id === backbone.config.eos_token_id) break;
+    }
+    const look = attached?.look;
+    return {
+      text: backbone.tokenizer.decode(ids), ids, steps, asked: asked.map((token) => memory.piece(token)),
+      p: steps.reduce((product, step) => product * step.p, 1),
+      shares: look?.weight ? look.mean : null,
+      none: look?.none ?? null,
+    };
   }
 
   /** Normal numbers of this standard deviation, the same at every call (Box and Muller, over a 32-bit generator). */
@@ -140,6 +144,14 @@ lmemLive.parts.push(function memories(engine) {
     return places;
   }
 
+  /** Token ids; an error if the text is empty or too long. */
+  function tokensOf(backbone, text, most = MAX_TOKENS) {
+    if (!engine.normaliseText(text)) throw new Error("expected words, this text is empty");
+    const ids = backbone.tokenizer.encode(text);
+    if (ids.length > most) throw new Error(`expected at most ${most} tokens, this text has ${ids.length}`);
+    return ids;
+  }
+
   const asPrompt = (question) => `question: ${engine.normaliseText(question).replace(/^question:/, "").trim()}`;
   const asTurn = (speaker, text) => `context: ${engine.normaliseText(speaker)}: ${engine.normaliseText(text)}`;
 
@@ -161,5 +173,5 @@ lmemLive.parts.push(function memories(engine) {
     return new Set(group.map((_, i) => find(i))).size;
   }
 
-  Object.assign(engine, { Memory, asPrompt, asTurn, distinctRows });
+  Object.assign(engine, { MAX_TOKENS, Memory, asPrompt, asTurn, decoded, distinctRows, tokensOf });
 });

@@ -32,6 +32,13 @@ lmemLive.parts.push(function services(engine) {
       return known.get(text);
     }
 
+    /** The bank with one turn more, or with the first tokens of it. */
+    function added(memory, bank, turn, share = 1) {
+      if (memory.writeText) return memory.writeText(bank, turn);
+      const states = encode(memory, turn);
+      return memory.writeStates(bank, states.slice(0, Math.max(1, Math.round(share * states.rows))));
+    }
+
     /** What the decoder looks at, step by step: the share of its cross-attentions that goes to rows next to the question's
         states, and how long the memory's addition inside the layers is against the state that it is added to. */
     function watcher(asked) {
@@ -63,8 +70,8 @@ lmemLive.parts.push(function services(engine) {
 
       /** Make an adapter ready; the name of a second scale is another one. */
       adapter({ file, name, backbone, scale }) {
-        const memory = new engine.Memory(file, backbones.get(backbone), scale);
-        memory.single = ["recent", "keyed"].includes(file.write.kind);
+        const memory = engine.memoryOf(file, backbones.get(backbone), scale);
+        memory.single = ["recent", "keyed", "text"].includes(file.write.kind);
         memories.set(name, memory);
         return { rows: memory.p0.rows, cols: memory.p0.cols, square: memory.square, key: file.write.options.key || 0 };
       },
@@ -86,18 +93,17 @@ lmemLive.parts.push(function services(engine) {
 
       /** Write one turn, or the first tokens of it (`share`): the new bank, and which rows it changed. */
       write({ bank: id, speaker, text, share = 1 }) {
-        const { memory, bank } = held(id), states = encode(memory, engine.asTurn(speaker, text));
-        const next = memory.writeStates(bank, states.slice(0, Math.max(1, Math.round(share * states.rows))));
+        const { memory, bank } = held(id), next = added(memory, bank, engine.asTurn(speaker, text), share);
         const changed = [...next.written.keys()].filter((i) => next.written[i] === bank.turns);
-        const replaced = memory.single ? changed.map((i) => bank.written[i]) : [];
-        return { bank: keep(memory, next), turn: bank.turns, changed, replaced, tokens: states.rows };
+        const replaced = memory.single ? changed.map((i) => bank.written[i] ?? -1) : [];
+        return { bank: keep(memory, next), turn: bank.turns, changed, replaced };
       },
 
       /** Write turns [speaker, text], one after the other; the bank before them is dropped. */
       writeAll({ bank: id, turns }) {
         const { memory, bank } = held(id);
         banks.delete(id);
-        return keep(memory, turns.reduce((last, [speaker, text]) => memory.writeStates(last, encode(memory, engine.asTurn(speaker, text))), bank));
+        return keep(memory, turns.reduce((last, [speaker, text]) => added(memory, last, engine.asTurn(speaker, text)), bank));
       },
 
       /** A turn, or without a speaker a question, on its way in: its tokens and their hidden states, as bytes and as numbers. */

@@ -20,12 +20,27 @@ lmemLive.parts.push(function writeRules(engine) {
     return scores;
   }
 
-  /** M.1, M.2, M.3, M.5: every token spreads its value over the rows that it attends to. */
+  /** M.1, M.2, M.3, M.5: every token spreads its value over the rows that it attends to. With `address` it attends to the rows'
+      fixed addresses and not to what they contain. */
   function attention(rule, bank, z) {
-    const keys = product(bank.rows, rule.matrix("w_k")), queries = product(z, rule.matrix("w_q"));
+    const queries = product(z, rule.matrix("w_q")), keys = rule.address ? addressKeys(rule) : product(bank.rows, rule.matrix("w_k"));
     const share = softmaxRows(scaled(linear(queries, keys), rule.width ** -0.5)); // (N, R)
     const rows = plus(scaled(bank.rows, rule.gamma), product(share.transposed, product(z, rule.matrix("w_v"))));
-    return withRows(bank, rule.normalise ? unit(rows) : rows);
+    if (!rule.normalise) return withRows(bank, rows);
+    return withRows(bank, rule.address ? shortened(rows, rule.vectors.longest[0]) : unit(rows));
+  }
+
+  /** The keys of the rows' addresses, which no turn changes. */
+  const addressKeys = (rule) => (rule.keys ||= product(scaled(rule.addresses || rule.matrix("addresses"), rule.address), rule.matrix("w_k")));
+
+  /** Scale rows down to this root mean square where they are longer. */
+  function shortened(rows, longest) {
+    const out = rows.clone();
+    for (let i = 0; i < out.rows; i++) {
+      const row = out.row(i), size = Math.sqrt(dot(row, 0, row, 0, row.length) / row.length);
+      if (size > longest) for (let j = 0; j < row.length; j++) row[j] *= longest / size;
+    }
+    return out;
   }
 
   /** Each row reads from the turn, and a gate decides between its content and what it read. */
@@ -63,19 +78,25 @@ lmemLive.parts.push(function writeRules(engine) {
     return withRows(bank, rows);
   }
 
-  /** M.6: the turn's mean goes into the k rows that it addresses. */
+  /** M.6: the turn's mean goes into the k rows that it addresses; with `each` "token" each of its tokens does, one after the other. */
   function slots(rule, bank, z) {
-    const mean = meanRow(z), asked = product(mean, rule.matrix("w_a")), value = product(mean, rule.matrix("w_u"));
-    const scores = Array.from(linear(asked, bank.rows).data, (score) => score * rule.width ** -0.5);
-    const chosen = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, rule.k);
     const rows = bank.rows.clone(), written = bank.written.slice();
+    const parts = rule.each === "token" ? Array.from({ length: z.rows }, (_, n) => z.slice(n, n + 1)) : [meanRow(z)];
+    for (const part of parts) intoSlots(rule, rows, part, (i) => (written[i] = bank.turns));
+    return { rows, written, turns: bank.turns + 1 };
+  }
+
+  /** Move the k rows with the highest scores towards a value; these rows are changed in place. */
+  function intoSlots(rule, rows, z, mark) {
+    const asked = product(z, rule.matrix("w_a")), value = product(z, rule.matrix("w_u"));
+    const scores = Array.from(linear(asked, rows).data, (score) => score * rule.width ** -0.5);
+    const chosen = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, rule.k);
     for (const i of chosen) {
       const step = (1 - rule.gamma) * (rule.trainable ? sigmoid(scores[i]) : 1), row = rows.row(i);
       for (let j = 0; j < row.length; j++) row[j] += step * (value.data[j] - row[j]);
       if (rule.normalise) row.set(unit(new Matrix(1, row.length, row)).data);
-      written[i] = bank.turns;
+      mark(i);
     }
-    return { rows, written, turns: bank.turns + 1 };
   }
 
   /** The newest hidden states, unchanged; the oldest drop out. */

@@ -2,7 +2,7 @@
 (() => {
   const live = (globalThis.lmemLive ||= { parts: [], files: {} });
   const base = document.currentScript ? new URL("..", document.currentScript.src).href : "";
-  const ENGINE = ["matrix", "tokenizer", "t5", "writes", "reads", "memory", "service"];
+  const ENGINE = ["matrix", "tokenizer", "t5", "writes", "reads", "memory", "texts", "service"];
   const waiting = new Map(), loading = new Map();
   let worker = null, counter = 0;
 

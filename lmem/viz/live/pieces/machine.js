@@ -18,6 +18,7 @@
     constructor(box, options, fail) {
       const backbone = options.model || "nano";
       Object.assign(this, { box, fail, backbone, memory: options.memory || `${backbone}-keyed`, busy: Promise.resolve() });
+      box.classList.toggle("live-text", this.memory === "text");
       live.file(`${backbone}-words`).then((words) => this.build(words)).catch(fail);
     }
 
@@ -68,7 +69,7 @@
     place() {
       const at = Number(this.slider.value), last = this.turns[at - 1], off = this.turns.filter((turn, i) => turn.off && i < at).length;
       this.slider.setAttribute("aria-valuetext", `${at} turns`);
-      this.clock.textContent = `${at} of ${this.turns.length} turns${off ? `, ${off} of them unwritten` : ""}. ${last ? `The last: ${last.name}: “${last.said}”` : "The bank is empty."}`;
+      this.clock.textContent = `${at} of ${this.turns.length} turns${off ? `, ${off} of them unwritten` : ""}. ${last ? `The last: ${last.name}: “${last.said}”` : "Nothing is said yet."}`;
       this.turns.forEach((turn, i) => {
         turn.item.classList.toggle("live-absent", turn.off || i >= at);
         turn.item.classList.remove("live-lit");
@@ -105,7 +106,9 @@
       this.box.removeAttribute("aria-busy");
     }
 
-    show(question, { text, p, none, shares, written }, kept) {
+    show(question, result, kept) {
+      const { text, p, none, shares, written } = result;
+      this.result = result;
       const unknown = text === this.words.unknown, share = new Map();
       (shares || []).forEach((value, row) => written[row] >= 0 && share.set(written[row], (share.get(written[row]) || 0) + value * (1 - (none || 0))));
       for (const [i, turn] of kept.entries()) {
@@ -115,7 +118,7 @@
         turn.note.textContent = value > 0.005 ? `${live.percent(value)} of the attention` : "";
       }
       const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
-      const why = unknown || !turn ? "No turn that is in the bank answers this." : `It rests on turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
+      const why = unknown || !turn ? "It finds no turn that answers this." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
       this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
     }
   }

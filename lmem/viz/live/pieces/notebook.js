@@ -14,8 +14,8 @@ function render({ model, el }) {
       model.send({ ask: short });
     }));
   };
-  const box = live.element("div", { class: "lmem-live", "data-piece": "talk", "data-model": "backbone", "data-memory": "adapter" });
-  el.append(box);
+  const box = live.element("div", { class: "lmem-live", "data-piece": "talk", "data-model": "backbone", "data-memory": "adapter", "data-lm-suppress-shortcuts": true });
+  el.append(box); // what is typed there is no shortcut of JupyterLab's
   live.show(box);
   box.piece.bankFile = "bank";
   box.piece.onbank = ({ rows, written, turns }) => model.send({ told: { rows: [...rows], written: [...written], turns } });

@@ -2,7 +2,35 @@
    counterfactual twin, the same sentences with other values. */
 (() => {
   const live = globalThis.lmemLive, { element } = live;
-  const WAITING = "The answer appears here, with the row that it was read from.";
+  /** What the piece says of a memory, and of a model that has the sentences themselves in its input. */
+  const SAYS = {
+    rows: {
+      waiting: "The answer appears here, with the row that it was read from.",
+      told: "What it was told, and the row of numbers that keeps it",
+      empty: "Nothing yet: the memory is empty. Press one of the sentences, or write your own.",
+      gets: "The model gets the question and the rows of numbers, never the sentences.",
+      third: " Is it the memory that answers?",
+      swap: "Swap the memory",
+      own: "Swap in a bank that was told the same sentences with other values. Model and question stay; if the answer follows the bank, it is memory.",
+      other: "Now in use: the counterfactual bank. Same sentences, other values; model and question are unchanged. If the answer changed with the bank, it came from the bank.",
+      gone: "its row was replaced",
+      nothing: "No row is written yet: the model has only the question.",
+      source: (place, sentence, share) => `Read from the row of sentence ${place}, “${sentence}” It got ${share} of the attention.`,
+    },
+    text: {
+      waiting: "The answer appears here, with the sentence that the model looked at most.",
+      told: "What it was told",
+      empty: "Nothing yet. Press one of the sentences, or write your own.",
+      gets: "The model gets the question and, each time again, all of these sentences as text. It has no memory.",
+      third: " Does it read the sentences?",
+      swap: "Swap the words",
+      own: "Put other values into the same sentences. Model and question stay; if the answer follows the words, the model read them.",
+      other: "Now in its input: the same sentences with other values. Model and question are unchanged. If the answer changed with the words, the model read them.",
+      gone: "no longer fits into the input",
+      nothing: "Its input has no sentence yet, only the question.",
+      source: (place, sentence, share) => `It looked most at sentence ${place}, “${sentence}”, with ${share} of the attention.`,
+    },
+  };
 
   /** The counterfactual of a sentence: the last word that has counterparts takes another one. */
   function counterfactual(words, text) {
@@ -28,6 +56,8 @@
       const backbone = options.model || "nano";
       Object.assign(this, { box, fail, backbone, memory: options.memory || `${backbone}-keyed` });
       this.scale = options.scale ? Number(options.scale) : undefined;
+      this.says = SAYS[this.memory === "text" ? "text" : "rows"];
+      box.classList.toggle("live-text", this.memory === "text");
       this.turns = [];
       this.swapped = false;
       this.busy = Promise.resolve();
@@ -37,28 +67,28 @@
     build(words) {
       this.words = words;
       this.list = element("ol", { class: "live-told" });
-      this.nothing = element("p", { class: "live-hint" }, "Nothing yet: the memory is empty. Press one of the sentences, or write your own.");
+      this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : this.says.empty);
       this.tellField = this.field("Tell it something", `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
       this.askField = this.field("Ask it", "", words.tell[0].ask, "ask", (text) => this.ask(text));
       this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
       this.askChips = element("div", { class: "live-chips", role: "group", "aria-label": "questions to ask" });
       this.answer = element("div", { class: "live-answer", "aria-live": "polite" });
       this.status = element("p", { class: "live-status", role: "status" });
-      this.swap = element("button", { type: "button", class: "live-swap", "aria-pressed": "false", disabled: true, onclick: () => this.turn() }, "Swap the memory");
+      this.swap = element("button", { type: "button", class: "live-swap", "aria-pressed": "false", disabled: true, onclick: () => this.turn() }, this.says.swap);
       this.fresh = element("button", { type: "button", class: "live-quiet", onclick: () => this.restart() }, "start again");
       this.swapNote = element("p", { class: "live-hint" });
       this.box.replaceChildren(
         element("div", { class: "live-columns" },
           element("section", { "aria-label": "tell" },
             element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), this.tellField.form, this.tellChips,
-            element("p", { class: "live-label" }, "What it was told, and the row of numbers that keeps it"), this.nothing, this.list),
+            element("p", { class: "live-label" }, this.says.told), this.nothing, this.list),
           element("section", { "aria-label": "ask" },
             element("p", { class: "live-title" }, element("b", {}, "2"), " Ask"), this.askField.form,
-            element("p", { class: "live-hint" }, "The model gets the question and the rows of numbers, never the sentences."), this.askChips, this.answer,
-            element("p", { class: "live-title" }, element("b", {}, "3"), " Is it the memory that answers?"),
+            element("p", { class: "live-hint" }, this.says.gets), this.askChips, this.answer,
+            element("p", { class: "live-title" }, element("b", {}, "3"), this.says.third),
             element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote)),
         this.status, this.about());
-      this.answer.append(element("p", { class: "live-hint" }, WAITING));
+      this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
       this.chips();
       this.explainSwap();
     }
@@ -71,6 +101,7 @@
 
     field(label, prefix, example, verb, act) {
       const input = element("input", { type: "text", "aria-label": label, placeholder: example, autocomplete: "off", spellcheck: "false", maxlength: "600" });
+      input.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && send(event)); // a notebook may keep Enter from the form
       const note = element("p", { class: "live-note", role: "status" }), button = element("button", { type: "submit" }, verb);
       const send = (event) => {
         event.preventDefault();
@@ -167,7 +198,7 @@
         const { text, other, writes } = entry;
         const write = writes[side], rows = write.changed.filter((row) => written[row] === write.turn);
         const words = this.swapped && other ? [other.before, element("mark", {}, other.other), other.after] : [text];
-        const canvas = rows.length ? element("canvas", { class: "live-strip", "aria-hidden": "true" }) : null;
+        const canvas = rows.length && this.says === SAYS.rows ? element("canvas", { class: "live-strip", "aria-hidden": "true" }) : null;
         if (canvas) this.strip(canvas, bank, rows.slice(0, 8));
         const item = element("li", {}, element("div", { class: "live-sentence" }, ...words), element("div", { class: "live-place" }, this.place(write, rows)), canvas);
         items.push(item);
@@ -178,7 +209,8 @@
 
     place(write, rows) {
       if (!write.changed.length) return "no fact found: nothing is kept";
-      if (!rows.length) return "its row was replaced";
+      if (!rows.length) return this.says.gone;
+      if (this.says === SAYS.text) return "in the input";
       const names = rows.length === 1 ? `row ${rows[0] + 1}` : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
       const before = write.replaced.filter((turn) => turn >= 0);
       return before.length === 1 && rows.length === 1 ? `${names}, in place of ${this.named(before[0])}` : names;
@@ -224,12 +256,12 @@
 
     why(result, best, unknown) {
       const sure = `How sure: ${live.percent(result.p)}.`;
-      if (!best) return `${sure} No row is written yet: the model has only the question.`;
-      if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}Nobody told it, and it says so.`;
+      if (!best) return `${sure} ${this.says.nothing}`;
+      if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}That is its way of saying that nobody told it.`;
       const [turn, share] = best, place = this.sentenceOf(turn);
       if (place < 0) return `${sure} Read from a row that was written before.`;
       const { text, other } = this.turns[place], sentence = this.swapped && other ? other.text : text;
-      return `${sure} Read from the row of sentence ${place + 1}, “${sentence}” It got ${live.percent(share)} of the attention.`;
+      return `${sure} ${this.says.source(place + 1, sentence, live.percent(share))}`;
     }
 
     /** Light up each sentence by the attention its rows got. */
@@ -254,9 +286,7 @@
     }
 
     explainSwap() {
-      this.swapNote.textContent = this.swapped
-        ? "Now in use: the counterfactual bank. Same sentences, other values; model and question are unchanged. If the answer changed with the bank, it came from the bank."
-        : "Swap in a bank that was told the same sentences with other values. Model and question stay; if the answer follows the bank, it is memory.";
+      this.swapNote.textContent = this.swapped ? this.says.other : this.says.own;
     }
 
     /** Go on with another bank, which Python wrote; its sentences are not known here. */
@@ -271,7 +301,7 @@
         Object.assign(this, { turns: [], open: [], question: null, swapped: false, pair: this.empty, given: null });
         this.box.classList.remove("live-other");
         this.swap.setAttribute("aria-pressed", "false");
-        this.answer.replaceChildren(element("p", { class: "live-hint" }, WAITING));
+        this.answer.replaceChildren(element("p", { class: "live-hint" }, this.says.waiting));
         this.explainSwap();
         if (this.pair) await this.redraw();
         this.chips();
