@@ -55,4 +55,7 @@ def test_the_page_shows_the_shipped_file():
         assert f"| {' | '.join(line.values())} |" in page
     assert [one["name"] for one in found["notebooks"]] == [path.stem for path in NOTEBOOKS]
     assert f"{found['total_seconds'] / 60:.0f} minutes in all" in page
-    assert all(one["seconds"] < 90 and one["cpu_seconds"] < 45 for one in found["notebooks"])
+    for one in found["notebooks"]:
+        lab = one["name"].startswith("15_")  # trains six methods
+        assert one["seconds"] < (180 if lab else 90)
+        assert one["cpu_seconds"] < (120 if lab else 45)
