@@ -180,6 +180,22 @@ def kept(
 
 
 @verbs.command()
+def reads(
+    out: Folder,
+    names: Annotated[str, opt("Reads with commas between; default: all.")] = "",
+    starts: Annotated[str, opt("printed, identity, copied; default: all that a read has.")] = "",
+    setting: Setting = None,
+    as_json: Json = False,
+) -> None:
+    """What a read can use: each is trained on banks that hold just the turn with the answer; no write is involved."""
+    from lmem.experiments.read_use import ReadUseConfig, run_reads
+
+    chosen, begin = (tuple(each for each in text.split(",") if each) for text in (names, starts))
+    report = run_reads(out, chosen, begin, ReadUseConfig.from_dict(pairs(setting)))
+    show(report, as_json, "lmem reads")
+
+
+@verbs.command()
 def lost(
     adapter: Adapter = None,
     scale: Annotated[float, opt("1 is 64 rows.")] = 10,
