@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lmem.backbone.latent_statistics import vocabulary_latents
-
 from lmem.memory.read.base import Keys, Read, extra_mask
 
 
