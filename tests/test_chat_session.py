@@ -290,7 +290,7 @@ def test_a_ledger_of_another_bank_is_not_used(chat, keyed, tmp_path):
     later = ChatSession(keyed, "Ana")
     reply = later.take(f"/load {tmp_path / 'bank'}")
     assert reply.text == "loaded, 5 turns"
-    assert "ledger beside it is not used" in reply.note
+    assert "ledger next to it is not used" in reply.note
 
 
 @pytest.mark.parametrize("name", ["Mehmet", "Maria Garcia", "José", "李", "a.b*"])

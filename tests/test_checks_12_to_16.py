@@ -172,12 +172,12 @@ def stays(b, later):
     return b
 
 
-def empty_hand(likeness, beta, nu):
+def no_match(likeness, beta, nu):
     mine = math.exp(beta * (1 - nu))
     return mine / (mine + sum(math.exp(beta * one) for one in likeness))
 
 
-def empty_hand_torch(likeness, beta, nu):
+def no_match_torch(likeness, beta, nu):
     return (beta * torch.tensor([*likeness, 1 - nu])).softmax(0)[-1].item()
 
 
@@ -347,15 +347,15 @@ ANSWERS = {
             (lambda b, later: b * math.prod(1 - e * m for _, e, m in later), "replaces nothing"),
         ],
     ),
-    (chapter_14, "empty_hand"): (
-        [empty_hand, empty_hand_torch, lambda s, b, n: 1 / (1 + sum(math.exp(b * (x - 1 + n)) for x in s))],
+    (chapter_14, "no_match"): (
+        [no_match, no_match_torch, lambda s, b, n: 1 / (1 + sum(math.exp(b * (x - 1 + n)) for x in s))],
         [
             (lambda s, b, n: 1 - max(s, default=0.0), "one score more"),
             (lambda s, b, n: math.exp(b * (1 - n)), "one score more"),
-            (lambda s, b, n: empty_hand(s, b, 1 - n), "expected 0.5"),
-            (lambda s, b, n: empty_hand([max(s)] if s else [], b, n), "every row is in the sum"),
-            (lambda s, b, n: 1 - empty_hand(s, b, n), "expected 0.3333, got 0.6667"),
-            (lambda s, b, n: empty_hand(s, 1, n), "weaker than 1 - nu"),
+            (lambda s, b, n: no_match(s, b, 1 - n), "expected 0.5"),
+            (lambda s, b, n: no_match([max(s)] if s else [], b, n), "every row is in the sum"),
+            (lambda s, b, n: 1 - no_match(s, b, n), "expected 0.3333, got 0.6667"),
+            (lambda s, b, n: no_match(s, 1, n), "weaker than 1 - nu"),
         ],
     ),
     (chapter_16, "last_k"): (

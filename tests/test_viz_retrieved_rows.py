@@ -41,7 +41,7 @@ def test_the_shipped_adapter_finds_the_turn():
     assert written[shares[:-1].argmax()].item() == 2
     assert model.answer(bank, "Where does Ben live?") == "Cedar-Bay"
     (shares, _), _ = recall_shares(model, bank, "What is Ben's favourite song?")
-    assert shares[-1] > 0.5  # the empty hand
+    assert shares[-1] > 0.5  # no match
 
 
 def test_only_keyed_reads_recall(tiny):

@@ -145,7 +145,7 @@ def where(cells):
         return "## Where answers are lost\n\nNot run yet."
     about = (
         "Which step loses the answer? The tables are about the shipped adapter (the first seed) and 600 turns, in percent of the questions. "
-        "The *empty hand* is the score for *no match*. A question that needs two hops is judged by its second hop. At 1x there are fewer "
+        "*No match* is the score that belongs to no row (chapter 14). A question that needs two hops is judged by its second hop. At 1x there are fewer "
         "rows than facts, so most missing rows were taken by later facts."
     )
     made = "Made by `lmem lost --scale 10 --out results/beyond/lost-10x-s0.json.gz`, and likewise at 1x."

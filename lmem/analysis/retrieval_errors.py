@@ -20,7 +20,7 @@ from lmem.utils.progress import track
 STAGES = (
     "no row holds it",
     "another row is preferred",
-    "the empty hand is preferred",
+    "no match is preferred",
     "found, told wrong",
     "right",
 )

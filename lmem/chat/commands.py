@@ -220,7 +220,7 @@ def save_at(session: "ChatSession", path: Path) -> Reply:
     beside = ""
     if session.keep_ledger and session.ledger.first is not None:
         session.ledger.save(_ledger_of(path))
-        beside = f"; {_ledger_of(path).name} beside it holds what was said, so keep it safe"
+        beside = f"; {_ledger_of(path).name}, next to it, holds what was said, so keep it safe"
     session.file, session.unsaved = path, 0
     if session.recovery:
         session.recovery.delete()
@@ -228,7 +228,7 @@ def save_at(session: "ChatSession", path: Path) -> Reply:
 
 
 def load(session: "ChatSession", rest: str) -> Reply:
-    """Go on with a saved bank, and with the ledger beside it if there is one."""
+    """Go on with a saved bank, and with the ledger next to it if there is one."""
     return load_at(session, _path(session, rest))
 
 
@@ -246,7 +246,7 @@ def load_at(session: "ChatSession", path: Path) -> Reply:
             ledger = Ledger.load(_ledger_of(path))
             ledger.check(bank)
         except BankError as error:
-            ledger, note = None, f"the ledger beside it is not used: {error}"
+            ledger, note = None, f"the ledger next to it is not used: {error}"
     aside = session.put_aside()
     session.go_on_with(bank, ledger)
     session.aside, session.file = aside, path

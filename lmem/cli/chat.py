@@ -21,7 +21,7 @@ def chat(
         float, opt("Answer only if the confidence is at least this, from 0 to 1.")
     ] = 0.0,
     ledger: Annotated[
-        bool, opt("Save beside each bank what /why and /forget need tomorrow.", "--ledger")
+        bool, opt("Save next to each bank what /why and /forget need tomorrow.", "--ledger")
     ] = False,
     autosave: Annotated[
         bool, opt("Keep a recovery file of what is not saved, in your state folder.")
