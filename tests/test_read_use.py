@@ -48,6 +48,9 @@ def test_ideal_rows_are_what_they_say(questions):
     torch.testing.assert_close(one[0][0], (own[0] + first[0]) / 2)
     torch.testing.assert_close(two[0][0], (own[0] + first[0] + second[0]) / 3)
     assert len(two[0]) == len(own)
+    for rows, turns in zip(one, test.turns, strict=True):  # no hidden state is left alone
+        last = (turns[0][-1] + turns[1][(len(turns[0]) - 1) % len(turns[1])]) / 2
+        torch.testing.assert_close(rows[-1], last)
     with pytest.raises(InputError, match="not 'most'"):
         ideal_rows(test, "most")
 

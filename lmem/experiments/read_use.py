@@ -1,7 +1,7 @@
 """What a read can use: each read gets a bank that holds only what the answer needs, and is trained (the page of the repairs).
 
     exact          one row for each hidden state of the turn with the answer
-    superposed-k   row i is the mean of hidden state i of this turn and of those of k other turns
+    superposed-k   row i is the mean of hidden state i of this turn and of k others, which begin again at their end
     pooled         one row, the mean of the turn's hidden states
     embeddings     one row for each token of the turn as the frozen encoder's input has it; for the prefix only
 
@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
-from torch.nn.utils.rnn import pad_sequence
 
 from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.data.conversation import Conversation
@@ -137,13 +136,14 @@ def ideal_rows(asked: Asked, kind: str) -> list[Tensor]:
     if name == "embeddings":
         return asked.embeddings
     if name == "superposed" and number.isdigit():
-        together = [
-            pad_sequence(turns[: int(number) + 1]) for turns in asked.turns
-        ]  # (N, k + 1, D)
-        return [
-            rows[: len(turns[0])].mean(1) for rows, turns in zip(together, asked.turns, strict=True)
-        ]
+        return [_together(turns[: int(number) + 1]) for turns in asked.turns]
     raise InputError(f"expected exact, superposed-1, pooled or embeddings, not {kind!r}")
+
+
+def _together(turns: Sequence[Tensor]) -> Tensor:
+    """Return the mean of the turns' hidden states, place by place: as many as the first has; shorter turns begin again."""
+    places = torch.arange(len(turns[0]))
+    return torch.stack([turn[places % len(turn)] for turn in turns]).mean(0)
 
 
 def learning_curve(
