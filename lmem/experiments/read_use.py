@@ -39,8 +39,8 @@ from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 
 BORROWED = {"start": "borrowed", "shared": False}
 STARTS: dict[str, dict[str, dict[str, Any]]] = {
-    "prefix": {"printed": {}, "identity": {"start": "identity"}},
-    "extension": {"printed": {}, "identity": {"start": "identity"}},
+    "prefix": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
+    "extension": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
     "branch": {"printed": {}, "copied": BORROWED | {"beta": 1.0}},
     "gated_branch": {"printed": {}, "copied": BORROWED | {"bias": 2.0}},
     "query": {"printed": {}, "identity": {"start": "identity"}},
