@@ -99,3 +99,13 @@ def test_the_command_keeps_files(tmp_path, capsys):
         run_reads(tmp_path, ["query"], ["printed"], ReadUseConfig(steps=2), progress=False)
     with pytest.raises(InputError, match="mind"):
         run_reads(tmp_path, ["mind"])
+
+
+def test_printed_starts_are_silent_or_drawn(nano):
+    assert not ideal_model(nano, "prefix", "printed").read.w_p.any()
+    assert not ideal_model(nano, "extension", "printed").read.w_mem.any()
+    branch = ideal_model(nano, "branch", "printed").read
+    assert branch.sets == 1
+    assert not branch.beta.any()
+    assert ideal_model(nano, "branch", "copied").read.sets == nano.layers
+    assert (ideal_model(nano, "gated_branch", "printed").read.b_g == -2).all()

@@ -41,8 +41,14 @@ BORROWED = {"start": "borrowed", "shared": False}
 STARTS: dict[str, dict[str, dict[str, Any]]] = {
     "prefix": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
     "extension": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
-    "branch": {"printed": {}, "copied": BORROWED | {"beta": 1.0}},
-    "gated_branch": {"printed": {}, "copied": BORROWED | {"bias": 2.0}},
+    "branch": {
+        "printed": {"start": "drawn", "shared": True, "beta": 0.0},
+        "copied": BORROWED | {"beta": 1.0},
+    },
+    "gated_branch": {
+        "printed": {"start": "drawn", "shared": True, "bias": -2.0},
+        "copied": BORROWED | {"bias": 2.0},
+    },
     "query": {"printed": {}, "identity": {"start": "identity"}},
 }
 
