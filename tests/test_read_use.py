@@ -14,6 +14,7 @@ from lmem.experiments.read_use import (
     ideal_rows,
     learning_curve,
     run_reads,
+    share_from_text,
 )
 
 FEW = ReadUseConfig(
@@ -63,6 +64,7 @@ def test_a_read_that_starts_at_the_identity_reads_hidden_states_untrained(nano, 
     assert found["identity"]["curve"][0] > 0.8
     assert found["identity"]["wrong"] < 0.3
     assert found["printed"]["curve"][0] == 0
+    assert share_from_text(nano, questions[1]) > 0.8
     assert set(found["printed"]["curve"]) == {0, 2}
 
 

@@ -20,14 +20,35 @@ from lmem.data.tinyworld.language import UNKNOWN  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
 from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.aggregate import mean_gain  # noqa: E402
+from lmem.experiments.read_use import ReadUseConfig  # noqa: E402
 from lmem.experiments.repairs import REPAIRS, RepairConfig  # noqa: E402
-from lmem.viz.colours import AMBER, BLUE, GREEN, GREY, ORANGE  # noqa: E402
+from lmem.viz.colours import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE  # noqa: E402
 from lmem.viz.svg import drawing, element, line, text  # noqa: E402
 
 BUCKETS = {"0-7": (0, 7), "8-15": (8, 15), "16-31": (16, 31), "32-60": (32, 60)}
-LOOKS = ((BLUE, None), (ORANGE, "7 3"), (GREEN, "2 3"), (AMBER, "9 3 2 3"), (GREY, "4 4"))
+LOOKS = (
+    (BLUE, None),
+    (ORANGE, "7 3"),
+    (GREEN, "2 3"),
+    (AMBER, "9 3 2 3"),
+    (GREY, "4 4"),
+    (PURPLE, "1 2"),
+)
 NAMES = {"m2": "M.2, branch", "m3": "M.3, extension", "m5": "M.5, gated branch", "m6": "M.6, slots"}
 SCALES = (10, 1)
+READS = {
+    "extension": "extension (M.3, M.6)",
+    "branch": "branch (M.2)",
+    "gated_branch": "gated branch (M.5)",
+    "prefix": "prefix (M.1)",
+    "query": "query of a matrix (M.4)",
+}
+BANKS = {
+    "exact": "hidden states",
+    "superposed-1": "two turns in a row",
+    "superposed-3": "four turns in a row",
+    "pooled": "one mean",
+}
 
 HEAD = """\
 # Four of the six methods, repaired
@@ -59,7 +80,8 @@ How to read the numbers:
 - **Abstention** is the percentage of "unknown" to questions about things that were never told. A method that always says "unknown" gets 100 here and a memory
   score of 0, so the two belong together.
 - The **lag** of a question is the number of turns after the one that tells the fact.
-- The brackets are 95% intervals over G conversations ([chapter 12](../notebooks/12_what_the_score_hides.ipynb))."""
+- The brackets are 95% intervals over G conversations ([chapter 12](../notebooks/12_what_the_score_hides.ipynb)). With several seeds they are t intervals over
+  seeds and conversations together. A seed draws the addresses, the start of the read and the training conversations; all seeds are asked the same questions."""
 
 WRITE = """\
 ## What was wrong, and what was changed
@@ -70,18 +92,21 @@ In M.2, M.3 and M.5 the rows start almost equal. So each token is spread almost 
 6](../notebooks/06_attention_writes_and_row_collapse.ipynb)). The bank is then one sum of everything that was said. Does that sum still contain the facts?"""
 
 ADDRESSES = """\
-The repair keeps tokens apart, with three changes:
+The repair keeps tokens apart:
 
 - **Each row has a fixed random address**, and a token is written to the rows whose addresses fit its query. The latents of one backbone are much
   alike, so most tokens would go to the same few rows. To prevent that, the query map $W_Q$ first rescales the latents until they vary about equally in every
   direction (*whitening*).
 - **A row is at most as long as a latent.** Tokens that share a row add up, and the frozen attention prefers long rows.
-- **Nothing decays.** An old fact keeps its strength.
+- **A new token counts eight times**, because the value map $W_V$ is eight times the identity. Say a row holds the latent $a$, and $b$ arrives. The sum is $a + 8b$. It is
+  shortened to the length of a latent, and what remains is about $b$. So a row holds the latest token instead of a mixture of all. The [section on
+  reads](#what-each-read-can-use) shows why mixtures are so much worse.
+- **Nothing decays.** An old fact keeps its strength until another token takes its row.
 
 ### The read had to be found from nothing
 
 As printed, the maps of the read start at random or at zero. But the frozen decoder already knows how to read latents. So in the repair the write stores
-latents as they are (the value map $W_V$ is the identity), and the read starts from what the model can do: the map $W_{mem}$ from a row to the decoder starts at the identity, and a branch
+latents as they are, and the read starts from what the model can do: the map $W_{mem}$ from a row to the decoder starts at the identity, and a branch
 starts as a copy of the frozen cross-attention.
 
 ### The slots received a whole turn as one mean
@@ -90,6 +115,29 @@ M.6 writes the mean of a turn into its slots, so single words are lost ([chapter
 written by itself, into one row. Empty rows are chosen first, and the new token replaces what the row held. As long as rows are free, every token has a row of its own.
 
 ### The changes, method by method"""
+
+READ_WHY = """\
+## What each read can use
+
+A method can fail in its write or in its read. To test the reads alone, we leave the write out and fill the bank by hand. It gets only the turn that answers the question, so nothing
+has to be found among other turns. Then we make this bank worse:
+
+- **hidden states**: one row for each token of the turn, as the encoder returns it;
+- **two (or four) turns in a row**: each row is the mean of one hidden state of the right turn and one of another turn (or three others);
+- **one mean**: a single row, the mean of the turn.
+
+Each read learns from each of these banks. It starts as printed, at the identity (what is in a row reaches the decoder unchanged), or as a copy of the frozen cross-attention. M.4 reads a
+square matrix, so its bank is the Hebbian matrix of the same rows, written once and without a norm."""
+
+READ_TABLE = """\
+The table has all banks. The column *steps to 50%* says when half of the questions were first answered right from hidden states. The other numbers are memory scores after the last
+step: the percentage of right answers, minus that with the bank of another question."""
+
+READ_MEANING = ""
+
+RESIST = ""
+
+TRIED = ""
 
 LIMITS = """\
 ## What this page does not show
@@ -134,6 +182,18 @@ def indistinct(files):
         if (found := seeds(files, repair.name, scale, part)) and (mean_gain(found)["low"] or 0) <= 0
     ]
     return f"These scores cannot be told from 0: {'; '.join(cells)}." if cells else ""
+
+
+def first_chart(files):
+    """The memory score by lag of the long conversations, the picture of the page."""
+    if not (large := by_lag(files, 10)):
+        return ""
+    return "\n\n".join(
+        [
+            "The chart shows how many such questions the four repairs answer in conversations of 60 turns, by the number of turns since the fact was told. The printed M.3 is at zero.",
+            chart("Memory score at 10x in points", list(BUCKETS), large),
+        ]
+    )
 
 
 def full_slots(files):
@@ -222,7 +282,7 @@ def as_printed(files):
     )
 
 
-def chart(title, labels, lines):
+def chart(title, labels, lines, axis="lag in turns", short="lag"):
     """A drawing of shares from 0 to 1 by label; `lines` is {name: values}, None where there is none."""
     width, height, left, top, bottom = 400, 300, 44, 14, 228
     step = (width - left - 32) / max(1, len(labels) - 1)
@@ -236,7 +296,7 @@ def chart(title, labels, lines):
         parts.append(text(left - 6, y(tick) + 4, f"{100 * tick:g}", text_anchor="end"))
     for i, label in enumerate(labels):
         parts.append(text(left + i * step, bottom + 18, label, text_anchor="middle"))
-    parts.append(text((left + width) / 2, bottom + 36, "lag in turns", text_anchor="middle"))
+    parts.append(text((left + width) / 2, bottom + 36, axis, text_anchor="middle"))
     for n, (name, values) in enumerate(lines.items()):
         colour, dash = LOOKS[n % len(LOOKS)]
         points = [(left + i * step, y(v)) for i, v in enumerate(values) if v is not None]
@@ -252,7 +312,7 @@ def chart(title, labels, lines):
         shown = ["-" if v is None else f"{100 * v:.0f}" for v in values]
         spoken.append(f"{name}: {', '.join(shown)}")
     more = 16 * max(0, (len(lines) + 1) // 2 - 1)
-    alt = f"{title} by lag {', '.join(labels)}. {'; '.join(spoken)}"
+    alt = f"{title} by {short} {', '.join(labels)}. {'; '.join(spoken)}"
     return "```{raw} html\n" + drawing(width, height + more - 8, alt, parts) + "\n```"
 
 
@@ -270,25 +330,39 @@ def by_lag(files, scale):
 def curves(files):
     """Both charts by lag with what they show; raises NumberError if they no longer do."""
     large, small = (by_lag(files, scale) for scale in SCALES)
-    if not large or not small:
+    if "M.6, slots" not in large or not small:
         return ""
     slots, newest = large["M.6, slots"], [values[0] for values in large.values()]
-    others = [v for name in ("M.2, branch", "M.3, extension") for v in large[name]]
+    others = [
+        large[name]
+        for name in ("M.2, branch", "M.3, extension", "M.5, gated branch")
+        if name in large
+    ]
     most = max(v for values in small.values() for v in values)
-    if slots[0] >= 0.05 or max(slots[1:]) < 0.1 or min(others) < 0.15 or max(newest) < 0.15 or most > 0.3:  # fmt: skip
+    if slots[0] >= 0.05 or max(slots[1:]) < 0.1 or max(newest) < 0.15 or any(max(v) > v[0] for v in others):  # fmt: skip
         raise NumberError("the titles of the curves in repairs_page.py are no longer true")
     return "\n\n".join(
         [
             "## What is forgotten first",
-            "The conversations of 60 turns are five times as long as those in training, and have more tokens than the bank has rows. Which facts survive? The charts show the memory score "
-            "by lag.",
-            "**With 640 rows, M.2 and M.3 keep new and old facts about equally, and M.6 has lost the newest.** Memory score at 10x:",
-            chart("Memory score at 10x in points", list(BUCKETS), large),
+            "The conversations of 60 turns are five times as long as those in training, and have more tokens than the bank has rows. Which facts survive?",
+            "**With 640 rows, M.2, M.3 and M.5 keep the newest facts best, and M.6 has lost them.** The [first chart](#how-much-they-remember) shows it. In the attention write a row holds "
+            "its latest token, so an old fact is lost when other tokens take its rows.",
             f"**With 64 rows little is left at any age.** No method has more than {percent(most)} points at any lag. Memory score at 1x:",
             chart("Memory score at 1x in points", list(BUCKETS), small),
             full_slots(files),
         ]
     )
+
+
+def kept_label(result):
+    """Name a write for the figure of what is kept."""
+    write = result["method"].split("+")[0]
+    if write == "delta":
+        return "delta rule"
+    changed = result["options"]["write"]
+    if write == "hebbian" and changed:
+        return "M.4, no clamp, no decay"
+    return {"attention": "M.3", "hebbian": "M.4", "slots": "M.6"}[write] + ", printed"
 
 
 def kept(files):
@@ -298,13 +372,11 @@ def kept(files):
     for result in told:
         found = next(iter(result["facts"].values()))
         lags, chance = list(found), result["chance"]
-        label = {"attention": "M.3", "hebbian": "M.4", "slots": "M.6"}[
-            result["method"].split("+")[0]
-        ]
-        lines[f"{label}, printed"] = list(found.values())
+        label = kept_label(result)
+        lines[label] = list(found.values())
         if "superposition" in result:
             theory = next(iter(result["superposition"].values()))
-            lines[f"{label}, theory"] = list(theory.values())
+            lines["M.3, theory"] = list(theory.values())
     if not lines:
         return ""
     fitted = {result["kept"].get("conversations", KeptConfig.conversations) for result in told}
@@ -322,6 +394,72 @@ def kept(files):
             f"rows there is nothing to pick. The bank of M.6 loses facts faster ({percent(one['M.6, printed'])} percent), and that of M.4 at once "
             f"({percent(one['M.4, printed'])} percent), because M.4 ([chapter 7](../notebooks/07_hebbian_and_delta.ipynb)) divides what it holds by the size of each new turn. The curve *theory* is the best that any classifier could reach if the bank were a plain sum of fading turns; ours "
             "is below it, because it learned from few conversations.",
+        ]
+    )
+
+
+def read_scores(files):
+    """{(read, start): result} of the reads that were trained on ideal banks, in the order of READS."""
+    told = [result for name, result in files.items() if name.startswith("reads-")]
+    order = list(READS)
+    told.sort(key=lambda result: (order.index(result["read"]), result["start"] == "printed"))
+    return {(result["read"], result["start"]): result for result in told}
+
+
+def points(bank):
+    """Right minus wrong bank after the last step, as a share."""
+    return list(bank["curve"].values())[-1] - bank["wrong"]
+
+
+def steps_to_half(bank):
+    """The first check at which half of the questions are answered right, as text."""
+    reached = [step for step, right in bank["curve"].items() if right >= 0.5]
+    return reached[0] if reached else "never"
+
+
+def read_table(scores):
+    """One line for each read and start."""
+    return [
+        {
+            "read": READS[read],
+            "start": start,
+            "steps to 50%": steps_to_half(result["banks"]["exact"]),
+            **{BANKS[kind]: percent(points(result["banks"][kind])) for kind in BANKS},
+        }
+        for (read, start), result in scores.items()
+    ]
+
+
+def reads(files):
+    """What each read can use, as a figure and a table; raises NumberError if the titles are no longer true."""
+    scores = read_scores(files)
+    if len(scores) < 10:
+        return ""
+    fresh = {key: result["banks"] for key, result in scores.items()}
+    copied = [fresh["extension", "identity"], fresh["branch", "copied"]]
+    if min(points(banks["exact"]) for banks in copied) < 0.8:
+        raise NumberError("the title of the reads in repairs_page.py is no longer true")
+    if max(points(banks["pooled"]) for banks in fresh.values()) > 0.1:
+        raise NumberError("a read uses pooled rows, against repairs_page.py")
+    steps = list(copied[0]["exact"]["curve"])
+    lines = {
+        f"{READS[read].split(' (')[0]}, {start}": list(
+            fresh[read, start]["exact"]["curve"].values()
+        )
+        for read, start in scores
+        if read != "gated_branch"
+    }
+    about = next(iter(scores.values()))
+    config = ReadUseConfig(**about["reads"])
+    return "\n\n".join(
+        [
+            READ_WHY,
+            f"Each read is trained for {config.steps} steps of {config.batch} questions, at one rate. On the way it is asked {about['questions']} questions of other conversations.",
+            "**From hidden states, a read that starts at the frozen maps answers at once.** Right answers in percent, from banks that hold the hidden states of the right turn:",
+            chart("Right answers in percent", steps, lines, "training step", "training step"),
+            READ_TABLE,
+            table(read_table(scores)),
+            READ_MEANING,
         ]
     )
 
@@ -373,6 +511,7 @@ def page(root):
     parts = [
         HEAD,
         example(files),
+        first_chart(files),
         METHODS,
         "## How much they remember",
         verdict(files),
@@ -384,7 +523,10 @@ def page(root):
         kept(files),
         ADDRESSES,
         changes(),
+        reads(files),
         curves(files),
+        RESIST,
+        TRIED,
         LIMITS,
         "## Make these numbers yourself",
         "`lmem repairs --out results/repairs` trains and asks all of them, and `lmem kept --out results/repairs` fits the classifiers. Both take their settings from "

@@ -37,6 +37,7 @@ from lmem.utils import provenance
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 
+TOKENS = 12  # of an answer at most
 BORROWED = {"start": "borrowed", "shared": False}
 STARTS: dict[str, dict[str, dict[str, Any]]] = {
     "prefix": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
@@ -200,8 +201,19 @@ def _share_right(model: MemoryModel, bank: Bank, test: Asked, shift: int = 0) ->
     """Return the share of the questions answered right, each from its own bank, or from that of the question `shift` later."""
     examples = test.dataset.examples
     of = [(i + shift) % len(examples) for i in range(len(examples))]
-    answers = model.answer(bank, [e.prompt for e in examples], of=of, max_new_tokens=12)
-    right = [exact_match(a, e.answer) for a, e in zip(answers, examples, strict=True)]
+    answers = model.answer(bank, [e.prompt for e in examples], of=of, max_new_tokens=TOKENS)
+    return _share(answers, test)
+
+
+def share_from_text(backbone: Backbone, test: Asked) -> float:
+    """Return the share of the questions that the backbone answers right when it reads turn and question as one text."""
+    pairs = zip(test.dataset.texts, test.dataset.examples, strict=True)
+    inputs = backbone.inputs([f"{turns[0]} {example.prompt}" for turns, example in pairs])
+    return _share(backbone.generate(inputs, max_new_tokens=TOKENS), test)
+
+
+def _share(answers: Sequence[str], test: Asked) -> float:
+    right = [exact_match(a, e.answer) for a, e in zip(answers, test.dataset.examples, strict=True)]
     return sum(right) / len(right)
 
 
@@ -246,6 +258,7 @@ def run_reads(
         return {"done": [], "skipped": skipped}
     loaded = load_backbone(backbone)
     train, test = draw_questions(loaded, config)
+    from_text = share_from_text(loaded, test)
     for name in track(todo, "reads", progress):
         read, start = cells[name]
         kinds = ["exact", *(f"superposed-{k}" for k in config.distractors), "pooled"]
@@ -261,6 +274,7 @@ def run_reads(
             "options": STARTS[read][start],
             "backbone": loaded.name,
             "questions": len(test.dataset.examples),
+            "text": from_text,
             "banks": banks,
             experiment.kind: experiment.settings,
         }
