@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lmem.experiments.read_use import STARTS
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -53,3 +55,44 @@ def test_a_chart_has_a_point_for_each_value_and_says_them(tool):
     assert drawn.count("<circle") == 5
     assert "one: 100, -, 50; two: 0, 25, 0" in drawn
     assert tool.abstention([result(4)]) == "100.0 (n=1)"
+
+
+def ideal(read, start, exact=1.0, pooled=0.0):
+    """A result of `lmem reads`."""
+    kinds = {"exact": exact, "superposed-1": 0.0, "superposed-3": 0.0, "pooled": pooled}
+    kinds |= {"embeddings": 0.0} if read == "prefix" else {}
+    banks = {
+        kind: {"curve": {"0": 0.0, "10": 0.4, "20": right}, "wrong": 0.0, "loss": 1.0}
+        for kind, right in kinds.items()
+    }
+    about = {"read": read, "start": start, "questions": 7, "text": 0.95, "reads": {"steps": 20}}
+    return about | {"banks": banks}
+
+
+def ideal_files(**changed):
+    files = {}
+    for read, starts in STARTS.items():
+        for start in starts:
+            best = 0.0 if start == "printed" or read in ("prefix", "query") else 1.0
+            files[f"reads-{read}-{start}-s0"] = ideal(read, start, **{"exact": best, **changed})
+    return files
+
+
+def test_the_section_on_reads_is_what_its_files_say(tool):
+    drawn = tool.reads(ideal_files())
+    assert "| extension (M.3, M.6)" in drawn
+    assert "20 steps" in drawn
+    assert drawn.count("<polyline") == 8
+    rows = tool.read_table(tool.read_scores(ideal_files()))
+    assert [row["steps to 50%"] for row in rows[:2]] == ["20", "never"]
+    assert rows[0]["hidden states"] == "100.0"
+    for changed in ({"exact": 0.0}, {"pooled": 0.5}):
+        with pytest.raises(tool.NumberError, match="read"):
+            tool.reads(ideal_files(**changed))
+
+
+def test_the_reasons_fall_with_their_numbers(tool):
+    assert "95.0 percent are" in tool.resist(ideal_files())
+    with pytest.raises(tool.NumberError, match="learns"):
+        tool.resist(ideal_files(exact=1.0))
+    assert tool.resist({}) == ""
