@@ -1,5 +1,7 @@
 """What a read can use: the ideal banks hold what they should, and a read learns from them."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import lmem
@@ -91,14 +93,17 @@ def test_the_command_keeps_files(tmp_path, capsys):
     args += [part for setting in few for part in ("--set", setting)]
     code, _, _ = lmem(capsys, "reads", "--out", tmp_path, *args)
     assert code == 0
-    result = results.load(tmp_path / "reads-query-printed-s0.json.gz")
+    result = results.load(tmp_path / "reads-query-printed-1steps-s0.json.gz")
     assert set(result["banks"]) == {"exact", "superposed-1", "pooled"}
     assert set(result["banks"]["exact"]["curve"]) == {"0", "1"}
     config = ReadUseConfig(conversations=4, tests=2, steps=1, checks=(0,), distractors=(1,))
     again = run_reads(tmp_path, ["query"], ["printed"], config, progress=False)
-    assert again == {"done": [], "skipped": ["reads-query-printed-s0"]}
+    assert again == {"done": [], "skipped": ["reads-query-printed-1steps-s0"]}
     with pytest.raises(InputError, match="other|differ|settings"):
-        run_reads(tmp_path, ["query"], ["printed"], ReadUseConfig(steps=2), progress=False)
+        run_reads(tmp_path, ["query"], ["printed"], ReadUseConfig(steps=1), progress=False)
+    some = replace(config, steps=2, banks=("pooled",))
+    [name] = run_reads(tmp_path, ["query"], ["printed"], some, progress=False)["done"]
+    assert set(results.load(tmp_path / f"{name}.json.gz")["banks"]) == {"pooled"}
     with pytest.raises(InputError, match="mind"):
         run_reads(tmp_path, ["mind"])
 

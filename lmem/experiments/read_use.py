@@ -63,6 +63,7 @@ class ReadUseConfig(Settings):
         tests: Further conversations for the tests.
         turns: Turns of each, from which the distractors are drawn.
         distractors: k of the superposed banks.
+        banks: Which banks; default: all.
         steps: Training steps.
         checks: Steps after which the test questions are asked, in addition to the last.
         batch: Questions of a step.
@@ -74,6 +75,7 @@ class ReadUseConfig(Settings):
     tests: AtLeast1 = 15
     turns: AtLeast2 = 12
     distractors: tuple[int, ...] = (1, 3)
+    banks: tuple[str, ...] = ()
     steps: AtLeast1 = 150
     checks: tuple[int, ...] = (0, 10, 20, 40, 80)
     batch: AtLeast1 = 8
@@ -246,8 +248,9 @@ def run_reads(
             raise InputError(f"expected reads out of {', '.join(STARTS)}, not {read!r}")
     config = config or ReadUseConfig()
     experiment = Experiment("reads", config.difference(), Path(out))
+    longer = f"-{config.steps}steps" if config.steps != ReadUseConfig.steps else ""
     cells = {
-        f"reads-{read}-{start}-s{config.seed}": (read, start)
+        f"reads-{read}-{start}{longer}-s{config.seed}": (read, start)
         for read in reads or STARTS
         for start in STARTS[read]
         if not starts or start in starts
@@ -263,6 +266,7 @@ def run_reads(
         read, start = cells[name]
         kinds = ["exact", *(f"superposed-{k}" for k in config.distractors), "pooled"]
         kinds += ["embeddings"] if read == "prefix" else []
+        kinds = config.banks or kinds
         began, banks = time.perf_counter(), {}
         for kind in kinds:
             model = ideal_model(loaded, read, start, config.seed)
