@@ -57,16 +57,16 @@ def test_a_chart_has_a_point_for_each_value_and_says_them(tool):
     assert tool.abstention([result(4)]) == "100.0 (n=1)"
 
 
-def ideal(read, start, exact=1.0, pooled=0.0):
+def ideal(read, start, exact=1.0, pair=0.7, pooled=0.0):
     """A result of `lmem reads`."""
-    kinds = {"exact": exact, "superposed-1": 0.0, "superposed-3": 0.0, "pooled": pooled}
-    kinds |= {"embeddings": 0.0} if read == "prefix" else {}
+    kinds = {"exact": exact, "superposed-1": pair, "superposed-3": 0.0, "pooled": pooled}
+    kinds |= {"embeddings": 0.2} if read == "prefix" else {}
+    first = 1.0 if read == "extension" and start == "identity" else 0.0
     banks = {
-        kind: {"curve": {"0": 0.0, "10": 0.4, "20": right}, "wrong": 0.0, "loss": 1.0}
+        kind: {"curve": {"0": min(first, right), "10": 0.4, "20": right}, "wrong": 0.0}
         for kind, right in kinds.items()
     }
-    about = {"read": read, "start": start, "questions": 7, "text": 0.95, "reads": {"steps": 20}}
-    return about | {"banks": banks}
+    return {"read": read, "start": start, "questions": 7, "reads": {"steps": 20}, "banks": banks}
 
 
 def ideal_files(**changed):
@@ -80,19 +80,32 @@ def ideal_files(**changed):
 
 def test_the_section_on_reads_is_what_its_files_say(tool):
     drawn = tool.reads(ideal_files())
-    assert "| extension (M.3, M.6)" in drawn
     assert "20 steps" in drawn
     assert drawn.count("<polyline") == 8
+    assert "has 0.0 points" in drawn
     rows = tool.read_table(tool.read_scores(ideal_files()))
-    assert [row["steps to 50%"] for row in rows[:2]] == ["20", "never"]
+    assert [row["steps to 50%"] for row in rows[:2]] == ["0", "never"]
     assert rows[0]["hidden states"] == "100.0"
-    for changed in ({"exact": 0.0}, {"pooled": 0.5}):
-        with pytest.raises(tool.NumberError, match="read"):
+    for changed in ({"exact": 0.0}, {"pair": 0.1}, {"pooled": 0.5}, {"exact": 1.0}):
+        with pytest.raises(tool.NumberError, match="reads|start"):
             tool.reads(ideal_files(**changed))
+    assert tool.reads({}) == ""
 
 
 def test_the_reasons_fall_with_their_numbers(tool):
-    assert "95.0 percent are" in tool.resist(ideal_files())
-    with pytest.raises(tool.NumberError, match="learns"):
-        tool.resist(ideal_files(exact=1.0))
+    files = ideal_files()
+    assert "it is 20.0 percent" in tool.resist(files)
+    for method, shares in (("hebbian+query", 0.02), ("delta+query", 0.8)):
+        facts = {"0": {"4": shares}}
+        files[f"kept-{method}-1x-s0"] = {"method": method, "options": {"write": {}}, "facts": facts}
+    assert "names 80.0 percent" in tool.resist(files)
+    files["reads-query-identity-s0"] = ideal("query", "identity")
+    with pytest.raises(tool.NumberError, match="M.4 learns"):
+        tool.resist(files)
+    files["kept-delta+query-1x-s0"]["facts"]["0"]["4"] = 0.1
+    with pytest.raises(tool.NumberError, match="write of M.4"):
+        tool.resist(files)
+    files["reads-prefix-identity-s0"]["banks"]["embeddings"]["curve"]["20"] = 0.9
+    with pytest.raises(tool.NumberError, match="M.1"):
+        tool.resist(files)
     assert tool.resist({}) == ""
