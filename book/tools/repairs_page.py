@@ -22,7 +22,7 @@ from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.aggregate import mean_gain  # noqa: E402
 from lmem.experiments.read_use import ReadUseConfig  # noqa: E402
 from lmem.experiments.repairs import REPAIRS, RepairConfig  # noqa: E402
-from lmem.viz.colours import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE  # noqa: E402
+from lmem.viz.colours import AMBER, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY  # noqa: E402
 from lmem.viz.svg import drawing, element, line, text  # noqa: E402
 
 BUCKETS = {"0-7": (0, 7), "8-15": (8, 15), "16-31": (16, 31), "32-60": (32, 60)}
@@ -33,6 +33,7 @@ LOOKS = (
     (AMBER, "9 3 2 3"),
     (GREY, "4 4"),
     (PURPLE, "1 2"),
+    (SKY, "5 2 1 2"),
 )
 NAMES = {"m2": "M.2, branch", "m3": "M.3, extension", "m5": "M.5, gated branch", "m6": "M.6, slots"}
 SCALES = (10, 1)
@@ -369,7 +370,8 @@ def kept_label(result):
     changed = result["options"]["write"]
     if write == "hebbian" and changed:
         return "M.4, no clamp, no decay"
-    return {"attention": "M.3", "hebbian": "M.4", "slots": "M.6"}[write] + ", printed"
+    state = "repaired" if changed else "printed"
+    return {"attention": "M.3", "hebbian": "M.4", "slots": "M.6"}[write] + f", {state}"
 
 
 def kept(files):
@@ -394,6 +396,11 @@ def kept(files):
     )
     if not one["M.3, printed"] > 0.9 > one["M.6, printed"] > one["M.4, printed"]:
         raise NumberError("the sentences on what is kept in repairs_page.py are no longer true")
+    if repaired_write := lines.get("M.3, repaired"):
+        last = lags[-1]
+        compared += f" The repaired write of M.3 holds back more: after {last} turns {percent(repaired_write[-1])} percent of the towns, and as printed {percent(lines['M.3, printed'][-1])}."
+        if repaired_write[-1] < lines["M.3, printed"][-1] + 0.1:
+            raise NumberError("the repaired write keeps no more, against repairs_page.py")
     return "\n\n".join(
         [
             f"To find out, we look into the bank without the model. In {max(fitted)} conversations the first turn tells where somebody lives. A linear classifier learns to name the "
@@ -536,14 +543,16 @@ def resist_matrix(files, scores):
         for name, result in files.items()
         if name.startswith("kept-")
     }
-    printed, delta = kept_by.get("M.4, printed"), kept_by.get("delta rule")
-    if not printed or not delta:
+    names = ("M.4, printed", "M.4, no clamp, no decay", "delta rule")
+    printed, freed, delta = (kept_by.get(name) for name in names)
+    if not printed or not freed or not delta:
         return ""
-    if delta["4"] < 0.5 or printed["4"] > 0.1:
+    if min(delta["4"], freed["4"]) < 0.5 or printed["4"] > 0.1:
         raise NumberError("the sentences on the write of M.4 in repairs_page.py are no longer true")
     words = (
-        f"**M.4: the write can be mended, the read returns mixtures.** Four turns later a classifier names {percent(printed['4'])} percent of the towns in the bank of M.4. With the delta rule "
-        f"([chapter 7](../notebooks/07_hebbian_and_delta.ipynb)) in its place it names {percent(delta['4'])} percent. But the read gives each token of the question one row: the sum of all values that were written, each "
+        f"**M.4: the write can be mended, the read returns mixtures.** Four turns later a classifier names {percent(printed['4'])} percent of the towns in the bank of M.4. Without the norm and the decay it names "
+        f"{percent(freed['4'])} percent, and with the delta rule in their place ([chapter 7](../notebooks/07_hebbian_and_delta.ipynb)) {percent(delta['4'])} percent. But the read gives each token of the question one "
+        "row: the sum of all values that were written, each "
         "weighted by how well its key fits. Such a row is a mixture, however good the matrix is."
     )
     if ("query", "identity") in scores:
