@@ -50,7 +50,7 @@ def draw_bank_share(
         raise InputError(
             f"expected at most {len(LOOKS)} layers that can be told apart, not {layers}"
         )
-    hover = "dial at %{x}: %{y}% on the bank<extra></extra>"
+    hover = "scale %{x}: %{y}% on the bank<extra></extra>"
     frames = []
     for by_scale in settings.values():
         lines = []
@@ -68,7 +68,7 @@ def draw_bank_share(
         "Lines of the share of the decoder's attention on the bank by layer, with a slider over what is turned. "
         f"Means over layers: {'; '.join(means)}."
     )
-    x, y = "dial (1 is 64 rows as printed)", "attention on the bank, %"
+    x, y = "scale (1 is 64 rows as printed)", "attention on the bank, %"
     figure = style(go.Figure(), title, alt, x, y, 540, b=190)
     figure.update_xaxes(type="log", tickvals=scales, ticktext=[f"{k:g}" for k in scales])
     figure.update_yaxes(range=[-2, 102])

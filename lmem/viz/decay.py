@@ -59,7 +59,7 @@ def draw_decay(
         lags, left = column(here, "lag"), column(here, "left")
         hover = "%{y} after %{x} turns<extra></extra>"
         share = line(lags, left, "left of the turn", BLUE, width=3, hovertemplate=hover)
-        name = "bfloat16 rounds it away beside a 1"
+        name = "bfloat16 rounds it away next to a 1"
         unit = line([lags[0], lags[-1]], [BF16] * 2, name, ORANGE, "dash", 2, hoverinfo="skip")
         frames.append([share, unit])
     place = min(1, len(gammas) - 1) if shown is None else gammas.index(shown)

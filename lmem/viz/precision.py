@@ -65,7 +65,7 @@ def draw_weight_steps(rows: Sequence[dict], steps: int = 100) -> go.Figure:
         "bfloat16, with a slider over the size of a step. float32 goes all the way at any size. bfloat16 stops dead above a size that "
         "grows with the step: at 1e-4 no weight above 2 to the power of -5 moves."
     )
-    title = f"How far {steps} steps get"
+    title = "In bfloat16, large weights stop moving"
     figure = style(go.Figure(), title, alt, "size of the weight", "of the way, %", 500)
     ticks = [e for e in sorted(grouped(rows, "exponent")) if e % 2 == 0]
     figure.update_xaxes(tickvals=ticks, ticktext=[f"2<sup>{e}</sup>" for e in ticks])

@@ -75,7 +75,7 @@ def draw_clipping(rows: Sequence[dict]) -> go.Figure:
         "is level: it stays at the share that is helped. The signed gain falls as harm grows, and is 0 for pure noise."
     )
     x, y = "questions that the bank harms, %", "mean score, %"
-    figure = style(go.Figure(), "Clipped and signed gain", alt, x, y, 520)
+    figure = style(go.Figure(), "Clipping makes noise look like memory", alt, x, y, 520)
     low, high = min(column(rows, "signed gain")), max(column(rows, "recall rate"))
     figure.update_yaxes(range=[low - 3, high + 3], zeroline=True)
     labels = [f"{share}%" for share in by_helped]
@@ -113,7 +113,7 @@ def draw_isotonic(rows: Sequence[dict]) -> go.Figure:
         "Raw means by lag and their non-increasing fit, with a slider over the true change from short to long lags. Where the score "
         "falls the two agree; where it rises the fit is level, at the mean of all questions."
     )
-    figure = _by_lag("A curve that may not rise", alt, max(column(rows, "raw")))
+    figure = _by_lag("A fit that may not rise hides a rise", alt, max(column(rows, "raw")))
     labels = [f"{rise:+d}" for rise in by_rise]
     return add_slider(figure, frames, labels, "from first to last: ", " points", 7)
 
@@ -151,7 +151,7 @@ def draw_averages(rows: Sequence[dict]) -> go.Figure:
         f"Bars of five buckets of lag and two means across them, with a slider over the score of the shortest bucket, {share}% of the "
         "questions. The mean of the buckets rises a fifth as fast as that bucket; the mean of the questions hardly rises."
     )
-    figure = _by_lag("Two ways to average", alt, max(max(row["buckets"]) for row in rows))
+    figure = _by_lag("Two ways to average give two results", alt, max(max(row["buckets"]) for row in rows))
     labels = [f"{row['short']}%" for row in rows]
     return add_slider(figure, frames, labels, "score at short lags: ", shown=6)
 
