@@ -112,3 +112,12 @@ def test_the_reasons_fall_with_their_numbers(tool):
     with pytest.raises(tool.NumberError, match="M.1"):
         tool.resist(files)
     assert tool.resist({}) == ""
+
+
+def test_a_first_version_is_named_and_kept_apart(tool):
+    old = result(4) | {"options": {"write": {"address": 30.0}}}
+    files = {"m3_repaired-1x-s0": old, "m3_repaired-1x-long-s0": old}
+    assert tool.seeds(files, "m3_repaired", 1) == []
+    [row] = tool.scores(files)
+    assert row["method"] == "M.3, extension, first version"
+    assert tool.by_lag(files, 1) == {}

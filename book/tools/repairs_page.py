@@ -135,6 +135,9 @@ READ_TABLE = """\
 The table has all banks. The column *steps to 50%* says when half of the questions were first answered right from hidden states. The other numbers are memory scores after the last
 step: the percentage of right answers, minus that with the bank of another question."""
 
+FIRST = """\
+In the *first version* $W_V$ was the identity and the rate of training 1e-3 for all ([below](#what-was-tried-on-the-way)). Its rows of the table cannot be compared with the others."""
+
 TRIED = """\
 ## What was tried on the way
 
@@ -223,11 +226,16 @@ def load(root):
     return {file.name.removesuffix(".json.gz"): results.load(file) for file in files}
 
 
-def seeds(files, repair, scale, part=""):
-    """The results of a repair's seeds; of long conversations with part="-long"."""
-    return [
+def seeds(files, repair, scale, part="", first=False):
+    """The results of a repair's seeds; of long conversations with part="-long".
+
+    Those of its first version, with other options of the write, only with first=True.
+    """
+    found = [
         files[name] for seed in range(3) if (name := f"{repair}-{scale}x{part}-s{seed}") in files
     ]
+    now = {each.name: each.write for each in REPAIRS}[repair]
+    return [r for r in found if (r.get("options", {"write": now})["write"] != now) == first]
 
 
 def within(low, high):
@@ -247,23 +255,26 @@ def repaired():
 
 
 def scores(files):
-    """One line for each repair and scale."""
+    """One line for each repair and scale, and for a first version that has not been replaced."""
     rows = []
     for scale in SCALES:
         for repair in sorted(repaired(), key=lambda repair: repair.method):
-            short, long = (seeds(files, repair.name, scale, part) for part in ("", "-long"))
-            if not short or not long:
-                continue
-            rows.append(
-                {
-                    "method": NAMES[repair.method],
-                    "bank": f"{scale}x",
-                    "seeds": len(short),
-                    "memory score, 12 turns": percent(mean_gain(short)),
-                    "memory score, 60 turns": percent(mean_gain(long)),
-                    "abstention, 12 turns": abstention(short),
-                }
-            )
+            for first in (False, True):
+                short, long = (
+                    seeds(files, repair.name, scale, part, first) for part in ("", "-long")
+                )
+                if not short or not long:
+                    continue
+                rows.append(
+                    {
+                        "method": NAMES[repair.method] + (", first version" if first else ""),
+                        "bank": f"{scale}x",
+                        "seeds": len(short),
+                        "memory score, 12 turns": percent(mean_gain(short)),
+                        "memory score, 60 turns": percent(mean_gain(long)),
+                        "abstention, 12 turns": abstention(short),
+                    }
+                )
     return rows
 
 
@@ -627,6 +638,7 @@ def page(root):
         verdict(files),
         READING,
         table(rows),
+        FIRST if any("first version" in row["method"] for row in rows) else "",
         indistinct(files),
         as_printed(files),
         WRITE,
