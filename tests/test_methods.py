@@ -94,7 +94,12 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
 @pytest.mark.parametrize(
     ("method", "write", "read", "match"),
     [
-        ("m3", {"decay": 0.5}, {}, "gamma, maps, noise, normalise, trainable, got decay=0.5"),
+        (
+            "m3",
+            {"decay": 0.5},
+            {},
+            "gamma, maps, noise, normalise, strength, trainable, got decay=0.5",
+        ),
         ("m4", {"k": 3}, {}, "HebbianWrite options out of gamma, .*, got k=3"),
         ("recent", {"gamma": 0.9}, {}, "RecentWrite options out of none"),
         ("m3", {"gamma": "0.5"}, {}, "got gamma='0.5': Input should be a valid number"),

@@ -293,9 +293,15 @@ def as_printed(files):
         if any(abs(mean_gain(part)["mean"]) >= 0.001 for part in parts if part):
             raise NumberError(f"{repair.name} at {scale}x, as printed, no longer scores 0")
     done = ", ".join(f"{NAMES[repair.method].split(',')[0]} at {scale}x" for repair, scale, _ in cells)  # fmt: skip
+    slower = [
+        f"{NAMES[repair.method].split(',')[0]} at {scale}x"
+        for repair, scale, parts in cells
+        if parts[0] and parts[0][0]["training"]["settings"] != repair.training
+    ]
+    rate = f" The rate of {' and '.join(slower)} was 1e-3." if slower else ""
     return (
         f"The printed methods are the control of the changes. Trained and asked in the same way, they have a memory score of 0.0 after 12 and after 60 turns ({done}). "
-        "The page [Results](results.md) has all of them at both sizes, trained longer."
+        f"The page [Results](results.md) has all of them at both sizes, trained longer.{rate}"
     )
 
 
