@@ -151,7 +151,9 @@ def draw_averages(rows: Sequence[dict]) -> go.Figure:
         f"Bars of five buckets of lag and two means across them, with a slider over the score of the shortest bucket, {share}% of the "
         "questions. The mean of the buckets rises a fifth as fast as that bucket; the mean of the questions hardly rises."
     )
-    figure = _by_lag("Two ways to average give two results", alt, max(max(row["buckets"]) for row in rows))
+    figure = _by_lag(
+        "Two ways to average give two results", alt, max(max(row["buckets"]) for row in rows)
+    )
     labels = [f"{row['short']}%" for row in rows]
     return add_slider(figure, frames, labels, "score at short lags: ", shown=6)
 
