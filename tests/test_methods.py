@@ -94,7 +94,12 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
 @pytest.mark.parametrize(
     ("method", "write", "read", "match"),
     [
-        ("m3", {"decay": 0.5}, {}, "gamma, maps, noise, normalise, trainable, got decay=0.5"),
+        (
+            "m3",
+            {"decay": 0.5},
+            {},
+            "gamma, maps, noise, normalise, strength, trainable, got decay=0.5",
+        ),
         ("m4", {"k": 3}, {}, "HebbianWrite options out of gamma, .*, got k=3"),
         ("recent", {"gamma": 0.9}, {}, "RecentWrite options out of none"),
         ("m3", {"gamma": "0.5"}, {}, "got gamma='0.5': Input should be a valid number"),
@@ -102,7 +107,7 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
         ("m6", {"k": 2.5}, {}, "got k=2.5: Input should be a valid integer"),
         ("m2", {}, {"start": "borowed"}, "should be 'drawn' or 'borrowed'"),
         ("m3", {}, {"start": "one"}, "should be 'zero' or 'identity'"),
-        ("m1", {}, {"heads": 2}, "PrefixRead options out of length, got heads=2"),
+        ("m1", {}, {"heads": 2}, "PrefixRead options out of length, start, got heads=2"),
         ("m0", {"gamma": 0.5}, {}, "expected no options for none"),
     ],
 )
@@ -172,6 +177,7 @@ def test_a_learners_constructor_says_what_its_options_are():
         "theta",
         "steps",
         "address",
+        "strength",
         "gamma",
         "normalise",
         "trainable",

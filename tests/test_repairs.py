@@ -68,8 +68,27 @@ def test_addresses_belong_to_the_adapter(nano, addressed, tmp_path):
     again = MemoryModel.from_pretrained(tmp_path, nano)
     bank = addressed.write(addressed.new_bank(), TALK)
     assert torch.equal(again.write(again.new_bank(), TALK).state.rows, bank.state.rows)
-    with pytest.raises(MethodError, match="at least 0"):
-        MemoryModel(nano, "m3", write={"address": -1.0})
+    for wrong, message in (("address", "at least 0"), ("strength", "positive")):
+        with pytest.raises(MethodError, match=message):
+            MemoryModel(nano, "m3", write={wrong: -1.0})
+
+
+def test_with_strength_a_row_holds_the_latest_token(nano):
+    torch.manual_seed(0)
+    first, second = torch.randn(2, 1, 1, nano.width)
+    seen = torch.ones(1, 1, dtype=torch.bool)
+    likeness = {}
+    for strength in (1.0, 8.0):
+        write = MemoryModel(nano, "m3", 1 / 64, write=ADDRESSED | {"strength": strength}).write_rule
+        start = write.start()
+        start.rows.zero_()
+        row = write(write(start, first, seen), second, seen).rows[0, 0]
+        likeness[strength] = [
+            float(torch.cosine_similarity(row, token[0, 0], 0)) for token in (first, second)
+        ]
+    assert likeness[1.0][1] < 0.95
+    assert likeness[8.0][1] > 0.98
+    assert abs(likeness[8.0][0]) < abs(likeness[1.0][0])
 
 
 def test_tokens_go_to_empty_rows_first(nano):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lmem.experiments.read_use import STARTS
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -56,3 +58,70 @@ def test_a_chart_has_a_point_for_each_value_and_says_them(tool):
     assert [trace["y"] for trace in stored["data"]] == [[100, None, 50], [0, 25, 0]]
     assert "one: 100, -, 50; two: 0, 25, 0" in drawn
     assert tool.abstention([result(4)]) == "100.0 (n=1)"
+
+
+def ideal(read, start, exact=1.0, pair=0.7, pooled=0.0):
+    """A result of `lmem reads`."""
+    kinds = {"exact": exact, "superposed-1": pair, "superposed-3": 0.0, "pooled": pooled}
+    kinds |= {"embeddings": 0.2} if read == "prefix" else {}
+    first = 1.0 if read == "extension" and start == "identity" else 0.0
+    banks = {
+        kind: {"curve": {"0": min(first, right), "10": 0.4, "20": right}, "wrong": 0.0}
+        for kind, right in kinds.items()
+    }
+    return {"read": read, "start": start, "questions": 7, "reads": {"steps": 20}, "banks": banks}
+
+
+def ideal_files(**changed):
+    files = {}
+    for read, starts in STARTS.items():
+        for start in starts:
+            best = 0.0 if start == "printed" or read in ("prefix", "query") else 1.0
+            files[f"reads-{read}-{start}-s0"] = ideal(read, start, **{"exact": best, **changed})
+    return files
+
+
+def test_the_section_on_reads_is_what_its_files_say(tool):
+    drawn = tool.reads(ideal_files())
+    assert "20 steps" in drawn
+    stored = json.loads(re.search(r'<script type="application/json">(.*?)</script>', drawn)[1])
+    assert len(stored["data"]) == 8
+    assert "has 0.0 points" in drawn
+    rows = tool.read_table(tool.read_scores(ideal_files()))
+    assert [row["steps to 50%"] for row in rows[:2]] == ["0", "never"]
+    assert rows[0]["hidden states"] == "100.0"
+    for changed in ({"exact": 0.0}, {"pair": 0.1}, {"pooled": 0.5}, {"exact": 1.0}):
+        with pytest.raises(tool.NumberError, match="reads|start"):
+            tool.reads(ideal_files(**changed))
+    assert tool.reads({}) == ""
+
+
+def test_the_reasons_fall_with_their_numbers(tool):
+    files = ideal_files()
+    assert "steps it is 20.0 percent" in tool.resist(files)
+    free = {"normalise": False}
+    told = (("hebbian+query", {}, 0.02), ("hebbian+query", free, 0.9), ("delta+query", {}, 0.8))
+    for method, write, share in told:
+        name = f"kept-{method}-{len(write)}-s0"
+        about = {"method": method, "options": {"write": write}}
+        files[name] = about | {"facts": {"0": {"4": share}}}
+    assert "90.0 percent, and with the delta rule" in tool.resist(files)
+    files["reads-query-identity-s0"] = ideal("query", "identity")
+    with pytest.raises(tool.NumberError, match="M.4 learns"):
+        tool.resist(files)
+    files["kept-delta+query-0-s0"]["facts"]["0"]["4"] = 0.1
+    with pytest.raises(tool.NumberError, match="write of M.4"):
+        tool.resist(files)
+    files["reads-prefix-identity-s0"]["banks"]["embeddings"]["curve"]["20"] = 0.9
+    with pytest.raises(tool.NumberError, match="M.1"):
+        tool.resist(files)
+    assert tool.resist({}) == ""
+
+
+def test_a_first_version_is_named_and_kept_apart(tool):
+    old = result(4) | {"options": {"write": {"address": 30.0}}}
+    files = {"m3_repaired-1x-s0": old, "m3_repaired-1x-long-s0": old}
+    assert tool.seeds(files, "m3_repaired", 1) == []
+    [row] = tool.scores(files)
+    assert row["method"] == "M.3, extension, first version"
+    assert tool.by_lag(files, 1) == {}

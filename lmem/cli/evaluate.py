@@ -172,6 +172,21 @@ def kept(
     return Report(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), "lmem kept")
 
 
+@command(verbs)
+def reads(
+    out: Folder,
+    names: Annotated[str, opt("Reads with commas between; default: all.")] = "",
+    starts: Annotated[str, opt("printed, identity, copied; default: all that a read has.")] = "",
+    setting: Setting = None,
+) -> Report:
+    """What a read can use: each is trained on banks that hold just the turn with the answer; no write is involved."""
+    from lmem.experiments.read_use import ReadUseConfig, run_reads
+
+    chosen, begin = (tuple(each for each in text.split(",") if each) for text in (names, starts))
+    report = run_reads(out, chosen, begin, ReadUseConfig.from_dict(pairs(setting)))
+    return Report(report, "lmem reads")
+
+
 @command(verbs, saves=True)
 def lost(
     adapter: Adapter = None,

@@ -2,8 +2,10 @@
 
     S = U_P P W_P;  Z = E([S; x]) without its first m positions      paper, section 3; chapter 3
 
-U_P mixes R rows into m; it is the identity when m = R. W_P starts at zero.
+U_P mixes R rows into m; it is the identity when m = R. W_P starts at zero as in the paper, or at the identity.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +19,21 @@ class PrefixRead(Read):
 
     site = "encoder_input"
 
-    def __init__(self, width: int, layers: int, rows: int, length: int | None = None):
+    def __init__(
+        self,
+        width: int,
+        layers: int,
+        rows: int,
+        length: int | None = None,
+        start: Literal["zero", "identity"] = "zero",
+    ):
         super().__init__()
         if length is not None and not 1 <= length <= rows:
             raise MethodError(
                 f"a prefix of a bank with {rows} rows has 1 to {rows} tokens, not {length}"
             )
-        self.w_p = nn.Parameter(torch.zeros(width, width))
+        weight = torch.eye(width) if start == "identity" else torch.zeros(width, width)
+        self.w_p = nn.Parameter(weight)
         mix = None if length in (None, rows) else torch.randn(length, rows) / rows**0.5
         self.u_p: Tensor | None
         self.register_buffer("u_p", mix)  # not listed as trainable in the paper

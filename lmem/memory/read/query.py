@@ -4,11 +4,18 @@
 
 One row for each token of the question, padding masked. W_mem starts at zero and W_QH does not: if both were zero, neither
 would ever get a gradient.
+
+`start="identity"` sets W_QH to the identity and W_mem to I / m with m the mean of |z|^2 over the backbone's vocabulary, so that a
+token that asks the matrix of its own latent, z z^T, gets about that latent.
 """
+
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from lmem.backbone.latent_statistics import vocabulary_latents
 from lmem.memory.read.base import Keys, Read, extra_mask
 
 
@@ -18,10 +25,23 @@ class QueryRead(Read):
     site = "encoder_output"
     form = "square"
 
-    def __init__(self, width: int, layers: int, rows: int):
+    def __init__(
+        self, width: int, layers: int, rows: int, start: Literal["drawn", "identity"] = "drawn"
+    ):
+        """Draw W_QH; `start` is "drawn", or "identity" (`adapt`)."""
         super().__init__()
+        self.start = start
         self.w_q = nn.Parameter(0.02 * torch.randn(width, rows))
         self.w_mem = nn.Parameter(torch.zeros(rows, width))
+
+    @torch.no_grad()
+    def adapt(self, model: PreTrainedModel, modules: list[Any]) -> Self:
+        """If `start` is "identity", set both maps."""
+        if self.start == "identity" and not self.w_q.is_meta:
+            size = vocabulary_latents(model).square().sum(1).mean()
+            self.w_q.copy_(torch.eye(*self.w_q.shape))
+            self.w_mem.copy_(torch.eye(*self.w_mem.shape) / size)
+        return self
 
     def forward(
         self,

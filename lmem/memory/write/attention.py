@@ -12,6 +12,8 @@ the backbone's latents (C is their covariance over the vocabulary, m their mean)
     A = softmax(s Z W_Q (a W_K)^T / sqrt(D)),   W_Q = (1 - m m^T / |m|^2) C^(-1/2),   s = `address`
 
 Then `normalise` shortens rows that are longer than a latent of the vocabulary is on average, so that empty rows stay empty.
+With `strength` c, W_V is c times as large: of a full row of length l a new token is about c / (c + 1), whatever came before. So the
+row holds the latest token instead of a sum of all.
 """
 
 from typing import Any, Self
@@ -31,7 +33,9 @@ RIDGE = 0.01  # added to the variances before whitening, times their mean
 class AttentionWrite(Write):
     """Write by attention of the turn's tokens over the rows."""
 
-    def __init__(self, rows: int, width: int, address: float = 0.0, **options: Any):
+    def __init__(
+        self, rows: int, width: int, address: float = 0.0, strength: float = 1.0, **options: Any
+    ):
         """Draw P_0 and the maps.
 
         Args:
@@ -39,14 +43,17 @@ class AttentionWrite(Write):
             width: D.
             address: Factor s of the scores; 0 has no addresses, as printed. With whitened latents and W_K at the identity s is
                 the standard deviation of a token's scores: near 0 a token is spread evenly, at 30 it goes to nearly one row.
+            strength: Factor c of W_V.
             **options: Those of `Write`.
 
         Raises:
-            MethodError: address is negative.
+            MethodError: address is negative, or strength is not positive.
         """
         super().__init__(rows, width, **options)
         if address < 0:
             raise MethodError(f"address must be at least 0, not {address}")
+        if strength <= 0:
+            raise MethodError(f"strength must be positive, not {strength}")
         self.address = address
         if address:
             self.addresses = nn.Buffer(torch.randn(rows, width))
@@ -54,6 +61,8 @@ class AttentionWrite(Write):
         self.w_q = self.draw(width, width)
         self.w_k = self.draw(width, width)
         self.w_v = self.draw(width, width)
+        with torch.no_grad():
+            self.w_v.mul_(strength)
 
     @torch.no_grad()
     def adapt(self, model: PreTrainedModel) -> Self:
