@@ -426,10 +426,13 @@ def test_half_a_character_is_replaced_and_counted():
         ([{"uuid": "u", "chat_messages": []}], "Claude"),
         ([{"conversations": [{"from": "human", "value": "hi"}]}], "ShareGPT"),
         ({"messages": [{"role": "user", "content": "hi"}]}, "a list of messages"),
+        ([{"role": "user", "content": "hi"}], "'role', 'content'"),
+        ({"a": 1}, "'a'"),
+        ([{}], "no key"),
     ],
 )  # fmt: skip
 def test_a_foreign_form_is_named_with_the_one_that_is_wanted(foreign, name):
-    with pytest.raises(DataError, match=f"sample_id.*model.write.*form of .*{name}"):
+    with pytest.raises(DataError, match=f"sample_id.*model.write.*this is .*{name}"):
         locomo.parse(foreign)
 
 

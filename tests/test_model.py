@@ -362,6 +362,12 @@ def test_turns_may_come_one_by_one(tiny, talk):
     assert both.turns_written == [4, 1]
 
 
+@pytest.mark.parametrize("batch", [0, -1, 1.5, True, "2", None])
+def test_a_batch_is_a_number_of_banks(tiny, batch):
+    with pytest.raises(InputError, match="at least 1 bank, as a whole number, not"):
+        MemoryModel(tiny, "recent").new_bank(batch)
+
+
 def test_a_question_needs_words(tiny, talk):
     model = MemoryModel(tiny, "m3")
     for empty in ("", "  ", "question: "):

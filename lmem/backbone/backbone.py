@@ -324,7 +324,7 @@ class Backbone:
                 support.check_cache(source.get("past_key_values"))
         try:
             return self.model.generate(**inputs, **{**GREEDY, **options})
-        except (ValueError, TypeError, AssertionError) as error:
+        except (ValueError, TypeError, AssertionError, ArithmeticError) as error:
             if isinstance(error, LmemError):
                 raise
             first = str(error).strip().split("\n")[0]

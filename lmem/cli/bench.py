@@ -49,7 +49,7 @@ def bench_encode(
     conversations = splits.for_testing(data, 40, 60, 0, everything=True)
     texts = [text for c in conversations for text in c.texts()][: max(0, turns)]
     result = measure(load_backbone(backbone), texts, plain_turns, repeats)
-    report({**splits.source(data, 60), **result}, out, as_json, "encode")
+    report({**splits.source(data, 60, conversations), **result}, out, as_json, "encode")
 
 
 @verbs.command("train")
@@ -82,7 +82,7 @@ def bench_train(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
-    report({**splits.source(data, length), **result}, out, as_json, "train")
+    report({**splits.source(data, length, drawn), **result}, out, as_json, "train")
 
 
 @verbs.command("eval")
@@ -112,7 +112,7 @@ def bench_eval(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
-    report({**splits.source(data, length), **result}, out, as_json, "eval")
+    report({**splits.source(data, length, drawn), **result}, out, as_json, "eval")
 
 
 @verbs.command("write")
@@ -137,7 +137,8 @@ def bench_write(
     sizes = [n for n in bench.ROWS if n < rows] + [rows]
     loaded, texts = load_backbone(backbone), conversation.texts()
     result = bench.bench_write(loaded, texts, names, before, sizes, repeats, seed)
-    report(result, out, as_json, "write")
+    source = splits.source("tinyworld", len(texts), [conversation])
+    report({**source, **result}, out, as_json, "write")
 
 
 @verbs.command("plan")
@@ -162,7 +163,7 @@ def bench_plan(
     drawn = splits.for_testing(data, conversations, length, seed)
     loaded = load(backbone, shape, drawn, seed)
     result = measure(loaded, drawn, method, scale, batch, repeats, seed)
-    report({**splits.source(data, length), **result}, out, as_json, "plan")
+    report({**splits.source(data, length, drawn), **result}, out, as_json, "plan")
 
 
 @verbs.command("rows")
@@ -186,11 +187,13 @@ def bench_rows(
 ) -> None:
     """Latency, memory and answers by rows of the bank: exact, exact in chunks, the k best of an index. Sizes in --out stay."""
     from lmem.bench import rows as bench
+    from lmem.data import splits
     from lmem.evaluation import results
 
+    drawn = bench.newest_last(conversations, length, questions, seed)
     result = bench.bench_rows(
         bench.load_model(adapter, work),
-        bench.newest_last(conversations, length, questions, seed),
+        drawn,
         integers(rows) if rows else bench.ROWS,
         k,
         probes,
@@ -200,7 +203,7 @@ def bench_rows(
         before=results.load(str(out)) if out and out.exists() else None,
         seed=seed,
     )
-    report({"data": f"tinyworld, {length} turns", **result}, out, as_json, "rows")
+    report({**splits.source("tinyworld", length, drawn), **result}, out, as_json, "rows")
 
 
 @verbs.command("gpu")
@@ -238,7 +241,7 @@ def bench_gpu(
         sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
     drawn = splits.for_testing(data, conversations, length, seed)
     result = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
-    report({**splits.source(data, length), "dry_run": dry_run, **result}, out, as_json, "gpu")
+    report({**splits.source(data, length, drawn), "dry_run": dry_run, **result}, out, as_json, "gpu")
     if dry_run and not as_json:
         typer.echo(DRY)
 

@@ -199,7 +199,8 @@ def lost(
     shipped = MemoryModel.from_shipped
     loaded = MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")
     model = loaded.variant(scale)
-    rows = retrieval_ranks(model, splits.for_testing("tinyworld", conversations, turns, seed))
+    tests = splits.for_testing("tinyworld", conversations, turns, seed)
+    rows = retrieval_ranks(model, tests)
     share = {name: sum(error_stage(row) == name for row in rows) / len(rows) for name in STAGES}
     if out:
         result = {
@@ -207,7 +208,7 @@ def lost(
             "adapter": "of one's own" if adapter else "nano-keyed",
             "method": model.method.name,
             "scale": scale,
-            "data": splits.label("tinyworld", turns),
+            **splits.source("tinyworld", turns, tests),
             "test_seed": seed,
             "share": share,
             "questions": rows,
@@ -236,7 +237,7 @@ def null_rows(
 
     tests = splits.for_testing(data, conversations, turns, seed)
     result = measure(load_backbone(backbone), tests, integers(rows))
-    result |= splits.source(data, turns)
+    result |= splits.source(data, turns, tests)
     if out:
         results.save(result, out)
     if not as_json:

@@ -207,9 +207,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Raises:
             BankError: The method has no memory.
+            InputError: `batch` is no whole number of 1 or more.
         """
         if self.write_rule is None:
             raise BankError("the stateless method has no bank")
+        if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+            raise InputError(f"expected at least 1 bank, as a whole number, not {batch!r}")
         return Bank(self.write_rule.start(batch), self.owner, self.backbone.fingerprint)
 
     def check(self, bank: Bank) -> None:
