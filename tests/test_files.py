@@ -128,7 +128,10 @@ def test_a_read_only_file_and_odd_names_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("~/b", "~nobody/b", "~", None, 3, b"b"):
         for write in (write_file, write_folder):
-            with pytest.raises(InputError, match="expected (a path as it is|the name)"), write(name):
+            with (
+                pytest.raises(InputError, match="expected (a path as it is|the name)"),
+                write(name),
+            ):
                 raise AssertionError("nothing is begun")
     for expect in (expect_folder, expect_file):  # before an hour of training
         with pytest.raises(InputError, match="begins with ~, which a shell replaces"):

@@ -241,7 +241,9 @@ def bench_gpu(
         sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
     drawn = splits.for_testing(data, conversations, length, seed)
     result = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
-    report({**splits.source(data, length, drawn), "dry_run": dry_run, **result}, out, as_json, "gpu")
+    report(
+        {**splits.source(data, length, drawn), "dry_run": dry_run, **result}, out, as_json, "gpu"
+    )
     if dry_run and not as_json:
         typer.echo(DRY)
 

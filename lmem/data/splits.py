@@ -120,7 +120,12 @@ def source(
     if data == "locomo":
         found = locomo_release.find()
         if found is None:  # nothing but the release can be downloaded
-            return {"data": "locomo", "file_sha256": locomo_release.SHA256, "release": "yes", **used}
+            return {
+                "data": "locomo",
+                "file_sha256": locomo_release.SHA256,
+                "release": "yes",
+                **used,
+            }
         path = found
     content = user_path(path).read_bytes() if user_path(path).is_file() else b""
     release = locomo_release.is_release(content)

@@ -388,7 +388,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """Return (B,) bits, log2 p(answer | question, bank) for each bank, the end of the answer included."""
         inputs = self.backbone.inputs([as_prompt(question)] * len(bank))
         labels = self.backbone.labels([answer] * len(bank))
-        with self.attached(bank):
+        with hooks.without_banks(self.backbone.model), self.attached(bank):
             return self.backbone.bits(inputs, labels)
 
     # ---- bank, read, site, decoder, answer ---------------------------------------------------------
@@ -490,7 +490,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             )
             return alone[0]
         prompts, backbone = as_prompts(questions), self.backbone
-        with self.attached(bank, ablate, of=of):
+        with hooks.without_banks(backbone.model), self.attached(bank, ablate, of=of):
             inputs = backbone.inputs(prompts)
             if return_confidence:
                 found, sure = backbone.generate_with_confidence(inputs, **options)
