@@ -332,7 +332,13 @@ def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> T
 
 def _banks_in_use(rows: Tensor, mask: Tensor, of: Places) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return the banks that are read, and for each text the index of its bank among them; None if each reads its own."""
-    of = torch.as_tensor(of, dtype=torch.long, device=mask.device)
+    try:
+        of = torch.as_tensor(of, device=mask.device).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of!r}") from error
+    if of.is_floating_point() or of.dtype == torch.bool:
+        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
+    of = of.long()
     if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
         raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
     used, bank_index = of.unique(return_inverse=True)

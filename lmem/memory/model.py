@@ -95,8 +95,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Raises:
             MethodError: The method, the scale or an option is unknown or does not fit, or the backbone is in float16 or
                 offloaded.
+            InputError: The backbone is a name.
         """
         super().__init__()
+        if isinstance(backbone, str | PathLike):
+            raise InputError(
+                f"expected a loaded backbone, not its name: load_backbone({str(backbone)!r})"
+            )
         support.check_weights(backbone.model)
         self.__dict__["backbone"] = backbone  # no submodule: an adapter has no backbone weights
         self.method, self.scale, self.seed = methods.find(method), scale, seed
@@ -221,7 +226,10 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Raises:
             BankError: It comes from another one.
             MethodError: The backbone is in float16 or offloaded.
+            InputError: It is no bank.
         """
+        if not isinstance(bank, Bank):
+            raise InputError(f"expected a bank, got {type(bank).__name__}")
         support.check_weights(self.backbone.model)
         if bank.backbone != self.backbone.fingerprint:
             raise BankError(
@@ -331,7 +339,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """
         self.check(bank)
         ledger, first = ledger_and_start(ledger, bank)
-        latents = ledger.without([turns] if isinstance(turns, int) else turns)
+        latents = ledger.without(turns)
         rewritten, shorter = self.write_latents(first, [latents]), Ledger()
         shorter.add(first, latents, rewritten)
         return rewritten, shorter
