@@ -40,13 +40,16 @@ def tiny(tiny_folder):
 
 @pytest.fixture(scope="session")
 def flan_folder(tmp_path_factory):
-    """Flan-T5-small's real configuration, random weights, and a small tokenizer trained here."""
+    """Flan-T5-small's form, but narrow: its layers, heads and gates, a head of its own, random weights, a tokenizer trained here.
+
+    As in Flan-T5-small the heads together are narrower than the states, and there are more embeddings than pieces.
+    """
     folder = tmp_path_factory.mktemp("flan")
     config = T5Config(
-        vocab_size=32128,
-        d_model=512,
-        d_kv=64,
-        d_ff=1024,
+        vocab_size=512,
+        d_model=96,
+        d_kv=12,
+        d_ff=192,
         num_layers=8,
         num_heads=6,
         feed_forward_proj="gated-gelu",
@@ -57,7 +60,7 @@ def flan_folder(tmp_path_factory):
     )
     torch.manual_seed(0)
     T5ForConditionalGeneration(config).save_pretrained(folder)
-    untie(folder, torch.randn(32128, 512) * 0.05)
+    untie(folder, torch.randn(512, 96) / 96**0.5)
 
     core = Tokenizer(models.Unigram())
     core.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -54,11 +54,9 @@ def test_turns_run_over_the_sessions_in_order():
     assert [turn.id for turn in talk().turns] == ["D1:1", "D1:2", "D2:1"]
 
 
-def test_question_prompt_and_category():
+def test_question_prompt():
     question = Question("q", "What flew away?", "the kite", 4)
     assert question.prompt == "question: What flew away?"
-    assert question.category_name == "single-hop"
-    assert Question("q", "What?", None, 0).category_name == "unknown"
 
 
 def test_official_category_names():

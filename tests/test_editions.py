@@ -1,4 +1,7 @@
-"""Both editions come out of the one source: students find stubs and no solution, instructors solutions that run."""
+"""Both editions come out of the one source: students find stubs and no solution, instructors solutions that run.
+
+The chapter that is run by default is the last, which has stubs of every kind; chapter 1 runs from the wheel.
+"""
 
 import re
 import subprocess
@@ -94,7 +97,7 @@ def test_the_solutions_stand_open_in_the_stubs_places(path, editions):
 
 
 @pytest.mark.slow
-@some_notebooks(0, -1)
+@some_notebooks(-1)
 def test_every_stub_says_that_it_is_unfinished(path, editions, tmp_path):
     """The students' edition, run from top to bottom: its checks say so, and nothing else stops."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
@@ -112,7 +115,7 @@ def test_every_stub_says_that_it_is_unfinished(path, editions, tmp_path):
 
 
 @pytest.mark.slow
-@some_notebooks(0, -1)
+@some_notebooks(-1)
 def test_everything_runs_in_the_solutions_edition(path, editions, tmp_path):
     """Every cell says without the stubs what it said behind them."""
     pytest.importorskip("nbval", reason="the [dev] extra is not installed")

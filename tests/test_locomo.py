@@ -571,14 +571,6 @@ def test_paper_split():
         splits.paper_split(found[:2])
 
 
-def test_leave_one_out():
-    found = locomo.parse([sample(name=name) for name in "abc"])
-    pairs = [([c.id for c in a], [c.id for c in b]) for a, b in splits.leave_one_out(found)]
-    assert pairs == [(["b", "c"], ["a"]), (["a", "c"], ["b"]), (["a", "b"], ["c"])]
-    with pytest.raises(DataError, match="at least 2"):
-        list(splits.leave_one_out(found[:1]))
-
-
 # ---- the release itself
 
 

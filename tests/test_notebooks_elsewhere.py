@@ -1,6 +1,6 @@
 """Every notebook runs on another backbone and with other results: no cell stops with an error; what it says is not judged.
 
-The backbone has the configuration of Flan-T5-small, eight layers, a tokenizer of its own and random weights; where a notebook trains on
+The backbone has the form of Flan-T5-small, eight layers, a head and a tokenizer of its own and random weights; where a notebook trains on
 conversations, they come from a file in LoCoMo's form. The other results have the form that LoCoMo gives: no counterfactual twins, three
 conversations, five categories, the last without answers, and lags of hundreds of turns.
 """

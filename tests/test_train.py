@@ -150,7 +150,7 @@ def test_bad_settings(kind, bad):
 
 def test_settings_as_json():
     config = TrainConfig(steps=7)
-    assert TrainConfig.from_json(config.to_json()) == config
+    assert TrainConfig.from_dict(json.loads(config.to_json())) == config
     assert config.difference() == {"steps": 7}
     with pytest.raises(InputError, match="speed"):
         TrainConfig.from_dict({"speed": 1})

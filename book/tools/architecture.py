@@ -14,6 +14,8 @@ import textwrap
 from html import escape
 from pathlib import Path
 
+from lmem.viz.svg import element, text
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "_static" / "architecture.svg"
 WAY = (  # (what happens, module, name)
@@ -29,6 +31,11 @@ WAY = (  # (what happens, module, name)
     ("a figure", "viz.forgetting_curve", "forgetting_curve"),
 )
 ROW, LEFT, RIGHT, TOP = 52, 150, 480, 40
+ORANGE = "#c9720f"
+BOLD = {"font_size": 15, "font_weight": "bold", "fill": "#17405f"}
+SMALL = {"font_size": 12, "fill": "#333"}
+BOX = {"fill": "#eef3f8", "stroke": "#9db4c8"}
+WIRE = {"fill": "none", "stroke": ORANGE}
 
 
 def modules() -> dict[str, ast.Module]:
@@ -53,10 +60,8 @@ def folders(trees: dict[str, ast.Module]) -> list[tuple[str, str]]:
     graph = {folder: imports & set(graph) - {folder} for folder, imports in graph.items()}
     order, sorter = [], graphlib.TopologicalSorter(graph)
     sorter.prepare()
-    while (
-        sorter.is_active()
-    ):  # folders of one level by name, so that the drawing is always the same
-        ready = sorted(sorter.get_ready())
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())  # by name, so that the drawing is always the same
         order += ready
         sorter.done(*ready)
     docstrings = {folder: ast.get_docstring(trees[f"{folder}.__init__"]) or "" for folder in order}
@@ -67,10 +72,8 @@ def steps(trees: dict[str, ast.Module]) -> list[tuple[str, str, str]]:
     """Return the way of a turn: (what happens, folder, `module.name`)."""
     for _, module, name in WAY:
         if name not in {getattr(node, "name", "") for node in trees[module].body}:
-            raise SystemExit(
-                f"expected {name} in lmem/{module.replace('.', '/')}.py, there is none"
-            )
-    return [(text, module.split(".")[0], f"{module}.{name}") for text, module, name in WAY]
+            raise SystemExit(f"expected {name} in the module {module}, there is none")
+    return [(words, module.split(".")[0], f"{module}.{name}") for words, module, name in WAY]
 
 
 def drawing() -> str:
@@ -81,50 +84,36 @@ def drawing() -> str:
     middle = {name: height - 20 - ROW * i - ROW / 2 for i, (name, _) in enumerate(rows)}
     pitch = (height - TOP - 60) / (len(way) - 1)
     alt = "Folders, each importing only from those below it: " + ", ".join(name for name, _ in rows)
-    alt += ". A turn's way: " + "; ".join(f"{text} ({name})" for text, _, name in way) + "."
+    alt += ". A turn's way: " + "; ".join(f"{words} ({name})" for words, _, name in way) + "."
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1000 {height}" role="img" font-family="sans-serif">',
-        f"<title>{escape(alt)}</title>",
-        f'<rect width="1000" height="{height}" rx="10" fill="#fff"/>',
-        '<g font-size="15" font-weight="bold" fill="#222"><text x="20" y="26">Folders: each imports only from below</text>',
-        f'<text x="{RIGHT + 120}" y="26">One turn\'s way, from below</text></g>',
+        element("title", escape(alt)),
+        element("rect", width=1000, height=height, rx=10, fill="#fff"),
+        text(20, 26, "Folders: each imports only from below", **BOLD),
+        text(RIGHT + 120, 26, "One turn's way, from below", **BOLD),
     ]
     for name, sentence in rows:
         y = middle[name]
         words = sentence.split(": ")[-1] if len(sentence) > 90 else sentence
         lines = textwrap.wrap(words.replace("`", ""), 50)
-        parts.append(
-            f'<rect x="14" y="{y - 22}" width="{RIGHT}" height="44" rx="7" fill="#eef3f8" stroke="#9db4c8"/>'
-        )
-        parts.append(
-            f'<text x="26" y="{y + 5}" font-size="15" font-weight="bold" fill="#17405f">{name}</text>'
-        )
+        parts.append(element("rect", x=14, y=y - 22, width=RIGHT, height=44, rx=7, **BOX))
+        parts.append(text(26, y + 5, name, **BOLD))
         for k, line in enumerate(lines):
-            place = y + 5 + (k - (len(lines) - 1) / 2) * 14
-            parts.append(
-                f'<text x="{LEFT}" y="{place}" font-size="12" fill="#333">{escape(line)}</text>'
-            )
-    for i, (text, folder, name) in enumerate(way):
-        y = height - 46 - pitch * i
-        curve = f"M{RIGHT + 14},{middle[folder]} C{RIGHT + 80},{middle[folder]} {RIGHT + 60},{y} {RIGHT + 120},{y}"
-        parts.append(
-            f'<path d="{curve}" fill="none" stroke="#c9720f" stroke-width="1.5" opacity="0.75"/>'
-        )
+            parts.append(text(LEFT, y + 5 + (k - (len(lines) - 1) / 2) * 14, line, **SMALL))
+    x = RIGHT + 132
+    for i, (words, folder, name) in enumerate(way):
+        y, start = height - 46 - pitch * i, middle[folder]
+        curve = f"M{RIGHT + 14},{start} C{RIGHT + 80},{start} {RIGHT + 60},{y} {RIGHT + 120},{y}"
+        parts.append(element("path", d=curve, stroke_width=1.5, opacity=0.75, **WIRE))
         if i:
-            parts.append(
-                f'<path d="M{RIGHT + 132},{y + pitch - 12} V{y + 12}" stroke="#c9720f" stroke-width="3"/>'
-            )
-        parts.append(f'<circle cx="{RIGHT + 132}" cy="{y}" r="12" fill="#c9720f"/>')
-        parts.append(
-            f'<text x="{RIGHT + 132}" y="{y + 4}" font-size="12" fill="#fff" text-anchor="middle">{i + 1}</text>'
-        )
-        parts.append(
-            f'<text x="{RIGHT + 154}" y="{y - 2}" font-size="14" font-weight="bold" fill="#222">{escape(text)}</text>'
-        )
-        parts.append(
-            f'<text x="{RIGHT + 154}" y="{y + 14}" font-size="12" fill="#555" font-family="monospace">{name}</text>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+            down = f"M{x},{y + pitch - 12} V{y + 12}"
+            parts.append(element("path", d=down, stroke_width=3, **WIRE))
+        parts.append(element("circle", cx=x, cy=y, r=12, fill=ORANGE))
+        parts.append(text(x, y + 4, i + 1, font_size=12, fill="#fff", text_anchor="middle"))
+        parts.append(text(x + 22, y - 2, words, **BOLD))
+        parts.append(text(x + 22, y + 14, name, font_family="monospace", **SMALL))
+    size = f"0 0 1000 {height}"
+    about = {"viewBox": size, "role": "img", "font_family": "sans-serif"}
+    return element("svg", "\n".join(parts), xmlns="http://www.w3.org/2000/svg", **about) + "\n"
 
 
 if __name__ == "__main__":
@@ -132,5 +121,5 @@ if __name__ == "__main__":
         PAGE.write_text(drawing(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != drawing():
         sys.exit(
-            "book/_static/architecture.svg is not what the code says: run `python book/tools/architecture.py write`"
+            f"{PAGE.name} is not what the code says: `python book/tools/architecture.py write`"
         )

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "ladder.md"
 sys.path[:0] = [str(ROOT / "book" / "tools")]
 
-from page_numbers import NumberError, write_or_check  # noqa: E402
-from results_page import TEXTS, figure, table  # noqa: E402
+from page_numbers import NumberError, said, write_or_check  # noqa: E402
+from results_page import figure, table  # noqa: E402
 
 from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
@@ -135,21 +135,16 @@ def where(cells):
             first, four = (
                 [q for q in questions if q["place"] is not None and q["place"] < n] for n in (1, 4)
             )
-            parts += [
-                table(rows),
-                f"At {scale}x the row with the answer comes first for {percent(len(first) / len(questions))} percent of the questions. It is "
-                f"among the first four for {percent(len(four) / len(questions))}. Where it comes first, "
-                f"{percent(sum(q['em'] for q in first) / len(first))} percent are answered right.",
-            ]
+            shares = {
+                "first": percent(len(first) / len(questions)),
+                "four": percent(len(four) / len(questions)),
+                "right": percent(sum(q["em"] for q in first) / len(first)),
+            }
+            parts += [table(rows), said("ladder_where", scale=scale, **shares)]
     if not parts:
         return "## Where answers are lost\n\nNot run yet."
-    about = (
-        "Which step loses the answer? The tables are about the shipped adapter (the first seed) and 600 turns, in percent of the questions. "
-        "The *empty hand* is the score for *no match*. A question that needs two hops is judged by its second hop. At 1x there are fewer "
-        "rows than facts, so most missing rows were taken by later facts."
-    )
-    made = "Made by `lmem lost --scale 10 --out results/beyond/lost-10x-s0.json.gz`, and likewise at 1x."
-    return "\n\n".join(["## Where answers are lost", about, *parts, made])
+    title = "## Where answers are lost"
+    return "\n\n".join([title, said("ladder_lost"), *parts, said("ladder_made")])
 
 
 def tests(cells):
@@ -177,12 +172,8 @@ def tests(cells):
                     row[column] = percent(gain and gain["mean"])
                 rows.append(row)
     budget = cells["keyed-10x"][0]["settings"].get("budget", 384)
-    about = (
-        "*Rough* stores the bank in bfloat16, adds noise of 1% of each row's norm, and subtracts the twin's bank. The last three columns "
-        f"have no bank; turns are in the input as text, within {budget} tokens."
-    )
     title = "## Longer conversations, rounded banks, and text"
-    return "\n\n".join([title, about, table(rows)])
+    return "\n\n".join([title, said("ladder_tests", budget=budget), table(rows)])
 
 
 def change(before, after):
@@ -219,12 +210,7 @@ def failures(cells):
             failed.append(row | {"compared with": "-", "result": "no memory is shown"})
         elif helped.get(cell) == "less":
             failed.append(row | {"result": "worse than without it"})
-    about = (
-        f"Memory is shown where the interval excludes 0 and the p of the permutation test, adjusted by Holm's method for all {len(gains)} "
-        "scores of the steps, is at most 0.05. So an interval just above 0 can be too little. A step is worse than the one before if the "
-        "same holds for their difference."
-    )
-    parts = [about, table(failed)] if failed else []
+    parts = [said("ladder_failures", n=len(gains)), table(failed)] if failed else []
     return "\n\n".join(["## What did not work", *parts, phrasings(cells["keyed-10x"])])
 
 
@@ -235,19 +221,14 @@ def phrasings(ten):
     read = mean_gain(ten, has_new_phrasing, "oracle", None)
     if not (new["mean"] < known["mean"] and read["mean"] > new["mean"]):
         raise NumberError("the sentences on phrasings in ladder_page.py are no longer true")
-    return (
-        f"Phrasings that no adapter has seen are harder: {percent(new)} points at 10x, compared with {percent(known)} where nothing was held "
-        "out. A key is learned from three ways of stating a relation and two ways of asking for it, and it does not carry over fully to "
-        f"others. With the evidence in its input the same backbone answers {percent(read)} percent of these questions, so most of "
-        "what is missing is in the key."
-    )
+    return said("ladder_phrasings", new=percent(new), known=percent(known), read=percent(read))
 
 
 def page(root):
     """The text of book/ladder.md, from the result files below `root`."""
     cells = load(root)
     parts = [
-        TEXTS["ladder"].strip(),
+        said("ladder"),
         steps(cells),
         "## Which goals were reached\n\n" + table(goals(cells)),
         by_kind(cells),

@@ -25,6 +25,8 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
 
@@ -39,6 +41,7 @@ from lmem.memory import methods  # noqa: E402
 from lmem.metrics import forgetting, statistics  # noqa: E402
 from lmem.training.train import TrainConfig  # noqa: E402
 
+TEXTS = yaml.safe_load((ROOT / "book" / "texts.yml").read_text(encoding="utf-8"))
 KINDS = ("file", "cell", "cells", "changes", "paper", "count", "default", "setting", "calc")
 BUILTINS = "abs float int len max min range round set sorted sum tuple zip all any map"
 TOOLS = {name: getattr(builtins, name) for name in BUILTINS.split()}
@@ -228,6 +231,12 @@ def fill(entry, field, known):
         raise NumberError(
             f"expected a text of {entry['id']} with numbers that can be shown: {error}"
         ) from error
+
+
+def said(name, **values):
+    """A text of book/texts.yml, with these values filled in."""
+    text = TEXTS[name].strip()
+    return text.format(**values) if values else text
 
 
 def write_or_check(verb, page, path, usage):

@@ -16,7 +16,15 @@ FINDINGS, PAGE = ROOT / "book" / "findings.yml", ROOT / "book" / "results.md"
 sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "book" / "_ext")]
 
 import result_files as rf  # noqa: E402
-from page_numbers import check_condition, fill, read_numbers, shown, spread, write_or_check  # noqa: E402
+from page_numbers import (  # noqa: E402
+    check_condition,
+    fill,
+    read_numbers,
+    said,
+    shown,
+    spread,
+    write_or_check,
+)
 
 from lmem.evaluation.summary import difference, headline  # noqa: E402
 from lmem.evaluation.tables import (  # noqa: E402
@@ -30,7 +38,6 @@ from lmem.evaluation.tables import (  # noqa: E402
 from lmem.experiments.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
 from lmem.viz import bank_cost, score_plots  # noqa: E402
 
-TEXTS = yaml.safe_load(FINDINGS.read_text(encoding="utf-8"))["texts"]
 INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+,\u00a0[-\d.]+\](?: \(G=\d+\))?"
 WRONG_BANKS = {"twin": "the twin's", "other": "another conversation's"}
 INTERVALS = "95% t intervals over conversations"
@@ -238,11 +245,7 @@ def chart_of_rows(files):
     return figure(bank_cost.write_and_read_cost(result["by_rows"], result["bare_ms"], ROWS_TITLE))
 
 
-CHARTS = {
-    "printed": chart_of_printed,
-    "recent": chart_of_recent,
-    "rows": chart_of_rows,
-}
+CHARTS = {"printed": chart_of_printed, "recent": chart_of_recent, "rows": chart_of_rows}
 
 
 def compared_if_any(title, files, kind):
@@ -376,10 +379,7 @@ def locomo(files):
     for result in files["locomo"].values():
         summary = result["summary"]
         if result["backbone"] == "nano":
-            parts.append(
-                "**A proof of the path, no measurement of a method**: everything was run from the release's file to the score, but nano "
-                f"does not know this English and spells {percent(result['words_spelled_out'])} percent of its words in pieces."
-            )
+            parts.append(said("results_locomo", spelled=percent(result["words_spelled_out"])))
         what = f"{result['method']}, {result['rows']} rows, one adapter"
         about_it = about(result["backbone"], result["data"], asked(summary), what)
         about_it += " Percent; bits over no bank; empty answers, answers stuck in repetition, and the share of the most frequent one."
@@ -403,10 +403,7 @@ def speed(files):
             "### Training and evaluation",
             table(upright([ratio_row(*one) for one in runs.items()])),
         ]
-        parts += [
-            TEXTS["plain"].strip(),
-            table([row for one in runs.items() for row in time_rows(*one)]),
-        ]
+        parts += [said("plain"), table([row for one in runs.items() for row in time_rows(*one)])]
         parts += [written_by(*map(bench_command, runs.values()))]
     if encode:
         parts += ["### Encoding", table([encode_row(*one) for one in encode.items()])]
@@ -563,11 +560,7 @@ def tables(files):
 def page(root):
     """The text of book/results.md."""
     files = load(root)
-    parts = [
-        TEXTS["head"].strip(),
-        findings(files=files),
-        TEXTS["appendix"].strip().replace("# ", "## ", 1),
-    ]
+    parts = [said("head"), findings(files=files), said("appendix").replace("# ", "## ", 1)]
     return "\n\n".join([*parts, *tables(files)]) + "\n"
 
 

@@ -97,13 +97,7 @@ def record_attention(
     if ablate and turns:
         turns = [-1] * len(turns)
     return AttentionRecord(
-        own_answer,
-        readers,
-        question_tokens,
-        on_question.cpu(),
-        on_rows.cpu(),
-        turns,
-        watch.added(),
+        own_answer, readers, question_tokens, on_question.cpu(), on_rows.cpu(), turns, watch.added()
     )
 
 

@@ -295,12 +295,8 @@ class Backbone:
         Raises:
             InputError: An option asks for beams, samples or several answers, or transformers refuses it.
         """
-        greedy = {**GREEDY, "num_return_sequences": 1, **options}
-        if (greedy["num_beams"], greedy["do_sample"], greedy["num_return_sequences"]) != (
-            1,
-            False,
-            1,
-        ):
+        wanted = {"num_beams": 1, "do_sample": False, "num_return_sequences": 1}
+        if any(options.get(name, value) != value for name, value in wanted.items()):
             raise InputError(
                 "expected options that leave one greedy answer for its confidence, "
                 "not num_beams, do_sample or num_return_sequences"

@@ -111,19 +111,20 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     core = Tokenizer(models.Unigram(pieces, unk_id=2, byte_fallback=True))
     core.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     core.decoder = decoders.Sequence(
-        [
-            decoders.ByteFallback(),
-            decoders.Metaspace(replacement="▁", prepend_scheme="always"),
-        ]
+        [decoders.ByteFallback(), decoders.Metaspace(replacement="▁", prepend_scheme="always")]
     )
-    core.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
+    return finished_tokenizer(core)
+
+
+def finished_tokenizer(core: Tokenizer) -> PreTrainedTokenizerFast:
+    """Make a tokenizer of transformers out of one whose first pieces are SPECIALS; it ends every text."""
+    ending = [(SPECIALS[1], 1)]
+    core.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=ending)
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
+        pad_token=SPECIALS[0],
+        eos_token=SPECIALS[1],
+        unk_token=SPECIALS[2],
         model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
     )
@@ -138,12 +139,7 @@ def build_model(
 
 
 def copying_t5(
-    pieces: int,
-    width: int,
-    heads: int,
-    feed_forward: int,
-    encoder_layers: int,
-    decoder_layers: int,
+    pieces: int, width: int, heads: int, feed_forward: int, encoder_layers: int, decoder_layers: int
 ) -> T5ForConditionalGeneration:
     """Make a T5 with random weights whose attention starts as copying by likeness; embeddings tied.
 

@@ -14,14 +14,7 @@ from torch import Tensor
 
 from lmem.backbone.backbone import MAX_TOKENS, Backbone
 from lmem.bench import plain
-from lmem.bench.measure import (
-    Unit,
-    account,
-    operations,
-    require_positive,
-    round_floats,
-    time_units,
-)
+from lmem.bench.measure import Unit, account, operations, require_positive, round_floats, time_units
 from lmem.bench.units import EngineUnits, PlainUnits, randomise, sample_evenly
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError, LmemError

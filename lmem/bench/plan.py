@@ -125,10 +125,7 @@ def bench_plan(
 
 
 def _units(
-    model: MemoryModel,
-    training: TrainingSample,
-    conversations: Sequence[Conversation],
-    batch: int,
+    model: MemoryModel, training: TrainingSample, conversations: Sequence[Conversation], batch: int
 ) -> dict[str, Unit]:
     """The units that are planned too, by their names there."""
     backbone, engine = model.backbone, EngineUnits(model)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from lmem.backbone.backbone import Backbone
+from lmem.backbone.pretrain import SPECIALS, finished_tokenizer
 from lmem.memory import methods
 from lmem.utils.device import device_of
 
@@ -48,15 +49,7 @@ def _tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     core = Tokenizer(models.BPE(unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.Metaspace()
     core.decoder = decoders.Metaspace()
-    specials = ["<pad>", "</s>", "<unk>"]
+    specials: Any = list(SPECIALS)
     trainer = trainers.BpeTrainer(vocab_size=PIECES, special_tokens=specials, show_progress=False)
     core.train_from_iterator(texts[:: -(-len(texts) // TEXTS)], trainer)
-    end = [("</s>", 1)]
-    core.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=end)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        model_input_names=["input_ids", "attention_mask"],
-    )
+    return finished_tokenizer(core)

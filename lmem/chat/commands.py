@@ -23,19 +23,7 @@ FILE = "bank.safetensors"
 LEDGER = ".ledger"  # added to the name of the bank's file
 LISTED = 50  # facts or turns
 SAME = 1e-3  # difference of the latents of equal texts, encoded in batches of other lengths
-HELP = """\
-Say something to have it remembered. Ask, and the answer comes from the bank alone.
-/why            which turn the last answer came from, and how sure it is
-/list [NAME]    what is kept, found out by asking the bank
-/forget N       the bank as if turn N had never been said; its words work too
-/save [FILE]    save the bank; with --ledger also what /why and /forget need tomorrow
-/load FILE      go on with a saved bank
-/new            begin with an empty one
-/recover        go back to a bank that was not saved
-/import FILE    tell it an exported chat
-/threshold P    answer only if the confidence is at least P, from 0 to 1
-/bank           how many turns were written, and which still have rows
-/quit           leave"""
+HELP = Path(__file__).with_name("help.txt").read_text(encoding="utf-8").rstrip()
 NEEDS_LEDGER = (
     "needs the ledger that was kept when that was said, and this chat does not have it: "
     "/save FILE --ledger keeps one beside the bank"

@@ -12,32 +12,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lmem.chat.lines import straight_quotes
+from lmem.chat.lines import ENGLISH, straight_quotes
 from lmem.data.everyday import language as everyday
 from lmem.data.everyday.marks import END, KEEP, Form, fill
 from lmem.data.tinyworld import language as tinyworld
 
-_SHORT = {
-    "i'm": "I am", "i've": "I have", "i'd": "I would", "i'll": "I will", "it's": "it is", "that's": "that is",
-    "he's": "he is", "she's": "she is", "what's": "what is", "who's": "who is", "where's": "where is", "how's": "how is",
-    "don't": "do not", "doesn't": "does not", "isn't": "is not",
-}  # fmt: skip
+_SHORT, _PATTERNS = ENGLISH["contracted"], ENGLISH["questions"]
 _CONTRACTED = re.compile("|".join(rf"\b{re.escape(short)}\b" for short in _SHORT), re.IGNORECASE)
-_POLITE = re.compile(
-    r"^(?:(?:and|so|ok|okay|hey|please|now|well),? +)*"
-    r"(?:(?:please |can you |could you )?(?:tell|remind) me(?: again)?|do you (?:still )?(?:know|remember)) +",
-    re.IGNORECASE,
+_POLITE, _INDIRECT, _SPEAKS_OF_ONESELF = (
+    re.compile(_PATTERNS[name], re.IGNORECASE) for name in ("polite", "indirect", "oneself")
 )
-_INDIRECT = re.compile(
-    r"^((?:what|where|who|which|when|how)(?: (?!do\b|did|am|is|was|have|had|can|will|would|should)\w+)?) i (?!am\b)(\w+)",
-    re.IGNORECASE,
-)
-_FIRST = (  # of questions, in this order
-    (r"\bdo i\b", "does {S}"), (r"\bdon't i\b", "doesn't {S}"), (r"\bhave i\b", "has {S}"), (r"\bam i\b", "is {S}"),
-    (r"\bi am\b", "{S} is"), (r"\bi have\b", "{S} has"), (r"\bmy\b", "{S}'s"), (r"\bmine\b", "{S}'s"),
-    (r"\b(?:i|me|myself)\b", "{S}"),
-)  # fmt: skip
-_SPEAKS_OF_ONESELF = re.compile(r"\b(?:i|me|my|mine|myself|i'm|i've|i'd|i'll)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -95,7 +79,7 @@ class Tinyworld(Dialect):
     def question(self, line: str, name: str) -> str:
         text = _POLITE.sub("", self.statement(line).rstrip(" .!?…？"))
         text = _INDIRECT.sub(r"\1 do i \2", text)
-        for pattern, words in _FIRST:
+        for pattern, words in _PATTERNS["first_person"]:
             said = words.replace("{S}", name)
             text = re.sub(pattern, lambda match, said=said: said, text, flags=re.IGNORECASE)
         text = text.strip()
@@ -118,7 +102,7 @@ EVERYDAY = Dialect()
 DIALECTS: dict[str, Dialect] = {  # by the backbone's name; any other one reads everyday English
     "nano": Tinyworld(
         ("I live in Cedar-Bay.", "Where do I live?", "/why"), tinyworld.UNKNOWN, "Piet"
-    ),
+    )
 }
 
 

@@ -4,34 +4,15 @@ A question ends with a question mark of any script, or begins as English questio
 """
 
 import re
+import tomllib
 import unicodedata
+from pathlib import Path
 from typing import NamedTuple
 
-_ASKING = r"what|where|who|whom|whose|which|when|why|how"
-_AUXILIARY = (
-    r"is|are|was|were|do|does|did|can|could|will|would|shall|should|has|have|had|am|may|might|"
-    r"isn't|aren't|wasn't|weren't|don't|doesn't|didn't|can't|couldn't|won't|wouldn't|hasn't|haven't|hadn't"
-)
-_SUBJECT = r"i|you|he|she|it|we|they|my|your|his|her|our|their|this|that|there|these|those|the|a|an|any\w*|some\w*"
-_OPENINGS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?:and|but|so|ok|okay|please|now|hey|well)?,? *(?:{_ASKING})(?:'s|'re|'d|'ll)\b(?! a\b)",
-        rf"(?:and|but|so|ok|okay|please|now|hey|well)?,? *(?:{_ASKING})\s+(?:{_AUXILIARY})\b",
-        rf"(?:to|from|with|for|at|in|on|by|of|about) (?:what|whom|which|whose)(?: \w+)? (?:{_AUXILIARY})\b",
-        rf"(?:which|what|whose)\s+(?!(?:i|you|he|she|it|we|they|\w+ing|a|an)\b)[\w-]+(?: [\w-]+)?\s+(?:{_AUXILIARY})\b",
-        rf"how (?:many|much|old|long|far|often|big|tall|late)\b.* (?:{_AUXILIARY})\b",
-        rf"(?:{_AUXILIARY})\s+(?:{_SUBJECT})\b",
-        r"who\s+(?!knows\b|cares\b)\w+(?:s|ed)\s+\w",
-        rf"(?:please |can you |could you )?(?:tell|remind) me (?:again )?(?:{_ASKING}|if|whether|about my)\b",
-        r"(?:do|can) you (?:still )?(?:know|remember|recall)\b",
-    )
-]
-RHETORICAL = re.compile(
-    r"(?:can you believe (?:it|that)|guess what|you know|(?:funny|nice|great|cool|crazy),? (?:right|huh|no)|right|"
-    r"ok(?:ay)?|huh|eh|isn't (?:it|that) \w+|you see|get it)\W*",
-    re.IGNORECASE,
-)
+ENGLISH = tomllib.loads(Path(__file__).with_name("english.toml").read_text(encoding="utf-8"))
+_WORDS = ENGLISH["lines"]
+_OPENINGS = [re.compile(one.format(**_WORDS), re.IGNORECASE) for one in _WORDS["openings"]]
+_RHETORICAL = re.compile(rf"(?:{'|'.join(_WORDS['rhetorical'])})\W*", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!。！…])\s+")
 
 
@@ -55,7 +36,7 @@ def parts_of(line: str) -> Line:
         return Line(line, "")
     if len(sentences) == 1:
         return Line("", line)
-    if RHETORICAL.fullmatch(straight_quotes(sentences[-1])):
+    if _RHETORICAL.fullmatch(straight_quotes(sentences[-1])):
         return Line(line, "")
     return Line(line[: -len(sentences[-1])].strip(), sentences[-1])
 

@@ -1,5 +1,6 @@
 """What a line of a chat led to, as a terminal shows it; and what a user may set."""
 
+import math
 from typing import Literal, NamedTuple
 
 from lmem.errors import InputError
@@ -44,8 +45,8 @@ def checked_threshold(value: float | str) -> float:
     """
     try:
         threshold = float(value)
-    except ValueError as error:
-        raise InputError(f"expected a threshold from 0 to 1, not {value!r}") from error
+    except ValueError:
+        threshold = math.nan
     if not 0 <= threshold <= 1:
         raise InputError(f"expected a threshold from 0 to 1, not {value!r}")
     return threshold

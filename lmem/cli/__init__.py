@@ -1,7 +1,7 @@
 """The command line: one file per group of verbs.
 
-A verb reads options, calls other folders and prints. No experiment or
-model logic lives here.
+A verb reads options, calls other folders and returns a report, which `printing` saves and prints.
+No experiment or model logic lives here.
 """
 
 import io

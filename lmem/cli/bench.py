@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lmem.cli.options import Adapter, BackboneName, DataName, Json, Out, Seed, integers, opt
-from lmem.cli.printing import dump, flat, listing, show
+from lmem.cli.options import Adapter, BackboneName, DataName, Out, Seed, integers, opt
+from lmem.cli.printing import Report, command, flat, listing, show
 from lmem.errors import InputError
 
 verbs = typer.Typer(
@@ -31,16 +31,14 @@ PlainQuestions = Annotated[int, opt("Sample of the plain way: questions.")]
 Repeats = Annotated[int, opt("How often each piece is timed; at least 3.")]
 
 
-@verbs.command("encode")
+@command(verbs, "encode", saves=True)
 def bench_encode(
     backbone: BackboneName = "nano",
     data: DataName = "locomo",
     turns: Annotated[int, opt("Turns to encode, at most.")] = 6000,
     plain_turns: PlainTurns = 200,
     repeats: Repeats = 3,
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Turns per second: batched by length, against one by one with 384 tokens of padding."""
     from lmem.backbone.backbone import load_backbone
     from lmem.bench.encode import bench_encode as measure
@@ -49,10 +47,10 @@ def bench_encode(
     conversations = splits.for_testing(data, 40, 60, 0, everything=True)
     texts = [text for c in conversations for text in c.texts()][: max(0, turns)]
     result = measure(load_backbone(backbone), texts, plain_turns, repeats)
-    report({**splits.source(data, 60, conversations), **result}, out, as_json, "encode")
+    return tables({**splits.source(data, 60, conversations), **result}, "encode")
 
 
-@verbs.command("train")
+@command(verbs, "train", saves=True)
 def bench_train(
     backbone: BackboneName = "nano",
     shape: Shape = None,
@@ -67,10 +65,8 @@ def bench_train(
     questions: PlainQuestions = 16,
     steps: Annotated[int, opt("Sample: the engine's optimiser steps.")] = 8,
     repeats: Repeats = 5,
-    out: Out = None,
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Training over all epochs, against one conversation and one question at a time; and the floor."""
     from lmem.bench.train import bench_train as measure
     from lmem.data import splits
@@ -82,10 +78,10 @@ def bench_train(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
-    report({**splits.source(data, length, drawn), **result}, out, as_json, "train")
+    return tables({**splits.source(data, length, drawn), **result}, "train")
 
 
-@verbs.command("eval")
+@command(verbs, "eval", saves=True)
 def bench_eval(
     backbone: BackboneName = "nano",
     shape: Shape = None,
@@ -100,10 +96,8 @@ def bench_eval(
     plain_turns: PlainTurns = 24,
     questions: PlainQuestions = 8,
     repeats: Repeats = 5,
-    out: Out = None,
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Writing and answering, against one conversation and one question at a time; and the floor."""
     from lmem.bench.evaluate import bench_eval as measure
     from lmem.data import splits
@@ -112,20 +106,18 @@ def bench_eval(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
-    report({**splits.source(data, length, drawn), **result}, out, as_json, "eval")
+    return tables({**splits.source(data, length, drawn), **result}, "eval")
 
 
-@verbs.command("write")
+@command(verbs, "write", saves=True)
 def bench_write(
     backbone: BackboneName = "nano",
     writes: Annotated[str | None, opt("Write rules, commas between; default: all.")] = None,
     turns: Annotated[int, opt("Turns of the longest conversation.")] = 2000,
     rows: Annotated[int, opt("Rows of the largest bank.")] = 65536,
     repeats: Repeats = 7,
-    out: Out = None,
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """A turn's cost from turn 10 on, and the cost of a write and a read from 64 rows on."""
     from lmem.backbone.backbone import load_backbone
     from lmem.bench import write as bench
@@ -138,10 +130,10 @@ def bench_write(
     loaded, texts = load_backbone(backbone), conversation.texts()
     result = bench.bench_write(loaded, texts, names, before, sizes, repeats, seed)
     source = splits.source("tinyworld", len(texts), [conversation])
-    report({**source, **result}, out, as_json, "write")
+    return tables({**source, **result}, "write")
 
 
-@verbs.command("plan")
+@command(verbs, "plan", saves=True)
 def bench_plan(
     backbone: BackboneName = "nano",
     shape: Shape = None,
@@ -152,10 +144,8 @@ def bench_plan(
     scale: float = 1,
     batch: Annotated[int, opt("Questions that are processed together.")] = 16,
     repeats: Repeats = 3,
-    out: Out = None,
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """What `lmem plan` says of memory and time, against what a run takes here."""
     from lmem.bench.plan import bench_plan as measure
     from lmem.data import splits
@@ -163,10 +153,10 @@ def bench_plan(
     drawn = splits.for_testing(data, conversations, length, seed)
     loaded = load(backbone, shape, drawn, seed)
     result = measure(loaded, drawn, method, scale, batch, repeats, seed)
-    report({**splits.source(data, length, drawn), **result}, out, as_json, "plan")
+    return tables({**splits.source(data, length, drawn), **result}, "plan")
 
 
-@verbs.command("rows")
+@command(verbs, "rows", saves=True)
 def bench_rows(
     adapter: Adapter = None,
     conversations: Annotated[
@@ -183,8 +173,7 @@ def bench_rows(
     ] = None,
     out: Out = None,
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Latency, memory and answers by rows of the bank: exact, exact in chunks, the k best of an index. Sizes in --out stay."""
     from lmem.bench import rows as bench
     from lmem.data import splits
@@ -203,10 +192,10 @@ def bench_rows(
         before=results.load(str(out)) if out and out.exists() else None,
         seed=seed,
     )
-    report({**splits.source("tinyworld", length, drawn), **result}, out, as_json, "rows")
+    return tables({**splits.source("tinyworld", length, drawn), **result}, "rows")
 
 
-@verbs.command("gpu")
+@command(verbs, "gpu", saves=True)
 def bench_gpu(
     sizes: Annotated[
         str, opt("Published sizes, with commas between.")
@@ -221,10 +210,8 @@ def bench_gpu(
         bool, opt("The same on the CPU, at the smallest size.", "--dry-run")
     ] = False,
     repeats: Repeats = 3,
-    out: Out = None,
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Encode, write, train and answer at published sizes on one GPU, against the plain way; random weights."""
     from lmem.bench import gpu as bench
     from lmem.data import splits
@@ -241,11 +228,7 @@ def bench_gpu(
         sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
     drawn = splits.for_testing(data, conversations, length, seed)
     result = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
-    report(
-        {**splits.source(data, length, drawn), "dry_run": dry_run, **result}, out, as_json, "gpu"
-    )
-    if dry_run and not as_json:
-        typer.echo(DRY)
+    return tables({**splits.source(data, length, drawn), "dry_run": dry_run, **result}, "gpu")
 
 
 def load(backbone: str, shape: str | None, conversations: Sequence[Any], seed: int) -> Any:
@@ -258,17 +241,17 @@ def load(backbone: str, shape: str | None, conversations: Sequence[Any], seed: i
     return random_backbone(shape, [text for c in conversations for text in c.texts()], seed)
 
 
-def report(result: dict[str, Any], out: Path | None, as_json: bool, verb: str) -> None:
-    """Write the result file; print everything as JSON, or the most important part as tables."""
-    from lmem.evaluation import results
+def tables(result: dict[str, Any], verb: str) -> Report:
+    """Report a result, of which the most important part is printed as tables."""
 
-    if out:
-        results.save(result, out)
-    if as_json:
-        return dump(result)
-    tables = {name: result.pop(name) for name in TABLES if name in result}
-    for name in ("counts", "unit_seconds", "gflop", "provenance"):
-        result.pop(name, None)
-    show(result, as_json, f"lmem bench {verb}")
-    for name, rows in tables.items():
-        listing([dict(flat(row)) for row in rows], name)
+    def shown() -> None:
+        hidden = ("counts", "unit_seconds", "gflop", "provenance", *TABLES)
+        values = {name: value for name, value in result.items() if name not in hidden}
+        show(values, f"lmem bench {verb}")
+        for name in TABLES:
+            if name in result:
+                listing([dict(flat(row)) for row in result[name]], name)
+        if result.get("dry_run"):
+            typer.echo(DRY)
+
+    return Report(result, shown=shown)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lmem.cli.options import Adapter, Json, opt
-from lmem.cli.printing import brief, dump, show
+from lmem.cli.options import Adapter, opt
+from lmem.cli.printing import Report, brief, command, show
 
 verbs = typer.Typer()
 
@@ -44,17 +44,18 @@ def chat(
     terminal.chat(model, bank, name, threshold=threshold, keep_ledger=ledger, recovery=recovery)
 
 
-@verbs.command()
+@command(verbs)
 def demo(
     out: Annotated[Path, opt("Folder for adapter and result.")] = Path("_build/demo"),
     steps: int = 120,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """A short run of everything: train `recent` on tinyworld, evaluate it, write adapter and result file."""
     from lmem.experiments import runner
 
     report = runner.run_demo(out, steps)
-    if as_json:
-        return dump(report)
-    brief(report.pop("summary"), "lmem demo")
-    show(report, as_json, None)
+
+    def shown() -> None:
+        brief(report["summary"], "lmem demo")
+        show({name: value for name, value in report.items() if name != "summary"})
+
+    return Report(report, shown=shown)

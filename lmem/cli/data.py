@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lmem.cli.options import Json, OutFile, Seed, opt
-from lmem.cli.printing import show
+from lmem.cli.options import OutFile, Seed, opt
+from lmem.cli.printing import Report, command
 
 verbs = typer.Typer(
     no_args_is_help=True,
@@ -16,12 +16,11 @@ verbs = typer.Typer(
 SHOWN = 12  # speakers of a group that are listed
 
 
-@verbs.command("locomo")
+@command(verbs, "locomo")
 def data_locomo(
     path: Annotated[Path | None, opt("The release file; default: cache, else download.")] = None,
     evidence: Annotated[str, opt('"all" (ours) or "first" (the paper\'s rule).')] = "all",
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Read LoCoMo's release: counts, questions per lag bucket of the test split, and every problem found."""
     from lmem.data import locomo, splits
     from lmem.metrics import forgetting
@@ -36,48 +35,44 @@ def data_locomo(
             "lag_buckets": curve["n"],
             "without_lag": curve["without_lag"],
         }
-    if not as_json:  # the table lists what is rare; `kinds` counts all
-        counts["problems"] = {
-            f"{p.conversation} {p.question or ''}": f"{p.kind}, {p.came}: {p.done}"
-            for p in conversations.report.problems
-            if p.kind != "no answer"
-        }
-    show(counts, as_json, f"LoCoMo, evidence={evidence}")
+    rare = {  # the table lists these; `kinds` counts all
+        f"{p.conversation} {p.question or ''}": f"{p.kind}, {p.came}: {p.done}"
+        for p in conversations.report.problems
+        if p.kind != "no answer"
+    }
+    return Report(counts, f"LoCoMo, evidence={evidence}", {**counts, "problems": rare})
 
 
-@verbs.command("import")
+@command(verbs, "import")
 def data_import(
     path: Annotated[
         Path, typer.Argument(metavar="FILE", help="The export; for Slack a folder too.")
     ],
     out: OutFile,
     form: Annotated[
-        str,
-        opt("auto, whatsapp, openai, sharegpt, longmemeval, slack, csv or locomo.", "--from"),
+        str, opt("auto, whatsapp, openai, sharegpt, longmemeval, slack, csv or locomo.", "--from")
     ] = "auto",
     dates: Annotated[
         str | None, opt("dmy, mdy or ymd: the order of numeric dates, if the file leaves it open.")
     ] = None,
     name: Annotated[str | None, opt('Your name, for exports that call you "user".')] = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Read an export of your own conversations; nothing leaves this machine. The file that is written is private."""
     from lmem.data.importers import formats
 
     samples, report = formats.import_file(path, form, dates, name)
     formats.save_samples(samples, out)
-    counts = report.as_dict()
-    if not as_json:
-        speakers = counts["speakers"]
-        counts["speakers"] = dict(list(speakers.items())[:SHOWN])
-        if len(speakers) > SHOWN:
-            counts["further_speakers"] = len(speakers) - SHOWN
-        counts["dates"] = " to ".join(counts["dates"]) or "none"
-        counts["notes"] = {str(i): note for i, note in enumerate(report.notes, 1)}
-    show({"file": str(out), **counts}, as_json, "lmem data import")
+    counts = {"file": str(out), **report.as_dict()}
+    speakers = list(counts["speakers"].items())
+    shown = counts | {"speakers": dict(speakers[:SHOWN])}
+    if len(speakers) > SHOWN:
+        shown["further_speakers"] = len(speakers) - SHOWN
+    shown["dates"] = " to ".join(counts["dates"]) or "none"
+    shown["notes"] = {str(i): note for i, note in enumerate(report.notes, 1)}
+    return Report(counts, "lmem data import", shown)
 
 
-@verbs.command("tinyworld")
+@command(verbs, "tinyworld", saves=True)
 def data_tinyworld(
     out: OutFile,
     conversations: int = 10,
@@ -86,16 +81,15 @@ def data_tinyworld(
     overwritten: float = 0.15,
     pool: Annotated[str, opt('"train": nothing held out; "all": everything.')] = "all",
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Generate conversations with exact evidence, and their counterfactual twins."""
     from lmem.data import tinyworld
 
     world = tinyworld.World(turns=turns, facts=facts, overwritten=overwritten, pool=pool)
-    write(tinyworld.samples(conversations, seed, world), out, as_json, "tinyworld")
+    return generated(tinyworld.samples(conversations, seed, world), out, "tinyworld")
 
 
-@verbs.command("everyday")
+@command(verbs, "everyday", saves=True)
 def data_everyday(
     out: OutFile,
     conversations: int = 10,
@@ -110,8 +104,7 @@ def data_everyday(
     typos: Annotated[float, opt("Share of conversations with typing mistakes.")] = 0.4,
     pool: Annotated[str, opt('"train": nothing held out; "all": everything.')] = "all",
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Generate conversations in plain English, with exact evidence and counterfactual twins."""
     from lmem.data import everyday
 
@@ -125,13 +118,12 @@ def data_everyday(
         typos=typos,
         pool=pool,
     )
-    write(everyday.samples(conversations, seed, world), out, as_json, "everyday")
+    return generated(everyday.samples(conversations, seed, world), out, "everyday")
 
 
-def write(samples: list[dict[str, Any]], out: Path, as_json: bool, title: str) -> None:
-    """Write a file in LoCoMo's form and print what it has."""
+def generated(samples: list[dict[str, Any]], out: Path, title: str) -> Report:
+    """Report what a file in LoCoMo's form has."""
     from lmem.data import locomo
-    from lmem.evaluation import results
 
-    results.save(samples, out)
-    show({"file": str(out), **locomo.parse(samples).report.as_dict()}, as_json, title)
+    counts = {"file": str(out), **locomo.parse(samples).report.as_dict()}
+    return Report(counts, title, saved=samples)

@@ -9,8 +9,6 @@ from lmem.cli.options import (
     Adapter,
     BackboneName,
     DataName,
-    Json,
-    Out,
     Seed,
     Setting,
     Tests,
@@ -21,7 +19,7 @@ from lmem.cli.options import (
     opt,
     pairs,
 )
-from lmem.cli.printing import brief, dump, listing, show
+from lmem.cli.printing import Report, brief, command, listing
 
 verbs = typer.Typer()
 
@@ -36,7 +34,7 @@ Seeds = Annotated[str, opt("Each draws maps, start and training conversations.")
 Result = Annotated[str, typer.Argument(help="Result file, or name of a shipped one.")]
 
 
-@verbs.command()
+@command(verbs, saves=True)
 def evaluate(
     adapter: Adapter = None,
     data: DataName = "tinyworld",
@@ -54,10 +52,8 @@ def evaluate(
     confidence: Annotated[
         bool, opt("Keep how sure each answer is, for the risk-coverage curve.", "--confidence")
     ] = False,
-    out: Out = None,
     seed: Seed = 7,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """The forgetting curve of an adapter, with the right bank, wrong banks, and no bank."""
     from lmem.backbone import reading
     from lmem.backbone.backbone import load_backbone
@@ -84,19 +80,19 @@ def evaluate(
         made = results.load(training)
         names = ("settings", "loss", "steps", "questions")
         result["training"] = {name: made[name] for name in names if name in made}
-    if out:
-        results.save(result, out)
-    rows = result.pop("questions")
-    result["abilities"] = by_ability(rows, list(result["summary"]["conditions"]))
-    if as_json:
-        return dump(result)
-    brief(result["summary"], f"{result['method']}, {result['rows']} rows")
-    texts = tables.ability_texts(result["abilities"], headline(result["summary"])[1])
-    if texts:
-        listing(texts, "by ability: percent of the questions that are right")
+    summary = result["summary"]
+    abilities = by_ability(result["questions"], list(summary["conditions"]))
+
+    def shown() -> None:
+        brief(summary, f"{result['method']}, {result['rows']} rows")
+        if texts := tables.ability_texts(abilities, headline(summary)[1]):
+            listing(texts, "by ability: percent of the questions that are right")
+
+    report = {name: value for name, value in result.items() if name != "questions"}
+    return Report(report | {"abilities": abilities}, shown=shown, saved=result)
 
 
-@verbs.command()
+@command(verbs)
 def sweep(
     out: Folder,
     methods: Annotated[str, opt("Names with commas between.")] = "m0,m1,m2,m3,m4,m5,m6",
@@ -109,8 +105,7 @@ def sweep(
     train: Annotated[list[str] | None, opt("Settings of the training, likewise: eps=1e-12")] = None,
     setting: Setting = None,
     jobs: Annotated[int, opt("Runs side by side.")] = 1,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Methods x scales x options x seeds: train and evaluate each, one result file each."""
     from lmem.experiments.sweep import SweepConfig, make_cells, run_sweep
 
@@ -118,48 +113,44 @@ def sweep(
     options = (_variants(texts) for texts in (write, read, train))
     grid = (decimals(scales), integers(seeds), *options)
     report = run_sweep(make_cells(names, *grid), out, config, jobs)
-    show(report, as_json, "lmem sweep")
-    if report["failed"]:
-        raise typer.Exit(1)
+    return Report(report, "lmem sweep", code=1 if report["failed"] else 0)
 
 
-@verbs.command()
+@command(verbs)
 def ladder(
     out: Folder,
     rungs: Annotated[str, opt("Names with commas between; default: all.")] = "",
     scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     seeds: Seeds = "0,1,2",
     setting: Setting = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """From the paper's methods to a memory that remembers, step by step (chapter 14)."""
     from lmem.experiments.ablation import AblationConfig, run_ablation
 
     config = AblationConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in rungs.split(",") if name)
     report = run_ablation(out, decimals(scales), integers(seeds), chosen, config)
-    show(report, as_json, "lmem ladder")
+    return Report(report, "lmem ladder")
 
 
-@verbs.command()
+@command(verbs)
 def repairs(
     out: Folder,
     names: Annotated[str, opt("Names with commas between; default: all.")] = "",
     scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     seeds: Seeds = "0",
     setting: Setting = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Four of the six methods, printed and repaired: what each remembers, on short conversations and on long ones."""
     from lmem.experiments.repairs import RepairConfig, run_repairs
 
     config = RepairConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in names.split(",") if name)
     report = run_repairs(out, chosen, decimals(scales), integers(seeds), config)
-    show(report, as_json, "lmem repairs")
+    return Report(report, "lmem repairs")
 
 
-@verbs.command()
+@command(verbs)
 def kept(
     out: Folder,
     methods: Annotated[str, opt("Names with commas between.")] = "m3,m4,m6",
@@ -168,31 +159,27 @@ def kept(
         list[str] | None, opt("Options of the write, one variant each: gamma=1.0,address=10")
     ] = None,
     setting: Setting = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """What a write keeps: how often a linear classifier reads a fact from the bank, by lag; no read is involved."""
     from lmem.analysis.kept_facts import KeptConfig
     from lmem.experiments.repairs import run_kept
     from lmem.experiments.sweep import make_cells
 
     cells = make_cells(methods.split(","), decimals(scales), (0,), _variants(write))
-    show(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), as_json, "lmem kept")
+    return Report(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), "lmem kept")
 
 
-@verbs.command()
+@command(verbs, saves=True)
 def lost(
     adapter: Adapter = None,
     scale: Annotated[float, opt("1 is 64 rows.")] = 10,
     conversations: Tests = 10,
     turns: TestTurns = 600,
-    out: Out = None,
     seed: Seed = 7,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Where a keyed memory loses its answers: not kept, not found, or told wrong (chapter 14)."""
     from lmem.analysis.retrieval_errors import STAGES, error_stage, retrieval_ranks
     from lmem.data import splits
-    from lmem.evaluation import results
     from lmem.memory.model import MemoryModel
     from lmem.utils import provenance
 
@@ -202,65 +189,54 @@ def lost(
     tests = splits.for_testing("tinyworld", conversations, turns, seed)
     rows = retrieval_ranks(model, tests)
     share = {name: sum(error_stage(row) == name for row in rows) / len(rows) for name in STAGES}
-    if out:
-        result = {
-            "backbone": model.backbone.name,
-            "adapter": "of one's own" if adapter else "nano-keyed",
-            "method": model.method.name,
-            "scale": scale,
-            **splits.source("tinyworld", turns, tests),
-            "test_seed": seed,
-            "share": share,
-            "questions": rows,
-            "versions": provenance.versions(),
-        }
-        results.save(result, out)
-    show({"questions": len(rows), **share}, as_json, f"lmem lost, {scale:g}x")
+    saved = {
+        "backbone": model.backbone.name,
+        "adapter": "of one's own" if adapter else "nano-keyed",
+        "method": model.method.name,
+        "scale": scale,
+        **splits.source("tinyworld", turns, tests),
+        "test_seed": seed,
+        "share": share,
+        "questions": rows,
+        "versions": provenance.versions(),
+    }
+    return Report({"questions": len(rows), **share}, f"lmem lost, {scale:g}x", saved=saved)
 
 
-@verbs.command("null-rows")
+@command(verbs, "null-rows", saves=True)
 def null_rows(
     rows: Annotated[str, opt("Numbers of zero rows, with commas between.")] = "0,64,384,640",
     backbone: BackboneName = "nano",
     data: DataName = "tinyworld",
     conversations: Tests = 40,
     turns: TestTurns = 60,
-    out: Out = None,
     seed: Seed = 7,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """What the paper's "bank forced to zero" costs a backbone without any trained adapter."""
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
-    from lmem.evaluation import results
     from lmem.evaluation.null_rows import null_rows as measure
 
     tests = splits.for_testing(data, conversations, turns, seed)
     result = measure(load_backbone(backbone), tests, integers(rows))
     result |= splits.source(data, turns, tests)
-    if out:
-        results.save(result, out)
-    if not as_json:
-        result = {
-            f"{n} rows": {name: each["cost"] | {"em": each["em"]} for name, each in sites.items()}
-            for n, sites in result["by_rows"].items()
-        }
-    show(result, as_json, "null rows: exact match, and what they cost")
+    shown = {
+        f"{n} rows": {name: each["cost"] | {"em": each["em"]} for name, each in sites.items()}
+        for n, sites in result["by_rows"].items()
+    }
+    return Report(result, "null rows: exact match, and what they cost", shown)
 
 
-@verbs.command()
+@command(verbs)
 def table(
     files: Annotated[list[str], typer.Argument(help="Result files, or names of shipped ones.")],
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """One line per result file: exact match, memory score with its interval, smallest detectable difference, bits."""
     from lmem.evaluation import tables
 
     rows = tables.result_rows(files)
-    if as_json:
-        return dump({"results": rows})
     units = "exact match, percent; MDD, smallest detectable difference; bits over no bank"
-    listing(tables.result_texts(rows), units)
+    return Report({"results": rows}, shown=lambda: listing(tables.result_texts(rows), units))
 
 
 @verbs.command()
@@ -282,14 +258,11 @@ def summarise(
         typer.echo(f"summarised: {path}")
 
 
-@verbs.command()
-def compare(first: Result, second: Result, as_json: Json = False) -> None:
+@command(verbs)
+def compare(first: Result, second: Result) -> Report:
     """The first result minus the second, on the same questions: the interval, and the p of a permutation test."""
     from lmem.evaluation import tables
 
     comparison = tables.compare(first, second)
-    if as_json:
-        return dump(comparison)
-    listing(
-        tables.comparison_texts(comparison), f"{comparison['n']} questions, percent; bits in bits"
-    )
+    title = f"{comparison['n']} questions, percent; bits in bits"
+    return Report(comparison, shown=lambda: listing(tables.comparison_texts(comparison), title))

@@ -5,47 +5,43 @@ from typing import Annotated, Any
 
 import typer
 
-from lmem.cli.options import BackboneName, Json, Out, OutFile, Seed, opt
-from lmem.cli.printing import dump, listing, show
+from lmem.cli.options import BackboneName, Out, OutFile, Seed, opt
+from lmem.cli.printing import Report, command, listing
 from lmem.errors import InputError
 
 verbs = typer.Typer()
 
 
-@verbs.command()
+@command(verbs, saves=True)
 def doctor(
     questions: int = 200,
     backbone: Annotated[
         str, opt("Another one: an id on the hub such as google/flan-t5-small, or a folder.")
     ] = "nano",
     out: Out = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Versions, device, and how well nano reads here: with the evidence in its input, and without. Of another backbone: is it whole?"""
     import torch
 
     from lmem.backbone import reading
     from lmem.backbone.backbone import load_backbone
-    from lmem.evaluation import results
     from lmem.utils import provenance
 
     here = {"versions": provenance.versions(), "machine": provenance.machine()}
     if backbone != "nano" and not (Path(backbone) / "pretrain.json").is_file():
-        return show({**here, "backbone": _checked(backbone)}, as_json, "lmem doctor")
+        return Report({**here, "backbone": _checked(backbone)}, "lmem doctor")
     nano = load_backbone(backbone, dtype=torch.float32)  # as the shipped one is everywhere
     with_evidence = reading.measure(nano, questions, evidence=True)
     without = reading.measure(nano, questions, evidence=False)
-    if out:
-        full = {
-            "backbone": "nano",
-            "turns": reading.TURNS,
-            "with_evidence": with_evidence,
-            "without_evidence": without,
-            "alike": reading.measure(nano, questions, alike=True),
-            "fingerprint": nano.fingerprint,
-            "versions": provenance.versions(),
-        }
-        results.save(full, out)
+    full = out and {
+        "backbone": "nano",
+        "turns": reading.TURNS,
+        "with_evidence": with_evidence,
+        "without_evidence": without,
+        "alike": reading.measure(nano, questions, alike=True),
+        "fingerprint": nano.fingerprint,
+        "versions": provenance.versions(),
+    }
     scores = {
         "fingerprint": nano.fingerprint[:16],
         "with_evidence": with_evidence["em"],
@@ -53,7 +49,7 @@ def doctor(
         "best_guess": without["best_guess"],
         "questions": questions,
     }
-    show({**here, "nano": scores}, as_json, "lmem doctor")
+    return Report({**here, "nano": scores}, "lmem doctor", saved=full)
 
 
 def _checked(name: str, questions: int = 20) -> dict[str, Any]:
@@ -87,7 +83,7 @@ def _checked(name: str, questions: int = 20) -> dict[str, Any]:
     return facts | {"locomo, evidence in the input": {key: scores[key] for key in names}}
 
 
-@verbs.command()
+@command(verbs, saves=True)
 def read(
     backbone: BackboneName = "nano",
     data: Annotated[
@@ -97,24 +93,20 @@ def read(
     turns: Annotated[int, opt("Turns in the input, if generated.")] = 6,
     evidence: Annotated[bool, opt("Whether the evidence is in the input.")] = True,
     seed: Annotated[str, opt("Name of the stream of generated questions.")] = "held out",
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """How well a backbone reads text, by ability: extraction, multi-hop, temporal, update, abstention."""
     from lmem.backbone.backbone import load_backbone
-    from lmem.evaluation import reading_scores, results
+    from lmem.evaluation import reading_scores
     from lmem.utils import provenance
 
     reader = load_backbone(backbone)
     scores = reading_scores.read(reader, data, questions, turns, evidence, seed)
-    if out:
-        versions = provenance.versions()
-        facts = {"backbone": backbone, "fingerprint": reader.fingerprint, "versions": versions}
-        results.save({**facts, **scores}, out)
-    show(scores, as_json, f"lmem read {backbone}")
+    facts = {"backbone": backbone, "fingerprint": reader.fingerprint}
+    saved = {**facts, "versions": provenance.versions(), **scores}
+    return Report(scores, f"lmem read {backbone}", saved=saved)
 
 
-@verbs.command()
+@command(verbs)
 def methods(
     shape: Annotated[
         str | None, opt("A published size, flan-t5-small to flan-t5-xxl, no weights.")
@@ -122,17 +114,14 @@ def methods(
     backbone: BackboneName = "nano",
     scale: Annotated[float, opt("1 is 64 rows, 10 is 640.")] = 1,
     grid: Annotated[bool, opt("Every write with every read that fits.")] = False,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """The methods there are: what is written and read where, and how many numbers of it learn."""
     from lmem.backbone.backbone import load_backbone
     from lmem.memory import methods as known
 
     model = known.shape(shape) if shape else load_backbone(backbone).model
     rows = known.table(model, scale, known.grid() if grid else known.METHODS)
-    if as_json:
-        return dump({"methods": rows})
-    shown = [
+    texts = [
         {
             "method": row["method"],
             "also": (row["aliases"] or ["-"])[0],
@@ -142,13 +131,17 @@ def methods(
         }
         for row in rows
     ]
-    listing(shown, f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
-    for row in rows:
-        if "refused" in row:
-            typer.echo(f"{row['method']} is refused: {row['refused']}")
+
+    def shown() -> None:
+        listing(texts, f"{shape or backbone}, scale {scale:g}, frozen: {rows[0]['frozen']:,}")
+        for row in rows:
+            if "refused" in row:
+                typer.echo(f"{row['method']} is refused: {row['refused']}")
+
+    return Report({"methods": rows}, shown=shown)
 
 
-@verbs.command()
+@command(verbs, saves=True)
 def collapse(
     out: OutFile,
     data: Annotated[str, opt('"locomo", or a file in its form.')] = "locomo",
@@ -157,18 +150,16 @@ def collapse(
     ] = None,
     backbone: BackboneName = "nano",
     seed: Seed = 0,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Is a bank collapsing? Effective rank, distinct rows, norms along one conversation, for six banks."""
     from lmem.analysis import collapse as measured
     from lmem.backbone.backbone import load_backbone
-    from lmem.evaluation import results
 
     result = measured.measure(load_backbone(backbone), data, conversation, seed=seed)
-    results.save(result, out)
     names = ("rank", "distinct", "cosine", "middle")
     banks = {
         bank: {name: seen[-1][name] for name in names}
         for bank, seen in measured.by_turn(result).items()
     }
-    show({"file": str(out), "turns": result["turns"], **banks}, as_json, "lmem collapse")
+    report = {"file": str(out), "turns": result["turns"], **banks}
+    return Report(report, "lmem collapse", saved=result)

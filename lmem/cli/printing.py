@@ -1,11 +1,91 @@
-"""How results are printed: as JSON, as names and values, as rows under a header."""
+"""How results are saved and printed: as JSON, as names and values, as rows under a header."""
 
+import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import typer
+
+from lmem.cli.options import Json, Out
+
+
+class Report(NamedTuple):
+    """What a verb returns.
+
+    Attributes:
+        result: What --json prints.
+        title: The line above the values.
+        shown: What is printed without --json: values by name, or a function that prints; default: the result.
+        saved: What --out writes; default: the result.
+        code: The exit code.
+    """
+
+    result: Mapping[str, Any]
+    title: str | None = None
+    shown: Mapping[str, Any] | Callable[[], object] | None = None
+    saved: Any = None
+    code: int = 0
+
+
+def command(
+    app: typer.Typer, name: str | None = None, saves: bool = False
+) -> Callable[[Callable[..., Report | None]], object]:
+    """Make a verb of a function that returns a report: it gets the option --json, and --out if it `saves`.
+
+    A function that has `as_json` or `out` among its own parameters is given it too.
+
+    Args:
+        app: Where the verb belongs.
+        name: Of the verb; default: that of the function.
+        saves: Whether --out writes the result.
+    """
+    added: dict[str, Any] = {"out": (Out, None)} if saves else {}
+    added["as_json"] = (Json, False)
+
+    def decorate(make: Callable[..., Report | None]) -> object:
+        own = inspect.signature(make)
+
+        @wraps(make)
+        def verb(*, as_json: bool, out: Path | None = None, **options: Any) -> None:
+            given = {"as_json": as_json, "out": out}
+            options |= {name: given[name] for name in given if name in own.parameters}
+            if report := make(**options):
+                write(report, out if saves else None, as_json)
+
+        new = [
+            inspect.Parameter(
+                option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+            )
+            for option, (kind, default) in added.items()
+            if option not in own.parameters
+        ]
+        signature = own.replace(parameters=[*own.parameters.values(), *new])
+        verb.__signature__ = signature  # pyright: ignore[reportAttributeAccessIssue]
+        verb.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        return app.command(name)(verb)
+
+    return decorate
+
+
+def write(report: Report, out: Path | None, as_json: bool) -> None:
+    """Save a report if there is a file for it, and print it."""
+    if out:
+        from lmem.evaluation import results
+
+        results.save(report.result if report.saved is None else report.saved, out)
+    shown = report.result if report.shown is None else report.shown
+    if as_json:
+        dump(report.result)
+    elif callable(shown):
+        shown()
+    else:
+        show(shown, report.title)
+    if report.code:
+        raise typer.Exit(report.code)
 
 
 def dump(result: Any) -> None:
@@ -22,10 +102,8 @@ def listing(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     typer.echo(f"{title}\n\n{tables.render(rows)}\n")
 
 
-def show(result: Mapping[str, Any], as_json: bool, title: str | None) -> None:
-    """Print a result as JSON, or its plain values as names and values (nested names joined by dots)."""
-    if as_json:
-        return dump(result)
+def show(result: Mapping[str, Any], title: str | None = None) -> None:
+    """Print a result's plain values as names and values (nested names joined by dots)."""
     values = dict(flat(result))
     width = max(map(len, values), default=0)
     lines = [f"{name:{width}}  {value}".rstrip() for name, value in values.items()]
@@ -38,7 +116,7 @@ def brief(summary: Mapping[str, Any], title: str) -> None:
 
     if summary["n"]:
         listing(tables.condition_texts(summary), f"{title}: percent; bits over no bank")
-    show(tables.figure_texts(summary), False, None)
+    show(tables.figure_texts(summary))
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

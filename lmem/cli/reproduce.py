@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from lmem.cli.options import Json, Out, ProfileName, Seed, given, opt
-from lmem.cli.printing import dump, listing, show
+from lmem.cli.options import Json, ProfileName, Seed, given, opt
+from lmem.cli.printing import Report, command, listing, show
 from lmem.errors import InputError
 
 verbs = typer.Typer()
@@ -18,7 +19,7 @@ PLANNED = ("backbone", "profile", "fits", "total, GiB", "of, GiB", "training, mi
 PLANNED += ("one adapter, minutes",)
 
 
-@verbs.command()
+@command(verbs, saves=True)
 def plan(
     backbone: Annotated[
         str, opt("A published size, nano, or a folder; no weights are needed.")
@@ -35,12 +36,9 @@ def plan(
     every: Annotated[
         bool, opt("Every published size on every card, in some minutes.", "--all")
     ] = False,
-    out: Out = None,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Memory by part, time by phase, and whether it fits: from the configuration alone."""
     from lmem.data import splits
-    from lmem.evaluation import results
     from lmem.experiments.planning import plan as planning
     from lmem.experiments.planning.machine import MachineProfile, this_machine
     from lmem.experiments.planning.workload import workload_of_data
@@ -56,23 +54,23 @@ def plan(
     else:
         machine = MachineProfile.of(profile or this_machine(), **changes)
         result = planning.plan(backbone, machine, workload, method, scale)
-    if out:
-        taken = provenance.provenance(None, {"planning": time.perf_counter() - begun})
-        results.save({**splits.source(data, 0), **result, "provenance": taken}, out)
-    if as_json:
-        return dump(result)
-    if every:
-        from lmem.viz.plans import plan_rows
+    taken = provenance.provenance(None, {"planning": time.perf_counter() - begun})
 
-        rows = [{name: row[name] for name in PLANNED} for row in plan_rows(result)]
-        return listing(rows, f"lmem plan --all: {result['method']}, {result['rows']} rows")
-    notes = result.pop("notes")
-    show(result, False, "lmem plan")
-    for note in notes:
-        Console().print(f"{note}.", soft_wrap=True, highlight=False)
+    def shown() -> None:
+        if every:
+            from lmem.viz.plans import plan_rows
+
+            rows = [{name: row[name] for name in PLANNED} for row in plan_rows(result)]
+            return listing(rows, f"lmem plan --all: {result['method']}, {result['rows']} rows")
+        show({name: value for name, value in result.items() if name != "notes"}, "lmem plan")
+        for note in result["notes"]:
+            Console().print(f"{note}.", soft_wrap=True, highlight=False)
+
+    saved = {**splits.source(data, 0), **result, "provenance": taken}
+    return Report(result, shown=shown, saved=saved)
 
 
-@verbs.command()
+@command(verbs)
 def reproduce(
     out: Annotated[Path, opt("Folder; what is there is skipped.")],
     backbone: Annotated[str, opt("An id on the hub, or a folder.")] = "google/flan-t5-xl",
@@ -98,7 +96,7 @@ def reproduce(
     ] = False,
     seed: Seed = 42,
     as_json: Json = False,
-) -> None:
+) -> Report:
     """m1 to m6 and what was run instead, at 1x and 10x, and the paper's tables 2 to 5 next to ours."""
     from lmem.experiments.planning.machine import this_machine
     from lmem.experiments.reproduce import ReproduceConfig, Reproduction
@@ -107,7 +105,7 @@ def reproduce(
     if report_only:
         from lmem.viz.published_curves import write_report
 
-        return show({"file": str(write_report(out))}, as_json, "lmem reproduce --report")
+        return Report({"file": str(write_report(out))}, "lmem reproduce --report")
     make = ReproduceConfig.short if short else ReproduceConfig
     settings = given(
         steps=steps,
@@ -121,12 +119,16 @@ def reproduce(
     if plan_only:
         plans = Reproduction(config, out, part=part).plan(progress=True)
         rows = [plan.row() | {"will not run": plan.reason} for plan in plans]
-        return dump({"plan": rows}) if as_json else tell(plans)
+        return Report({"plan": rows}, shown=partial(tell, plans))
     report = run(config, out, part, before=(lambda plans: None) if as_json else tell)
-    if as_json:
-        return dump(report)
-    Console().print((out / "tables.md").read_text(encoding="utf-8"), soft_wrap=True, markup=False)
-    show({k: report[k] for k in ("done", "skipped", "failed", "seconds")}, False, "lmem reproduce")
+
+    def shown() -> None:
+        tables = (out / "tables.md").read_text(encoding="utf-8")
+        Console().print(tables, soft_wrap=True, markup=False)
+        names = ("done", "skipped", "failed", "seconds")
+        show({name: report[name] for name in names}, "lmem reproduce")
+
+    return Report(report, shown=shown)
 
 
 def tell(plans: Sequence[Any]) -> None:

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from lmem.cli.options import BackboneName, DataName, Json, Seed, given, opt, pairs
-from lmem.cli.printing import show
+from lmem.cli.options import BackboneName, DataName, Seed, given, opt, pairs
+from lmem.cli.printing import Report, command
 from lmem.errors import InputError
 from lmem.utils.files import expect_folder
 
 verbs = typer.Typer()
 
 
-@verbs.command()
+@command(verbs)
 def pretrain(
     out: Annotated[Path, opt("Folder to write: weights, tokenizer, configuration, card or log.")],
     model: Annotated[str, typer.Argument(help='"nano" or "mini".')] = "nano",
@@ -23,8 +23,7 @@ def pretrain(
     device: Annotated[str | None, opt('Of mini: "cpu" or "cuda". Default: "cpu".')] = None,
     seed: Seed = 0,
     fuse: Annotated[bool, opt("Twice as fast; needs a C++ compiler.", "--compile")] = False,
-    as_json: Json = False,
-) -> None:
+) -> Report:
     """Make a backbone from nothing: nano takes half an hour on 2 cores with --compile, else an hour; mini takes hours.
 
     Mini is trained in legs. The same command continues a leg that was interrupted. The folder OUT/model is the
@@ -43,16 +42,16 @@ def pretrain(
         config = legs.MiniConfig(seed=seed, compile=fuse, **mini)
         line = legs.pretrain(out, config, start, lambda text: typer.echo(text, err=True))
         write_card(out / "model")
-        return show({name: v for name, v in line.items() if name != "wrong"}, as_json, "mini")
+        return Report({name: v for name, v in line.items() if name != "wrong"}, "mini")
     if mini or start:
         raise InputError("expected mini for --minutes, --start or --device: lmem pretrain mini")
     from lmem.backbone import pretrain as making
 
     config = making.PretrainConfig(seed=seed, compile=fuse, **given(steps=steps))
-    show(making.pretrain(out, config), as_json, "nano")
+    return Report(making.pretrain(out, config), "nano")
 
 
-@verbs.command()
+@command(verbs)
 def train(
     out: Annotated[Path, opt("Folder for the adapter.")],
     method: str = "recent",
@@ -82,8 +81,7 @@ def train(
     write: Annotated[list[str] | None, opt("Option of the write: gamma=0.99")] = None,
     read: Annotated[list[str] | None, opt("Option of the read: heads=4")] = None,
     seed: Seed = 42,
-    as_json: Json = False,
-) -> None:
+) -> Report | None:
     """Train an adapter on a frozen backbone (Type 1). An interrupted run continues where it stopped."""
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
@@ -126,8 +124,8 @@ def train(
         "provenance": provenance.provenance(seed, seconds),
     }
     if not is_main_process():
-        return
+        return None
     model.save_pretrained(out)
     results.save({**about, "losses": [round(x, 4) for x in losses]}, out / "training.json")
     (out / "run" / checkpoint.FILE).unlink()  # the run is complete
-    show({"adapter": str(out), **about}, as_json, "lmem train")
+    return Report({"adapter": str(out), **about}, "lmem train")

@@ -102,11 +102,6 @@ class Question:
         """Whether there is a right answer to learn and to compare with; in category 5 the right answer is to decline."""
         return self.answer is not None and self.category != 5
 
-    @property
-    def category_name(self) -> str:
-        """LoCoMo's name of the category."""
-        return CATEGORIES.get(self.category, "unknown")
-
 
 @dataclass(frozen=True)
 class Conversation:

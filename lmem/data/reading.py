@@ -146,9 +146,7 @@ def _few_relations(rng: random.Random) -> tinyworld.World:
 
 
 def conversations(
-    name: str,
-    seed: int | str,
-    world: tinyworld.World | Callable[[random.Random], tinyworld.World],
+    name: str, seed: int | str, world: tinyworld.World | Callable[[random.Random], tinyworld.World]
 ) -> Iterator[tuple[random.Random, Conversation]]:
     """Generate conversations without end, each with a random generator of its own."""
     index = 0

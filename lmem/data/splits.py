@@ -5,7 +5,7 @@ Generated conversations are drawn by seed. LoCoMo is split as in the paper, any 
 
 import hashlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,7 @@ def for_training(
 
 
 def for_testing(
-    data: str | Path,
-    n: int,
-    turns: int,
-    seed: int,
-    everything: bool = False,
-    cut: bool = False,
+    data: str | Path, n: int, turns: int, seed: int, everything: bool = False, cut: bool = False
 ) -> list[Conversation]:
     """Choose test conversations: n drawn ones with their counterfactual twins, or the test split of a file.
 
@@ -169,20 +164,3 @@ def paper_split(
         raise DataError(f"expected LoCoMo with {', '.join(missing)}, got {came}")
     train = [c for c in conversations if c.id not in PAPER_TEST]
     return train, [c for c in conversations if c.id in PAPER_TEST]
-
-
-def leave_one_out(
-    conversations: Iterable[Conversation],
-) -> Iterator[tuple[list[Conversation], list[Conversation]]]:
-    """Split once per conversation: it alone is the test, all others are for training.
-
-    Raises:
-        DataError: There are fewer than two conversations.
-    """
-    conversations = list(conversations)
-    if len(conversations) < 2:
-        raise DataError(
-            f"expected at least 2 conversations to leave one out, got {len(conversations)}"
-        )
-    for i in range(len(conversations)):
-        yield conversations[:i] + conversations[i + 1 :], [conversations[i]]

@@ -15,15 +15,8 @@ from lmem.evaluation import results
 from lmem.evaluation.summary import difference, headline, is_too_few, verdict, verdicts
 
 Row = Mapping[str, Any]
-DIFFERENCE = (
-    "mean",
-    "low",
-    "high",
-    "conversations",
-    "p",
-    "two_sided",
-    "mdd",
-)  # of summary.difference
+# what `lmem.evaluation.summary.difference` returns
+DIFFERENCE = ("mean", "low", "high", "conversations", "p", "two_sided", "mdd")
 
 # ---- the renderer --------------------------------------------------------------------------------
 

@@ -27,44 +27,27 @@ def is_pure(answer):
     """Whether a write leaves the rows that it is given as they are: (write, rows, latents) to True or False."""
     rows = torch.arange(6.0).reshape(3, 2)
     turn = torch.tensor([[7.0, 8.0]])
-    last = rows[-1:].clone()
-    _verdict(answer, "a write that returns a new bank", _push, rows, turn, True)
-    _verdict(answer, "a write into the bank itself, in place", _overwrite, rows, turn, False)
+    last = rows[-1:]
     same = "this write changes its rows and then returns them: compare before with after"
-    _verdict(
-        answer,
-        "a write that reverses the order of the rows, in place",
-        _flip,
-        rows,
-        turn,
-        False,
-        same,
-    )
     still = "a write that changes nothing is pure"
-    _verdict(answer, "a write of the last row over itself", _push, rows[-1:], last, True, still)
-    _verdict(answer, "a write that returns its argument untouched", _same, rows, turn, True, still)
     new = "a write can return a new tensor and still have changed the old one: look at what it was given"
-    _verdict(
-        answer,
-        "a write that changes the bank and returns a copy",
-        _halve_and_copy,
-        rows,
-        turn,
-        False,
-        new,
-    )
-
-
-def _verdict(answer, title, write, rows, turn, pure, hint=""):
-    try:
-        verdict = call(answer, write, rows, turn)
-    except Wrong as error:
-        if "changes what it was given" not in str(error):
-            raise
-        raise Wrong(
-            f"with {title}: the rows that were handed in are no longer what they were; give the write a copy of them"
-        ) from error
-    expect(verdict, pure, f"with {title}", hint)
+    for title, write, given, pure, hint in (
+        ("a write that returns a new bank", _push, (rows, turn), True, ""),
+        ("a write into the bank itself, in place", _overwrite, (rows, turn), False, ""),
+        ("a write that reverses the order of the rows, in place", _flip, (rows, turn), False, same),
+        ("a write of the last row over itself", _push, (last, last.clone()), True, still),
+        ("a write that returns its argument untouched", _same, (rows, turn), True, still),
+        ("a write that changes the bank and returns a copy", _halve, (rows, turn), False, new),
+    ):
+        try:
+            verdict = call(answer, write, *given)
+        except Wrong as error:
+            if "changes what it was given" not in str(error):
+                raise
+            raise Wrong(
+                f"with {title}: the rows that were handed in are no longer what they were; give the write a copy of them"
+            ) from error
+        expect(verdict, pure, f"with {title}", hint)
 
 
 def _push(rows, latents):
@@ -85,6 +68,6 @@ def _same(rows, latents):
     return rows
 
 
-def _halve_and_copy(rows, latents):
+def _halve(rows, latents):
     rows.mul_(0.5)
     return rows.clone()

@@ -16,32 +16,26 @@ def extended(answer):
     w_mem = torch.randn(4, 4, generator=generator)
     seen = torch.tensor([[1, 1, 1], [1, 1, 0]])
     mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
-    states, both = torch.cat([z, rows @ w_mem], 1), torch.cat([seen, mask.long()], 1)
+    projected, readable_rows = rows @ w_mem, mask.long()
+    states, both = torch.cat([z, projected], 1), torch.cat([seen, readable_rows], 1)
+    front = torch.cat([readable_rows, seen], 1)
 
     def readable(found):
         """The states where they are read: what a masked position contains is free."""
         return torch.where(both[:, :, None].bool(), found, 0.0)
 
     hint = "along which axis do positions lie? states and mask must describe the same positions in the same order"
-    slips = {
-        "the rows are in front; they must follow the question's latents": (
-            readable(torch.cat([rows @ w_mem, z], 1)),
-            torch.cat([mask.long(), seen], 1),
-        ),
-        "the rows are unchanged; W_mem is missing": (readable(torch.cat([z, rows], 1)), both),
-        "W_mem is transposed: a row p becomes p @ w_mem": (
-            readable(torch.cat([z, rows @ w_mem.T], 1)),
-            both,
-        ),
+    others = {
+        "the rows are in front; they must follow the question's latents": ([projected, z], front),
+        "the rows are unchanged; W_mem is missing": ([z, rows], both),
+        "W_mem is transposed: a row p becomes p @ w_mem": ([z, rows @ w_mem.T], both),
         "rows that must not be read are read: their mask is missing": (
-            readable(states),
+            [z, projected],
             torch.cat([seen, torch.ones_like(mask)], 1),
         ),
-        "the states are right, but the mask has the rows first": (
-            readable(states),
-            torch.cat([mask.long(), seen], 1),
-        ),
+        "the states are right, but the mask has the rows first": ([z, projected], front),
     }
+    slips = {says: (readable(torch.cat(parts, 1)), mask) for says, (parts, mask) in others.items()}
     given = (z, seen, rows, mask, w_mem)
     result = call(answer, *given, hint=hint)
     if isinstance(result, tuple | list) and len(result) == 2:

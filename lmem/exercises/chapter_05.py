@@ -21,17 +21,17 @@ def branch(answer):
     )
     w_q, w_k, w_v, w_o = maps
     scores, values = states @ w_q @ (rows @ w_k).T, rows @ w_v @ w_o
+
+    def gained(scores, axis=-1):
+        return 0.5 * scores.softmax(axis) @ values
+
+    over_states = "the softmax runs over the states; each state divides itself among the rows"
+    over_n = "the scores are divided by the square root of N; it should be that of D"
     slips = {
-        "the scores are not divided by sqrt(D)": 0.5 * scores.softmax(-1) @ values,
-        "the scores are divided by D; it should be its square root": 0.5
-        * (scores / 4).softmax(-1)
-        @ values,
-        "the scores are divided by the square root of N; it should be that of D": 0.5
-        * (scores / 3**0.5).softmax(-1)
-        @ values,
-        "the softmax runs over the states; each state divides itself among the rows": 0.5
-        * (scores / 2).softmax(0)
-        @ values,
+        "the scores are not divided by sqrt(D)": gained(scores),
+        "the scores are divided by D; it should be its square root": gained(scores / 4),
+        over_n: gained(scores / 3**0.5),
+        over_states: gained(scores / 2, 0),
         "the states are included; return only what is added to them": states + expected,
         "beta is missing": 2 * expected,
         "W_o is missing": 0.5 * _read(states, rows, w_q, w_k, w_v),

@@ -19,29 +19,24 @@ def attention_write(answer):
     equal = rows[:1].repeat(3, 1)
     common = 0.5 * rows[:1] + (turn @ maps[2]).sum(0) / 3
     hint = "each token's shares over the three equal rows are 1/3, 1/3, 1/3; softmax over the rows, not the tokens"
-    slips = {
-        "the values are multiplied by 1 - gamma as well; only the old rows decay": 0.5 * rows[:1]
-        + 0.5 * (turn @ maps[2]).sum(0) / 3,
-        "the values are made with the transpose of w_v": 0.5 * rows[:1]
-        + (turn @ maps[2].T).sum(0) / 3,
-        "the latents themselves are added, not their values": 0.5 * rows[:1] + turn.sum(0) / 3,
+    values = turn @ maps[2]
+    added = {
+        "the values are multiplied by 1 - gamma as well; only the old rows decay": 0.5 * values,
+        "the values are made with the transpose of w_v": turn @ maps[2].T,
+        "the latents themselves are added, not their values": turn,
     }
-    slips = {says: row.expand(3, -1).clone() for says, row in slips.items()}
+    slips = {says: 0.5 * equal + tokens.sum(0) / 3 for says, tokens in added.items()}
     yield (equal, turn, *maps, 0.5), common.expand(3, -1).clone(), hint, slips
-    shares = (turn @ maps[0] @ (rows @ maps[1]).T / 2**0.5).softmax(1)  # (N, R)
-    expected = 0.9 * rows + shares.T @ (turn @ maps[2])
+    scores = turn @ maps[0] @ (rows @ maps[1]).T  # (N, R)
 
-    def slip(scores):
-        return 0.9 * rows + scores.softmax(1).T @ (turn @ maps[2])
+    def written(scores):
+        return 0.9 * rows + scores.softmax(1).T @ values
 
     hint = "the update of equal rows is right, so look at the scores: queries from the latents, keys from the rows"
+    exchanged = turn @ maps[1] @ (rows @ maps[0]).T
     slips = {
-        "the scores are not divided by sqrt(D)": slip(turn @ maps[0] @ (rows @ maps[1]).T),
-        "the scores are divided by D, not by its root": slip(
-            turn @ maps[0] @ (rows @ maps[1]).T / 2
-        ),
-        "the maps of queries and keys are exchanged": slip(
-            turn @ maps[1] @ (rows @ maps[0]).T / 2**0.5
-        ),
+        "the scores are not divided by sqrt(D)": written(scores),
+        "the scores are divided by D, not by its root": written(scores / 2),
+        "the maps of queries and keys are exchanged": written(exchanged / 2**0.5),
     }
-    yield (rows, turn, *maps, 0.9), expected, hint, slips
+    yield (rows, turn, *maps, 0.9), written(scores / 2**0.5), hint, slips

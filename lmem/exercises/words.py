@@ -22,6 +22,8 @@ def difference(got: Any, expected: Any, close: float = CLOSE) -> str | None:
     Returns:
         A sentence, or None if nothing is wrong.
     """
+    if isinstance(expected, bool) and isinstance(got, torch.Tensor) and not got.ndim:
+        got = bool(got)  # as `if` takes it
     wanted, came = kind(expected), kind(got)
     if got is None and expected is not None:
         return f"expected {wanted}, got nothing: is a `return` missing?"

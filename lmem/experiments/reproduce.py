@@ -6,7 +6,6 @@ tried with smaller batches, then the others follow; the next call tries only wha
 processes, or the tasks of an array job, can take a part each.
 """
 
-import gc
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.backbone.latent_cache import cached
@@ -261,12 +261,12 @@ class Reproduction:
                 run_published_cell(cell, self.experiment, self.config, *self.inputs, batches)
                 return ""
             except (RuntimeError, MemoryError) as failure:
-                if not is_out_of_memory(failure):
+                if not isinstance(failure, MemoryError) and not should_reduce_batch_size(failure):
                     raise
                 message = str(failure).strip().split("\n")[0]
                 error = f"out of memory with one question at a time: {message}"
             batches = batches.halved()  # outside the handler, whose traceback keeps tensors
-            free_memory()
+            clear_device_cache(garbage_collection=True)
         note = self.experiment.unfinished(cell.name) / FAILED
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_text(error, encoding="utf-8")
@@ -346,17 +346,8 @@ def plan_cell(
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         profile = replace(profile, memory=max(profile.memory, physical))
     asked = {"all": None, "light": LIGHT}.get(config.controls, config.controls.split(","))
-    batches = fitting_batches(
-        config.backbone,
-        profile,
-        workload,
-        cell.method,
-        cell.scale,
-        training.batch,
-        training,
-        speed,
-        asked,
-    )
+    run = (config.backbone, profile, workload, cell.method, cell.scale)
+    batches = fitting_batches(*run, training.batch, training, speed, asked)
     if not batches.fits:
         needed = f"{batches.total_mib / 1024:.1f} GiB with one question at a time"
         has = f"{profile.name} has {profile.memory:.1f}"
@@ -368,20 +359,6 @@ def plan_cell(
     if cell.scale != 1 or not config.knowledge:
         del phases["knowledge"]
     return CellPlan(cell, batches, sum(phases.values()))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a GPU or on the CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return "out of memory" in str(error) or "can't allocate memory" in str(error)
-
-
-def free_memory() -> None:
-    """Give back what a failed attempt has left."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], list[Conversation]]:
@@ -422,9 +399,7 @@ def load_inputs(config: ReproduceConfig) -> tuple[Backbone, list[Conversation], 
     return backbone, training, tests
 
 
-def load_conversations(
-    config: ReproduceConfig,
-) -> tuple[list[Conversation], list[Conversation]]:
+def load_conversations(config: ReproduceConfig) -> tuple[list[Conversation], list[Conversation]]:
     """Return training and test conversations, within the limits of the settings and without counterfactual twins."""
     tests, length = max(1, config.conversations // 3), config.turns or LENGTH
     both = (

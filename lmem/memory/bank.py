@@ -5,7 +5,7 @@ saved, continued in the next session, and refused where it does not fit. Modules
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -178,21 +178,9 @@ class Bank:
         Raises:
             InputError: It cannot be written; an older file is left as it was.
         """
-        tensors = {name: t.detach().cpu().contiguous() for name, t in self.state._asdict().items()}
-        about = {
-            "format": FORMAT,
-            "owner": self.owner,
-            "backbone": self.backbone,
-            "turns": self.turns_written,
-            "lmem": __version__,
-            "digest": digest(tensors),
-        }
-        metadata = {"lmem": json.dumps(about)}
-        with write_file(path, private) as temporary:
-            if private:  # save_file would make a file of its own, for a moment with another mode
-                temporary.write_bytes(save(tensors, metadata=metadata))
-            else:
-                save_file(tensors, str(temporary), metadata=metadata)
+        about = {"owner": self.owner, "backbone": self.backbone}
+        about |= {"turns": self.turns_written, "lmem": __version__}
+        save_tensors(path, FORMAT, self.state._asdict(), about, private)
 
     @classmethod
     def load(cls, path: str | PathLike, map: bool = False) -> Self:
@@ -224,10 +212,35 @@ def joined(states: Iterable[State]) -> State:
     return State(*(torch.cat(parts) for parts in zip(*states, strict=True)))
 
 
+def save_tensors(
+    path: str | PathLike,
+    form: str,
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    private: bool = False,
+) -> None:
+    """Write a file that `read_tensors` reads.
+
+    Args:
+        path: The file.
+        form: Its format.
+        tensors: Its content.
+        about: What it says of itself; a digest of the tensors is added.
+        private: Give it mode 600.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({"format": form, **about, "digest": digest(tensors)})
+    with write_file(path, private) as temporary:
+        if private:  # save_file would make a file of its own, for a moment with another mode
+            temporary.write_bytes(save(tensors, metadata={"lmem": text}))
+        else:
+            save_file(tensors, str(temporary), metadata={"lmem": text})
+
+
 def read_tensors(
     path: str | PathLike, form: str, texts: tuple[str, ...], map: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a file that `Bank.save` or `Ledger.save` wrote.
+    """Read a file that `save_tensors` wrote.
 
     Args:
         path: The file.

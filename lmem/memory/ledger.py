@@ -4,7 +4,6 @@ A bank does not store its turns, and with most writes no turn can be subtracted 
 turns, never inside the bank's file. It is sensitive data: without it nothing can be handed out, and nothing unwritten.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +12,12 @@ from os import PathLike
 from typing import Self
 
 import torch
-from safetensors.torch import save
 
 from lmem.errors import BankError, InputError
-from lmem.memory.bank import Bank, State, check_state, read_tensors
+from lmem.memory.bank import Bank, State, check_state, read_tensors, save_tensors
 from lmem.memory.leave_out import write_without
 from lmem.memory.write.base import Write
 from lmem.utils.digest import digest
-from lmem.utils.files import write_file
 
 FORMAT = "lmem-ledger-1"
 
@@ -104,20 +101,10 @@ class Ledger:
                 "expected a ledger with turns to save, nothing was recorded in this one"
             )
         latents = self.latents or [self.first.state.rows.new_zeros(0, 1)]
-        tensors = {
-            name: t.detach().cpu().contiguous() for name, t in self.first.state._asdict().items()
-        }
-        tensors["latents"] = torch.cat(latents).detach().cpu()  # (sum of N, D)
-        tensors["lengths"] = torch.tensor([len(z) for z in self.latents], dtype=torch.long)
-        about = {
-            "format": FORMAT,
-            "owner": self.first.owner,
-            "backbone": self.first.backbone,
-            "last": self.last,
-            "digest": digest(tensors),
-        }
-        with write_file(path, private=True) as temporary:
-            temporary.write_bytes(save(tensors, metadata={"lmem": json.dumps(about)}))
+        lengths = torch.tensor([len(z) for z in self.latents], dtype=torch.long)
+        content = {"latents": torch.cat(latents), "lengths": lengths}  # (sum of N, D), (T,)
+        about = {"owner": self.first.owner, "backbone": self.first.backbone, "last": self.last}
+        save_tensors(path, FORMAT, self.first.state._asdict() | content, about, private=True)
 
     @classmethod
     def load(cls, path: str | PathLike) -> Self:

@@ -21,13 +21,7 @@ from torch import Tensor, nn
 from lmem.backbone import hooks, support
 from lmem.backbone.backbone import Backbone, load_backbone, pad
 from lmem.data.conversation import Conversation
-from lmem.data.messages import (
-    Turns,
-    conversation_texts,
-    expect_list,
-    is_conversation,
-    is_turn,
-)
+from lmem.data.messages import Turns, conversation_texts, expect_list, is_conversation, is_turn
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
 from lmem.memory.bank import Bank
@@ -145,10 +139,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return super().to(*args, **kwargs)
 
     def variant(
-        self,
-        scale: float | None = None,
-        write: Options | None = None,
-        read: Options | None = None,
+        self, scale: float | None = None, write: Options | None = None, read: Options | None = None
     ) -> Self:
         """Return a model with these weights, but another size or other options.
 

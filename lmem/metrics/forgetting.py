@@ -8,9 +8,8 @@ between 0 and 1. Curves are plain values: floats, ints, and None where nothing c
 questions, S the number of sessions.
 """
 
-from __future__ import (
-    annotations,
-)  # so that the reference shows `ArrayLike` and not all that it stands for
+# so that the reference shows `ArrayLike` and not all that it stands for
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence

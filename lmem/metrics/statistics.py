@@ -15,9 +15,8 @@ seeds, and what the seeds add to it is a second variance with S - 1 degrees of f
 sqrt(t_df^2 V + t_{S-1}^2 V_S) (Graybill and Wang, Journal of the American Statistical Association 75, 1980).
 """
 
-from __future__ import (
-    annotations,
-)  # so that the reference shows `ArrayLike` and not all that it stands for
+# so that the reference shows `ArrayLike` and not all that it stands for
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence

@@ -50,11 +50,6 @@ class Settings:
         """
         return cls(**values)
 
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Make settings from what `to_json` wrote."""
-        return cls.from_dict(json.loads(text))
-
     def to_json(self) -> str:
         """Write all settings as JSON."""
         return json.dumps(asdict(self), indent=1)  # pyright: ignore[reportArgumentType]

@@ -12,11 +12,10 @@ from lmem.errors import InputError
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_INVISIBLE = (
-    re.compile(  # soft hyphen, zero-width space, marks of direction, byte order mark, controls
-        "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
-        "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"
-    )
+# soft hyphen, zero-width space, marks of direction, byte order mark, controls
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]"
 )
 
 

@@ -128,14 +128,10 @@ def label_ends(
         else:
             groups.append([end])
     for group in groups:
-        name, x, y = (
-            ", ".join(sorted({end[0] for end in group})),
-            max(e[1] for e in group),
-            group[-1][2],
-        )
-        figure.add_annotation(
-            text=name, x=x, y=y, xanchor="right", yanchor="bottom", yshift=6, showarrow=False
-        )
+        name = ", ".join(sorted({end[0] for end in group}))
+        place = {"x": max(end[1] for end in group), "y": group[-1][2], "yshift": 6}
+        anchors = {"xanchor": "right", "yanchor": "bottom", "showarrow": False}
+        figure.add_annotation(text=name, **place, **anchors)
 
 
 def grouped(rows: Iterable[dict], key: str) -> dict[Any, list[dict]]:
@@ -164,18 +160,16 @@ def error_bars(
     Returns:
         The setting for `error_x` or `error_y`, without a bar where there is no interval.
     """
-    known = [estimate["low"] is not None for estimate in estimates]
-    if not any(known):
-        return None
-    ends = list(zip(estimates, known, strict=True))
-    return {
-        "type": "data",
-        "array": [round(unit * (e["high"] - e["mean"]), digits) if k else None for e, k in ends],
-        "arrayminus": [
-            round(unit * (e["mean"] - e["low"]), digits) if k else None for e, k in ends
-        ],
-        "symmetric": False,
-    }
+
+    def apart(low: str, high: str) -> list[float | None]:
+        return [
+            None if e["low"] is None else round(unit * (e[high] - e[low]), digits)
+            for e in estimates
+        ]
+
+    up, down = apart("mean", "high"), apart("low", "mean")
+    known = any(length is not None for length in up)
+    return {"type": "data", "array": up, "arrayminus": down, "symmetric": False} if known else None
 
 
 def colour_bar(title: str) -> dict:

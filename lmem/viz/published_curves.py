@@ -7,6 +7,7 @@ The paper's values are open diamonds: of another backbone, and a recall rate, wh
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import plotly.graph_objects as go
@@ -29,23 +30,7 @@ from lmem.viz.tables import html_table
 Results = Mapping[str, Mapping[str, Any]]
 CONDITIONS = {name: (NAMES[name], COLOURS[name]) for name in ("right", "other", "none")}
 CONDITIONS["oracle"] = ("evidence as text", GREEN)
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The published experiment</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: auto; padding: 1rem }}
-td, th {{ padding: 0.2rem 0.6rem }}
-caption {{ text-align: left }}
-</style>
-</head>
-<body>
-{}
-</body>
-</html>
-"""
+PAGE = Path(__file__).with_name("report.html")  # $body is what a run fills in
 
 
 def curves(cells: Results, locomo: Results | None = None, title: str = "F1 by lag") -> go.Figure:
@@ -163,7 +148,8 @@ def write_report(out: str | Path) -> Path:
         body += [f"<h2>{title}</h2>", html_table(texts) if texts else "<p>No result yet.</p>"]
     target = Path(out) / "report.html"
     with write_file(target) as temporary:
-        temporary.write_text(PAGE.format("\n".join(body)), encoding="utf-8")
+        page = Template(PAGE.read_text(encoding="utf-8"))
+        temporary.write_text(page.substitute(body="\n".join(body)), encoding="utf-8")
     return target
 
 
