@@ -247,6 +247,7 @@ def test_bench_train(capsys, tiny_folder, tmp_path):
     found = bench(capsys, "train", *given, "--out", out, *TINY)
     assert json.loads(out.read_text()) == found
     assert (found["turns"], found["data"]) == (24, "tinyworld, 12 turns")
+    assert len(found["conversations_sha256"]) == 64
     assert found["counts"]["plain"]["question"] == 4 * found["questions"]
     once = found["counts"]["engine"].pop(
         "latents"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from chapters import CHAPTERS, read, source
 
+from lmem.data.conversation import conversations_sha256
 from lmem.errors import InputError, MethodError
 from lmem.evaluation import results
 from lmem.exercises import capstone
@@ -217,6 +218,7 @@ def test_judged_entered_and_printed(conversations, tmp_path):
         row["right"]["mean"] - row["twin"]["mean"], abs=1e-3
     )
     assert row["memory"]["conversations"] == len(conversations)
+    assert row["conversations_sha256"] == conversations_sha256(conversations)
     assert row["kib"] == round(192 * (128 * 4 + 8) / 1024 + 8 / 1024, 1)  # rows, written, turns
     assert 0 < row["seconds"] < 1
     capstone.register("mine", Mean)

@@ -170,6 +170,35 @@ def test_overlapping_blocks(tiny, talk, questions):
     assert hooks(tiny.model) == before
 
 
+@pytest.mark.parametrize("method", ["m1", "m2", "m3", "m4", "keyed", "recent"])
+def test_what_has_a_bank_of_its_own_reads_no_other(tiny, talk, questions, method):
+    """Inside a block, `answer` and `log_likelihood` read the bank that they are given, `write` and `encode` none."""
+    model = away(MemoryModel(tiny, method, scale=0.5))
+    others = [turn.replace("Cedar-Bay", "Amber-Hill") for turn in talk]
+    outer, bank = (model.write(model.new_bank(), turns) for turns in (talk, others))
+
+    def own():
+        tensors = [
+            model.log_likelihood(outer, questions[0], "Cedar-Bay"),
+            model.log_likelihood(bank, questions[0], "Cedar-Bay"),
+            model.write(model.new_bank(), talk).state.rows,
+            *tiny.encode(talk),
+        ]
+        masked = model.answer(bank, questions, ablate="masked", **OPTIONS)
+        return tensors, [model.answer(bank, questions, **OPTIONS), masked]
+
+    plain, (tensors, answers) = bare(model, questions), own()
+    with model.attached(outer):
+        tensors_inside, answers_inside = own()
+        attached = bare(model, questions)
+    assert all(torch.equal(a, b) for a, b in zip(tensors, tensors_inside, strict=True))
+    assert answers_inside == answers
+    assert (attached - plain).abs().max() > 1e-3  # the block itself was read
+    assert not torch.equal(*tensors[:2])  # and the two banks differ
+    with pytest.raises(BankError, match="only the bank that they are given"), model.attached(outer):
+        model.answer(bank, questions, **OPTIONS)
+
+
 def test_a_bank_that_was_never_read_raises(tiny, talk, questions):
     model = away(MemoryModel(tiny, "m3"))
     bank, before = model.write(model.new_bank(), talk), hooks(tiny.model)

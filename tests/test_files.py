@@ -3,12 +3,13 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
 
 from lmem.errors import InputError
-from lmem.utils.files import write_file, write_folder
+from lmem.utils.files import expect_file, expect_folder, write_file, write_folder
 
 
 def fill(folder, **texts):
@@ -123,4 +124,16 @@ def test_a_read_only_file_and_odd_names_are_refused(tmp_path, monkeypatch):
     for name in ("\0", "\ud800", "x" * 300):
         with pytest.raises(InputError), write_file(tmp_path / name) as fresh:
             fresh.write_text("1")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    monkeypatch.chdir(tmp_path)
+    for name in ("~/b", "~nobody/b", "~", None, 3, b"b"):
+        for write in (write_file, write_folder):
+            with (
+                pytest.raises(InputError, match="expected (a path as it is|the name)"),
+                write(name),
+            ):
+                raise AssertionError("nothing is begun")
+    for expect in (expect_folder, expect_file):  # before an hour of training
+        with pytest.raises(InputError, match="begins with ~, which a shell replaces"):
+            expect(Path("~/b"))
     assert [p.name for p in tmp_path.iterdir()] == ["a"]

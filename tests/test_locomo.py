@@ -426,10 +426,13 @@ def test_half_a_character_is_replaced_and_counted():
         ([{"uuid": "u", "chat_messages": []}], "Claude"),
         ([{"conversations": [{"from": "human", "value": "hi"}]}], "ShareGPT"),
         ({"messages": [{"role": "user", "content": "hi"}]}, "a list of messages"),
+        ([{"role": "user", "content": "hi"}], "'role', 'content'"),
+        ({"a": 1}, "'a'"),
+        ([{}], "no key"),
     ],
 )  # fmt: skip
 def test_a_foreign_form_is_named_with_the_one_that_is_wanted(foreign, name):
-    with pytest.raises(DataError, match=f"sample_id.*model.write.*form of .*{name}"):
+    with pytest.raises(DataError, match=f"sample_id.*model.write.*this is .*{name}"):
         locomo.parse(foreign)
 
 
@@ -515,6 +518,10 @@ def test_a_result_names_another_file_for_what_it_is(no_file, tmp_path, monkeypat
         assert found["file_sha256"] == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
         assert splits.label("locomo", 0) == label
     assert splits.source("tinyworld", 60) == {"data": "tinyworld, 60 turns"}
+    drawn = splits.for_testing("tinyworld", 1, 60, 7)
+    digest = {"conversations_sha256": conversations_sha256(drawn)}
+    assert splits.source("tinyworld", 60, drawn) == {"data": "tinyworld, 60 turns", **digest}
+    assert splits.source("locomo", 0, iter(drawn)) == splits.source("locomo", 0) | digest
 
 
 def test_files_in_circulation_are_named(monkeypatch):

@@ -7,6 +7,8 @@ from helpers import lmem
 
 from lmem.analysis.retrieval_errors import STAGES, error_stage, retrieval_ranks
 from lmem.data import splits
+from lmem.data.conversation import conversations_sha256
+from lmem.data.splits import for_testing
 from lmem.errors import MethodError
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import evaluate
@@ -75,6 +77,7 @@ def test_the_command_writes_its_file_and_refuses_another_memory(capsys, tmp_path
     assert sum(told[name] for name in STAGES) == pytest.approx(1)
     file = results.load(tmp_path / "lost.json")
     assert (len(file["questions"]), file["backbone"]) == (told["questions"], "nano")
+    assert file["conversations_sha256"] == conversations_sha256(for_testing("tinyworld", 1, 30, 7))
     MemoryModel.from_shipped("nano-recent").save_pretrained(tmp_path / "recent")
     refused = ("--adapter", tmp_path / "recent", "--out", tmp_path / "none.json")
     code, _, error = lmem(capsys, "lost", *small, *refused)

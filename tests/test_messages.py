@@ -86,6 +86,10 @@ WRONG = {
     "a lone surrogate": (["Ana: hi", "Ana: \ud83d"], "turn 1 of 2, it has half a character"),
     "a mark alone": (["Ana: hi", "\u200e"], "words in turn 1 of 2"),
     "the prefix alone": (["context: "], "words in turn 0 of 1"),
+    "a speaker alone": (["Ana: hi", "Ana: "], "words in turn 1 of 2"),
+    "a speaker and a mark": (["context: Ana: \u202e"], "words in turn 0 of 1"),
+    "a pair with a number": ([("Ana", 3)], "turn 0 of 1 as text .* got tuple of 2"),
+    "a tuple of three": ([("Ana", "hi", "10:42")], "turn 0 of 1 as text .* got tuple of 3"),
 }
 
 
@@ -105,6 +109,13 @@ def test_turns_are_not_spread_over_a_batch(tiny, turns):
         model.write(model.new_bank(2), turns)
     with pytest.raises(InputError, match="expected turns for 1 banks, got 2 lists"):
         model.write(model.new_bank(1), [["Ana: hi"], ["Ben: hello"]])
+
+
+def test_a_turn_may_end_in_a_colon(tiny):
+    assert conversation_texts(["Shopping list:", "Ana: eggs:"]) == [
+        "context: Shopping list:",
+        "context: Ana: eggs:",
+    ]
 
 
 def test_latents_that_are_no_numbers_are_not_written(tiny, monkeypatch):

@@ -15,6 +15,7 @@ from lmem.bench.measure import operations
 from lmem.data.conversation import Conversation, Session, Turn
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory.bank import Bank
+from lmem.memory.ledger import Ledger
 from lmem.memory.methods import METHODS
 from lmem.memory.model import MemoryModel
 
@@ -360,6 +361,61 @@ def test_turns_may_come_one_by_one(tiny, talk):
     )
     both = model.write(model.new_bank(2), ([*turns] for turns in (talk, talk[:1])))
     assert both.turns_written == [4, 1]
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5, True, "2", None])
+def test_a_batch_is_a_number_of_banks(tiny, batch):
+    with pytest.raises(InputError, match="at least 1 bank, as a whole number, not"):
+        MemoryModel(tiny, "recent").new_bank(batch)
+
+
+@pytest.mark.parametrize("wrong", [["Ana: hi"], None, "bank", 3, MemoryModel])
+def test_what_is_no_bank_is_refused(tiny, wrong):
+    model = MemoryModel(tiny, "recent")
+    bank = model.new_bank()
+    for call in (
+        lambda: model.write(wrong, ["Ana: hi"]),
+        lambda: model.answer(wrong, "Who?"),
+        lambda: model.unwrite(wrong, 0),
+        lambda: bank.diff(wrong),
+        lambda: bank.merge(wrong, model.write_rule),
+    ):
+        with pytest.raises((InputError, BankError), match="expected a(nother)? bank"):
+            call()
+
+
+def test_a_name_is_no_backbone(tiny):
+    with pytest.raises(InputError, match=r"load_backbone\('nano'\)"):
+        MemoryModel("nano", "m3")
+    for scale in ("1", None, [1]):
+        with pytest.raises(MethodError, match="scale must give at least 1 row"):
+            MemoryModel(tiny, "m3", scale)
+
+
+@pytest.mark.parametrize("places", [2, -3, "a", 0.5, [], [0, 2], None])
+def test_places_of_a_batch_that_are_none_are_refused(tiny, places):
+    bank = MemoryModel(tiny, "recent").new_bank(2)
+    with pytest.raises(InputError, match="expected places of 2 banks, 0 to 1, not"):
+        bank.pick(places)
+    assert len(bank.pick([1, 0, 1])) == 3
+
+
+@pytest.mark.parametrize("of", ["a", [0.5], [True], [], [[]], {}])
+def test_indices_that_are_none_are_refused(tiny, talk, of):
+    model = MemoryModel(tiny, "recent")
+    bank = model.write(model.new_bank(2), [talk, talk[:2]])
+    with pytest.raises(InputError, match="expected indices of 2 banks, from 0, not"):
+        model.answer(bank, ["Who?"], of=of)
+
+
+def test_turns_to_unwrite_are_numbers(tiny, talk):
+    model, ledger = MemoryModel(tiny, "recent"), Ledger()
+    bank = model.write(model.new_bank(), talk, ledger=ledger)
+    for turns in ("x", None, 0.0, True, [0, "1"]):
+        with pytest.raises(InputError, match="expected numbers of turns, from 0, got"):
+            model.unwrite(bank, turns, ledger)
+    with pytest.raises(BankError, match="expected the ledger that was kept"):
+        model.unwrite(bank, 0, "ledger.safetensors")
 
 
 def test_a_question_needs_words(tiny, talk):

@@ -1,6 +1,7 @@
 """`lmem read`: what counts as right, by ability, and what is refused."""
 
 import json
+import re
 
 import pytest
 from helpers import lmem
@@ -89,9 +90,13 @@ def test_nano_reads_tinyworld_and_not_everyday_english(capsys, tmp_path):
     code, text, _ = lmem(capsys, "read", "--data", "tinyworld", "--questions", 40, "--out", out)
     assert code == 0
     assert "by_ability.multi-hop.em" in text
-    assert json.loads(out.read_text())["em"]["mean"] > 0.9
+    tinyworld = json.loads(out.read_text())
+    assert tinyworld["em"]["mean"] > 0.9
     code, text, _ = lmem(capsys, "read", "--questions", 40, "--json")
-    assert json.loads(text)["em"]["mean"] < 0.2
+    other = json.loads(text)
+    assert other["em"]["mean"] < 0.2
+    assert re.fullmatch("[0-9a-f]{64}", tinyworld["questions_sha256"])
+    assert tinyworld["questions_sha256"] != other["questions_sha256"]
 
 
 def test_locomo_is_read_with_its_own_score(monkeypatch, tmp_path):

@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from lmem.data.conversation import conversations_sha256
+from lmem.data.splits import for_testing
 from lmem.errors import DataError, InputError
 from lmem.evaluation import results
 from lmem.utils import provenance
@@ -84,6 +86,34 @@ def test_the_commit_is_of_the_packages_own_checkout(tmp_path, monkeypatch):
     assert re.fullmatch("[0-9a-f]{7,40}", clean)
     module.write_text("3\n")
     assert provenance.commit() == f"{clean}-dirty"
+
+
+def drawn_of(result):
+    """What decides which conversations of tinyworld were drawn: how many, of how many turns, cut short or not."""
+    ids = {row["conversation"] for row in result["questions"]}
+    return len(ids), int(result["data"].split()[1]), result.get("test") == "cut"
+
+
+def test_shipped_results_name_the_conversations_that_are_drawn_today():
+    """The digest of each result is that of the conversations that its rows are about, turn by turn and answer by answer."""
+    drawn, asked = {}, {}
+    for name in results.names():
+        result = results.load(name)
+        if not str(result.get("data", "")).startswith("tinyworld, ") or "bench/" in name:
+            continue
+        spec = drawn_of(result) if "questions" in result else (40, 60, False)  # zero rows have none
+        if spec not in drawn:
+            tests = for_testing("tinyworld", *spec[:2], 7, cut=spec[2])
+            drawn[spec] = conversations_sha256(tests)
+            asked[spec] = [(q.id, q.kind, c.id) for c in tests for q in c.questions]
+        assert result["conversations_sha256"] == drawn[spec], name
+        rows = [(r["id"], r["kind"], r["conversation"]) for r in result.get("questions", ())]
+        assert set(rows) <= set(asked[spec]), name
+    assert len(drawn) >= 6
+    for name, turns in (("leaderboard", 60), ("leaderboard-240", 240)):
+        digest = conversations_sha256(for_testing("tinyworld", 12, turns, 7))
+        rows = results.load(f"capstone/{name}")["rows"]
+        assert {row["conversations_sha256"] for row in rows} == {digest}
 
 
 def test_a_result_of_other_settings_is_not_there(tmp_path):

@@ -145,6 +145,67 @@ def test_wilson_refuses_what_is_no_share(successes, n):
         statistics.wilson(successes, n)
 
 
+FUNCTIONS = {
+    "interval": statistics.clustered_interval,
+    "mdd": statistics.minimum_detectable_difference,
+    "permutation": statistics.permutation_test,
+}
+SCORES, CLUSTERS = [1, 0, 1, 1, 0, 1] * 2, list("aabbccddeeff")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("values", "clusters", "message"),
+    [
+        ([float("nan"), *SCORES[1:]], CLUSTERS, "finite scores, found NaN or inf"),
+        ([float("inf"), *SCORES[1:]], CLUSTERS, "finite scores, found NaN or inf"),
+        ([None, *SCORES[1:]], CLUSTERS, "finite scores, found NaN or inf"),
+        (["yes"] * 12, CLUSTERS, "scores as numbers"),
+        ({"a": 1}, ["a"], "scores as numbers"),
+        ([SCORES, SCORES[1:]], CLUSTERS, "scores of shape"),
+        (SCORES, None, "a list with the conversation of each score"),
+        (SCORES, [[name] for name in CLUSTERS], "a list with the conversation of each score"),
+        (SCORES, np.full(12, np.nan), "the conversation of each score, one is NaN"),
+        (SCORES[1:], CLUSTERS, "expected 12 values, one per question"),
+        ([], [], "at least one score"),
+    ],
+)
+def test_what_is_no_score_is_refused(name, values, clusters, message):
+    """NaN compares false with everything: it once gave a p of 0."""
+    with pytest.raises(InputError, match=message) as error:
+        FUNCTIONS[name](values, clusters)
+    assert "\n" not in str(error.value)
+
+
+def test_clusters_of_any_kind_are_the_same_conversations():
+    same = {
+        FUNCTIONS["interval"](SCORES, clusters)
+        for clusters in (CLUSTERS, tuple(CLUSTERS), np.array(CLUSTERS), iter(CLUSTERS))
+    }
+    assert len(same) == 1
+
+
+def test_probabilities_that_are_none_are_refused():
+    for level in (0, 1, 95, -1, float("nan"), "0.95", None):
+        for function in (FUNCTIONS["interval"], FUNCTIONS["mdd"]):
+            with pytest.raises(InputError, match="a level between 0 and 1"):
+                function(SCORES, CLUSTERS, level=level)
+        with pytest.raises(InputError, match="a level between 0 and 1"):
+            statistics.wilson(1, 3, level)
+        with pytest.raises(InputError, match="a power between 0 and 1"):
+            FUNCTIONS["mdd"](SCORES, CLUSTERS, power=level)
+    for n in (0, -1, 1.5, "x"):
+        with pytest.raises(InputError, match="at least 1 sign pattern"):
+            FUNCTIONS["permutation"](SCORES, CLUSTERS, n=n)
+    for scores in ([2, 0] * 6, [-1, 0] * 6):
+        with pytest.raises(InputError, match="shares from 0 to 1"):
+            FUNCTIONS["interval"](scores, CLUSTERS, share=True)
+    for p_values in ([0.1, float("nan")], [2.0], [-1], "x", [None]):
+        with pytest.raises(InputError):
+            statistics.holm(p_values)
+    assert statistics.holm([]) == []
+
+
 # ---- coverage by simulation ------------------------------------------------------------------------------
 
 GROUPS = (3, 5, 10, 40)

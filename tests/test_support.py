@@ -161,6 +161,8 @@ def test_several_answers_for_each_question(tiny, talk, questions):
         {"return_dict_in_generate": True},
         {"num_return_sequences": 3},
         {"no_such_option": 1},
+        {"num_beams": 0},
+        {"max_new_tokens": -1},
     ):
         with pytest.raises(InputError, match=r"expected options") as error:
             model.answer(bank, questions[0], **wrong)

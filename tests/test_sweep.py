@@ -52,6 +52,13 @@ def test_results_of_other_settings_are_not_taken_for_these(tmp_path, small):
     assert not list(tmp_path.glob("m3*"))
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_training(tmp_path, small):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", "~/sweep"):
+        with pytest.raises(InputError, match="is a file|begins with ~"):
+            run_sweep([Cell("m0")], out, small, progress=False)
+
+
 def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monkeypatch):
     """Two processes write what one writes; and a cell that was cut off in its training goes on from its checkpoint."""
     cells_ = [Cell("m3"), Cell("m2")]

@@ -146,13 +146,16 @@ class Backbone:
     ) -> list[Tensor]:
         """Return the encoder's hidden states (latents) of each text: (N, D), in the order of the texts, without padding.
 
+        A bank that is attached is not read: latents are of the text alone.
+
         Raises:
             InputError: A text is empty or too long.
         """
         ids = self.tokenize(texts, truncate=truncate)
         latents: list[Any] = [None] * len(ids)
         for places, tokens, mask in self.batches(ids, batch_tokens):
-            states = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+            with hooks.without_banks(self.model):
+                states = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
             for place, row in zip(places, states, strict=True):
                 latents[place] = row[: len(ids[place])].clone()
         return latents
@@ -320,7 +323,7 @@ class Backbone:
                 support.check_cache(source.get("past_key_values"))
         try:
             return self.model.generate(**inputs, **{**GREEDY, **options})
-        except (ValueError, TypeError, AssertionError) as error:
+        except (ValueError, TypeError, AssertionError, ArithmeticError) as error:
             if isinstance(error, LmemError):
                 raise
             first = str(error).strip().split("\n")[0]

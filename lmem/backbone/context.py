@@ -6,7 +6,8 @@ whether the caller is inside the block. Threads have contexts of their own, and 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -19,6 +20,16 @@ _REGISTRATION = threading.Lock()  # PyTorch numbers its hooks with a counter tha
 def open_blocks() -> tuple["HookBlock", ...]:
     """Return the blocks that the caller is inside of, the outermost first."""
     return tuple(block for block in _OPEN.get() if block.is_open)
+
+
+@contextmanager
+def suspended(blocks: Collection["HookBlock"]) -> Iterator[None]:
+    """Let these blocks do nothing for calls that are made inside, in this context."""
+    token = _OPEN.set(tuple(block for block in _OPEN.get() if block not in blocks))
+    try:
+        yield
+    finally:
+        _OPEN.reset(token)
 
 
 class HookBlock:

@@ -22,7 +22,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from lmem.backbone import sites, support
-from lmem.backbone.context import HookBlock, open_blocks
+from lmem.backbone.context import HookBlock, open_blocks, suspended
 from lmem.errors import BankError, InputError, MethodError
 from lmem.utils.digest import versions
 
@@ -40,6 +40,9 @@ def attach(
     of: Places = None,
 ) -> Iterator["Attachment"]:
     """Let `model` read `rows` through `read` at the read's site.
+
+    Blocks may be nested: a call then reads all of their banks. `MemoryModel.answer` and `log_likelihood` read only the bank that they
+    are given, `write` and `Backbone.encode` none, also inside a block.
 
     Only calls from the context that opened the block read the bank. `asyncio.to_thread` passes this context on, a plain
     `threading.Thread` does not: open the block in the thread that calls the model. A call outside the block, in any thread,
@@ -73,13 +76,25 @@ def attach(
         yield attachment
     if not attachment.was_read:
         raise BankError(
-            "expected a call of the backbone inside the block, and in its context; this bank was attached and never read"
+            "expected a call of the backbone inside the block, and in its context; this bank was attached and never read "
+            "(`answer` and `log_likelihood` read only the bank that they are given, `write` and `encode` none)"
         )
+
+
+@contextmanager
+def without_banks(model: PreTrainedModel) -> Iterator[None]:
+    """Let calls of this model read no bank that an outer block attached, for what has a bank of its own or needs none."""
+    with suspended(_attachments(model)):
+        yield
 
 
 def is_attached(model: PreTrainedModel) -> bool:
     """Whether a bank is attached to this model for calls from here."""
-    return any(isinstance(b, Attachment) and b.model is model for b in open_blocks())
+    return bool(_attachments(model))
+
+
+def _attachments(model: PreTrainedModel) -> list["Attachment"]:
+    return [b for b in open_blocks() if isinstance(b, Attachment) and b.model is model]
 
 
 def ablated(rows: Tensor, mask: Tensor, how: str | None) -> tuple[Tensor, Tensor]:
@@ -317,7 +332,13 @@ def join_masks(first: Tensor | None, second: Tensor | None, states: Tensor) -> T
 
 def _banks_in_use(rows: Tensor, mask: Tensor, of: Places) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return the banks that are read, and for each text the index of its bank among them; None if each reads its own."""
-    of = torch.as_tensor(of, dtype=torch.long, device=mask.device)
+    try:
+        of = torch.as_tensor(of, device=mask.device).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of!r}") from error
+    if of.is_floating_point() or of.dtype == torch.bool:
+        raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
+    of = of.long()
     if len(of) == 0 or not 0 <= int(of.min()) <= int(of.max()) < len(rows):
         raise InputError(f"expected indices of {len(rows)} banks, from 0, not {of.tolist()}")
     used, bank_index = of.unique(return_inverse=True)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from lmem.backbone.backbone import Backbone
-from lmem.data.conversation import Conversation
+from lmem.data.conversation import Conversation, json_sha256
 from lmem.data.reading import readings
 from lmem.data.tinyworld import World
 from lmem.data.tinyworld.language import UNKNOWN
@@ -65,8 +65,8 @@ def measure(
         batch: Questions to answer together.
 
     Returns:
-        A dict: n, em, low and high (Wilson, 95%), by_kind; best_guess, the share that the best constant answer per relation
-        would get; unknown, the share of answers "unknown", which are never right here.
+        A dict: questions_sha256, of what was asked; n, em, low and high (Wilson, 95%), by_kind; best_guess, the share that
+        the best constant answer per relation would get; unknown, the share of answers "unknown", which are never right here.
 
     Raises:
         InputError: `questions` is not positive.
@@ -88,6 +88,7 @@ def measure(
     low, high = statistics.wilson(sum(right), len(right))
     guessed = sum(counts.most_common(1)[0][1] for counts in by_relation.values())
     return {
+        "questions_sha256": json_sha256([(row.source, row.target) for row in rows]),
         "n": len(rows),
         "em": sum(right) / len(rows),
         "low": low,

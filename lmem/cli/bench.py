@@ -47,7 +47,7 @@ def bench_encode(
     conversations = splits.for_testing(data, 40, 60, 0, everything=True)
     texts = [text for c in conversations for text in c.texts()][: max(0, turns)]
     result = measure(load_backbone(backbone), texts, plain_turns, repeats)
-    return tables({**splits.source(data, 60), **result}, "encode")
+    return tables({**splits.source(data, 60, conversations), **result}, "encode")
 
 
 @command(verbs, "train", saves=True)
@@ -78,7 +78,7 @@ def bench_train(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, repeats, epochs, questions, steps, seed=seed, **sample)
-    return tables({**splits.source(data, length), **result}, "train")
+    return tables({**splits.source(data, length, drawn), **result}, "train")
 
 
 @command(verbs, "eval", saves=True)
@@ -106,7 +106,7 @@ def bench_eval(
     loaded = load(backbone, shape, drawn, seed)
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
-    return tables({**splits.source(data, length), **result}, "eval")
+    return tables({**splits.source(data, length, drawn), **result}, "eval")
 
 
 @command(verbs, "write", saves=True)
@@ -129,7 +129,8 @@ def bench_write(
     sizes = [n for n in bench.ROWS if n < rows] + [rows]
     loaded, texts = load_backbone(backbone), conversation.texts()
     result = bench.bench_write(loaded, texts, names, before, sizes, repeats, seed)
-    return tables(result, "write")
+    source = splits.source("tinyworld", len(texts), [conversation])
+    return tables({**source, **result}, "write")
 
 
 @command(verbs, "plan", saves=True)
@@ -152,7 +153,7 @@ def bench_plan(
     drawn = splits.for_testing(data, conversations, length, seed)
     loaded = load(backbone, shape, drawn, seed)
     result = measure(loaded, drawn, method, scale, batch, repeats, seed)
-    return tables({**splits.source(data, length), **result}, "plan")
+    return tables({**splits.source(data, length, drawn), **result}, "plan")
 
 
 @command(verbs, "rows", saves=True)
@@ -175,11 +176,13 @@ def bench_rows(
 ) -> Report:
     """Latency, memory and answers by rows of the bank: exact, exact in chunks, the k best of an index. Sizes in --out stay."""
     from lmem.bench import rows as bench
+    from lmem.data import splits
     from lmem.evaluation import results
 
+    drawn = bench.newest_last(conversations, length, questions, seed)
     result = bench.bench_rows(
         bench.load_model(adapter, work),
-        bench.newest_last(conversations, length, questions, seed),
+        drawn,
         integers(rows) if rows else bench.ROWS,
         k,
         probes,
@@ -189,7 +192,7 @@ def bench_rows(
         before=results.load(str(out)) if out and out.exists() else None,
         seed=seed,
     )
-    return tables({"data": f"tinyworld, {length} turns", **result}, "rows")
+    return tables({**splits.source("tinyworld", length, drawn), **result}, "rows")
 
 
 @command(verbs, "gpu", saves=True)
@@ -225,7 +228,7 @@ def bench_gpu(
         sample |= {"batch": 4, "plain_texts": 2, "max_new_tokens": 4}
     drawn = splits.for_testing(data, conversations, length, seed)
     result = bench.bench_gpu(drawn, sizes.split(","), chosen, **sample)
-    return tables({**splits.source(data, length), "dry_run": dry_run, **result}, "gpu")
+    return tables({**splits.source(data, length, drawn), "dry_run": dry_run, **result}, "gpu")
 
 
 def load(backbone: str, shape: str | None, conversations: Sequence[Any], seed: int) -> Any:

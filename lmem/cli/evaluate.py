@@ -204,14 +204,15 @@ def lost(
     shipped = MemoryModel.from_shipped
     loaded = MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")
     model = loaded.variant(scale)
-    rows = retrieval_ranks(model, splits.for_testing("tinyworld", conversations, turns, seed))
+    tests = splits.for_testing("tinyworld", conversations, turns, seed)
+    rows = retrieval_ranks(model, tests)
     share = {name: sum(error_stage(row) == name for row in rows) / len(rows) for name in STAGES}
     saved = {
         "backbone": model.backbone.name,
         "adapter": "of one's own" if adapter else "nano-keyed",
         "method": model.method.name,
         "scale": scale,
-        "data": splits.label("tinyworld", turns),
+        **splits.source("tinyworld", turns, tests),
         "test_seed": seed,
         "share": share,
         "questions": rows,
@@ -236,7 +237,7 @@ def null_rows(
 
     tests = splits.for_testing(data, conversations, turns, seed)
     result = measure(load_backbone(backbone), tests, integers(rows))
-    result |= splits.source(data, turns)
+    result |= splits.source(data, turns, tests)
     shown = {
         f"{n} rows": {name: each["cost"] | {"em": each["em"]} for name, each in sites.items()}
         for n, sites in result["by_rows"].items()

@@ -134,7 +134,7 @@ def train(
         "method": model.method.name,
         "rows": model.rows,
         "backbone": backbone,
-        **splits.source(data, turns),
+        **splits.source(data, turns, [*drawn, *held]),
         "options": model.options,
         "settings": config.difference(),
         **report,

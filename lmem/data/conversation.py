@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from lmem.errors import DataError
 from lmem.utils.text import has_words
@@ -187,8 +188,12 @@ class Conversation:
 
 def conversations_sha256(conversations: Iterable[Conversation]) -> str:
     """Return the SHA-256 of all turns, questions and answers: 64 hexadecimal characters."""
-    values = [asdict(conversation) for conversation in conversations]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return json_sha256([asdict(conversation) for conversation in conversations])
+
+
+def json_sha256(value: Any) -> str:
+    """Return the SHA-256 of a value as JSON with sorted keys: 64 hexadecimal characters."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def lag_of(evidence: tuple[int, ...], turns: int) -> int | None:

@@ -128,10 +128,13 @@ def _expect(value: Any, kind: type, what: str, where: str) -> Any:
 
 
 def _refuse_foreign(value: dict, where: str) -> None:
-    """Raise a DataError if a sample has the form of another data set."""
+    """Raise a DataError if a sample has the form of another data set, or nothing of LoCoMo's."""
     for key, form in _FOREIGN:
         if key in value and "conversation" not in value:
             raise DataError(f"expected in {where} {_WANTED}; this is the form of {form}")
+    if "conversation" not in value and "qa" not in value:
+        keys = ", ".join(map(repr, list(value)[:6])) or "no key"
+        raise DataError(f"expected in {where} {_WANTED}; this is an object with {keys}")
 
 
 def _refuse_twice(ids: Iterable[str], what: str) -> None:

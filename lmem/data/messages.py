@@ -13,7 +13,7 @@ from typing import Any
 
 from lmem.data.conversation import Conversation
 from lmem.errors import InputError
-from lmem.utils.text import checked_text
+from lmem.utils.text import checked_text, has_words
 
 NAMES = (("role", "content"), ("from", "value"), ("speaker", "text"))
 LISTS = ("messages", "conversations", "turns", "sessions")
@@ -61,7 +61,8 @@ def turn_text(turn: Any, name: str) -> str:
     """
     if isinstance(turn, str):
         text = checked_text(turn, name)
-        if not text.removeprefix(CONTEXT.strip()).strip():
+        _, colon, said = turn.removeprefix(CONTEXT).partition(": ")
+        if not text.removeprefix(CONTEXT.strip()).strip() or (colon and not has_words(said)):
             raise InputError(f"expected words in {name}, its text is empty")
         return text
     if isinstance(turn, Mapping):
@@ -75,7 +76,8 @@ def turn_text(turn: Any, name: str) -> str:
     elif _is_pair(turn):
         speaker, content = turn
     else:
-        raise InputError(f"expected {name} as {FORMS}, got {type(turn).__name__}")
+        of = f" of {len(turn)}" if isinstance(turn, tuple) else ""
+        raise InputError(f"expected {name} as {FORMS}, got {type(turn).__name__}{of}")
     return f"{checked_text(speaker, f'the speaker of {name}')}: {checked_text(content, name)}"
 
 
@@ -88,7 +90,7 @@ def is_turn(value: Any) -> bool:
 
 def is_conversation(value: Any) -> bool:
     """Say whether a value has the form of a conversation, and not that of one turn."""
-    if is_turn(value) or isinstance(value, bytes | bytearray):
+    if is_turn(value) or _starts_with_name(value) or isinstance(value, bytes | bytearray):
         return False
     if isinstance(value, Mapping):
         return any(key in value for key in LISTS)
@@ -97,9 +99,17 @@ def is_conversation(value: Any) -> bool:
 
 def _is_pair(value: Any) -> bool:
     """Say whether a value is (speaker, text); of two turns the first has ": " in it."""
-    if not (isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)):
-        return False
-    return ": " not in value[0] and isinstance(value[1], str)
+    return _starts_with_name(value) and len(value) == 2 and isinstance(value[1], str)
+
+
+def _starts_with_name(value: Any) -> bool:
+    """Say whether a value is a tuple whose first text is a name, without ": ", and so no list of turns."""
+    return (
+        isinstance(value, tuple)
+        and len(value) > 0
+        and isinstance(value[0], str)
+        and ": " not in value[0]
+    )
 
 
 def _content(content: Any) -> Any:

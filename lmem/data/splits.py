@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lmem.data import everyday, locomo, locomo_release, tinyworld
-from lmem.data.conversation import Conversation
+from lmem.data.conversation import Conversation, conversations_sha256
 from lmem.data.drawing import Generator
 from lmem.errors import DataError, InputError
 from lmem.utils.files import user_path
@@ -94,23 +94,33 @@ def label(data: str | Path, turns: int) -> str:
     return source(data, turns)["data"]
 
 
-def source(data: str | Path, turns: int) -> dict[str, Any]:
+def source(
+    data: str | Path, turns: int, conversations: Iterable[Conversation] = ()
+) -> dict[str, Any]:
     """Say where the data of a result come from.
 
     Args:
         data: As in `for_testing`.
         turns: Turns of each drawn conversation.
+        conversations: Those that were used, for their digest.
 
     Returns:
-        data, the label; for a file also file_sha256 and release, "yes" or "no".
+        data, the label; conversations_sha256 if there are conversations; for a file also file_sha256 and release, "yes" or "no".
     """
+    conversations = list(conversations)
+    used = {"conversations_sha256": conversations_sha256(conversations)} if conversations else {}
     if str(data) in GENERATORS:
-        return {"data": f"{data}, {turns} turns"}
+        return {"data": f"{data}, {turns} turns", **used}
     path = Path(data)
     if data == "locomo":
         found = locomo_release.find()
         if found is None:  # nothing but the release can be downloaded
-            return {"data": "locomo", "file_sha256": locomo_release.SHA256, "release": "yes"}
+            return {
+                "data": "locomo",
+                "file_sha256": locomo_release.SHA256,
+                "release": "yes",
+                **used,
+            }
         path = found
     content = user_path(path).read_bytes() if user_path(path).is_file() else b""
     release = locomo_release.is_release(content)
@@ -119,6 +129,7 @@ def source(data: str | Path, turns: int) -> dict[str, Any]:
         "data": "locomo" if release else name,
         "file_sha256": hashlib.sha256(content).hexdigest(),
         "release": "yes" if release else "no",
+        **used,
     }
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from lmem.backbone.backbone import Backbone
 from lmem.backbone.reading import in_batches
 from lmem.data import everyday, locomo, tinyworld
-from lmem.data.conversation import CATEGORIES
+from lmem.data.conversation import CATEGORIES, json_sha256
 from lmem.data.everyday.reading import Source
 from lmem.data.everyday.reading import reading as everyday_reading
 from lmem.data.reading import conversations
@@ -75,8 +75,8 @@ def read(
         batch: Questions to answer together.
 
     Returns:
-        A dict: data, turns, n; em, f1 of the questions that have an answer ({mean, low, high, conversations}); false_unknown, the
-        share of them answered "unknown"; abstention, the share of the others answered so; by_ability and by_group
+        A dict: data, turns, n; questions_sha256, of what was asked; em, f1 of the questions that have an answer ({mean, low,
+        high, conversations}); false_unknown, the share of them answered "unknown"; abstention, the share of the others answered so; by_ability and by_group
         ({name: {n, em, f1}}); best_guess, the share of the most frequent answer. Without evidence em is against the answer that the
         evidence would give.
 
@@ -102,6 +102,7 @@ def read(
         "data": str(data) if fixed or data == "locomo" else Path(data).stem,
         "turns": shown,
         "evidence": evidence,
+        "questions_sha256": json_sha256([(row.source, row.answers) for row in rows]),
         "n": len(rows),
         "em": _mean(answerable, "em"),
         "f1": _mean(answerable, "f1"),

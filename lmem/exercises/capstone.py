@@ -52,8 +52,8 @@ def judge(
         model: A model of this write with a read of its own, on any backbone; by default the shipped read on nano.
 
     Returns:
-        A row for the leaderboard: name, write, rows, kib (of one bank), backbone, n, conversations; right, twin, other,
-        deleted, noise (exact match with interval); memory (right minus twin, figures of `lmem.evaluation.summary.difference`), bits (likewise),
+        A row for the leaderboard: name, write, rows, kib (of one bank), backbone, n, conversations, conversations_sha256;
+        right, twin, other, deleted, noise (exact match with interval); memory (right minus twin, figures of `lmem.evaluation.summary.difference`), bits (likewise),
         seconds (of a turn, without encoding), said (sentences).
     """
     model = memory(name, scale, write) if model is None else model
@@ -70,6 +70,7 @@ def judge(
         "backbone": model.backbone.name,
         "n": summary["n"],
         "conversations": summary["conversations"],
+        "conversations_sha256": result["conversations_sha256"],
         **{c: summary["conditions"][c]["em"] for c in CONTROLS},
         "memory": {key: score[key] for key in DIFFERENCE},
         "bits": {key: score["bits"][key] for key in DIFFERENCE},

@@ -22,6 +22,7 @@ from lmem.memory.options import known_options
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
 from lmem.training.train import TrainConfig, train
+from lmem.utils.files import expect_folder
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,9 @@ class Experiment:
     kind: str
     settings: dict[str, Any]
     out: Path
+
+    def __post_init__(self) -> None:
+        expect_folder(self.out)  # refused before the first cell is trained
 
     def file(self, name: str) -> Path:
         """Return the result file of a cell."""

@@ -17,7 +17,7 @@ from safetensors.torch import save, save_file
 from torch import Tensor
 
 from lmem import __version__
-from lmem.errors import BankError
+from lmem.errors import BankError, InputError
 from lmem.utils.device import check_to
 from lmem.utils.digest import digest
 from lmem.utils.files import write_file
@@ -115,9 +115,19 @@ class Bank:
         return replace(self, state=State(rows, *counters))
 
     def pick(self, index: int | list[int] | Tensor) -> Self:
-        """Return the banks at these places of the batch as a new bank."""
-        places = torch.as_tensor(index, device=self.state.turns.device).reshape(-1)
-        return self._map(lambda tensor: tensor[places])
+        """Return the banks at these places of the batch as a new bank.
+
+        Raises:
+            InputError: There is no bank at a place, or none is asked for.
+        """
+        count = len(self)
+        try:
+            places = torch.as_tensor(index, device=self.state.turns.device).reshape(-1)
+            return self._map(lambda tensor: tensor[places])
+        except (IndexError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"expected places of {count} banks, 0 to {count - 1}, not {index!r}"
+            ) from error
 
     def diff(self, other: "Bank") -> Tensor:
         """Compare two banks row by row.
@@ -146,6 +156,8 @@ class Bank:
         return replace(self, state=rule.merge(self.state, later.state))
 
     def _expect_same_origin(self, other: "Bank") -> None:
+        if not isinstance(other, Bank):
+            raise BankError(f"expected another bank, got {type(other).__name__}")
         for name in ("owner", "backbone"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:

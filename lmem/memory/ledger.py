@@ -7,6 +7,7 @@ turns, never inside the bank's file. It is sensitive data: without it nothing ca
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from os import PathLike
 from typing import Self
 
@@ -61,7 +62,7 @@ class Ledger:
         self.latents += latents
         self.last = digest(after.state._asdict())
 
-    def without(self, turns: Iterable[int]) -> list[torch.Tensor]:
+    def without(self, turns: int | Iterable[int]) -> list[torch.Tensor]:
         """Return the latents without those of these turns, numbered from the first recorded one.
 
         Raises:
@@ -70,13 +71,17 @@ class Ledger:
         removed = self.checked(turns)
         return [z for t, z in enumerate(self.latents) if t not in removed]
 
-    def checked(self, turns: Iterable[int]) -> list[int]:
+    def checked(self, turns: int | Iterable[int]) -> list[int]:
         """Return different turns of the ledger, ascending.
 
         Raises:
-            InputError: A turn was not recorded.
+            InputError: A turn was not recorded, or is no whole number.
         """
-        chosen = sorted(set(turns))
+        given = turns if isinstance(turns, Iterable) else [turns]
+        chosen = set(given)
+        if not all(isinstance(turn, Integral) and not isinstance(turn, bool) for turn in chosen):
+            raise InputError(f"expected numbers of turns, from 0, got {turns!r}")
+        chosen = sorted(chosen)
         for turn in chosen:
             if not 0 <= turn < len(self):
                 raise InputError(f"expected turns 0 to {len(self) - 1} of the ledger, not {turn}")
@@ -129,7 +134,7 @@ def ledger_and_start(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
     Raises:
         BankError: There is no ledger, or it is that of another bank.
     """
-    if ledger is None or ledger.first is None:
+    if not isinstance(ledger, Ledger) or ledger.first is None:
         raise BankError(
             "expected the ledger that was kept while this bank was written; "
             "a bank alone does not say which turn left what"

@@ -7,6 +7,7 @@ kind of bank (`grid`), whether the pair is in the table or not.
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,9 @@ def rows_of(scale: float, method: Method | None = None) -> int:
     Raises:
         MethodError: The scale gives less than one row, or more than MOST_ROWS.
     """
-    if not 0.5 < 64 * scale <= MOST_ROWS:
+    if not isinstance(scale, Real) or not 0.5 < 64 * float(scale) <= MOST_ROWS:
         raise MethodError(
-            f"scale must give at least 1 row and at most {MOST_ROWS:,} (64 rows are scale 1), not {scale}"
+            f"scale must give at least 1 row and at most {MOST_ROWS:,} (64 rows are scale 1), not {scale!r}"
         )
     square = method is not None and method.write and WRITES[method.write].form == "square"
     return round(256 * scale**0.5) if square else round(64 * scale)

@@ -96,8 +96,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Raises:
             MethodError: The method, the scale or an option is unknown or does not fit, or the backbone is in float16 or
                 offloaded.
+            InputError: The backbone is a name.
         """
         super().__init__()
+        if isinstance(backbone, str | PathLike):
+            raise InputError(
+                f"expected a loaded backbone, not its name: load_backbone({str(backbone)!r})"
+            )
         support.check_weights(backbone.model)
         self.__dict__["backbone"] = backbone  # no submodule: an adapter has no backbone weights
         self.method, self.scale, self.seed = methods.find(method), scale, seed
@@ -205,9 +210,12 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
         Raises:
             BankError: The method has no memory.
+            InputError: `batch` is no whole number of 1 or more.
         """
         if self.write_rule is None:
             raise BankError("the stateless method has no bank")
+        if not isinstance(batch, int) or isinstance(batch, bool) or batch < 1:
+            raise InputError(f"expected at least 1 bank, as a whole number, not {batch!r}")
         return Bank(self.write_rule.start(batch), self.owner, self.backbone.fingerprint)
 
     def check(self, bank: Bank) -> None:
@@ -216,7 +224,10 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Raises:
             BankError: It comes from another one.
             MethodError: The backbone is in float16 or offloaded.
+            InputError: It is no bank.
         """
+        if not isinstance(bank, Bank):
+            raise InputError(f"expected a bank, got {type(bank).__name__}")
         support.check_weights(self.backbone.model)
         if bank.backbone != self.backbone.fingerprint:
             raise BankError(
@@ -333,7 +344,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """
         self.check(bank)
         ledger, first = ledger_and_start(ledger, bank)
-        latents = ledger.without([turns] if isinstance(turns, int) else turns)
+        latents = ledger.without(turns)
         rewritten, shorter = self.write_latents(first, [latents]), Ledger()
         shorter.add(first, latents, rewritten)
         return rewritten, shorter
@@ -390,7 +401,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """Return (B,) bits, log2 p(answer | question, bank) for each bank, the end of the answer included."""
         inputs = self.backbone.inputs([as_prompt(question)] * len(bank))
         labels = self.backbone.labels([answer] * len(bank))
-        with self.attached(bank):
+        with hooks.without_banks(self.backbone.model), self.attached(bank):
             return self.backbone.bits(inputs, labels)
 
     # ---- bank, read, site, decoder, answer ---------------------------------------------------------
@@ -492,7 +503,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             )
             return alone[0]
         prompts, backbone = as_prompts(questions), self.backbone
-        with self.attached(bank, ablate, of=of):
+        with hooks.without_banks(backbone.model), self.attached(bank, ablate, of=of):
             inputs = backbone.inputs(prompts)
             if return_confidence:
                 found, sure = backbone.generate_with_confidence(inputs, **options)

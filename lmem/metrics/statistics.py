@@ -49,9 +49,12 @@ def clustered_interval(
         nothing says how far others may differ.
 
     Raises:
-        InputError: There are no values, or the lengths differ.
+        InputError: There are no values, one is no finite number or no share, the lengths differ, or the level is none.
     """
     scores, member = _by_seed(values, clusters)
+    _expect_within(level, "a level")
+    if share and not -1e-9 <= scores.min() <= scores.max() <= 1 + 1e-9:
+        raise InputError(f"expected shares from 0 to 1, got {scores.min():g} to {scores.max():g}")
     mean, half = float(scores.mean()), _half_length(scores, member, [(1 + level) / 2])
     if math.isnan(half):
         return math.nan, math.nan
@@ -81,9 +84,11 @@ def minimum_detectable_difference(
         1 - level, and where conversations do not differ at all, because then the spread is not known.
 
     Raises:
-        InputError: There are no values, or the lengths differ.
+        InputError: There are no values, one is no finite number, the lengths differ, or power or level is none.
     """
     scores, member = _by_seed(values, clusters)
+    _expect_within(level, "a level")
+    _expect_within(power, "a power")
     if smallest_p(member.max() + 1, two_sided) > 1 - level:
         return math.nan
     return _half_length(scores, member, [(1 + level) / 2, power])
@@ -134,9 +139,11 @@ def permutation_test(
         p: the share of all patterns, including the observed one, that are at least as extreme.
 
     Raises:
-        InputError: There are no values, or the lengths differ.
+        InputError: There are no values, one is no finite number, the lengths differ, or n is not positive.
     """
     scores, member = _by_seed(values, clusters)
+    if not isinstance(n, int) or n < 1:
+        raise InputError(f"expected at least 1 sign pattern, as a whole number, not {n!r}")
     sums = np.bincount(member, scores.mean(0))  # (G)
     found, seen = _signs(len(sums), n, seed) @ sums, sums.sum()
     if two_sided:
@@ -166,7 +173,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     Returns:
         Adjusted p-values in the order given. If all that are at most .05 are called findings, the probability of one
         finding or more where nothing differs is at most .05.
+
+    Raises:
+        InputError: One is no number from 0 to 1.
     """
+    if len(p_values) and not all(0 <= p <= 1 for p in score_array(p_values, len(p_values))):
+        raise InputError(f"expected p-values from 0 to 1, got {list(p_values)}")
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, i in enumerate(order):
@@ -187,8 +199,9 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
         (low, high), both between 0 and 1.
 
     Raises:
-        InputError: Not 0 <= successes <= n and n > 0.
+        InputError: Not 0 <= successes <= n and n > 0, or the level is none.
     """
+    _expect_within(level, "a level")
     if not (n > 0 and 0 <= successes <= n):
         raise InputError(f"expected 0 to n successes out of n > 0, got {successes} of {n}")
     low, high = _wilson(successes / n, NormalDist().inv_cdf((1 + level) / 2) ** 2 / n)
@@ -204,23 +217,46 @@ def _wilson(share: float, width: float) -> tuple[float, float]:
 
 def _by_seed(values: ArrayLike, clusters: Sequence) -> tuple[NDArray, NDArray]:
     """Return the scores as (S, Q) and the number of each question's conversation, (Q,) ints from 0."""
-    scores = np.stack([score_array(row, len(clusters)) for row in np.atleast_2d(values)])
+    try:
+        names = list(clusters)
+        number = {name: i for i, name in enumerate(sorted(set(names), key=str))}
+    except TypeError as error:
+        raise InputError(f"expected a list with the conversation of each score: {error}") from error
+    if any(
+        name != name for name in number
+    ):  # NaN, as pandas has it, would be a conversation of its own
+        raise InputError("expected the conversation of each score, one is NaN")
+    try:
+        seeds = np.atleast_2d(values)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"expected scores of shape (Q,) or (S, Q): {error}") from error
+    scores = np.stack([score_array(row, len(names)) for row in seeds])
     if not scores.size:
         raise InputError("expected at least one score, got none")
-    number = {name: i for i, name in enumerate(sorted(set(clusters), key=str))}
-    return scores, np.array([number[name] for name in clusters])
+    return scores, np.array([number[name] for name in names])
 
 
 def score_array(values: ArrayLike, length: int) -> NDArray:
     """Return one score per question as a float array, (Q,).
 
     Raises:
-        InputError: There are not `length` values.
+        InputError: There are not `length` values, or one is no finite number.
     """
-    values = np.asarray(values, float)
+    try:
+        values = np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"expected scores as numbers: {error}") from error
+    if not np.isfinite(values).all():
+        raise InputError("expected finite scores, found NaN or inf; leave such questions out")
     if values.shape != (length,):
         raise InputError(f"expected {length} values, one per question, got {values.shape}")
     return values
+
+
+def _expect_within(value: float, what: str) -> None:
+    """Raise an InputError unless a probability lies between 0 and 1."""
+    if not (isinstance(value, int | float) and 0 < value < 1):
+        raise InputError(f"expected {what} between 0 and 1, such as 0.95, not {value!r}")
 
 
 def mean_or_none(values) -> float | None:

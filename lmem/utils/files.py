@@ -91,14 +91,15 @@ def user_path(path: str | os.PathLike[str]) -> Path:
 
 
 def expect_folder(path: str | os.PathLike[str]) -> None:
-    """Raise an InputError if `path` is not a folder; worth a check before an hour of training."""
+    """Raise an InputError if `path` cannot be a folder; worth a check before an hour of training."""
+    path = _target(path)
     if os.path.exists(path) and not os.path.isdir(path):
         raise InputError(f"expected a folder to write, {path} is a file")
 
 
 def expect_file(path: Path | None) -> Path | None:
-    """Return the path, for an option of the command line; raise an InputError if it is a folder."""
-    if path is not None and os.path.isdir(path):
+    """Return the path, for an option of the command line; raise an InputError if it cannot be a file."""
+    if path is not None and os.path.isdir(_target(path)):
         raise InputError(f"expected a file to write, {path} is a folder")
     return path
 
@@ -114,10 +115,15 @@ def _one_sentence(path: Path) -> Iterator[None]:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the path that a link leads to."""
+    """Return the path that a link leads to; one that begins with ~ would make a folder of that name."""
+    if str(path).startswith("~"):
+        raise InputError(
+            f"expected a path as it is, and {path} begins with ~, which a shell replaces: "
+            "pass os.path.expanduser(path)"
+        )
     try:
         return Path(os.path.realpath(path))
-    except ValueError as error:  # a null byte, half a character
+    except (TypeError, ValueError) as error:  # no path, a null byte, half a character
         raise InputError(f"expected the name of a file, not {str(path)!a}: {error}") from error
 
 
