@@ -70,7 +70,7 @@ def test_an_unknown_profile_is_refused():
     with pytest.raises(InputError, match="one of cpu, t4, a100, h200, not 'tpu'"):
         notebook.profile("tpu")
     with pytest.raises(
-        InputError, match="one of nano-keyed, nano-m1, .*, nano-recent, not 'nano-m0'"
+        InputError, match="one of mini-spans, nano-keyed, .*, nano-recent, not 'nano-m0'"
     ):
         notebook.profile("cpu").adapter("nano-m0")
 

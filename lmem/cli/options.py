@@ -22,7 +22,7 @@ DataName = Annotated[str, opt('"tinyworld", "everyday", "locomo", or a file in L
 Seed = Annotated[int, opt("Seed of everything that is drawn.")]
 Out = Annotated[Path | None, opt("Result file to write.", callback=expect_file)]
 OutFile = Annotated[Path, opt("File to write.", callback=expect_file)]
-Adapter = Annotated[str | None, opt("Folder of an adapter; default: the shipped one.")]
+Adapter = Annotated[str | None, opt("Folder of an adapter, or the name of a shipped one.")]
 Tests = Annotated[int, opt("Test conversations, if generated.")]
 TestTurns = Annotated[int, opt("Turns of a test conversation, if generated.")]
 Setting = Annotated[list[str] | None, opt("A setting that all share: steps=2000", "--set")]

@@ -90,7 +90,7 @@ def train(
     from lmem.memory.write.spans import SpanWrite
     from lmem.training import checkpoint
     from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with_evidence
-    from lmem.training.fact_data import fact_conversations, long_world
+    from lmem.training.fact_data import TURNS, fact_conversations, long_world
     from lmem.training.processes import is_main_process
     from lmem.training.spans import SpanConfig, calibrate, train_spans
     from lmem.training.train import TrainConfig
@@ -112,7 +112,7 @@ def train(
     if isinstance(model.write_rule, SpanWrite):
         if data != "everyday":
             raise InputError("expected --data everyday, which says where each fact begins")
-        settings = SpanConfig(seed=seed, **given(steps=steps, lr=lr))
+        turns, settings = TURNS, SpanConfig(seed=seed, **given(steps=steps, lr=lr))
         facts = fact_conversations(model.backbone, conversations, seed)
         report = train_spans(model, facts, settings)
         held = fact_conversations(

@@ -121,12 +121,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
 
     @classmethod
     def from_shipped(cls, name: str = "nano-recent", backbone: Backbone | None = None) -> Self:
-        """Load an adapter that comes with the package: "nano-recent" (chapter 1), "nano-keyed" (chapter 14), or the
-        paper's methods as printed at 1x, "nano-m1" to "nano-m6" (the live pages).
+        """Load an adapter that comes with the package: "nano-recent" (chapter 1), "nano-keyed" (chapter 14),
+        "mini-spans" for plain English, or the paper's methods as printed at 1x, "nano-m1" to "nano-m6", and two repaired
+        ones (the live pages).
 
         Args:
             name: Name of the adapter.
-            backbone: The nano backbone, if it is already loaded.
+            backbone: Its backbone, if it is already loaded.
 
         Raises:
             InputError: There is no such adapter.
@@ -559,10 +560,10 @@ class MemoryModel(nn.Module, ModelHubMixin):
     def from_pretrained(
         cls, source: FilePath, backbone: Backbone | None = None, **hub: Any
     ) -> Self:
-        """Load an adapter from a folder or from the hub.
+        """Load an adapter from a folder, from the package or from the hub.
 
         Args:
-            source: Folder, or id on the hub.
+            source: Folder, name of a shipped adapter, or id on the hub.
             backbone: A loaded one; default: the one that the adapter names.
             **hub: Arguments of huggingface_hub's `snapshot_download`.
 
@@ -572,7 +573,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """
         folder = Path(source)
         if not folder.is_dir():
-            folder = _from_hub(str(source), hub)
+            shipped = ADAPTERS / str(source)
+            folder = shipped if shipped.is_dir() else _from_hub(str(source), hub)
         try:
             settings = json.loads((folder / SETTINGS).read_text())
             weights = load_file(str(folder / WEIGHTS))

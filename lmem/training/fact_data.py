@@ -17,6 +17,7 @@ from lmem.data.messages import with_question_before
 from lmem.errors import InputError
 from lmem.utils.progress import track
 
+TURNS = 80  # of a training conversation
 Draw = Callable[[random.Random], everyday.World]
 
 
@@ -87,7 +88,7 @@ class FactConversation:
 def default_world(rng: random.Random) -> everyday.World:
     """A conversation for training: dense, with many questions that have no answer."""
     return everyday.World(
-        turns=80,
+        turns=TURNS,
         facts=rng.choice([0.35, 0.5]),
         overwritten=0.15,
         questions=60,

@@ -1,0 +1,42 @@
+"""The numbers of book/everyday.md are those of the result files that it names."""
+
+from pathlib import Path
+
+from lmem.evaluation import results
+from lmem.evaluation.abilities import by_ability
+
+PAGE = Path("book/everyday.md").read_text(encoding="utf-8")
+
+
+def shown(share):
+    """A share with its interval, in percent."""
+    mean = f"{100 * share['mean']:.1f}"
+    if share["low"] is None:
+        return mean
+    low, high = 100 * share["low"], 100 * share["high"]
+    return f"{mean} [{low:.1f}, {high:.1f}] (G={share['conversations']})"
+
+
+def row_of(first):
+    """The cells of the row with an interval that begins so; another table names the abilities too."""
+    rows = [line for line in PAGE.splitlines() if line.startswith(f"| {first}") and "(G=" in line]
+    assert len(rows) == 1, first
+    return [cell.strip() for cell in rows[0].strip("|").split("|")]
+
+
+def test_what_mini_reads():
+    for name, first in (("read-everyday", "everyday, held-out"), ("read-locomo", "LoCoMo, its")):
+        found = results.load(f"mini/{name}")
+        assert row_of(first)[1:] == [shown(found["em"]), shown(found["abstention"])]
+    assert f"There its F1 is {shown(results.load('mini/read-locomo')['f1'])}" in PAGE
+
+
+def test_what_the_memory_answers():
+    found = results.load("mini/spans-10x")
+    abilities = by_ability(found["questions"], list(found["summary"]["conditions"]))
+    for name in ("extraction", "update", "multi-hop", "temporal"):
+        of = abilities[name]["conditions"]
+        right, twin = (shown(of[bank]["right"]) for bank in ("right", "twin"))
+        assert row_of(name)[1:] == [right, twin, shown(of["right"]["unknown"])]
+    unknown = abilities["abstention"]["conditions"]["right"]["unknown"]
+    assert row_of("never told")[3] == shown(unknown)
