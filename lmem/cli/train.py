@@ -115,10 +115,10 @@ def train(
         turns, settings = TURNS, SpanConfig(seed=seed, **given(steps=steps, lr=lr))
         facts = fact_conversations(model.backbone, conversations, seed)
         report = train_spans(model, facts, settings)
-        held = fact_conversations(
+        others = fact_conversations(
             model.backbone, validation or 10, f"validation {seed}", long_world
         )
-        report["calibration"] = calibrate(model, held, settings.abstain)
+        report["calibration"] = calibrate(model, others, settings.abstain)
         report["seconds"] = {"train": report["seconds"]}
     else:
         drawn, held = splits.for_training(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lmem.backbone.backbone import Backbone
 from lmem.data import everyday
+from lmem.data.conversation import Question
 from lmem.data.everyday.reading import Source
 from lmem.data.messages import with_question_before
 from lmem.errors import InputError
@@ -174,7 +175,7 @@ def _last_place(backbone: Backbone, ids: list[int], value: str, own: int) -> tup
     return None
 
 
-def _question(question, facts: list[Fact], live: list[bool]) -> FactQuestion | None:
+def _question(question: Question, facts: list[Fact], live: list[bool]) -> FactQuestion | None:
     """Find the facts that a question needs; None if a fact is not in the text as a span."""
     about = (question.subject, question.relation)
     if question.answer is None:
