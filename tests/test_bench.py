@@ -298,7 +298,9 @@ def test_bench_write(capsys, tiny_folder, tmp_path):
     assert sizes["write", "slots"] == [(64, 64 * 64), (256, 256 * 64)]  # D = 64
     assert sizes["write", "delta"] == [(64, 64 * 64), (256, 128 * 128)]  # A = sqrt(256 * 64) = 128
     reads = {name for kind, name in sizes if kind == "read"}
-    assert reads == {"prefix", "extension", "branch", "gated_branch", "query", "recall"}
+    assert reads == {
+        "prefix", "extension", "branch", "gated_branch", "query", "recall", "copying",
+    }  # fmt: skip
 
 
 def test_bench_encode_writes_a_file_too(capsys, tiny_folder, tmp_path):

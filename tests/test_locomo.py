@@ -387,7 +387,7 @@ def test_files_that_cannot_be_read(tmp_path):
         ("half.json", "expected whole JSON"),
         ("bytes.json", "expected whole JSON"),
         ("deep.json", "expected whole JSON"),
-        ("other.json", "expected a list of samples"),
+        ("other.json", "expected in the file samples"),
     ]:
         with pytest.raises(DataError, match=message) as error:
             locomo.load(tmp_path / name)

@@ -245,7 +245,7 @@ def test_saved_loaded_in_a_new_process_gives_the_same(tiny, talk, tmp_path):
         assert sorted(p.name for p in folder.iterdir()) == ["adapter.json", "adapter.safetensors"]
         size = sum(p.stat().st_size for p in folder.iterdir())
         assert (
-            size < 4 * sum(t.numel() for t in model.state_dict().values()) + 8000
+            size < 4 * sum(t.numel() for t in model.state_dict().values()) + 10000
         )  # nothing else in it
         on[str(folder)] = model.write(bank, ["Ben: I moved to Oslo."])
         with torch.no_grad(), model.attached(bank):

@@ -148,6 +148,7 @@ def test_one_row_is_told_and_a_threshold_decides_whether(model):
     states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
     with torch.no_grad():
         read.halt.linear.bias.fill_(-50.0)  # one hop
+        read.nu.fill_(0.5)  # a key at a right angle does not match
         query = read.asks[0](states, seen)
         rows = torch.randn(1, 5, 8 + 18)
         rows[..., :8] = -query

@@ -385,7 +385,7 @@ def read_findings(banks):
         for (read, start), each in banks.items()
     )[::-1]
     first = banks["extension", "identity"]["exact"]["curve"]["0"]
-    if min(start, first) < 0.9 or not 0.5 < pair < start or four > 0.1 or pooled > 0.5:
+    if min(start, first) < 0.9 or not 0.5 < pair < start or four > 0.1 or pooled >= 0.5:
         raise NumberError("the sentences on the reads in repairs_page.py are no longer true")
     found = [
         f"**Mixtures are hard.** From hidden states the extension answers {percent(first)} percent of the questions before any training. When each row is the mean of two, it has to learn to "

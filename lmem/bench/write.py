@@ -20,6 +20,7 @@ from lmem.backbone.backbone import Backbone, pad
 from lmem.bench.measure import median_ms, require_positive, require_repeats, round_floats
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
+from lmem.memory.pooling import row_sizes
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
 from lmem.utils import provenance
@@ -164,7 +165,14 @@ class _WriteBench:
         """Shape of a bank with as many numbers as `rows` rows of width D."""
         width = self.backbone.width
         side = round((rows * width) ** 0.5)
-        shapes = {"rows": (rows, width), "square": (side, side), "keyed": (2 * rows, width // 2)}
+        key, code = row_sizes(width, None, None)
+        span = key + 8 * code  # a row of the span write, as its defaults are
+        shapes = {
+            "rows": (rows, width),
+            "square": (side, side),
+            "keyed": (2 * rows, width // 2),
+            "spans": (rows * width // span, span),
+        }
         return shapes[form]
 
     def make(self, kind: Callable[..., nn.Module], *sizes: int) -> Any:

@@ -271,11 +271,10 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if ledger is not None:
             ledger.check(bank)
         before, recorded = bank, []
-        if self.write_rule.looks_back:
-            texts = [with_question_before(conversation) for conversation in texts]
         for start in range(0, max(map(len, texts)), ENCODE_TURNS):
             part = [conversation[start : start + ENCODE_TURNS] for conversation in texts]
-            latents = self._encode(part, truncate)
+            earlier = [conversation[start - 1 : start] for conversation in texts if start]
+            latents = self.encode_turns(part, truncate, *([earlier] if earlier else []))
             _expect_finite(latents, start)
             bank = self.write_latents(bank, latents)
             if ledger is not None:
@@ -284,21 +283,28 @@ class MemoryModel(nn.Module, ModelHubMixin):
             ledger.add(before, recorded, bank)
         return bank
 
-    def encode_turns(self, texts: list[list[str]], truncate: bool = True) -> list[list[Tensor]]:
+    def encode_turns(
+        self,
+        texts: list[list[str]],
+        truncate: bool = True,
+        before: list[list[str]] | None = None,
+    ) -> list[list[Tensor]]:
         """Return the latents (N, D) of each turn of each conversation.
 
         Args:
             texts: For each conversation its turns, as `as_texts` returns them.
             truncate: Cut turns that are too long instead of refusing them.
+            before: For each conversation the turn before these, in a list, or none; for a write that looks back.
 
         Raises:
             InputError: A turn is too long and `truncate` is False.
         """
         if self.write_rule is not None and self.write_rule.looks_back:
-            texts = [with_question_before(conversation) for conversation in texts]
-        return self._encode(texts, truncate)
-
-    def _encode(self, texts: list[list[str]], truncate: bool) -> list[list[Tensor]]:
+            earlier = before or [[] for _ in texts]
+            texts = [
+                with_question_before([*last, *turns])[len(last) :]
+                for last, turns in zip(earlier, texts, strict=True)
+            ]
         together = [text for conversation in texts for text in conversation]
         latents = iter(self.backbone.encode(together, truncate))
         return [[next(latents) for _ in conversation] for conversation in texts]

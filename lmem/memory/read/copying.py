@@ -55,7 +55,7 @@ class CopyingRead(RecallRead):
         self.back = nn.Linear(size, width)
         self.halt = Pooled(width, 1, heads=2, hidden=32)
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
-        self.nu = nn.Parameter(torch.tensor(1.5))  # how far from a perfect match a key may be
+        self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
         self.place = nn.Parameter(torch.zeros(length, width))
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)

@@ -5,7 +5,7 @@
 One row for each token of the question, padding masked. W_mem starts at zero and W_QH does not: if both were zero, neither
 would ever get a gradient.
 
-`start="identity"` sets W_QH to the identity and W_mem to I / m with m the mean of |z|^2 over the backbone's vocabulary, so that a
+`start="identity"` sets W_QH to the identity and W_mem to I / m, with m the mean of z . z over the backbone's vocabulary, so that a
 token that asks the matrix of its own latent, z z^T, gets about that latent.
 """
 
