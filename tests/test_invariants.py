@@ -249,7 +249,8 @@ def test_questions_of_one_bank_read_what_each_reads_alone(model, talk, questions
         gradients.append([rows.grad, *weights])
     of_rows = gradients[0][0].abs().amax((1, 2))
     assert of_rows[1] == 0
-    assert of_rows[[0, 2]].min() > 0
+    if not model.read.choices:  # one that chooses a row may choose none
+        assert of_rows[[0, 2]].min() > 0
     for shared, copied in zip(*gradients, strict=True):
         close(model, shared, copied)
 
