@@ -121,7 +121,7 @@ def test_a_turn_may_end_in_a_colon(tiny):
 def test_latents_that_are_no_numbers_are_not_written(tiny, monkeypatch):
     model = MemoryModel(tiny, "recent")
 
-    def overflow(texts, truncate=True):
+    def overflow(texts, truncate=True, before=None):
         latents = [[torch.zeros(2, tiny.width) for _ in conversation] for conversation in texts]
         latents[-1][1][0, 0] = float("inf")
         return latents

@@ -66,7 +66,7 @@ def ideal(read, start, exact=1.0, pair=0.7, pooled=0.0):
     kinds |= {"embeddings": 0.2} if read == "prefix" else {}
     first = 1.0 if read == "extension" and start == "identity" else 0.0
     banks = {
-        kind: {"curve": {"0": min(first, right), "10": 0.4, "20": right}, "wrong": 0.0}
+        kind: {"curve": {"0": min(first, right), "10": min(0.6, right), "20": right}, "wrong": 0.0}
         for kind, right in kinds.items()
     }
     return {"read": read, "start": start, "questions": 7, "reads": {"steps": 20}, "banks": banks}
@@ -118,10 +118,10 @@ def test_the_reasons_fall_with_their_numbers(tool):
     assert tool.resist({}) == ""
 
 
-def test_a_first_version_is_named_and_kept_apart(tool):
+def test_results_of_other_settings_are_refused(tool):
     old = result(4) | {"options": {"write": {"address": 30.0}}}
-    files = {"m3_repaired-1x-s0": old, "m3_repaired-1x-long-s0": old}
-    assert tool.seeds(files, "m3_repaired", 1) == []
-    [row] = tool.scores(files)
-    assert row["method"] == "M.3, extension, first version"
-    assert tool.by_lag(files, 1) == {}
+    with pytest.raises(tool.NumberError, match="other settings"):
+        tool.seeds({"m3_repaired-1x-s0": old}, "m3_repaired", 1)
+    slow = result(4) | {"training": {"settings": {}}}
+    with pytest.raises(tool.NumberError, match="other settings"):
+        tool.seeds({"m2-1x-s0": slow}, "m2", 1)

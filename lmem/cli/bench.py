@@ -242,7 +242,7 @@ def load(backbone: str, shape: str | None, conversations: Sequence[Any], seed: i
 
 
 def tables(result: dict[str, Any], verb: str) -> Report:
-    """Report a result, of which the most important part is printed as tables."""
+    """Report a result; its most important part is printed as tables."""
 
     def shown() -> None:
         hidden = ("counts", "unit_seconds", "gflop", "provenance", *TABLES)

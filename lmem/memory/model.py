@@ -273,8 +273,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
         before, recorded = bank, []
         for start in range(0, max(map(len, texts)), ENCODE_TURNS):
             part = [conversation[start : start + ENCODE_TURNS] for conversation in texts]
-            earlier = [conversation[start - 1 : start] for conversation in texts if start]
-            latents = self.encode_turns(part, truncate, *([earlier] if earlier else []))
+            last = [conversation[max(0, start - 1) : start] for conversation in texts]
+            latents = self.encode_turns(part, truncate, before=last)
             _expect_finite(latents, start)
             bank = self.write_latents(bank, latents)
             if ledger is not None:

@@ -14,7 +14,6 @@ need. Noise on the logits of the gates makes them decide. Afterwards all of this
 rest: how the read passes on what it found to the decoder.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +21,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils import clip_grad_norm_
 
 from lmem.backbone.backbone import pad
 from lmem.data.conversation import Conversation
@@ -32,7 +30,7 @@ from lmem.memory.read.recall import RecallRead
 from lmem.memory.write.base import unit
 from lmem.memory.write.keyed import KeyedWrite
 from lmem.training.evidence_data import EvidenceBatch, EvidenceDataset
-from lmem.utils.progress import track
+from lmem.training.minimise import hundreds, minimise
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 SLOPE = 25.0  # of the soft comparison of keys
@@ -99,23 +97,18 @@ def train_with_evidence(
     dataset = EvidenceDataset(model.backbone, conversations, config.undated, config.seed, progress)
     loss_of = EvidenceLoss(model, dataset, config)
     weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=config.lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1, (s + 1) / 50) * (1 + math.cos(math.pi * s / config.steps)) / 2
-    )
-    losses = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        for _ in track(range(config.steps), "training with evidence", progress):
-            loss = loss_of(dataset.draw(config.batch, config.questions, config.cuts))
-            loss.backward()
-            clip_grad_norm_(weights, config.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            schedule.step()
-            losses.append(loss.item())
-    hundreds = [losses[i : i + 100] for i in range(0, len(losses), 100)]
-    means = [sum(part) / len(part) for part in hundreds]
+        losses = minimise(
+            lambda: loss_of(dataset.draw(config.batch, config.questions, config.cuts)),
+            weights,
+            config,
+            config.steps,
+            config.lr,
+            "training with evidence",
+            progress,
+        )
+    means = hundreds(losses)
     return {
         "loss": means[-1],
         "losses": [round(mean, 4) for mean in means],

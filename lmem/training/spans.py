@@ -19,7 +19,6 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils import clip_grad_norm_
 from transformers.modeling_outputs import BaseModelOutput
 
 from lmem.backbone.backbone import pad
@@ -28,11 +27,11 @@ from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import CopyingRead
 from lmem.memory.write.spans import SpanWrite
+from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
-from lmem.utils.progress import track
+from lmem.training.minimise import hundreds, minimise
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
-SLOPE = 25.0  # of the soft comparison of keys
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = tuple(round(0.6 + 0.05 * i, 2) for i in range(8))  # that `calibrate` tries
@@ -119,16 +118,15 @@ def train_spans(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         keys = KeyLoss(model, config, rng)
-        losses = _fit(
-            weights, config.lr, config, config.steps, "training keys",
-            lambda: keys(rng.sample(usable, min(config.batch, len(usable)))), progress,
+        losses = minimise(
+            lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
+            weights, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
         telling = TellingLoss(model, usable, config, rng)
-        told = _fit(
-            telling.weights, config.telling_lr, config, config.telling_steps, "training telling",
-            telling, progress,
+        told = minimise(
+            telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
         )  # fmt: skip
-    means = [_hundreds(losses), _hundreds(told)]
+    means = [hundreds(losses), hundreds(told)]
     return {
         "loss": means[0][-1],
         "telling_loss": means[1][-1],
@@ -209,30 +207,6 @@ def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bo
         (any(bool(same[fact, row]) for fact in question.last), float(share))
         for question, row, share in zip(conversation.questions, best, none, strict=True)
     ]
-
-
-def _fit(weights, lr, config, steps, title, loss_of, progress) -> list[float]:
-    """Minimise a loss that draws its own batches; returns its values."""
-    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1, (s + 1) / 50) * (1 + math.cos(math.pi * s / steps)) / 2
-    )
-    losses = []
-    for _ in track(range(steps), title, progress):
-        loss = loss_of()
-        loss.backward()
-        clip_grad_norm_(weights, config.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        losses.append(loss.item())
-    return losses
-
-
-def _hundreds(losses: list[float]) -> list[float]:
-    """Average each hundred steps, counted from the last one."""
-    parts = [losses[max(0, end - 100) : end] for end in range(len(losses), 0, -100)]
-    return [sum(part) / len(part) for part in reversed(parts)]
 
 
 class KeyLoss:

@@ -4,7 +4,7 @@
 
 The sum below goes over all turns of a few small conversations, so the company is hard: the same fact of somebody else, another fact of
 the same person (in-batch negatives: Karpukhin et al., EMNLP 2020). One step compares fifty questions with seventy turns, where a
-reading compares one with six, so the encoder learns from it ten times faster who and what a sentence is about. The pools are
+reading compares one with six, so the encoder hears in every step who and what many sentences are about. The pools are
 dropped after training. A turn that follows a question of the other speaker is encoded with that question.
 """
 

@@ -36,7 +36,7 @@ class FactWrite(Write):
 
     def facts(self, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Extract the facts of each turn: keys (..., F, K), values (..., F, V), gates b and e (..., F)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} gives no facts")
 
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         return self.place_all(state, *self.facts(latents, mask))
