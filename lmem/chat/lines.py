@@ -4,12 +4,13 @@ A question ends with a question mark of any script, or begins as English questio
 """
 
 import re
-import tomllib
 import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-ENGLISH = tomllib.loads(Path(__file__).with_name("english.toml").read_text(encoding="utf-8"))
+from lmem.utils.toml import read_toml
+
+ENGLISH = read_toml(Path(__file__).with_name("english.toml"))
 _WORDS = ENGLISH["lines"]
 _OPENINGS = [re.compile(one.format(**_WORDS), re.IGNORECASE) for one in _WORDS["openings"]]
 _RHETORICAL = re.compile(rf"(?:{'|'.join(_WORDS['rhetorical'])})\W*", re.IGNORECASE)

@@ -9,7 +9,6 @@
 `expected` expects None. Its `slips`, [{ says, value }], name common mistakes by the value that they give.
 """
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from lmem.exercises.exercise import Verdict, exercise
+from lmem.utils.toml import read_toml
 
 KINDS: dict[str, Callable[[Any], Any]] = {
     "tensor": torch.tensor,
@@ -29,7 +29,7 @@ def read_checks(*numbers: str) -> list[Callable[..., Verdict]]:
     """Return the checks of exercises of one chapter, by their numbers, such as "1.1"."""
     chapter = int(numbers[0].partition(".")[0])
     path = Path(__file__).with_name(f"chapter_{chapter:02d}.toml")
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = read_toml(path)
     return [_check(number, **tables[number]) for number in numbers]
 
 

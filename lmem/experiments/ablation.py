@@ -7,7 +7,6 @@ step is also asked at random turns of a conversation, and after 2,000 turns.
 
 import shutil
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from lmem.training.evidence import RehearsalConfig, freeze_retrieval, train_with
 from lmem.training.train import TrainConfig, train
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Settings, settings
+from lmem.utils.toml import read_toml
 
 
 @settings
@@ -110,8 +110,7 @@ class Step:
     every_seed: bool = False
 
 
-_TABLE = tomllib.loads((Path(__file__).parent / "ladder.toml").read_text(encoding="utf-8"))
-STEPS = tuple(Step(**row) for row in _TABLE["steps"])
+STEPS = tuple(Step(**row) for row in read_toml(Path(__file__).with_name("ladder.toml"))["steps"])
 FINAL = next(step for step in STEPS if step.name == "keyed")
 
 

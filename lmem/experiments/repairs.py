@@ -8,7 +8,6 @@ Everything is trained on short conversations. Each adapter is asked about conver
 """
 
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ from lmem.training.train import TrainConfig, train
 from lmem.utils import provenance
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
+from lmem.utils.toml import read_toml
 
 CONTROLS = "right,twin,none"
 
@@ -84,7 +84,7 @@ class Repair:
     training: dict[str, Any] = field(default_factory=dict)
 
 
-_TABLE = tomllib.loads((Path(__file__).parent / "repairs.toml").read_text(encoding="utf-8"))
+_TABLE = read_toml(Path(__file__).with_name("repairs.toml"))
 REPAIRS = tuple(
     Repair(**{**row, "changes": tuple(row.get("changes", ()))}) for row in _TABLE["repairs"]
 )

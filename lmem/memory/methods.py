@@ -4,7 +4,6 @@ A method's canonical name is write+read; the m-numbers and the paper's names are
 kind of bank (`grid`), whether the pair is in the table or not.
 """
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Real
@@ -20,6 +19,7 @@ from lmem.errors import MethodError
 from lmem.memory.options import NONE, Options, completed
 from lmem.memory.read import READS, Read
 from lmem.memory.write import WRITES, Write
+from lmem.utils.toml import read_toml
 
 SHAPES = {  # the published Flan-T5 configurations: d_model, d_ff, layers, heads
     "flan-t5-small": (512, 1024, 8, 6),
@@ -60,7 +60,7 @@ class Method:
         return self.note or (READS[self.read].untrained if self.read else "silent")
 
 
-_TABLE = tomllib.loads(Path(__file__).with_name("methods.toml").read_text(encoding="utf-8"))
+_TABLE = read_toml(Path(__file__).with_name("methods.toml"))
 METHODS = tuple(
     Method(**{**row, "aliases": tuple(row.get("aliases", ()))}) for row in _TABLE["methods"]
 )

@@ -14,14 +14,6 @@ from lmem.data.everyday.marks import Form
 from lmem.data.everyday.world import World
 
 NOBODY = ("User", "Me", "You", "Guest")  # a speaker alone may have no name
-# fmt: off
-NO_NAMES = frozenset((  # words that cannot be told from a name
-    "a", "an", "and", "any", "are", "be", "but", "can", "do", "for", "get", "go", "had", "has", "he", "her", "him", "his", "how", "i",
-    "in", "is", "it", "its", "me", "my", "no", "not", "of", "oh", "ok", "on", "one", "or", "our", "she", "so", "some", "than", "that",
-    "the", "then", "there", "they", "this", "to", "too", "two", "up", "us", "was", "we", "what", "when", "who", "why", "will", "with",
-    "yes", "you",
-))
-# fmt: on
 _PLACES = ("restaurant", "shop", "venue")
 _ORGS = ("company", "club", "charity")
 
@@ -104,7 +96,7 @@ class Namer:
         name, held = self._once(kind, gender)
         for _ in range(99):
             new = not any(name in used or used in name for used in self.used)
-            if new and name.lower() not in NO_NAMES:
+            if new and name.lower() not in self.language.unfit:
                 break
             name, held = self._once(kind, gender)
         self.used.add(name)

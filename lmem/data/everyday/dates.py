@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
+from lmem.data.tinyworld.language import MONTHS
+
 Time: TypeAlias = Callable[[random.Random, date], tuple[str, str]]
 
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _FEW = ("two", "three", "four", "five", "six")
 

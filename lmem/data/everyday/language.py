@@ -9,7 +9,6 @@ the last 3 statements and last 2 questions of each relation, and one relation in
 """
 
 import re
-import tomllib
 import zlib
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any
 
 from lmem.data.everyday import marks, wording
 from lmem.errors import DataError
+from lmem.utils.toml import read_toml
 
 FOLDER = Path(__file__).parent
 HELD_STATEMENTS, HELD_QUESTIONS, HELD_VALUES = 3, 2, 0.12
@@ -102,6 +102,7 @@ class Language:
             "dad", a list of pets and the role "dog".
         kin: Roles of relatives.
         common: Words that some statement has in lower case, so that they are no names.
+        unfit: Words that cannot be told from a name.
     """
 
     relations: dict[str, Relation]
@@ -115,6 +116,7 @@ class Language:
     rivals: dict[str, set[str]]
     kin: frozenset[str]
     common: frozenset[str]
+    unfit: frozenset[str]
 
     def tense(self, relation: str | None) -> str | None:
         """Give "past" or "future" if the answer is a time, else None."""
@@ -210,13 +212,14 @@ def load(folder: Path = FOLDER) -> Language:
         same=same,
         kin=frozenset(rows["kin"]["roles"]),
         common=frozenset(common),
+        unfit=frozenset(words["names"]["unfit"]["items"]),
         rivals=_rivals(relations, roles, same),
     )
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except (OSError, ValueError) as error:
         raise DataError(f"expected TOML in {path}: {error}") from error
 

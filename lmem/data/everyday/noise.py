@@ -6,25 +6,20 @@ the marks away, and says how each value stands in the finished text.
 
 import random
 import re
+from pathlib import Path
 
 from lmem.data.everyday.marks import END, KEEP, VALUE
+from lmem.utils.toml import read_toml
 
 STYLES = (*["plain"] * 10, *["bare"] * 4, *["lower"] * 2, "texting", "lively", "lively", "shouty")
 QUESTION_STYLES = (*["plain"] * 13, "bare", "bare", "lower", "lower", "texting", "sloppy", "typos")
-_TEXTED = {
-    "you": "u", "your": "ur", "you're": "ur", "because": "cos", "please": "pls", "really": "rly", "though": "tho",
-    "want to": "wanna",
-}  # fmt: skip
+_TABLES = read_toml(Path(__file__).parent / "words" / "noise.toml")
+_TEXTED, _NEAR = _TABLES["texted"], _TABLES["near"]
 _TEXTED_WORD = re.compile(rf"\b({'|'.join(sorted(_TEXTED, key=len, reverse=True))})\b")
 _APOSTROPHE = re.compile(r"'(?=(?:s|m|t|re|ve|ll|d)\b)")
 _DONE = (".", "!", "?", "…", ":)", ":D", ":(", "😂", "😅", "🙈", "🎉")  # after these no full stop
 _SMALL = ("lower", "texting", "sloppy")
 _WORD = re.compile(r"[A-Za-z]{4,}")
-_NEAR = {
-    "a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "g", "g": "h", "h": "j", "i": "o",
-    "j": "k", "k": "l", "l": "k", "m": "n", "n": "m", "o": "p", "p": "o", "q": "w", "r": "t",
-    "s": "d", "t": "y", "u": "i", "v": "b", "w": "e", "x": "c", "y": "u", "z": "x",
-}  # fmt: skip
 
 
 def type_out(
@@ -105,11 +100,12 @@ def _mistype(text: str, rng: random.Random, share: float) -> str:
         if rng.random() >= share:
             return word
         i = rng.randrange(1, len(word) - 1)
-        return rng.choice((
+        slips = (
             word[:i] + word[i + 1] + word[i] + word[i + 2 :],  # swapped
             word[:i] + word[i + 1 :],  # left out
             word[:i] + word[i] + word[i:],  # twice
             word[:i] + _NEAR.get(word[i], word[i]) + word[i + 1 :],  # the key next to it
-        ))  # fmt: skip
+        )
+        return rng.choice(slips)
 
     return _WORD.sub(slip, text)

@@ -7,22 +7,12 @@ frame of words/frames.toml around one; the answer stays the same.
 import random
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-_IRREGULAR = {
-    "become": "became", "begin": "began", "break": "broke", "bring": "brought", "build": "built", "buy": "bought",
-    "choose": "chose", "come": "came", "do": "did", "find": "found", "fly": "flew", "get": "got", "give": "gave", "go": "went",
-    "grow": "grew", "have": "had", "hide": "hid", "hold": "held", "leave": "left", "lose": "lost", "make": "made",
-    "meet": "met", "pay": "paid", "put": "put", "quit": "quit", "run": "ran", "see": "saw", "set": "set", "speak": "spoke",
-    "spend": "spent", "stand": "stood", "take": "took", "tell": "told", "throw": "threw", "win": "won",
-    "cost": "cost", "say": "said",
-}  # fmt: skip
-_DOUBLED = ("drop", "stop", "plan", "travel", "enrol", "prefer")
-_ADVERBS = ("always", "usually", "really", "never", "most", "secretly", "first", "just", "finally")
-# after "{S's} noun" only these are taken for the verb: "your new coat cost", "your trip to Rome start"
-_VERBS = frozenset((
-    "begin", "belong", "break", "call", "celebrate", "cost", "deal", "do", "earn", "get", "go", "have", "last", "live", "look",
-    "make", "pay", "say", "show", "start", "stop", "take", "turn", "want", "work",
-))  # fmt: skip
+from lmem.utils.toml import read_toml
+
+_TABLES = read_toml(Path(__file__).parent / "words" / "wording.toml")
+_PAST, _VERBS = _TABLES["past"], _TABLES["verbs"]
 _WORD = r"[a-z]+"
 _ASK = r"(What|Who|Whose|Where|When|Which|How)\b"
 _DID = re.compile(rf"({_ASK}[^{{}}]*) did (\{{S\}}|\{{S's\}} {_WORD}) ({_WORD})\b([^?]*)\?")
@@ -51,14 +41,22 @@ def indirect(question: str) -> str | None:
         return None
     if match := _DID.fullmatch(question):
         asked, _, subject, verb, rest = match.groups()
-        unclear = verb in _ADVERBS or (subject != "{S}" and verb not in _VERBS) or " and " in rest
+        unclear = (
+            verb in _VERBS["adverbs"]
+            or (subject != "{S}" and verb not in _VERBS["after_noun"])
+            or " and " in rest
+        )
         return None if unclear else f"{_low(asked)} {subject} {_past(verb)}{rest}"
     if match := _DOES.fullmatch(question):
         asked, _, verb, rest = match.groups()
-        return None if verb in _ADVERBS else f"{_low(asked)} {{S}} {_present(verb)}{rest}"
+        return None if verb in _VERBS["adverbs"] else f"{_low(asked)} {{S}} {_present(verb)}{rest}"
     if match := _DOES_NOUN.fullmatch(question):
         asked, _, subject, verb, rest = match.groups()
-        return f"{_low(asked)} {subject} {_third(verb)}{rest}" if verb in _VERBS else None
+        return (
+            f"{_low(asked)} {subject} {_third(verb)}{rest}"
+            if verb in _VERBS["after_noun"]
+            else None
+        )
     if match := _BE.fullmatch(question):
         asked, _, be, rest = match.groups()
         return f"{_low(asked)} {{S}} {be}{rest}"
@@ -74,13 +72,13 @@ def _low(text: str) -> str:
 
 def _past(verb: str) -> str:
     """Give the past tense of a verb."""
-    if verb in _IRREGULAR:
-        return _IRREGULAR[verb]
+    if verb in _PAST:
+        return _PAST[verb]
     if verb.endswith("e"):
         return verb + "d"
     if verb.endswith("y") and verb[-2] not in "aeiou":
         return verb[:-1] + "ied"
-    return verb + (verb[-1] if verb in _DOUBLED else "") + "ed"
+    return verb + (verb[-1] if verb in _VERBS["doubled"] else "") + "ed"
 
 
 def _present(verb: str) -> str:

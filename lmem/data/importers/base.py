@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from lmem.data.tinyworld.language import MONTHS
 from lmem.errors import DataError
 from lmem.utils.text import has_words, normalise_text, replace_surrogates
 
@@ -19,10 +20,6 @@ ROLES = {
     "gpt": ASSISTANT,
     "chatgpt": ASSISTANT,
 }
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)  # fmt: skip
 _END = re.compile(r"[.!?。！？…]['\"”’)\]]*\s")
 
 
@@ -183,7 +180,7 @@ def sample_of(
 
 def written_date(day: date) -> str:
     """Write a date as LoCoMo does: 8 May, 2023."""
-    return f"{day.day} {_MONTHS[day.month - 1]}, {day.year}"
+    return f"{day.day} {MONTHS[day.month - 1]}, {day.year}"
 
 
 def day_of(seconds: Any) -> date | None:

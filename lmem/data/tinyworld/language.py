@@ -1,8 +1,9 @@
 """The words and sentences of tinyworld, read from `language.toml` (chapter 1)."""
 
-import tomllib
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
+
+from lmem.utils.toml import read_toml
 
 
 class Relation(NamedTuple):
@@ -21,9 +22,7 @@ class Relation(NamedTuple):
     questions: list[str]
 
 
-_LANGUAGE = tomllib.loads(
-    files("lmem.data.tinyworld").joinpath("language.toml").read_text(encoding="utf-8")
-)
+_LANGUAGE = read_toml(Path(__file__).with_name("language.toml"))
 _HELD_OUT = _LANGUAGE["held_out"]
 
 UNKNOWN: str = _LANGUAGE["unknown"]

@@ -3,7 +3,6 @@
 A GPU's speed is a share of its data sheet. A CPU's speed is measured where the plan is made.
 """
 
-import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +15,7 @@ from lmem.experiments.planning.op_cost import MachineSpeed, cost
 from lmem.memory import methods
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, settings
 from lmem.utils.timing import Clock, best_seconds, copy_rate, matrix_rate, wall_seconds
+from lmem.utils.toml import read_toml
 
 SHARE = {"tflops": 0.4, "bandwidth": 0.6}  # of a data sheet's figures; not measured
 LAUNCH = 10e-6  # seconds before any operation starts on a GPU; not measured
@@ -75,9 +75,7 @@ class MachineProfile(Settings):
         return MachineSpeed(self.tflops * 1e12 * SHARE["tflops"], bandwidth, bandwidth, LAUNCH)
 
 
-MACHINES: dict[str, dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("machines.toml").read_text(encoding="utf-8")
-)
+MACHINES: dict[str, dict[str, Any]] = read_toml(Path(__file__).with_name("machines.toml"))
 
 
 def this_machine() -> str:
