@@ -31,7 +31,7 @@ def prepared(name, scale, folder, config):
 
 
 def test_steps_are_asked_the_same_questions(tmp_path, small):
-    report = run_ablation(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
+    report = run_ablation(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small)
     assert report["done"] == [
         "m3-0.5x-s0", "kept-0.5x-s0", "keyed-0.5x-s0", "keyed-0.5x-cut-s0", "keyed-0.5x-2000-s0",
     ]  # fmt: skip
@@ -42,17 +42,15 @@ def test_steps_are_asked_the_same_questions(tmp_path, small):
     assert found["keyed-0.5x-s0"]["training"]["steps"] == 2 + 2
     assert "rough" in found["keyed-0.5x-s0"]["summary"]["conditions"]
     assert found["kept-0.5x-s0"]["training"] == {"parameters": 0, "seconds": 0.0}
-    again = run_ablation(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small, progress=False)
+    again = run_ablation(tmp_path, (0.5,), (0,), ("m3", "kept", "keyed"), small)
     assert again == {"done": [], "skipped": report["done"]}
-    one = run_ablation(
-        tmp_path, (0.5,), (0,), ("keyed",), replace(small, tests=("cut",)), progress=False
-    )
+    one = run_ablation(tmp_path, (0.5,), (0,), ("keyed",), replace(small, tests=("cut",)))
     assert one == {
         "done": [],
         "skipped": ["keyed-0.5x-cut-s0"],
     }  # which tests are asked is no setting
     with pytest.raises(InputError, match="m3-0.5x-s0.json.gz is of others"):
-        run_ablation(tmp_path, (0.5,), (0,), ("m3",), replace(small, steps=3), progress=False)
+        run_ablation(tmp_path, (0.5,), (0,), ("m3",), replace(small, steps=3))
     with pytest.raises(InputError, match=r"training.json is of others"):
         prepared("m3", 0.5, tmp_path / "unfinished" / "adapters", replace(small, steps=3))
 

@@ -24,7 +24,7 @@ from lmem.training.banks import make_banks
 from lmem.training.train import TrainConfig, learning_rate_factor, train
 from lmem.utils import timing
 
-SMALL = {"turns": 3, "plain_turns": 2, "questions": 2, "repeats": 3, "progress": False}
+SMALL = {"turns": 3, "plain_turns": 2, "questions": 2, "repeats": 3}
 
 
 def bench(capsys, *arguments):
@@ -73,12 +73,12 @@ def test_units_are_timed_by_turns():
         "plain": {"a": call("pa"), "b": call("pb", 2)},
         "engine": {"a": call("ea"), "c": call("ec"), "b": call("eb")},
     }
-    timings = measure.time_units(ways, 3, clock=clock, progress=False)
+    timings = measure.time_units(ways, 3, clock=clock)
     assert order == ["pa", "ea", "ec", "pb", "eb"] * 3  # only the engine has "c"
     assert timings["plain"]["a"].seconds == [1, 6, 11]
     assert timings["plain"]["b"].seconds == [2, 4.5, 7]
     with pytest.raises(InputError, match="at least 3 repeats"):
-        measure.time_units(ways, 2, progress=False)
+        measure.time_units(ways, 2)
 
 
 def test_operations_by_hand(tiny):

@@ -31,7 +31,7 @@ def result(tiny, told, tmp_path_factory):
     model = make(tiny, "recent")
     return rows.bench_rows(
         model, told, (64, 128, 400, 10**6), k=8, probes=64, chunk=50, questions=3, max_new_tokens=2,
-        folder=tmp_path_factory.mktemp("rows"), whole=128, progress=False,
+        folder=tmp_path_factory.mktemp("rows"), whole=128,
     )  # fmt: skip
 
 
@@ -56,12 +56,12 @@ def test_sizes_that_are_there_are_not_measured_again(tiny, told, result, monkeyp
         rows.RowsBench, "at", lambda self, r, *a: sizes.append(len(r)) or at(self, r, *a)
     )
     more = rows.bench_rows(
-        model, told, (64, 200), k=8, probes=64, chunk=50, questions=3, max_new_tokens=2, before=result, progress=False,
+        model, told, (64, 200), k=8, probes=64, chunk=50, questions=3, max_new_tokens=2, before=result,
     )  # fmt: skip
     assert sizes == [200]
     assert [row["rows"] for row in more["by_rows"] if row["way"] == "chunks"] == [64, 128, 200, 400]
     with pytest.raises(InputError, match="earlier result of the same"):
-        rows.bench_rows(model, told, (64,), k=9, questions=3, before=result, progress=False)
+        rows.bench_rows(model, told, (64,), k=9, questions=3, before=result)
 
 
 def test_rows_are_the_newest_of_all_and_mapped(tiny, told, tmp_path):
@@ -81,17 +81,15 @@ def test_a_keyed_bank_has_a_row_for_each_turn_that_it_keeps(tiny, told):
         kept = rows.rows_of(model, told[0])
     assert 0 < len(kept) <= 16
     assert large.searched(model, kept).shape[1] == model.read.key
-    found = rows.bench_rows(
-        model, told, (8, 16), questions=2, max_new_tokens=2, k=4, progress=False
-    )
+    found = rows.bench_rows(model, told, (8, 16), questions=2, max_new_tokens=2, k=4)
     assert all(row["same"] == 1 for row in found["by_rows"] if row["way"] != "top-k")
 
 
 def test_rows_are_refused(tiny, told):
     with pytest.raises(InputError, match="recent or keyed"):
-        rows.bench_rows(make(tiny, "m2"), told, progress=False)
+        rows.bench_rows(make(tiny, "m2"), told)
     with pytest.raises(InputError, match="3 repeats"):
-        rows.bench_rows(make(tiny, "recent"), told, repeats=1, progress=False)
+        rows.bench_rows(make(tiny, "recent"), told, repeats=1)
 
 
 def test_the_exact_best_are_found():
@@ -141,7 +139,7 @@ def test_the_page_shows_the_shipped_file():
 def test_the_dry_run_goes_all_the_way_on_a_cpu(tiny, told):
     found = gpu.bench_gpu(
         told, ("tiny",), MachineProfile.of("cpu", batch=4), batch=4, plain_texts=2, max_new_tokens=2,
-        make=lambda size, texts: tiny, progress=False,
+        make=lambda size, texts: tiny,
     )  # fmt: skip
     assert [row["unit"] for row in found["by_size"]] == ["encode", "write", "step", "answer"]
     for row in found["by_size"]:

@@ -27,7 +27,7 @@ def told():
 
 
 def test_answers_are_those_of_the_evaluation(keyed, told):
-    rows = retrieval_ranks(keyed, told, progress=False)
+    rows = retrieval_ranks(keyed, told)
     scored = evaluate(keyed, told, controls="right", progress=False)["questions"]
     em = {row["id"]: row["right"]["em"] for row in scored if row["answerable"]}
     assert {row["id"]: row["em"] for row in rows} == em
@@ -39,8 +39,8 @@ def test_answers_are_those_of_the_evaluation(keyed, told):
 
 
 def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told):
-    few = retrieval_ranks(keyed.variant(0.125), told, progress=False)  # 16 rows
-    enough = retrieval_ranks(keyed, told, progress=False)
+    few = retrieval_ranks(keyed.variant(0.125), told)  # 16 rows
+    enough = retrieval_ranks(keyed, told)
     gone, not_kept = (sum(row["place"] is None for row in rows) for rows in (few, enough))
     assert gone > 2 * not_kept
     places = {row["place"] for row in enough if row["place"] is not None}
@@ -50,7 +50,7 @@ def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told):
 
 def test_only_a_read_by_keys_can_be_asked(told):
     with pytest.raises(MethodError, match="recalls by keys"):
-        retrieval_ranks(MemoryModel.from_shipped("nano-recent"), told, progress=False)
+        retrieval_ranks(MemoryModel.from_shipped("nano-recent"), told)
 
 
 @pytest.mark.parametrize(

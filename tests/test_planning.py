@@ -245,7 +245,7 @@ def test_shipped_plans_are_near_what_was_measured(name):
 
 
 def compared(folder, conversations):
-    return bench_plan(load_backbone(folder), conversations, batch=4, progress=False)
+    return bench_plan(load_backbone(folder), conversations, batch=4)
 
 
 def test_a_plan_is_measured_here_and_now(tiny, tiny_folder, conversations):

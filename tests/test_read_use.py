@@ -97,12 +97,12 @@ def test_the_command_keeps_files(tmp_path, capsys):
     assert set(result["banks"]) == {"exact", "superposed-1", "pooled"}
     assert set(result["banks"]["exact"]["curve"]) == {"0", "1"}
     config = ReadUseConfig(conversations=4, tests=2, steps=1, checks=(0,), distractors=(1,))
-    again = run_reads(tmp_path, ["query"], ["printed"], config, progress=False)
+    again = run_reads(tmp_path, ["query"], ["printed"], config)
     assert again == {"done": [], "skipped": ["reads-query-printed-1steps-s0"]}
     with pytest.raises(InputError, match="other|differ|settings"):
-        run_reads(tmp_path, ["query"], ["printed"], ReadUseConfig(steps=1), progress=False)
+        run_reads(tmp_path, ["query"], ["printed"], ReadUseConfig(steps=1))
     some = replace(config, steps=2, banks=("pooled",))
-    [name] = run_reads(tmp_path, ["query"], ["printed"], some, progress=False)["done"]
+    [name] = run_reads(tmp_path, ["query"], ["printed"], some)["done"]
     assert set(results.load(tmp_path / f"{name}.json.gz")["banks"]) == {"pooled"}
     with pytest.raises(InputError, match="mind"):
         run_reads(tmp_path, ["mind"])

@@ -131,9 +131,7 @@ FEW = {"conversations": 2, "turns": 10, "steps": 2, "tests": 2, "long_tests": 2,
 
 def test_a_repair_is_trained_once_and_asked_twice(tmp_path):
     config = RepairConfig(**FEW)
-    report = run_repairs(
-        tmp_path, ["m3_repaired"], [1], config=config, progress=False, adapters=tmp_path / "kept"
-    )
+    report = run_repairs(tmp_path, ["m3_repaired"], [1], config=config, adapters=tmp_path / "kept")
     assert report == {"done": ["m3_repaired-1x-s0", "m3_repaired-1x-long-s0"], "skipped": []}
     short, long = (results.load(tmp_path / f"{name}.json.gz") for name in report["done"])
     assert short["adapter"] == long["adapter"]
@@ -143,7 +141,7 @@ def test_a_repair_is_trained_once_and_asked_twice(tmp_path):
     assert {"right", "twin", "none"} <= set(short["questions"][0])
     kept = MemoryModel.from_pretrained(tmp_path / "kept" / "m3_repaired-1x-s0")
     assert digest(kept.state_dict()) == short["adapter"]["digest"]
-    again = run_repairs(tmp_path, ["m3_repaired"], [1], config=config, progress=False)
+    again = run_repairs(tmp_path, ["m3_repaired"], [1], config=config)
     assert again == {"done": [], "skipped": report["done"]}
     with pytest.raises(InputError, match="m9_repaired"):
         run_repairs(tmp_path, ["m9_repaired"], [1])

@@ -332,14 +332,14 @@ def test_the_battery_by_hand(tmp_path):
 
 def test_files_of_the_bench_as_they_are_written(tmp_path, tiny, conversations):
     """Real files of all four, of the smallest sizes: the page finds every figure that it shows."""
-    few = {"turns": 3, "plain_turns": 2, "questions": 2, "repeats": 3, "progress": False}
+    few = {"turns": 3, "plain_turns": 2, "questions": 2, "repeats": 3}
     about, talks = {"data": "tinyworld, 16 turns"}, conversations[:2]
     texts = talks[0].texts()
     made = {
         "train-nano": about | bench_train(tiny, talks, epochs=1, steps=1, **few),
         "eval-nano": about | bench_eval(tiny, talks, asked=2, max_new_tokens=2, **few),
-        "encode-nano": about | bench_encode(tiny, texts, 2, progress=False),
-        "write-nano": bench_write(tiny, texts, ["slots"], (2, 4), (64, 128), 3, progress=False),
+        "encode-nano": about | bench_encode(tiny, texts, 2),
+        "write-nano": bench_write(tiny, texts, ["slots"], (2, 4), (64, 128), 3),
     }
     for name, result in made.items():
         save(tmp_path, f"bench/{name}", result)

@@ -30,7 +30,7 @@ def test_cells_are_all_combinations_with_the_first_seed_first():
 
 def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
     two = make_cells(["m0", "m3"])
-    report = run_sweep(two, tmp_path, small, progress=False)
+    report = run_sweep(two, tmp_path, small)
     assert sorted(report["done"]) == ["m0-1x-s0", "m3-1x-s0"]
     assert not report["skipped"]
     assert not report["failed"]
@@ -39,7 +39,7 @@ def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
     assert made["training"]["steps"] == 2
     assert made["sweep"]["conversations"] == 3
     before = (tmp_path / "m3-1x-s0.json.gz").read_bytes()
-    again = run_sweep(two, tmp_path, small, progress=False)
+    again = run_sweep(two, tmp_path, small)
     assert again["skipped"] == ["m0-1x-s0", "m3-1x-s0"]
     assert (tmp_path / "m3-1x-s0.json.gz").read_bytes() == before
     assert not list((tmp_path / "unfinished").glob("*"))
@@ -48,7 +48,7 @@ def test_a_sweep_writes_each_cell_and_skips_what_exists(tmp_path, small):
 def test_results_of_other_settings_are_not_taken_for_these(tmp_path, small):
     run_sweep_cell(Cell("m0"), tmp_path, small)
     with pytest.raises(InputError, match="m0-1x-s0.json.gz is of others"):
-        run_sweep([Cell("m0"), Cell("m3")], tmp_path, replace(small, tests=3), progress=False)
+        run_sweep([Cell("m0"), Cell("m3")], tmp_path, replace(small, tests=3))
     assert not list(tmp_path.glob("m3*"))
 
 
@@ -56,7 +56,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_training(tmp_path
     (tmp_path / "file").touch()
     for out in (tmp_path / "file", "~/sweep"):
         with pytest.raises(InputError, match="is a file|begins with ~"):
-            run_sweep([Cell("m0")], out, small, progress=False)
+            run_sweep([Cell("m0")], out, small)
 
 
 def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monkeypatch):
@@ -64,7 +64,7 @@ def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monk
     cells_ = [Cell("m3"), Cell("m2")]
     for cell in cells_:
         run_sweep_cell(cell, tmp_path / "1", small)
-    both = run_sweep(cells_, tmp_path / "2", small, 2, progress=False)
+    both = run_sweep(cells_, tmp_path / "2", small, 2)
     assert sorted(both["done"]) == sorted(cell.name for cell in cells_)
     found = {}
     for cell in cells_:
@@ -82,7 +82,7 @@ def test_side_by_side_and_cut_off_the_results_are_the_same(tmp_path, small, monk
 
     monkeypatch.setattr("lmem.experiments.sweep.ProcessPoolExecutor", Pool)
     monkeypatch.setattr("torch.get_num_threads", lambda: 7)
-    run_sweep(cells_, tmp_path / "1", small, 3, progress=False)  # all there: nothing is begun
+    run_sweep(cells_, tmp_path / "1", small, 3)  # all there: nothing is begun
     assert asked == [(3, "spawn", 2)]
     monkeypatch.undo()
 
@@ -112,9 +112,7 @@ def test_a_seed_changes_the_run_and_not_the_test(tmp_path, small):
 
 
 def test_a_cell_that_fails_is_said_and_the_others_go_on(tmp_path, small):
-    report = run_sweep(
-        [Cell("m3", write={"colour": "red"}), Cell("m0")], tmp_path, small, progress=False
-    )
+    report = run_sweep([Cell("m3", write={"colour": "red"}), Cell("m0")], tmp_path, small)
     assert report["done"] == ["m0-1x-s0"]
     [why] = report["failed"].values()
     assert "colour" in why
@@ -141,7 +139,7 @@ def test_options_of_one_name_give_cells_of_different_names(tmp_path, small):
     assert (write.name, read.name) == ("keyed-1x-write.heads=4-s0", "keyed-1x-read.heads=4-s0")
     assert Cell("m2", read={"heads": 4}).name == "m2-1x-heads=4-s0"
     assert Cell("m2", 0.1234567891).name != Cell("m2", 0.1234567892).name
-    report = run_sweep([write, read], tmp_path, small, progress=False)
+    report = run_sweep([write, read], tmp_path, small)
     assert sorted(report["done"]) == sorted([write.name, read.name])
 
 
@@ -150,7 +148,7 @@ def test_a_file_of_the_former_name_is_found(tmp_path, small):
     write, read = Cell("keyed", write={"heads": 4}), Cell("keyed", read={"heads": 4})
     run_sweep_cell(write, tmp_path, small)
     (tmp_path / f"{write.name}.json.gz").rename(tmp_path / "keyed-1x-heads=4-s0.json.gz")
-    report = run_sweep([write, read], tmp_path, small, progress=False)
+    report = run_sweep([write, read], tmp_path, small)
     assert report["skipped"] == ["keyed-1x-heads=4-s0"]
     assert report["done"] == [read.name]
 
@@ -166,13 +164,13 @@ def test_a_setting_of_the_training_is_part_of_a_cell(tmp_path, small):
     """M.4 with another eps of Adam: a file of its own, which says so, next to the one with the shared settings."""
     [plain, other] = make_cells(["m4"], trainings=({}, {"eps": 1e-12}))
     assert (plain.name, other.name) == ("m4-1x-s0", "m4-1x-eps=1e-12-s0")
-    report = run_sweep([plain, other], tmp_path, small, progress=False)
+    report = run_sweep([plain, other], tmp_path, small)
     assert not report["failed"]
     first, second = (results.load(tmp_path / f"{cell.name}.json.gz") for cell in (plain, other))
     assert first["options"] == {"write": {}, "read": {}}
     assert second["options"] == {"write": {}, "read": {}, "train": {"eps": 1e-12}}
     assert first["sweep"] == second["sweep"]
     assert first["adapter"]["digest"] != second["adapter"]["digest"]
-    assert run_sweep([other], tmp_path, small, progress=False)["skipped"] == [other.name]
-    wrong = run_sweep([Cell("m4", train={"epz": 1})], tmp_path, small, progress=False)
+    assert run_sweep([other], tmp_path, small)["skipped"] == [other.name]
+    wrong = run_sweep([Cell("m4", train={"epz": 1})], tmp_path, small)
     assert "no setting 'epz'" in wrong["failed"]["m4-1x-epz=1-s0"]

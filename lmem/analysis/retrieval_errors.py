@@ -28,14 +28,13 @@ STAGES = (
 
 @torch.no_grad()
 def retrieval_ranks(
-    model: MemoryModel, conversations: Iterable[Conversation], progress: bool = True
+    model: MemoryModel, conversations: Iterable[Conversation]
 ) -> list[dict[str, Any]]:
     """Ask every question that has an answer of its own conversation's bank, and rank the row with the answer.
 
     Args:
         model: A memory with the keyed write and read.
         conversations: Conversations with evidence.
-        progress: Show progress.
 
     Returns:
         A dict for each question: id, conversation, kind, held_out; place, how many rows the read prefers to the one with the
@@ -45,7 +44,7 @@ def retrieval_ranks(
         MethodError: The read does not recall by keys.
     """
     rows = []
-    for conversation in track(conversations, "looking", progress):
+    for conversation in track(conversations, "looking"):
         texts = conversation.texts()
         bank = model.write(model.new_bank(), texts, truncate=True)
         for q in conversation.questions:

@@ -19,7 +19,6 @@ def bench_encode(
     texts: Sequence[str],
     plain_turns: int = 200,
     repeats: int = 3,
-    progress: bool = True,
 ) -> dict[str, Any]:
     """Measure turns per second of both ways, and the greatest difference of their latents.
 
@@ -28,7 +27,6 @@ def bench_encode(
         texts: The turns; all of them for the batched way.
         plain_turns: Turns for the plain way, at equal distances.
         repeats: At least 3.
-        progress: Show a progress bar.
 
     Returns:
         dict: turns, tokens, turns_per_second of both ways, ratio (spreads over the repeats), difference, provenance.
@@ -51,7 +49,7 @@ def bench_encode(
         "batched": {"encode": Unit(lambda: backbone.encode(texts, truncate=True), len(texts))},
         "plain": {"encode": Unit(one_by_one, len(few))},
     }
-    timings = time_units(ways, repeats, backbone.device, progress=progress)
+    timings = time_units(ways, repeats, backbone.device)
     seconds = {way: units["encode"].seconds for way, units in timings.items()}
     took = {way: sum(seconds[way]) * units["encode"].count for way, units in ways.items()}
     result = {

@@ -43,7 +43,6 @@ def bench_gpu(
     repeats: int = 3,
     seed: int = 0,
     make: Callable[[str, Sequence[str]], Backbone] | None = None,
-    progress: bool = True,
 ) -> dict[str, Any]:
     """Measure tokens per second, peak memory and shares of the machine's speed, for each size.
 
@@ -59,7 +58,6 @@ def bench_gpu(
         repeats: At least 3.
         seed: Of weights and samples.
         make: (size, texts) -> Backbone; default: `random_backbone` of that size, for which a plan exists.
-        progress: Show a progress bar.
 
     Returns:
         dict: profile, dtype, matrix_gflop_a_second, copy_gb_a_second; by_size, rows of (size, unit, ms of one turn or question,
@@ -95,7 +93,7 @@ def bench_gpu(
             planned = planned_mib(
                 size, backbone, conversations, profile, model.method.name, scale, batch
             )
-        timings = time_units(ways, repeats, device, progress=progress)
+        timings = time_units(ways, repeats, device)
         for unit, (work, count) in ways["engine"].items():
             ours, theirs = timings["engine"][unit], timings["plain"][unit]
             counted = cost(work, backbone.model, model)

@@ -39,7 +39,6 @@ def bench_plan(
     batch: int = 16,
     repeats: int = 3,
     seed: int = 0,
-    progress: bool = True,
 ) -> dict[str, Any]:
     """Compare plan and measurement for each unit of a run.
 
@@ -51,7 +50,6 @@ def bench_plan(
         batch: Questions that are processed together, in training and in answering.
         repeats: At least 3.
         seed: Of weights and samples.
-        progress: Show a progress bar.
 
     Returns:
         dict: by_phase, rows of (phase, planned_ms, ms, planned_mib, mib), milliseconds of one turn, question or answer;
@@ -86,7 +84,7 @@ def bench_plan(
         for unit in units.values():
             unit.work()  # what is made once is made before the clock runs
         ways = {"engine": units}
-        timings = time_units(ways, repeats, clock=cpu_seconds, progress=progress)["engine"]
+        timings = time_units(ways, repeats, clock=cpu_seconds)["engine"]
     finally:
         torch.set_num_threads(threads)
     phases = []

@@ -62,7 +62,6 @@ def bench_rows(
     whole: int = WHOLE,
     before: dict[str, Any] | None = None,
     seed: int = 0,
-    progress: bool = True,
 ) -> dict[str, Any]:
     """Measure latency, memory and answers by rows.
 
@@ -80,7 +79,6 @@ def bench_rows(
         whole: The largest bank whose keys and values are made at once.
         before: An earlier result with the same settings; its sizes are not measured again.
         seed: Of the index.
-        progress: Show a progress bar.
 
     Returns:
         dict: by_rows, rows of (rows, way, ms, mib, n, em {mean, low, high}, same: share of the answers that equal the exact
@@ -97,7 +95,7 @@ def bench_rows(
     if not asked:
         raise InputError("expected questions with answers about the newest conversation")
     begun = time.perf_counter()
-    every = stored_rows(model, conversations, max(rows), folder, progress)
+    every = stored_rows(model, conversations, max(rows), folder)
     sizes = sorted({size for size in rows if size <= len(every)})
     if not sizes:
         raise InputError(f"expected banks of at most {len(every)} rows, not {list(rows)}")
@@ -118,7 +116,7 @@ def bench_rows(
     written = time.perf_counter()
     done = {row["rows"] for row in by_rows}
     bench = RowsBench(model, asked, repeats, max_new_tokens, k, probes, chunk, seed)
-    for size in track([size for size in sizes if size not in done], "rows", progress):
+    for size in track([size for size in sizes if size not in done], "rows"):
         by_rows += bench.at(every[-size:], size <= whole)
         if SLOTS[0] <= size <= SLOTS[1]:
             slots += slots_at(every, size, probes, seed)
@@ -151,11 +149,10 @@ def stored_rows(
     conversations: Sequence[Conversation],
     most: int,
     folder: Path | None = None,
-    progress: bool = True,
 ) -> Tensor:
     """Return the newest `most` rows of all conversations, oldest first: (R, D), mapped from a file in `folder`."""
     parts, left = [], most
-    for conversation in track(conversations[::-1], "writing rows", progress):
+    for conversation in track(conversations[::-1], "writing rows"):
         if left <= 0:
             break
         parts.append(rows_of(model, conversation)[-left:])

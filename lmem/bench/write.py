@@ -41,7 +41,6 @@ def bench_write(
     rows: Sequence[int] = ROWS,
     repeats: int = 5,
     seed: int = 0,
-    progress: bool = True,
 ) -> dict[str, Any]:
     """Measure milliseconds of one turn, one write, one read.
 
@@ -53,7 +52,6 @@ def bench_write(
         rows: Sizes of the bank, at least 8 rows.
         repeats: At least 3; the median counts.
         seed: Of all weights.
-        progress: Show a progress bar.
 
     Returns:
         dict: by_turns, rows of (write, turns, turn_ms to encode and write, write_ms, read_ms), in a bank of 64 rows (256 x 256
@@ -74,13 +72,13 @@ def bench_write(
     begun = time.perf_counter()
     bench = _WriteBench(backbone, texts, repeats, seed)
     by_turns, by_rows = [], []
-    for name in track(writes, "turns", progress):
+    for name in track(writes, "turns"):
         by_turns += bench.by_turns(name, sorted(turns))
     ended = time.perf_counter()
     reads = [name for name in READS if not name.startswith("proxy")]
-    for name in track(writes, "rows of writes", progress):
+    for name in track(writes, "rows of writes"):
         by_rows += bench.write_by_rows(name, sorted(rows))
-    for name in track(reads, "rows of reads", progress):
+    for name in track(reads, "rows of reads"):
         by_rows += bench.read_by_rows(name, sorted(rows))
     took = {"turns": ended - begun, "rows": time.perf_counter() - ended}
     result = {

@@ -120,7 +120,6 @@ def run_ablation(
     seeds: Sequence[int] = (0, 1, 2),
     names: Sequence[str] = (),
     config: AblationConfig | None = None,
-    progress: bool = True,
 ) -> dict[str, list[str]]:
     """Train and evaluate every step at every scale.
 
@@ -132,7 +131,6 @@ def run_ablation(
         seeds: Seeds of maps, starts and training conversations.
         names: Names of STEPS; default: all.
         config: What all steps share.
-        progress: Show a progress bar.
 
     Returns:
         A dict: done, skipped (names of files).
@@ -154,7 +152,7 @@ def run_ablation(
         if step.every_seed or seed in seeds[:1]
     ]
     report: dict[str, list[str]] = {"done": [], "skipped": []}
-    for step, scale, seed, test in track(cells, "ladder", progress):
+    for step, scale, seed, test in track(cells, "ladder"):
         suffix = "" if test == AblationConfig.tests[0] else f"-{test}"
         name = f"{step.name}-{scale:g}x{suffix}-s{seed}"
         done = run_step(step, scale, seed, test, name, out, config)

@@ -225,7 +225,6 @@ def run_reads(
     starts: Sequence[str] = (),
     config: ReadUseConfig | None = None,
     backbone: str = "nano",
-    progress: bool = True,
 ) -> dict[str, list[str]]:
     """Train every read from every start on every ideal bank: one result file for each read and start.
 
@@ -235,7 +234,6 @@ def run_reads(
         starts: Starts of these reads; default: all.
         config: The same for all.
         backbone: Name or folder of the backbone.
-        progress: Show a progress bar.
 
     Returns:
         A dict: done, skipped (names of files).
@@ -262,7 +260,7 @@ def run_reads(
     loaded = load_backbone(backbone)
     train, test = draw_questions(loaded, config)
     from_text = share_from_text(loaded, test)
-    for name in track(todo, "reads", progress):
+    for name in track(todo, "reads"):
         read, start = cells[name]
         kinds = ["exact", *(f"superposed-{k}" for k in config.distractors), "pooled"]
         kinds += ["embeddings"] if read == "prefix" else []

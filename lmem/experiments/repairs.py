@@ -96,7 +96,6 @@ def run_repairs(
     scales: Sequence[float] = (1, 10),
     seeds: Sequence[int] = (0,),
     config: RepairConfig | None = None,
-    progress: bool = True,
     adapters: str | Path | None = None,
 ) -> dict[str, list[str]]:
     """Train and evaluate repairs, and printed methods in the same way.
@@ -109,7 +108,6 @@ def run_repairs(
         scales: Sizes of the bank.
         seeds: Seeds of maps, starts and training conversations.
         config: What all share.
-        progress: Show a progress bar.
         adapters: A folder for the adapters that are trained, one folder for each.
 
     Returns:
@@ -127,7 +125,7 @@ def run_repairs(
         (known[name], scale, seed) for seed in seeds for name in names or known for scale in scales
     ]
     report: dict[str, list[str]] = {"done": [], "skipped": []}
-    for repair, scale, seed in track(cells, "repairs", progress):
+    for repair, scale, seed in track(cells, "repairs"):
         kept = Path(adapters) / f"{repair.name}-{scale:g}x-s{seed}" if adapters else None
         done, skipped = run_repair(repair, scale, seed, out, config, kept)
         report["done"] += done
@@ -217,7 +215,6 @@ def run_kept(
     cells: Sequence[Cell],
     config: KeptConfig | None = None,
     backbone: str = "nano",
-    progress: bool = True,
 ) -> dict[str, list[str]]:
     """Ask what each write keeps (`lmem.analysis.kept_facts`), without any read: one result file for each cell.
 
@@ -226,7 +223,6 @@ def run_kept(
         cells: Methods with their scales and options of the write.
         config: The same for all.
         backbone: Name or folder of the backbone.
-        progress: Show a progress bar.
 
     Returns:
         A dict: done, skipped (names of files).
@@ -243,7 +239,7 @@ def run_kept(
         return {"done": [], "skipped": skipped}
     loaded = load_backbone(backbone)
     stock = draw_stock(loaded, config)
-    for name, cell in track(todo, "kept", progress):
+    for name, cell in track(todo, "kept"):
         start = time.perf_counter()
         model = MemoryModel(loaded, cell.method, cell.scale, cell.seed, cell.write)
         result: dict[str, Any] = {

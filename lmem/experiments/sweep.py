@@ -90,7 +90,6 @@ def run_sweep(
     out: str | Path,
     config: SweepConfig | None = None,
     jobs: int = 1,
-    progress: bool = True,
 ) -> dict[str, Any]:
     """Train and evaluate every cell that has no file in `out` yet.
 
@@ -99,7 +98,6 @@ def run_sweep(
         out: Folder of the result files; unfinished cells keep their checkpoints below it.
         config: The same for all.
         jobs: Number of processes, which share the machine's threads; 1 is this one.
-        progress: Show a progress bar.
 
     Returns:
         A dict: done, skipped (names), failed: {name: why}.
@@ -126,7 +124,7 @@ def run_sweep(
             report["failed"][name] = f"{type(error).__name__}: {error}"
 
     if jobs == 1:  # in this process
-        for name in track(todo, "sweep", progress):
+        for name in track(todo, "sweep"):
             finish(name, partial(run_sweep_cell, todo[name], out, config))
         return report
     threads = max(1, torch.get_num_threads() // jobs)
@@ -135,7 +133,7 @@ def run_sweep(
         futures = {
             pool.submit(run_sweep_cell, cell, out, config): name for name, cell in todo.items()
         }
-        for future in track(as_completed(futures), "sweep", progress, total=len(futures)):
+        for future in track(as_completed(futures), "sweep", total=len(futures)):
             finish(futures[future], future.result)
     return report
 
