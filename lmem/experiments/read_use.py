@@ -10,9 +10,9 @@ square bank gets the Hebbian matrix of the same rows, Z^T Z / N.
 """
 
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,6 @@ from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.data.conversation import Conversation
 from lmem.data.splits import for_training
 from lmem.errors import InputError
-from lmem.evaluation import results
 from lmem.experiments.runner import Experiment
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
@@ -33,8 +32,6 @@ from lmem.metrics.answer_scores import exact_match
 from lmem.training.banks import FixedBanks
 from lmem.training.dataset import Batches, QuestionDataset
 from lmem.training.loss import AnswerLoss
-from lmem.utils import provenance
-from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 
 TOKENS = 12  # of an answer at most
@@ -224,7 +221,6 @@ def run_reads(
     reads: Sequence[str] = (),
     starts: Sequence[str] = (),
     config: ReadUseConfig | None = None,
-    backbone: str = "nano",
 ) -> dict[str, list[str]]:
     """Train every read from every start on every ideal bank: one result file for each read and start.
 
@@ -233,7 +229,6 @@ def run_reads(
         reads: Names in STARTS; default: all.
         starts: Starts of these reads; default: all.
         config: The same for all.
-        backbone: Name or folder of the backbone.
 
     Returns:
         A dict: done, skipped (names of files).
@@ -245,7 +240,6 @@ def run_reads(
         if read not in STARTS:
             raise InputError(f"expected reads out of {', '.join(STARTS)}, not {read!r}")
     config = config or ReadUseConfig()
-    experiment = Experiment("reads", config.difference(), Path(out))
     longer = f"-{config.steps}steps" if config.steps != ReadUseConfig.steps else ""
     cells = {
         f"reads-{read}-{start}{longer}-s{config.seed}": (read, start)
@@ -253,37 +247,32 @@ def run_reads(
         for start in STARTS[read]
         if not starts or start in starts
     }
-    skipped = experiment.finished(cells)
-    todo = [name for name in cells if name not in skipped]
-    if not todo:
-        return {"done": [], "skipped": skipped}
-    loaded = load_backbone(backbone)
-    train, test = draw_questions(loaded, config)
-    from_text = share_from_text(loaded, test)
-    for name in track(todo, "reads"):
-        read, start = cells[name]
+
+    @cache
+    def questions() -> tuple[Backbone, Asked, Asked]:  # drawn if a cell is left
+        backbone = load_backbone()
+        return backbone, *draw_questions(backbone, config)
+
+    def train(cell: tuple[str, str]) -> dict[str, Any]:
+        (read, start), (backbone, to_learn, to_ask) = cell, questions()
         kinds = ["exact", *(f"superposed-{k}" for k in config.distractors), "pooled"]
         kinds += ["embeddings"] if read == "prefix" else []
-        kinds = config.banks or kinds
-        began, banks = time.perf_counter(), {}
-        for kind in kinds:
-            model = ideal_model(loaded, read, start, config.seed)
-            banks[kind] = learning_curve(model, train, test, kind, config)
-        result: dict[str, Any] = {
-            "name": name,
+        banks = {}
+        for kind in config.banks or kinds:
+            model = ideal_model(backbone, read, start, config.seed)
+            banks[kind] = learning_curve(model, to_learn, to_ask, kind, config)
+        return {
             "read": read,
             "start": start,
             "options": STARTS[read][start],
-            "backbone": loaded.name,
-            "questions": len(test.dataset.examples),
-            "text": from_text,
+            "backbone": backbone.name,
+            "questions": len(to_ask.dataset.examples),
+            "text": share_from_text(backbone, to_ask),
             "banks": banks,
-            experiment.kind: experiment.settings,
         }
-        seconds = {"reads": round(time.perf_counter() - began, 1)}
-        result["provenance"] = provenance.provenance(config.seed, seconds)
-        results.save(result, experiment.file(name))
-    return {"done": todo, "skipped": skipped}
+
+    experiment = Experiment("reads", config.difference(), Path(out))
+    return experiment.measure(cells, train, config.seed)
 
 
 def ideal_model(backbone: Backbone, read: str, start: str, seed: int = 0) -> MemoryModel:

@@ -10,11 +10,12 @@ Everything is trained on short conversations. Each adapter is asked about conver
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lmem.analysis.kept_facts import KeptConfig, draw_stock, facts_kept, superposition
-from lmem.backbone.backbone import load_backbone
+from lmem.analysis.kept_facts import KeptConfig, Stock, draw_stock, facts_kept, superposition
+from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.data import splits
 from lmem.data.tinyworld.language import UNKNOWN
 from lmem.errors import InputError
@@ -26,7 +27,6 @@ from lmem.experiments.runner import Cell, Experiment, Trained, run_cell
 from lmem.memory.model import MemoryModel
 from lmem.memory.write import AttentionWrite
 from lmem.training.train import TrainConfig, train
-from lmem.utils import provenance
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 from lmem.utils.toml import read_toml
@@ -211,54 +211,43 @@ def save_repair(trained: Trained, folder: Path, config: RepairConfig, seed: int)
 
 
 def run_kept(
-    out: str | Path,
-    cells: Sequence[Cell],
-    config: KeptConfig | None = None,
-    backbone: str = "nano",
+    out: str | Path, cells: Sequence[Cell], config: KeptConfig | None = None
 ) -> dict[str, list[str]]:
     """Ask what each write keeps (`lmem.analysis.kept_facts`), without any read: one result file for each cell.
 
     Args:
         out: Folder of the result files; what is there is skipped.
-        cells: Methods with their scales and options of the write.
+        cells: Methods, scales and options of their writes.
         config: The same for all.
-        backbone: Name or folder of the backbone.
 
     Returns:
         A dict: done, skipped (names of files).
-
-    Raises:
-        InputError: A file in `out` has other settings.
     """
     config = config or KeptConfig()
-    experiment = Experiment("kept", config.difference(), Path(out))
-    names = [f"kept-{cell.name}" for cell in cells]
-    skipped = experiment.finished(names)
-    todo = [(name, cell) for name, cell in zip(names, cells, strict=True) if name not in skipped]
-    if not todo:
-        return {"done": [], "skipped": skipped}
-    loaded = load_backbone(backbone)
-    stock = draw_stock(loaded, config)
-    for name, cell in track(todo, "kept"):
-        start = time.perf_counter()
-        model = MemoryModel(loaded, cell.method, cell.scale, cell.seed, cell.write)
+
+    @cache
+    def turns() -> tuple[Backbone, Stock]:  # encoded if a cell is left
+        backbone = load_backbone()
+        return backbone, draw_stock(backbone, config)
+
+    def classify(cell: Cell) -> dict[str, Any]:
+        backbone, stock = turns()
+        model = MemoryModel(backbone, cell.method, cell.scale, cell.seed, cell.write)
         result: dict[str, Any] = {
-            "name": name,
             "method": model.method.name,
             "scale": cell.scale,
             "options": model.options,
-            "backbone": loaded.name,
+            "backbone": backbone.name,
             "facts": facts_kept(model, stock, config),
             "chance": 1 / config.values,
-            experiment.kind: experiment.settings,
         }
         rule = model.write_rule
         if isinstance(rule, AttentionWrite) and not rule.normalise and not rule.address:
             result["superposition"] = superposition(stock, rule.gamma, config)
-        seconds = {"kept": round(time.perf_counter() - start, 1)}
-        result["provenance"] = provenance.provenance(config.seed, seconds)
-        results.save(result, experiment.file(name))
-    return {"done": [name for name, _ in todo], "skipped": skipped}
+        return result
+
+    experiment = Experiment("kept", config.difference(), Path(out))
+    return experiment.measure({f"kept-{cell.name}": cell for cell in cells}, classify, config.seed)
 
 
 def score_rows(method: str) -> list[dict[str, Any]]:

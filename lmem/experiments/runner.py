@@ -5,10 +5,11 @@ whose file exists is skipped, a file of other settings is refused, and a cell th
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.data.conversation import Conversation
@@ -22,7 +23,11 @@ from lmem.memory.options import known_options
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
 from lmem.training.train import TrainConfig, train
+from lmem.utils import provenance
 from lmem.utils.files import expect_folder
+from lmem.utils.progress import track
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,32 @@ class Experiment:
         """
         return [name for name in names if results.exists(self.file(name), self.kind, self.settings)]
 
+    def measure(
+        self, cells: Mapping[str, T], work: Callable[[T], dict[str, Any]], seed: int
+    ) -> dict[str, list[str]]:
+        """Do the work of every cell that has no result file, and write one.
+
+        Args:
+            cells: {name: what `work` takes}.
+            work: Returns the result; name, settings and provenance are added.
+            seed: For the provenance.
+
+        Returns:
+            A dict: done, skipped (names).
+
+        Raises:
+            InputError: A file has other settings.
+        """
+        skipped = self.finished(cells)
+        todo = [name for name in cells if name not in skipped]
+        for name in track(todo, self.kind):
+            began = time.perf_counter()
+            result = {"name": name, **work(cells[name]), self.kind: self.settings}
+            seconds = {self.kind: round(time.perf_counter() - began, 1)}
+            result["provenance"] = provenance.provenance(seed, seconds)
+            results.save(result, self.file(name))
+        return {"done": todo, "skipped": skipped}
+
 
 class Trained(NamedTuple):
     """A model that is ready to be evaluated.
@@ -177,9 +208,9 @@ def run_cell(
     if trained.parameters is not None:
         result["parameters"] = trained.parameters
     seconds = {f"train {phase}": round(taken, 2) for phase, taken in trained.seconds.items()}
-    provenance: Any = result["provenance"]
-    provenance["seed"] = seed
-    provenance["seconds"] |= seconds
+    made: Any = result["provenance"]
+    made["seed"] = seed
+    made["seconds"] |= seconds
     results.save(result, experiment.file(name))
     shutil.rmtree(experiment.unfinished(name), ignore_errors=True)
     return True
