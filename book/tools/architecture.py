@@ -18,29 +18,29 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from lmem.viz.colours import BLUE, GREY, ORANGE  # noqa: E402
+from lmem.viz.svg import element, text  # noqa: E402
 
 DARK = "#555"
 PAGE = ROOT / "book" / "_static" / "architecture.svg"
-WAY = (  # (what happens, module, name)
-    ("a turn as a value", "data.conversation", "Conversation"),
-    ("its hidden states", "backbone.backbone", "Backbone"),
-    ("written into rows", "memory.write.base", "Write"),
-    ("the bank", "memory.bank", "Bank"),
-    ("read for a question", "memory.read.base", "Read"),
-    ("enters the frozen model", "backbone.hooks", "attach"),
-    ("the answer", "memory.model", "MemoryModel"),
-    ("its score", "metrics.answer_scores", "f1"),
-    ("with its controls", "evaluation.evaluate", "evaluate"),
-    ("a figure", "viz.forgetting_curve", "forgetting_curve"),
+WAY = (  # (what happens, module, name, column of its stop)
+    ("a turn as a value", "data.conversation", "Conversation", 0),
+    ("its hidden states", "backbone.backbone", "Backbone", 0),
+    ("written into rows", "memory.write.base", "Write", 0),
+    ("the bank", "memory.bank", "Bank", 1),
+    ("read for a question", "memory.read.base", "Read", 2),
+    ("enters the frozen model", "backbone.hooks", "attach", 2),
+    ("the answer", "memory.model", "MemoryModel", 3),
+    ("its score", "metrics.answer_scores", "f1", 3),
+    ("with its controls", "evaluation.evaluate", "evaluate", 4),
+    ("a figure", "viz.forgetting_curve", "forgetting_curve", 4),
 )
 ROW, TOP, BOTTOM = 54, 62, 14  # pixels: a folder, what is above the folders, what is below
-NAME, SAYS, STOPS, STOP, WIDTH = (
-    26,
-    146,
-    432,
-    150,
-    1180,
-)  # left edges: name, sentence, stops; a column of stops; all
+NAME, SAYS, STOPS, STOP, WIDTH = 26, 146, 432, 150, 1180  # left edges; a column of stops; all
+BOLD, HALO = (
+    {"font_weight": "bold"},
+    {"stroke": "#fff", "stroke_width": 4, "stroke_opacity": "0.85"},
+)
+HALO |= {"paint_order": "stroke", "stroke_linejoin": "round"}
 
 
 def modules() -> dict[str, ast.Module]:
@@ -65,9 +65,7 @@ def folders(trees: dict[str, ast.Module]) -> list[tuple[str, str]]:
     graph = {folder: imports & set(graph) - {folder} for folder, imports in graph.items()}
     order, sorter = [], graphlib.TopologicalSorter(graph)
     sorter.prepare()
-    while (
-        sorter.is_active()
-    ):  # folders of one level by name, so that the drawing is always the same
+    while sorter.is_active():  # a level by name, so that the drawing is always the same
         ready = sorted(sorter.get_ready())
         order += ready
         sorter.done(*ready)
@@ -75,89 +73,65 @@ def folders(trees: dict[str, ast.Module]) -> list[tuple[str, str]]:
     return [(folder, " ".join(docstrings[folder].split(".\n")[0].split())) for folder in order]
 
 
-def steps(trees: dict[str, ast.Module]) -> list[tuple[str, str, str]]:
-    """Return the way of a turn: (what happens, folder, `module.name`)."""
-    for _, module, name in WAY:
+def check(trees: dict[str, ast.Module]) -> None:
+    """Stop if a stop of the way is not in the code."""
+    for _, module, name, _ in WAY:
         if name not in {getattr(node, "name", "") for node in trees[module].body}:
-            raise SystemExit(
-                f"expected {name} in lmem/{module.replace('.', '/')}.py, there is none"
-            )
-    return [(text, module.split(".")[0], f"{module}.{name}") for text, module, name in WAY]
-
-
-def columns(way: list[tuple[str, str, str]], heights: dict[str, float]) -> list[int]:
-    """Return the column of each stop: the next one where the line to it would run along another stop, or come back to a folder."""
-    places: list[int] = []
-    for i, (_, folder, _) in enumerate(way):
-        column = places[-1] if places else 0
-        last = way[i - 1][1] if i else folder
-        low, high = sorted((heights[last], heights[folder]))
-        here = [way[k][1] for k, place in enumerate(places) if place == column and k < i - 1]
-        runs_along = any(low <= heights[name] <= high for name in here)
-        back = i > 1 and folder in (last, way[i - 2][1])
-        places.append(column + (runs_along or back or (i > 0 and folder == last)))
-    return places
+            path = module.replace(".", "/")
+            raise SystemExit(f"expected {name} in lmem/{path}.py, there is none")
 
 
 def drawing() -> str:
     """Return the drawing as SVG: a line for each folder, with the stops of a turn's way in it."""
     trees = modules()
-    rows, way = folders(trees), steps(trees)
+    check(trees)
+    rows, visited = folders(trees), [module.split(".")[0] for _, module, _, _ in WAY]
     height = TOP + ROW * len(rows) + BOTTOM
     middle = {name: height - BOTTOM - ROW * (i + 0.5) for i, (name, _) in enumerate(rows)}
-    stops = [
-        (STOPS + STOP * column, middle[folder] - 7)
-        for column, (_, folder, _) in zip(columns(way, middle), way, strict=True)
-    ]
-    visited = len({folder for _, folder, _ in way})
-    title = f"A turn passes through {visited} of {len(rows)} folders, and each folder imports only from those below it"
+    title = f"A turn passes through {len(set(visited))} of {len(rows)} folders, and each folder imports only from those below it"
     alt = f"{title}. Folders, from the lowest: {', '.join(name for name, _ in rows)}"
-    alt += ". A turn's way: " + "; ".join(f"{text} ({name})" for text, _, name in way) + "."
+    said = "; ".join(f"{what} ({module}.{name})" for what, module, name, _ in WAY)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" font-family="system-ui, sans-serif" font-size="13" fill="#222">',
-        f"<title>{escape(alt)}</title>",
-        f'<rect width="{WIDTH}" height="{height}" rx="10" fill="#fff"/>',
-        f'<text x="{NAME - 12}" y="32" font-size="18" font-weight="bold">{title}</text>',
+        element("title", escape(f"{alt}. A turn's way: {said}.")),
+        element("rect", width=WIDTH, height=height, rx=10, fill="#fff"),
+        text(NAME - 12, 32, title, font_size=18, **BOLD),
     ]
-    on_way = {folder for _, folder, _ in way}
     for name, sentence in rows:
-        y, is_on = middle[name], name in on_way
+        y, is_visited = middle[name], name in visited
+        box = {"x": NAME - 12, "y": y - ROW / 2 + 3, "width": WIDTH - 28, "height": ROW - 6}
+        colour = BLUE if is_visited else GREY
+        parts.append(element("rect", **box, rx=6, fill=colour, fill_opacity="0.09"))
+        parts.append(
+            text(NAME, y + 5, name, font_size=15, fill=BLUE if is_visited else DARK, **BOLD)
+        )
         words = sentence.split(": ")[-1] if len(sentence) > 90 else sentence
         lines = textwrap.wrap(words.replace("`", ""), 42)
-        parts.append(
-            f'<rect x="{NAME - 12}" y="{y - ROW / 2 + 3}" width="{WIDTH - 28}" height="{ROW - 6}" rx="6" fill="{BLUE if is_on else GREY}" fill-opacity="0.09"/>'
-        )
-        parts.append(
-            f'<text x="{NAME}" y="{y + 5}" font-size="15" font-weight="bold" fill="{BLUE if is_on else DARK}">{name}</text>'
-        )
         for k, line in enumerate(lines):
-            place = y + 4 + (k - (len(lines) - 1) / 2) * 15
-            parts.append(f'<text x="{SAYS}" y="{place}" font-size="12">{escape(line)}</text>')
+            parts.append(text(SAYS, y + 4 + (k - (len(lines) - 1) / 2) * 15, line, font_size=12))
+    stops = [
+        (STOPS + STOP * column, middle[folder] - 7)
+        for folder, (*_, column) in zip(visited, WAY, strict=True)
+    ]
     path = " ".join(f"{'L' if i else 'M'}{x},{y}" for i, (x, y) in enumerate(stops))
-    parts.append(
-        f'<path d="{path}" fill="none" stroke="{ORANGE}" stroke-width="2.5" stroke-linejoin="round"/>'
-    )
-    for i, ((text, _, name), (x, y)) in enumerate(zip(way, stops, strict=True), 1):
-        *path_of, own = name.split(".")[1:]
-        code = own if path_of[-1] == own else ".".join([*path_of, own])
-        parts.append(f'<circle cx="{x}" cy="{y}" r="10" fill="{ORANGE}"/>')
-        parts.append(
-            f'<text x="{x}" y="{y + 4}" font-size="11" font-weight="bold" fill="#fff" text-anchor="middle">{i}</text>'
-        )
-        halo = 'stroke="#fff" stroke-width="4" stroke-opacity="0.85" paint-order="stroke" stroke-linejoin="round"'
-        parts.append(
-            f'<text x="{x + 14}" y="{y + 4}" font-size="12" font-weight="bold" {halo}>{escape(text)}</text>'
-        )
-        parts.append(
-            f'<text x="{x + 14}" y="{y + 20}" font-size="11" fill="{DARK}" font-family="monospace" {halo}>{code}</text>'
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    way = {"fill": "none", "stroke": ORANGE, "stroke_width": 2.5, "stroke_linejoin": "round"}
+    parts.append(element("path", d=path, **way))
+    for i, ((what, module, name, _), (x, y)) in enumerate(zip(WAY, stops, strict=True), 1):
+        path_of = module.split(".")[1:]
+        code = name if path_of[-1] == name else ".".join([*path_of, name])
+        number = {"font_size": 11, "fill": "#fff", "text_anchor": "middle", **BOLD}
+        parts += [
+            element("circle", cx=x, cy=y, r=10, fill=ORANGE),
+            text(x, y + 4, i, **number),
+            text(x + 14, y + 4, what, font_size=12, **BOLD, **HALO),
+            text(x + 14, y + 20, code, font_size=11, fill=DARK, font_family="monospace", **HALO),
+        ]
+    look = {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "font_size": 13, "fill": "#222"}
+    look |= {"xmlns": "http://www.w3.org/2000/svg", "font_family": "system-ui, sans-serif"}
+    return element("svg", "\n" + "\n".join(parts) + "\n", **look) + "\n"
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["write"]:
         PAGE.write_text(drawing(), encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != drawing():
-        sys.exit(
-            "book/_static/architecture.svg is not what the code says: run `python book/tools/architecture.py write`"
-        )
+        sys.exit("not what the code says: run `python book/tools/architecture.py write`")
