@@ -42,7 +42,7 @@ def test_the_page_is_what_the_files_say(tool):
 def test_sentences_fall_with_their_numbers(tool):
     files = {f"{repair.name}-10x-s0": result(4) for repair in tool.repaired()}
     files |= {f"{repair.name}-1x-s0": result(1) for repair in tool.repaired()}
-    assert "4 of 4 repairs have at least 50 points" in tool.verdict(files)
+    assert "the last four turns, all have at least 50 points" in tool.verdict(files)
     early, late = {"mean": 1.0, "low": None, "conversations": 4, "n": 9}, {"mean": 0.2, "low": None}
     late |= {"conversations": 4, "n": 7}
     assert "100.0" in tool.full_slots(early, late)

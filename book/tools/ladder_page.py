@@ -52,26 +52,26 @@ def steps(cells):
     for step in STEPS:
         bars.append((step.name, {}))
         for scale in SCALES:
-            seeds = cells.get(f"{step.name}-{scale}x")
-            if not seeds:  # not run
-                continue
+            seeds = cells.get(f"{step.name}-{scale}x", [])
             trained = [s["training"] for s in seeds if "parameters" in s["training"]]
             cost = "shipped"
             if trained:
                 seconds = median(training["seconds"] for training in trained)
                 cost = f"{trained[0]['parameters']:,}; {seconds:.0f} s"
-            gain = mean_gain(seeds)
-            bars[-1][1][scale] = gain["mean"], gain["low"], gain["high"]
             row = {
                 "step": f"`{step.name}`",
                 "what is new": step.change if scale == SCALES[0] else "",
                 "bank": f"{scale}x",
                 "seeds": len(seeds),
-                "memory score": percent(gain),
-                f"{FAR} turns back or more": score(seeds, is_far),
-                "trained; time": cost,
             }
-            rows.append(row)
+            if seeds:
+                gain = mean_gain(seeds)
+                bars[-1][1][scale] = gain["mean"], gain["low"], gain["high"]
+                row |= {
+                    "memory score": score(seeds),
+                    f"{FAR} turns back or more": score(seeds, is_far),
+                }
+                rows.append(row | {"trained; time": cost})
     chart = score_plots.ladder(bars, "Rows that are found by a key make the difference")
     return f"## The steps\n\n{figure(chart)}\n\n{table(rows)}"
 

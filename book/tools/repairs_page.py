@@ -160,7 +160,7 @@ def as_printed(files):
     """The sentence on the printed methods, the control of the changes."""
     printed = list(cells(files, changed=False))
     means = [mean_gain(part)["mean"] for _, *parts in printed for part in parts]
-    names = ", ".join(name for name, *_ in printed)
+    names = ", ".join(dict.fromkeys(name.split(" at ")[0] for name, *_ in printed))
     return said("repairs_printed", holds=max(map(abs, means)) < 0.001, cells=names)
 
 
@@ -388,13 +388,13 @@ def verdict(files):
     new, new_one = (
         {name: mean_gain(each[name], NEW)["mean"] for name in each} for each in (ten, one)
     )
+    reached = sum(value >= 0.5 for value in new.values())
     return said(
         "repairs_verdict",
         holds=shown and min(new.values()) > 0.1 and all(new_one[name] < new[name] for name in new),
-        n=len(ten),
         low=percent(gains[0]["mean"]),
         high=percent(gains[-1]["mean"]),
-        reached=sum(value >= 0.5 for value in new.values()),
+        reached="all" if reached == len(new) else reached,
         **vars(RepairConfig()),
     )
 

@@ -32,6 +32,7 @@ def bench_eval(
     asked: int = 64,
     max_new_tokens: int = 32,
     repeats: int = 5,
+    progress: bool = True,
     **sample: Any,
 ) -> dict[str, Any]:
     """Measure what it costs to evaluate on these conversations, both ways; scores are not counted.
@@ -43,6 +44,7 @@ def bench_eval(
         asked: Sample of the engine, in batches of evaluation's own size.
         max_new_tokens: Of an answer; with random weights hardly any answer ends before.
         repeats: At least 3.
+        progress: Show a progress bar.
         sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
 
     Returns:
@@ -87,7 +89,7 @@ def bench_eval(
         "agreement": {"banks": difference, "answers": gap},
     }
     counts = dict.fromkeys(comparison.ways, once)
-    return comparison.report(about, counts, lengths, repeats)
+    return comparison.report(about, counts, lengths, repeats, progress=progress)
 
 
 @torch.no_grad()
