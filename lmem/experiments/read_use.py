@@ -33,22 +33,11 @@ from lmem.training.banks import FixedBanks
 from lmem.training.dataset import Batches, QuestionDataset
 from lmem.training.loss import AnswerLoss
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
+from lmem.utils.toml import read_toml
 
 TOKENS = 12  # of an answer at most
-BORROWED = {"start": "borrowed", "shared": False}
-STARTS: dict[str, dict[str, dict[str, Any]]] = {
-    "prefix": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
-    "extension": {"printed": {"start": "zero"}, "identity": {"start": "identity"}},
-    "branch": {
-        "printed": {"start": "drawn", "shared": True, "beta": 0.0},
-        "copied": BORROWED | {"beta": 1.0},
-    },
-    "gated_branch": {
-        "printed": {"start": "drawn", "shared": True, "bias": -2.0},
-        "copied": BORROWED | {"bias": 2.0},
-    },
-    "query": {"printed": {}, "identity": {"start": "identity"}},
-}
+# {read: {start: its options}}
+STARTS: dict[str, dict[str, dict[str, Any]]] = read_toml(Path(__file__).with_name("starts.toml"))
 
 
 @settings

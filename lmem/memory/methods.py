@@ -21,14 +21,6 @@ from lmem.memory.read import READS, Read
 from lmem.memory.write import WRITES, Write
 from lmem.utils.toml import read_toml
 
-SHAPES = {  # the published Flan-T5 configurations: d_model, d_ff, layers, heads
-    "flan-t5-small": (512, 1024, 8, 6),
-    "flan-t5-base": (768, 2048, 12, 12),
-    "flan-t5-large": (1024, 2816, 24, 16),
-    "flan-t5-xl": (2048, 5120, 24, 32),
-    "flan-t5-xxl": (4096, 10240, 24, 64),
-}
-
 
 @dataclass(frozen=True)
 class Method:
@@ -61,6 +53,8 @@ class Method:
 
 
 _TABLE = read_toml(Path(__file__).with_name("methods.toml"))
+# the published Flan-T5 configurations: d_model, d_ff, layers, heads
+SHAPES: dict[str, list[int]] = _TABLE["shapes"]
 METHODS = tuple(
     Method(**{**row, "aliases": tuple(row.get("aliases", ()))}) for row in _TABLE["methods"]
 )
