@@ -1,4 +1,4 @@
-"""The notebooks that tests go through: every one, or two by default and the others where `make test-full` asks for them."""
+"""The notebooks that tests go through: every one, or one or two by default and the others where `make test-full` asks for them."""
 
 import json
 import os

@@ -97,7 +97,7 @@ def test_the_solutions_stand_open_in_the_stubs_places(path, editions):
 
 
 @pytest.mark.slow
-@some_notebooks(-1)
+@some_notebooks(1)
 def test_every_stub_says_that_it_is_unfinished(path, editions, tmp_path):
     """The students' edition, run from top to bottom: its checks say so, and nothing else stops."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
@@ -115,7 +115,7 @@ def test_every_stub_says_that_it_is_unfinished(path, editions, tmp_path):
 
 
 @pytest.mark.slow
-@some_notebooks(-1)
+@some_notebooks(1)
 def test_everything_runs_in_the_solutions_edition(path, editions, tmp_path):
     """Every cell says without the stubs what it said behind them."""
     pytest.importorskip("nbval", reason="the [dev] extra is not installed")

@@ -38,7 +38,7 @@ def run(path, folder, changes=(), first=""):
     ).execute()
 
 
-@some_notebooks(3, 10)
+@some_notebooks(3)
 def test_on_a_backbone_of_flan_t5s_form(path, flan_folder, tmp_path):
     world, file = tinyworld.World(turns=24, questions=6), tmp_path / "world.json"
     results.save([tinyworld.sample("lab", i, world, twin=False) for i in range(9)], file)
@@ -47,7 +47,7 @@ def test_on_a_backbone_of_flan_t5s_form(path, flan_folder, tmp_path):
     run(path, tmp_path, [(PROFILE, profile), (LAB, short)])
 
 
-@some_notebooks(8, 10)
+@some_notebooks(10)
 def test_with_results_of_locomos_form(path, tmp_path):
     run(path, tmp_path, first=PATCH.format(folder=str(ROOT / "tests")))
 
