@@ -21,20 +21,8 @@ from page_numbers import NumberError, check_condition, fill, read_numbers, write
 
 from lmem.evaluation import results  # noqa: E402
 
-VERDICTS = {
-    "holds": "we found the same, or it follows from the equations",
-    "holds under conditions": "it is true under the conditions that are named",
-    "not shown": "it may be true, but neither the paper's measurements nor ours can show it or rule it out",
-    "contradicted by its own tables": "another number or equation of the paper says otherwise",
-    "not testable here": "it needs what this project does not have",
-}
-SCOPES = {
-    "arithmetic": "arithmetic on what the paper prints",
-    "construction": "the equations and their tests, for any backbone",
-    "nano": "measured on nano and tinyworld only",
-    "locomo": "LoCoMo's released file",
-    "none": "no measurement",
-}
+_TEXTS = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))
+VERDICTS, SCOPES = _TEXTS["verdicts"], _TEXTS["scopes"]  # {name: what it means}
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
 HEAD = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["head"].strip()
 BUTTON = '<button type="button" data-verdict="{}" aria-pressed="{}">{}</button>'
