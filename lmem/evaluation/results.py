@@ -86,6 +86,24 @@ def load(name: str | Path) -> dict[str, Any]:
     return result
 
 
+def without_answers(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without the texts of its answers, which may be copied from turns; scores and summary stay.
+
+    Args:
+        result: Of `lmem.evaluation.evaluate.evaluate`; it is not changed.
+    """
+    rows = [
+        {
+            name: {k: v for k, v in value.items() if k != "answer"}
+            if isinstance(value, dict)
+            else value
+            for name, value in row.items()
+        }
+        for row in result["questions"]
+    ]
+    return {**result, "questions": rows}
+
+
 def exists(path: str | Path, key: str, settings: dict[str, Any]) -> bool:
     """Say whether a result file exists and was made with these settings.
 
