@@ -215,6 +215,8 @@ def test_repaired_methods_are_cells_too(short, tmp_path):
     [repair] = [each for each in REPAIRS if each.name == "m3_repaired"]
     assert found["options"] == {"write": repair.write, "read": repair.read, "train": {"lr": 1e-3}}
     assert [row["method"] for row in report["tables"]["2"]] == ["m3_repaired"]
+    again = reproduce.reproduce(short, tmp_path, None, False, cells=cells[:1])
+    assert [row["method"] for row in again["tables"]["2"]] == ["m0", "m3_repaired"]
     with pytest.raises(InputError, match="m9_repaired"):
         make_cells(short, ["m9_repaired"])
 
@@ -290,7 +292,7 @@ def test_a_report_of_what_is_finished(run, short, capsys):
     assert code == 0
     assert json.loads(printed)["file"] == str(out / "report.html")
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "17 of 17 runs are finished" in page
+    assert "17 runs are finished, of 17 of" in page
     assert "17.85 14.65 9.02 9.02 9.02" in page
     assert page.count("<h2>Table ") == 4
     # the curves of all cells, and the knowledge of the nine at 1x

@@ -487,7 +487,7 @@ def locomo_commands(cells):
         )
     if any("reproduce" not in result for result in cells.values()):
         lines.append(
-            "lmem evaluate --adapter mini-spans --data locomo --out mini-locomo/spans-10x-s0.json.gz"
+            "lmem evaluate --adapter mini-spans --data locomo --controls all --out mini-locomo/spans-10x-s0.json.gz"
         )
     return [*lines, "lmem publish mini-locomo/*.json.gz --out results/locomo"]
 

@@ -224,10 +224,17 @@ class Reproduction:
         return [cell for cell in self.mine if cell.name not in finished]
 
     def results(self) -> dict[str, dict[str, Any]]:
-        """Load what is finished, {"m3-10x": result}."""
+        """Load what is finished in the folder with these settings, these cells first: {"m3-10x": result}."""
+        mine = self.finished()
+        stems = (results.stem(path) for path in sorted(self.out.glob("*.json.gz")))
+        loaded = {
+            name: results.load(self.experiment.file(name))
+            for name in dict.fromkeys([*mine, *stems])
+        }
         return {
-            name.rpartition("-s")[0]: results.load(self.experiment.file(name))
-            for name in self.finished()
+            name.rpartition("-s")[0]: result
+            for name, result in loaded.items()
+            if name in mine or result.get(self.experiment.kind) == self.experiment.settings
         }
 
     def plan(self, progress: bool = False) -> list[CellPlan]:

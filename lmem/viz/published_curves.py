@@ -138,7 +138,9 @@ def write_report(out: str | Path) -> Path:
     body = [f"<h1>The published experiment: {escape(data)}</h1>"]
     if config.warning():
         body.append(f"<p>{config.warning()}</p>")
-    body.append(f"<p>{len(cells)} of {len(run.cells)} runs are finished.</p>")
+    body.append(
+        f"<p>{len(cells)} runs are finished, of {len(run.cells)} of the published experiment.</p>"
+    )
     body += [f"<p>{escape(name)} did not run: {escape(why)}.</p>" for name, why in failed.items()]
     if rows := score_rows(cells):
         body.append(html_table(rows, "The recall rate next to the memory score"))
