@@ -202,12 +202,35 @@ def test_a_small_backbone_on_locomo_is_called_a_proof_of_the_path(tmp_path):
     assert "A proof of the path" not in text_of(tmp_path)
 
 
+def test_an_aim_that_is_missed_is_said(tmp_path):
+    row = {
+        "part": "lab",
+        "seconds": 200.4,
+        "plain_seconds": 1234,
+        "times": 6.2,
+        "aim": 180,
+        "met": False,
+    }
+    made = {"machine": {"processor": "x86_64", "threads": 2, "device": "cpu"}}
+    result = {
+        "what": "lab",
+        "backbone": "mini",
+        "data": "locomo",
+        "by_part": [row],
+        "provenance": made,
+    }
+    save(tmp_path, "bench/lab-mini", result)
+    text = text_of(tmp_path)
+    assert "| lab | 200 | 180, missed | 1,234 | 6.2 |" in text
+    assert "lmem bench lab --backbone mini --data locomo --out results/bench/lab-mini.json" in text
+
+
 def test_the_cells_of_mini_on_locomo_have_one_table(tmp_path):
     """The right bank is right in 5 of 6 questions, another's in none; the bare backbone has the evidence as text."""
     rows = rows_of(GAINS["shown"], GAINS["same"])
     for row in rows:
         row["other"] = row.pop("twin")
-        row["null_rows"] = row["oracle"] = row["none"]
+        row |= {"null_rows": row["none"], "oracle": row["none"], "kind": None}
     five = {"category": 5, "answerable": False}
     names = ["right", "other", "none", "null_rows", "baseline"]
     unanswered = [

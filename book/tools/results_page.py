@@ -497,9 +497,9 @@ def locomo_commands(cells):
 
 def speed(files):
     """Of the files of `lmem bench`, about_it apart by what they hold."""
-    runs, encode, write = (
+    runs, encode, write, lab = (
         {name: result for name, result in files["bench"].items() if key in result}
-        for key in ("ratio_by_operations", "turns_per_second", "flat")
+        for key in ("ratio_by_operations", "turns_per_second", "flat", "by_part")
     )
     parts = []
     if runs:
@@ -509,6 +509,10 @@ def speed(files):
         ]
         parts += [said("plain"), table([row for one in runs.items() for row in time_rows(*one)])]
         parts += [written_by(*map(bench_command, runs.values()))]
+    for result in lab.values():
+        parts += [f"### The lab: {result['backbone']}", said("results_lab")]
+        parts += [table([*map(part_row, result["by_part"])]), f"{machine(result)}."]
+        parts += [written_by(bench_command(result, "lab"))]
     if encode:
         parts += ["### Encoding", table([encode_row(*one) for one in encode.items()])]
         parts += [written_by(*(bench_command(one, "encode") for one in encode.values()))]
@@ -545,6 +549,16 @@ def ratio_row(name, result):
         "without padding": spread(bare),
         "the same by operations": f"{operations['unpadded']:.1f}",
         "engine over the floor": f"{floor['engine_over_floor']:.1f}",
+    }
+
+
+def part_row(row):
+    return {
+        "part": row["part"],
+        "seconds": f"{row['seconds']:.0f}",
+        "aim": f"{row['aim']}" + ("" if row["met"] else ", missed"),
+        "the plain way": f"{row['plain_seconds']:,}",
+        "times as fast": f"{row['times']:.1f}",
     }
 
 

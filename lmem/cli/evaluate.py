@@ -290,9 +290,8 @@ def publish(
         result = results.load(path)
         if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
             raise InputError(f"expected a result with scores per question in {path}, it has none")
-        rows = result["questions"]
-        conditions = list(result["summary"]["conditions"])
-        copy = results.without_answers(result) | {"abilities": by_ability(rows, conditions)}
+        copy = results.without_answers(result)
+        copy["abilities"] = by_ability(result["questions"], list(result["summary"]["conditions"]))
         backbone = Path(result["backbone"]).name
         target = out / f"{backbone}-{results.stem(path)}.json.gz"
         results.save(copy, target)

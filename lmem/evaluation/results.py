@@ -91,16 +91,17 @@ def without_answers(result: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         result: Of `lmem.evaluation.evaluate.evaluate`; it is not changed.
+
+    Raises:
+        InputError: It has none.
     """
-    rows = [
-        {
-            name: {k: v for k, v in value.items() if k != "answer"}
-            if isinstance(value, dict)
-            else value
-            for name, value in row.items()
-        }
-        for row in result["questions"]
-    ]
+    rows = [dict(row) for row in result["questions"]]
+    for row in rows:
+        for name, scores in row.items():
+            if isinstance(scores, dict):
+                if "answer" not in scores:
+                    raise InputError("expected a result with the texts of its answers")
+                row[name] = {key: value for key, value in scores.items() if key != "answer"}
     return {**result, "questions": rows}
 
 
