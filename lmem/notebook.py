@@ -44,8 +44,8 @@ class Profile:
     def adapter(self, name: str = "nano-recent", backbone: Backbone | None = None) -> MemoryModel:
         """Return the adapter that a chapter needs.
 
-        It comes from the profile's own folder if there is one. Shipped adapters fit nano. With another backbone the
-        same method is returned untrained, and a printed sentence says how to train it.
+        It comes from the profile's own folder if there is one. A shipped adapter fits the backbone that its name begins
+        with. On another one the same method is returned untrained, and a printed sentence says how to train it.
 
         Args:
             name: Of a shipped adapter.
@@ -57,14 +57,17 @@ class Profile:
         """
         if self.trained:
             return MemoryModel.from_pretrained(self.trained, backbone)
-        if self.backbone == "nano":
+        if name.startswith(f"{self.backbone}-"):
             return MemoryModel.from_shipped(name, backbone)
         like = MemoryModel.from_shipped(name)
         rehearse = " --rehearse 2500" if like.method.write == "keyed" else ""
+        data = (
+            "everyday" if like.method.write == "spans" else self.data
+        )  # it says where facts begin
         print(
-            f"{name} is nano's. On {self.backbone} the same method is used untrained. To train one:\n"
+            f"{name} is {like.backbone.name}'s. On {self.backbone} the same method is used untrained. To train one:\n"
             f"  lmem train --method {like.method.name} --scale {like.scale:g} --backbone {self.backbone} "
-            f"--data {self.data}{rehearse} --out mine\n"
+            f"--data {data}{rehearse} --out mine\n"
             f'and then notebook.profile("{self.name}", adapter="mine").'
         )
         loaded = backbone or load_backbone(self.backbone)
@@ -80,6 +83,7 @@ PROFILES = {
         Profile("h200", "google/flan-t5-xl", "locomo"),
     )
 }
+LAB = Profile("cpu", "mini", "everyday")  # chapter 15 on a processor
 
 
 def profile(
@@ -87,6 +91,7 @@ def profile(
     backbone: str | Path | None = None,
     adapter: str | Path | None = None,
     data: str | Path | None = None,
+    lab: bool = False,
 ) -> Profile:
     """Return the profile of this name; each chapter has one cell that calls this.
 
@@ -97,13 +102,15 @@ def profile(
         backbone: Use this one instead, such as "google/flan-t5-small" or a folder.
         adapter: A folder that `lmem train` wrote for this backbone, used instead of the shipped adapter.
         data: Use this instead: "locomo", or a file in its form.
+        lab: Without a GPU: plain English, as in LoCoMo, and the backbone that reads it.
 
     Raises:
         InputError: No profile has this name.
     """
     if name not in PROFILES:
         raise InputError(f"expected a profile, one of {', '.join(PROFILES)}, not {name!r}")
-    chosen = replace(PROFILES[name], trained=str(adapter) if adapter else None)
+    standard = LAB if lab and name == LAB.name else PROFILES[name]
+    chosen = replace(standard, trained=str(adapter) if adapter else None)
     if backbone:
         chosen = replace(chosen, backbone=str(backbone))
     if data:

@@ -12,11 +12,13 @@ from helpers import away
 from lmem import cli
 from lmem.bench import compare, measure, plain
 from lmem.bench.evaluate import bench_eval
+from lmem.bench.lab import AIMS, bench_lab
 from lmem.bench.measure import Unit
 from lmem.bench.shape import random_backbone
 from lmem.bench.train import bench_train
 from lmem.bench.units import sample_evenly, shortened
 from lmem.bench.write import bench_write
+from lmem.data import tinyworld
 from lmem.errors import InputError, LmemError, MethodError
 from lmem.evaluation import results
 from lmem.memory.model import MemoryModel
@@ -404,3 +406,26 @@ def test_the_page_on_full_size_says_what_one_adapter_takes():
         in page
     )
     assert file["seconds"]["engine"]["total"]["max"] < 12 * 60
+
+
+# ---- the lab -------------------------------------------------------------------------------------
+
+
+def test_the_lab_is_measured_against_its_aims(tiny_folder, tmp_path):
+    """Training and evaluation on a file, all cells of a lab on generated conversations."""
+    file, few = tmp_path / "world.json", tinyworld.World(turns=16, questions=4)
+    results.save([tinyworld.sample("lab", i, few, twin=False) for i in range(4)], file)
+    short = {"conversations": 6, "turns": 12, "questions": 2, "steps": 1, "max_new_tokens": 2}
+    found = bench_lab(
+        str(tiny_folder), str(file), "tinyworld", short | {"budget": 64}, ("m3", "m4"), **SMALL
+    )
+    rows = {row["part"]: row for row in found["by_part"]}
+    assert list(rows) == list(AIMS)
+    assert rows["training"]["seconds"] == pytest.approx(
+        found["training"]["seconds"]["engine"]["total"]["median"], abs=0.1
+    )
+    assert found["evaluation"]["conditions"] == 5
+    assert list(found["lab_seconds"]) == ["m3-1x-s42", "m4-1x-s42"]
+    for row in rows.values():
+        assert row["plain_seconds"] >= 0
+        assert row["met"] == (row["seconds"] < row["aim"])

@@ -7,6 +7,7 @@ import torch
 from chapters import ROOT, code, read, source
 from torch.nn.functional import cross_entropy
 
+from lmem.bench import lab
 from lmem.memory.model import MemoryModel
 from lmem.training.banks import make_banks
 from lmem.training.dataset import Batches, QuestionDataset
@@ -63,3 +64,10 @@ def test_the_loop_is_short(printed):
     [cell] = [source(c) for c in code(read(NOTEBOOK)) if "def train_by_hand" in source(c)]
     lines = [line for line in cell.splitlines() if line.strip() and '"""' not in line]
     assert len(lines) <= 25
+
+
+def test_the_bench_times_what_the_notebook_runs():
+    [cell] = [source(c) for c in code(read(NOTEBOOK)) if "SHORT = {" in source(c)]
+    limits = ", ".join(f"{name}={value}" for name, value in lab.SHORT.items())
+    assert f'"cpu": dict({limits})' in cell
+    assert f'controls="{lab.CONTROLS}"' in cell

@@ -56,6 +56,15 @@ def test_an_adapter_beside_another_backbone_is_untrained_and_says_so(flan_folder
         assert ("--rehearse" in said) == rehearsed
 
 
+def test_the_lab_reads_plain_english_without_a_gpu(tmp_path):
+    lab = notebook.profile("cpu", lab=True)
+    assert (lab.backbone, lab.data) == ("mini", "everyday")
+    assert lab.adapter("mini-spans").backbone.name == "mini"
+    assert notebook.profile("cpu", data="locomo", lab=True).backbone == "mini"
+    assert notebook.profile("cpu", backbone=tmp_path, lab=True).data == "everyday"
+    assert notebook.profile("t4", lab=True) == notebook.profile("t4")
+
+
 def test_an_adapter_of_ones_own_takes_the_place_of_the_shipped_one(
     tiny, tiny_folder, tmp_path, capsys
 ):

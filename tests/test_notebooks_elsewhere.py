@@ -15,7 +15,7 @@ nbformat = pytest.importorskip("nbformat", reason="the [book] extra is not insta
 nbclient = pytest.importorskip("nbclient", reason="the [book] extra is not installed")
 pytestmark = pytest.mark.slow
 
-PROFILE = 'notebook.profile("cpu")'
+PROFILE, LAB_PROFILE = 'notebook.profile("cpu")', 'notebook.profile("cpu", lab=True)'
 LAB = "conversations=15, turns=120, questions=12, steps=40"  # chapter 15's short version
 PATCH = """\
 import sys
@@ -44,7 +44,7 @@ def test_on_a_backbone_of_flan_t5s_form(path, flan_folder, tmp_path):
     results.save([tinyworld.sample("lab", i, world, twin=False) for i in range(9)], file)
     profile = f'notebook.profile("cpu", backbone={str(flan_folder)!r}, data={str(file)!r})'
     short = "turns=20, questions=2, steps=2"
-    run(path, tmp_path, [(PROFILE, profile), (LAB, short)])
+    run(path, tmp_path, [(PROFILE, profile), (LAB_PROFILE, profile), (LAB, short)])
 
 
 @some_notebooks(10)
@@ -55,4 +55,4 @@ def test_with_results_of_locomos_form(path, tmp_path):
 def test_the_labs_short_version_is_what_is_shortened_here():
     [path] = (ROOT / "notebooks").glob("15_*.ipynb")
     assert LAB in path.read_text(encoding="utf-8")
-    assert PROFILE in path.read_text(encoding="utf-8").replace("\\", "")
+    assert LAB_PROFILE in path.read_text(encoding="utf-8").replace("\\", "")

@@ -18,6 +18,7 @@ from lmem.experiments.planning.machine import MachineProfile
 from lmem.experiments.planning.meta_model import MetaMethod
 from lmem.experiments.planning.plan import Batches, fitting_batches
 from lmem.experiments.planning.workload import Workload
+from lmem.experiments.repairs import REPAIRS
 from lmem.experiments.reproduce import ReproduceConfig, make_cells
 from lmem.training.train import TrainConfig
 
@@ -191,7 +192,7 @@ def test_the_whole_experiment_carries_no_warning():
     whole = ReproduceConfig()
     assert whole.limits() == ""
     page = paper.comparison_page(
-        paper.comparison_tables({}), whole.backbone, whole.seed, whole.limits()
+        paper.comparison_tables({}), whole.backbone, whole.seed, whole.warning()
     )
     assert "mean nothing" not in page
     assert page.count("No result yet.") == 4
@@ -200,6 +201,42 @@ def test_the_whole_experiment_carries_no_warning():
         "m1-1x-s42",
         "m2-1x-s42",
     ]
+
+
+def test_repaired_methods_are_cells_too(short, tmp_path):
+    """A repair has the options of the repairs' table and its own learning rate, and names its files."""
+    cells = make_cells(short, ["m0", "m3", "m3_repaired"], [1, 10])
+    assert [cell.name for cell in cells] == [
+        f"{name}-s42" for name in ("m0-1x", "m3-1x", "m3_repaired-1x", "m3-10x", "m3_repaired-10x")
+    ]
+    report = reproduce.reproduce(short, tmp_path, None, False, cells=cells[2:3])
+    assert report["done"] == ["m3_repaired-1x-s42"]
+    found = results.load(tmp_path / "m3_repaired-1x-s42.json.gz")
+    [repair] = [each for each in REPAIRS if each.name == "m3_repaired"]
+    assert found["options"] == {"write": repair.write, "read": repair.read, "train": {"lr": 1e-3}}
+    assert [row["method"] for row in report["tables"]["2"]] == ["m3_repaired"]
+    again = reproduce.reproduce(short, tmp_path, None, False, cells=cells[:1])
+    assert [row["method"] for row in again["tables"]["2"]] == ["m0", "m3_repaired"]
+    with pytest.raises(InputError, match="m9_repaired"):
+        make_cells(short, ["m9_repaired"])
+
+
+def test_results_are_published_without_the_texts_of_answers(run, tmp_path, capsys):
+    out, _ = run
+    code, _, _ = lmem(capsys, "publish", out / "m3-1x-s42.json.gz", "--out", tmp_path)
+    assert code == 0
+    [path] = tmp_path.iterdir()
+    whole, copy = results.load(out / "m3-1x-s42.json.gz"), results.load(path)
+    assert path.name == f"{Path(whole['backbone']).name}-m3-1x-s42.json.gz"
+    assert copy["summary"] == whole["summary"]
+    assert all("answer" not in row["right"] for row in copy["questions"])
+    assert [row["right"]["f1"] for row in copy["questions"]] == [
+        row["right"]["f1"] for row in whole["questions"]
+    ]
+    assert "conditions" in next(iter(copy["abilities"].values()))
+    code, _, err = lmem(capsys, "summarise", path)
+    assert code == 2
+    assert "published without" in err
 
 
 def test_parts_cover_everything_once():
@@ -223,7 +260,7 @@ def test_a_plan_comes_before_anything_is_loaded_or_trained(short, tmp_path, caps
     assert (m1.batches.train, m1.reason) == (16, "")
     assert m1.seconds > m3.seconds  # its gradient passes the encoder
     assert m3.row()["questions at once"] == f"16, {m3.batches.answer}"
-    monkeypatch.setattr(reproduce, "make_cells", lambda config: few)
+    monkeypatch.setattr(reproduce, "make_cells", lambda *_: few)
     code, printed, _ = lmem(
         capsys, "reproduce", "--out", tmp_path, "--backbone", short.backbone, "--data", short.data,
         "--short", "--profile", "cpu", "--plan",
@@ -235,9 +272,7 @@ def test_a_plan_comes_before_anything_is_loaded_or_trained(short, tmp_path, caps
 
 
 def test_a_cell_that_does_not_fit_is_said_beforehand(short, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(
-        reproduce, "make_cells", lambda config: [reproduce.Cell("m1", 10, config.seed)]
-    )
+    monkeypatch.setattr(reproduce, "make_cells", lambda *_: [reproduce.Cell("m1", 10, short.seed)])
     monkeypatch.setattr(
         reproduce, "plan_cell", lambda cell, *_: reproduce.CellPlan(cell, None, reason="too large")
     )
@@ -257,7 +292,7 @@ def test_a_report_of_what_is_finished(run, short, capsys):
     assert code == 0
     assert json.loads(printed)["file"] == str(out / "report.html")
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "17 of 17 runs are finished" in page
+    assert "17 runs are finished, of 17 of" in page
     assert "17.85 14.65 9.02 9.02 9.02" in page
     assert page.count("<h2>Table ") == 4
     # the curves of all cells, and the knowledge of the nine at 1x
@@ -343,7 +378,7 @@ def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that
     tried, run_cell, plan = [], reproduce.run_published_cell, reproduce.plan_cell
     few = ["m3-1x-s42", "m6-1x-s42", "m5-1x-s42", "m0-1x-s42"]
     cells = [cell for cell in reproduce.make_cells(short) if cell.name in few]
-    monkeypatch.setattr(reproduce, "make_cells", lambda config: cells)
+    monkeypatch.setattr(reproduce, "make_cells", lambda *_: cells)
 
     def out_of_memory(cell, *others):
         batches = others[-1]

@@ -15,6 +15,7 @@ from lmem.bench.write import bench_write
 from lmem.data import locomo
 from lmem.errors import InputError
 from lmem.evaluation import results
+from lmem.evaluation.abilities import by_ability
 from lmem.evaluation.summary import summarise
 from lmem.viz import bank_cost, score_plots
 
@@ -199,6 +200,60 @@ def test_a_small_backbone_on_locomo_is_called_a_proof_of_the_path(tmp_path):
     assert "**A proof of the path" in text_of(tmp_path)
     on_locomo(tmp_path, "shown", "google/flan-t5-base")
     assert "A proof of the path" not in text_of(tmp_path)
+
+
+def test_an_aim_that_is_missed_is_said(tmp_path):
+    row = {
+        "part": "lab",
+        "seconds": 200.4,
+        "plain_seconds": 1234,
+        "times": 6.2,
+        "aim": 180,
+        "met": False,
+    }
+    made = {"machine": {"processor": "x86_64", "threads": 2, "device": "cpu"}}
+    result = {
+        "what": "lab",
+        "backbone": "mini",
+        "data": "locomo",
+        "by_part": [row],
+        "provenance": made,
+    }
+    save(tmp_path, "bench/lab-mini", result)
+    text = text_of(tmp_path)
+    assert "| lab | 200 | 180, missed | 1,234 | 6.2 |" in text
+    assert "lmem bench lab --backbone mini --data locomo --out results/bench/lab-mini.json" in text
+
+
+def test_the_cells_of_mini_on_locomo_have_one_table(tmp_path):
+    """The right bank is right in 5 of 6 questions, another's in none; the bare backbone has the evidence as text."""
+    rows = rows_of(GAINS["shown"], GAINS["same"])
+    for row in rows:
+        row["other"] = row.pop("twin")
+        row |= {"null_rows": row["none"], "oracle": row["none"], "kind": None}
+    five = {"category": 5, "answerable": False}
+    names = ["right", "other", "none", "null_rows", "baseline"]
+    unanswered = [
+        {**row, **five, **{c: {**row[c], "f1": None, "em": None, "bits": None} for c in (*names, "oracle")}}
+        for row in rows
+    ]  # fmt: skip
+    for cell, conditions in (("m3_repaired-10x", names), ("m0-1x", ["baseline", "oracle"])):
+        asked = rows + unanswered
+        result = {
+            "name": f"{cell}-s42", "backbone": "mini", "data": "locomo", "scale": 10.0, "parameters": 4_000_000, "provenance": {"seed": 42},
+            "summary": summarise(asked, conditions), "abilities": by_ability(asked, conditions), "questions": asked,
+            "reproduce": {"backbone": "mini", "controls": "right,other", "constant": False, "steps": 200},
+        }  # fmt: skip
+        save(tmp_path, f"locomo/mini-{cell}-s42", result)
+    text = text_of(tmp_path).split("## LoCoMo")[1].split("\n## ")[0]
+    assert "the highest memory score is that of `m3_repaired-10x-s42`: 83.3 [" in text
+    assert "| `m3_repaired-10x-s42` | 83.3 / 0.0 / 0.0 | **83.3 [40.5, 126.2] (G=6)**" in text
+    assert "| `m0-1x-s42` | - / - / - | - | - | - | - | 0.0 / 0.0 |" in text
+    assert "Table 3: recall rate by lag" in text
+    assert (
+        "lmem reproduce --out mini-locomo --methods m0,m3_repaired --scales 1,10 --data locomo --backbone mini "
+        "--controls right,other --steps 200 --no-constant" in text
+    )
 
 
 # ---- the page --------------------------------------------------------------------------------------------

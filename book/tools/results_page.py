@@ -35,7 +35,12 @@ from lmem.evaluation.tables import (  # noqa: E402
     render,
     with_mdd,
 )
-from lmem.experiments.paper import MEAN_RECALL, TAX_BY_ROWS  # noqa: E402
+from lmem.experiments.paper import (  # noqa: E402
+    MEAN_RECALL,
+    TAX_BY_ROWS,
+    comparison_tables,
+    table_texts,
+)
 from lmem.viz import bank_cost, score_plots  # noqa: E402
 
 INTERVAL = r"[-\d.]+(?:\*\*)? \[[-\d.]+,\u00a0[-\d.]+\](?: \(G=\d+\))?"
@@ -375,9 +380,12 @@ def nano(files):
 
 
 def locomo(files):
-    parts = []
-    for result in files["locomo"].values():
+    cells = {name: each for name, each in files["locomo"].items() if each["backbone"] == "mini"}
+    parts = locomo_on_mini(cells) if cells else []
+    for name, result in files["locomo"].items():
         summary = result["summary"]
+        if name in cells:
+            continue
         if result["backbone"] == "nano":
             parts.append(said("results_locomo", spelled=percent(result["words_spelled_out"])))
         what = f"{result['method']}, {result['rows']} rows, one adapter"
@@ -388,14 +396,110 @@ def locomo(files):
     return section("LoCoMo", parts)
 
 
+def locomo_on_mini(files):
+    """The published experiment on mini: a row for each cell, its controls, and the paper's tables next to ours."""
+    cells = {name.removeprefix("mini-"): each for name, each in files.items()}
+    bare = next(each["summary"] for name, each in cells.items() if name.startswith("m0-"))
+    scores = {name: headline(each["summary"])[0] for name, each in cells.items()}
+    scores = {name: score["f1"] for name, score in scores.items() if score}
+    least, most = (choose(scores, key=lambda name: scores[name]["mean"]) for choose in (min, max))
+    by_category = bare["locomo"]["oracle"]
+    text = said(
+        "results_locomo_mini",
+        n=bare["n"],
+        conversations=bare["conversations"],
+        oracle=percent(bare["conditions"]["oracle"]["f1"]),
+        single=percent(by_category["4"]),
+        baseline=percent(bare["conditions"]["baseline"]["f1"]["mean"]),
+        cells=len(scores),
+        most=f"`{most}`",
+        highest=percent(scores[most]),
+        least=f"`{least}`",
+        lowest=percent(scores[least]),
+    )
+    seeds = sorted({each["provenance"]["seed"] for each in cells.values()})
+    line = about("mini", "locomo", asked(bare), f"seeds {', '.join(map(str, seeds))}")
+    first = {name.rpartition("-s")[0]: each for name, each in reversed(cells.items())}
+    parts = [text, table([locomo_row(*cell) for cell in cells.items()]), line]
+    parts += [said("results_locomo_controls"), table(control_rows(cells))]
+    for title, rows in table_texts(comparison_tables(first)).items():
+        parts += [f"### {title}", table(rows)] if rows else []
+    return [*parts, written_by(*locomo_commands(cells))]
+
+
+def locomo_row(name, result):
+    """A cell on LoCoMo: F1 with three banks, the memory score, the recall rate, and how often it declines category 5."""
+    summary = result["summary"]
+    conditions, memory = summary["conditions"], headline(summary)[0]
+    method, scale = name.split("-")[0], int(result["scale"])
+    f1 = [percent(conditions[c]["f1"]["mean"]) if c in conditions else "-" for c in BANKS]
+    asked_of = "right" if "right" in conditions else "baseline"
+    declined = summary["locomo"][asked_of]["5"]["mean"]
+    ours = result["abilities"]["abstention"]["conditions"][asked_of]["unknown"]["mean"]
+    printed = MEAN_RECALL.get(scale, {}).get(method)
+    rate = summary["forgetting"]["recall_rate"]["mean_of_buckets"] if memory else None
+    return {
+        "cell": f"`{name}`",
+        "F1: right / other / no bank": " / ".join(f1),
+        "memory score, points of F1": with_mdd(memory and memory["f1"], percent, "**"),
+        "memory score, bits": with_mdd(memory and memory["bits"], bits),
+        "recall rate": percent(rate),
+        "the paper's": "-" if printed is None else f"{printed:.2f}",
+        "category 5 declined: LoCoMo's rule / ours": f"{percent(declined)} / {percent(ours)}",
+    }
+
+
+BANKS = ("right", "other", "none")
+
+
+def control_rows(cells):
+    """F1 of each cell under the conditions that are not in its row."""
+    names = [c for each in cells.values() for c in each["summary"]["conditions"]]
+    names = [name for name in dict.fromkeys(names) if name not in BANKS]
+    rows = []
+    for cell, result in cells.items():
+        found = result["summary"]["conditions"]
+        f1 = {c: percent(found[c]["f1"]["mean"]) if c in found else "-" for c in names}
+        rows.append({"cell": f"`{cell}`", **f1})
+    return rows
+
+
+def locomo_commands(cells):
+    """The `lmem reproduce` for each setting of the cells, and how the texts of answers were left out."""
+    runs = {}
+    for name, result in cells.items():
+        if "reproduce" in result:
+            runs.setdefault(json.dumps(result["reproduce"]), []).append(name)
+    lines = []
+    for made, names in runs.items():
+        settings = json.loads(made)
+        switches = [
+            f"--{name}" if settings.pop(name) else f"--no-{name}"
+            for name in ("constant", "knowledge")
+            if name in settings
+        ]
+        chosen = ",".join(dict.fromkeys(name.split("-")[0] for name in names))
+        scales = ",".join(dict.fromkeys(name.split("-")[1][:-1] for name in names))
+        options = [f"--{name} {value}" for name, value in settings.items()]
+        lines.append(
+            f"lmem reproduce --out mini-locomo --methods {chosen} --scales {scales} --data locomo "
+            + " ".join([*options, *switches])
+        )
+    if any("reproduce" not in result for result in cells.values()):
+        lines.append(
+            "lmem evaluate --adapter mini-spans --data locomo --controls all --out mini-locomo/spans-10x-s0.json.gz"
+        )
+    return [*lines, "lmem publish mini-locomo/*.json.gz --out results/locomo"]
+
+
 # ---- speed ---------------------------------------------------------------------------------------------
 
 
 def speed(files):
     """Of the files of `lmem bench`, about_it apart by what they hold."""
-    runs, encode, write = (
+    runs, encode, write, lab = (
         {name: result for name, result in files["bench"].items() if key in result}
-        for key in ("ratio_by_operations", "turns_per_second", "flat")
+        for key in ("ratio_by_operations", "turns_per_second", "flat", "by_part")
     )
     parts = []
     if runs:
@@ -405,6 +509,10 @@ def speed(files):
         ]
         parts += [said("plain"), table([row for one in runs.items() for row in time_rows(*one)])]
         parts += [written_by(*map(bench_command, runs.values()))]
+    for result in lab.values():
+        parts += [f"### The lab: {result['backbone']}", said("results_lab")]
+        parts += [table([*map(part_row, result["by_part"])]), f"{machine(result)}."]
+        parts += [written_by(bench_command(result, "lab"))]
     if encode:
         parts += ["### Encoding", table([encode_row(*one) for one in encode.items()])]
         parts += [written_by(*(bench_command(one, "encode") for one in encode.values()))]
@@ -441,6 +549,16 @@ def ratio_row(name, result):
         "without padding": spread(bare),
         "the same by operations": f"{operations['unpadded']:.1f}",
         "engine over the floor": f"{floor['engine_over_floor']:.1f}",
+    }
+
+
+def part_row(row):
+    return {
+        "part": row["part"],
+        "seconds": f"{row['seconds']:.0f}",
+        "aim": f"{row['aim']}" + ("" if row["met"] else ", missed"),
+        "the plain way": f"{row['plain_seconds']:,}",
+        "times as fast": f"{row['times']:.1f}",
     }
 
 

@@ -33,6 +33,7 @@ def bench_eval(
     max_new_tokens: int = 32,
     repeats: int = 5,
     progress: bool = True,
+    conditions: int = CONDITIONS,
     **sample: Any,
 ) -> dict[str, Any]:
     """Measure what it costs to evaluate on these conversations, both ways; scores are not counted.
@@ -45,6 +46,7 @@ def bench_eval(
         max_new_tokens: Of an answer; with random weights hardly any answer ends before.
         repeats: At least 3.
         progress: Show a progress bar.
+        conditions: Under how many banks every question is asked.
         sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
 
     Returns:
@@ -55,6 +57,7 @@ def bench_eval(
         LmemError: The two ways do not agree.
     """
     require_positive(questions=questions, asked=asked, max_new_tokens=max_new_tokens)
+    require_positive(conditions=conditions)
     comparison = Comparison(backbone, conversations, **sample)
     model, size = comparison.model, EvalConfig().batch
     every = [(i, q) for i, c in enumerate(conversations) for q in c.questions]
@@ -76,14 +79,14 @@ def bench_eval(
         comparison.ways[way]["answer"] = units.answer([(bank, q) for q in few], **limit)
 
     turns = comparison.turns
-    once = {"encode": turns, "write": turns, "answer": CONDITIONS * len(every)}
+    once = {"encode": turns, "write": turns, "answer": conditions * len(every)}
     lengths = {
         "question": comparison.token_counts(q.prompt for _, q in every),
         "answer": [len(ids) for ids in answers],
     }
     about = {
         "what": "evaluation",
-        "conditions": CONDITIONS,
+        "conditions": conditions,
         "batch": size,
         "questions": len(every),
         "agreement": {"banks": difference, "answers": gap},

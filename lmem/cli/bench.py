@@ -14,7 +14,7 @@ verbs = typer.Typer(
     no_args_is_help=True, help="How fast: our way against the plain way, in the same run."
 )
 
-TABLES = ("by_turns", "by_rows", "slots", "by_phase", "by_size")
+TABLES = ("by_part", "by_turns", "by_rows", "slots", "by_phase", "by_size")
 DRY = (
     "A dry run on the CPU: it shows that the benchmark works. It says nothing about a GPU, "
     "and on a GPU this has not been run."
@@ -107,6 +107,18 @@ def bench_eval(
     sample = {"method": method, "scale": scale, "turns": turns, "plain_turns": plain_turns}
     result = measure(loaded, drawn, questions, asked, max_new_tokens, repeats, seed=seed, **sample)
     return tables({**splits.source(data, length, drawn), **result}, "eval")
+
+
+@command(verbs, "lab", saves=True)
+def bench_lab(
+    backbone: BackboneName = "mini", data: DataName = "locomo", repeats: Repeats = 3
+) -> Report:
+    """Whether chapter 15 keeps its time: training and evaluation on LoCoMo, all six methods of the short lab."""
+    from lmem.bench.lab import bench_lab as measure
+    from lmem.data import splits
+
+    result = measure(backbone, data, repeats=repeats)
+    return tables({**splits.source(data, 588), **result}, "lab")
 
 
 @command(verbs, "write", saves=True)
@@ -245,7 +257,15 @@ def tables(result: dict[str, Any], verb: str) -> Report:
     """Report a result; its most important part is printed as tables."""
 
     def shown() -> None:
-        hidden = ("counts", "unit_seconds", "gflop", "provenance", *TABLES)
+        hidden = (
+            "counts",
+            "unit_seconds",
+            "gflop",
+            "provenance",
+            "training",
+            "evaluation",
+            *TABLES,
+        )
         values = {name: value for name, value in result.items() if name not in hidden}
         show(values, f"lmem bench {verb}")
         for name in TABLES:

@@ -276,6 +276,28 @@ def summarise(
         typer.echo(f"summarised: {path}")
 
 
+@verbs.command()
+def publish(
+    files: Annotated[list[Path], typer.Argument(help="Result files of LoCoMo.")],
+    out: Annotated[Path, opt("Folder for the copies.")],
+) -> None:
+    """Copy result files without the texts of their answers, which may be text of LoCoMo; scores and figures stay."""
+    from lmem.errors import InputError
+    from lmem.evaluation import results
+    from lmem.evaluation.abilities import by_ability
+
+    for path in files:
+        result = results.load(path)
+        if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
+            raise InputError(f"expected a result with scores per question in {path}, it has none")
+        copy = results.without_answers(result)
+        copy["abilities"] = by_ability(result["questions"], list(result["summary"]["conditions"]))
+        backbone = Path(result["backbone"]).name
+        target = out / f"{backbone}-{results.stem(path)}.json.gz"
+        results.save(copy, target)
+        typer.echo(f"published: {target}")
+
+
 @command(verbs)
 def compare(first: Result, second: Result) -> Report:
     """The first result minus the second, on the same questions: the interval, and the p of a permutation test."""

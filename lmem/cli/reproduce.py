@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lmem.cli.options import Json, ProfileName, Seed, given, opt
+from lmem.cli.options import Json, ProfileName, Seed, decimals, given, opt
 from lmem.cli.printing import Report, command, listing, show
 from lmem.errors import InputError
 
@@ -80,10 +80,16 @@ def reproduce(
         bool, opt("A check of the path: its figures mean nothing.", "--short")
     ] = False,
     part: Annotated[str | None, opt("I/N: of all cells only every N-th, from the I-th.")] = None,
+    methods: Annotated[
+        str | None,
+        opt("Instead of all: names with commas between, and m3_repaired for a repair."),
+    ] = None,
+    scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     controls: Annotated[str, opt("Conditions, as in lmem evaluate.")] = "all",
     constant: Annotated[
         bool | None, opt("Train the trained constant in addition to each adapter.")
     ] = None,
+    knowledge: Annotated[bool | None, opt("At 1x, ask after every session too.")] = None,
     steps: Annotated[int | None, opt("Instead of 10 epochs.")] = None,
     turns: Annotated[int | None, opt("Of each conversation, at most.")] = None,
     questions: Annotated[int | None, opt("Of each conversation, at most.")] = None,
@@ -99,7 +105,7 @@ def reproduce(
 ) -> Report:
     """m1 to m6 and what was run instead, at 1x and 10x, and the paper's tables 2 to 5 next to ours."""
     from lmem.experiments.planning.machine import this_machine
-    from lmem.experiments.reproduce import ReproduceConfig, Reproduction
+    from lmem.experiments.reproduce import METHODS, ReproduceConfig, Reproduction, make_cells
     from lmem.experiments.reproduce import reproduce as run
 
     if report_only:
@@ -112,15 +118,18 @@ def reproduce(
         turns=turns,
         questions=questions,
         constant=constant,
+        knowledge=knowledge,
         conversations=conversations,
     )
     settings |= {"backbone": backbone, "data": data, "controls": controls, "seed": seed}
     config = make(profile=profile or this_machine(), **settings)
+    names = methods.split(",") if methods else ("m0", *METHODS)
+    cells = make_cells(config, names, decimals(scales))
     if plan_only:
-        plans = Reproduction(config, out, part=part).plan(progress=True)
+        plans = Reproduction(config, out, cells, part).plan(progress=True)
         rows = [plan.row() | {"will not run": plan.reason} for plan in plans]
         return Report({"plan": rows}, shown=partial(tell, plans))
-    report = run(config, out, part, before=(lambda plans: None) if as_json else tell)
+    report = run(config, out, part, before=(lambda plans: None) if as_json else tell, cells=cells)
 
     def shown() -> None:
         tables = (out / "tables.md").read_text(encoding="utf-8")

@@ -86,6 +86,25 @@ def load(name: str | Path) -> dict[str, Any]:
     return result
 
 
+def without_answers(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result without the texts of its answers, which may be copied from turns; scores and summary stay.
+
+    Args:
+        result: Of `lmem.evaluation.evaluate.evaluate`; it is not changed.
+
+    Raises:
+        InputError: It has none.
+    """
+    rows = [dict(row) for row in result["questions"]]
+    for row in rows:
+        for name, scores in row.items():
+            if isinstance(scores, dict):
+                if "answer" not in scores:
+                    raise InputError("expected a result with the texts of its answers")
+                row[name] = {key: value for key, value in scores.items() if key != "answer"}
+    return {**result, "questions": rows}
+
+
 def exists(path: str | Path, key: str, settings: dict[str, Any]) -> bool:
     """Say whether a result file exists and was made with these settings.
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lmem.errors import InputError
 from lmem.metrics import answer_scores, forgetting, statistics
 
 MEASURES = ("f1", "em", "bits")
@@ -66,9 +67,15 @@ def resummarise(result: Mapping[str, Any]) -> Figures:
 
     Returns:
         The summary; the result is not changed.
+
+    Raises:
+        InputError: The result was published without the texts of its answers.
     """
     rows, old = result["questions"], result["summary"]
-    summary = summarise(rows, [name for name, value in rows[0].items() if isinstance(value, dict)])
+    controls = [name for name, value in rows[0].items() if isinstance(value, dict)]
+    if "answer" not in rows[0][controls[0]]:
+        raise InputError("expected a result with its answers, this one was published without them")
+    summary = summarise(rows, controls)
     for new, before in (
         (summary, old),
         (summary.get("with_category_5"), old.get("with_category_5", {})),

@@ -49,6 +49,7 @@ def levels(method: str, scale: int = 1) -> dict[str, float]:
 # ---- tables 2 to 5, the paper's values next to ours ----------------------------------------------
 
 METHODS = ("m0", "m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run")
+METHODS += tuple(f"{method}_repaired" for method in ("m2", "m3", "m5", "m6"))  # not in the paper
 TITLES = {
     "2": "Table 2: what learns",
     "3": "Table 3: recall rate by lag, percent, smoothed",
@@ -157,22 +158,22 @@ def _percents(figures: Mapping[str, Any] | None) -> Row | None:
     return {**figures, **{key: _percent(figures[key]) for key in ("mean", "low", "high", "mdd")}}
 
 
-def comparison_page(tables: Mapping[str, list[Row]], backbone: str, seed: int, limits: str) -> str:
+def comparison_page(tables: Mapping[str, list[Row]], backbone: str, seed: int, warning: str) -> str:
     """Write the tables as Markdown, with what they are of in the first lines.
 
     Args:
         tables: As of `comparison_tables`.
         backbone: Name or folder of our backbone.
         seed: Our seed.
-        limits: What keeps our run from being the whole experiment, in words; "" if nothing does.
+        warning: What keeps our run from being the whole experiment, as a sentence; "" if nothing does.
     """
     name = backbone.rstrip("/").rpartition("/")[2]
     parts = [
         "# The paper's tables and ours",
         f"Paper: Flan-T5-XL on LoCoMo, one seed. Ours: {name} on LoCoMo's form, seed {seed}.",
     ]
-    if limits:
-        parts.append(f"**A check of the path, with {limits}: its figures mean nothing.**")
+    if warning:
+        parts.append(f"**{warning}**")
     for title, texts in table_texts(tables).items():
         parts += [f"## {title}", render(texts, "markdown") if texts else "No result yet."]
     return "\n\n".join(parts) + "\n"

@@ -90,6 +90,20 @@ REPAIRS = tuple(
 )
 
 
+def repaired_cell(name: str, scale: float, seed: int) -> Cell:
+    """Return a repair as a cell of any experiment; it is trained with the learning rate of the repairs.
+
+    Raises:
+        InputError: There is no repair of this name.
+    """
+    known = {repair.name: repair for repair in REPAIRS}
+    if name not in known:
+        raise InputError(f"expected a repair out of {', '.join(known)}, not {name!r}")
+    repair = known[name]
+    training = {"lr": RepairConfig.lr, **repair.training}
+    return Cell(repair.method, scale, seed, repair.write, repair.read, training, name)
+
+
 def run_repairs(
     out: str | Path,
     names: Sequence[str] = (),

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -30,6 +30,7 @@ from lmem.experiments.planning.machine import MachineProfile
 from lmem.experiments.planning.op_cost import MachineSpeed
 from lmem.experiments.planning.plan import Batches, fitting_batches
 from lmem.experiments.planning.workload import Workload, workload_of_split
+from lmem.experiments.repairs import repaired_cell
 from lmem.experiments.runner import Cell, Experiment, Trained, run_cell, train_cell
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
@@ -96,6 +97,12 @@ class ReproduceConfig(Settings):
         texts += [f"{self.questions} questions a conversation"] if self.questions else []
         return ", ".join(texts)
 
+    def warning(self) -> str:
+        """Return a sentence for the head of the tables; "" for the whole experiment."""
+        if self.turns or self.questions:
+            return f"A check of the path, with {self.limits()}: its figures mean nothing."
+        return f"Limited to {self.limits()} of training." if self.steps is not None else ""
+
 
 PAPER_METHODS = ("m1", "m2", "m3", "m4", "m5", "m6")
 METHODS = (*PAPER_METHODS, "m2_as_run", "m5_as_run")  # M.1 as run is M.3
@@ -103,11 +110,30 @@ LENGTH = 588  # turns of a conversation of LoCoMo, on average
 FAILED = "failed.txt"  # in an unfinished cell's folder: why it did not run
 
 
-def make_cells(config: ReproduceConfig) -> list[Cell]:
-    """List the cells of the experiment, the stateless one first."""
-    return [Cell("m0", 1, config.seed)] + [
-        Cell(method, scale, config.seed) for scale in (1, 10) for method in METHODS
-    ]
+def make_cells(
+    config: ReproduceConfig,
+    names: Sequence[str] = ("m0", *METHODS),
+    scales: Sequence[float] = (1, 10),
+) -> list[Cell]:
+    """List the cells of the experiment, the stateless ones first.
+
+    Args:
+        config: Its seed is theirs.
+        names: Methods, and repairs such as "m3_repaired".
+        scales: Sizes of the bank; a method without a bank has one cell.
+
+    Raises:
+        InputError: A repair does not exist.
+        MethodError: A method does not exist.
+    """
+    repaired = [name for name in names if name.endswith("_repaired")]
+    others = [name for name in names if name not in repaired]
+    stateless = [name for name in others if methods.find(name).write is None]
+    cells = [Cell(name, 1, config.seed) for name in stateless]
+    for scale in scales:
+        cells += [Cell(name, scale, config.seed) for name in others if name not in stateless]
+        cells += [repaired_cell(name, scale, config.seed) for name in repaired]
+    return cells
 
 
 def part_of(cells: list[Cell], part: str | None) -> list[Cell]:
@@ -198,10 +224,17 @@ class Reproduction:
         return [cell for cell in self.mine if cell.name not in finished]
 
     def results(self) -> dict[str, dict[str, Any]]:
-        """Load what is finished, {"m3-10x": result}."""
+        """Load what is finished in the folder with these settings, these cells first: {"m3-10x": result}."""
+        mine = self.finished()
+        stems = (results.stem(path) for path in sorted(self.out.glob("*.json.gz")))
+        loaded = {
+            name: results.load(self.experiment.file(name))
+            for name in dict.fromkeys([*mine, *stems])
+        }
         return {
-            name.rpartition("-s")[0]: results.load(self.experiment.file(name))
-            for name in self.finished()
+            name.rpartition("-s")[0]: result
+            for name, result in loaded.items()
+            if name in mine or result.get(self.experiment.kind) == self.experiment.settings
         }
 
     def plan(self, progress: bool = False) -> list[CellPlan]:
@@ -286,7 +319,7 @@ class Reproduction:
     def page(self, tables: dict[str, Any]) -> str:
         """Return tables as Markdown, with what they are of in the first lines."""
         config = self.config
-        return comparison_page(tables, config.backbone, config.seed, config.limits())
+        return comparison_page(tables, config.backbone, config.seed, config.warning())
 
 
 def reproduce(
@@ -295,6 +328,7 @@ def reproduce(
     part: str | None = None,
     progress: bool = True,
     before: Callable[[list[CellPlan]], None] = lambda plans: None,
+    cells: Sequence[Cell] | None = None,
 ) -> dict[str, Any]:
     """Run the cells that have no result file in `out` yet, then write the paper's tables next to ours.
 
@@ -304,6 +338,7 @@ def reproduce(
         part: "I/N": of all cells only this part.
         progress: Show a progress bar.
         before: Is given the plan of every cell that is left, before anything is trained.
+        cells: Default: the whole experiment.
 
     Returns:
         A dict: done, skipped (names), failed ({name: why}: what cannot fit or ran out of memory), tables (see
@@ -313,7 +348,7 @@ def reproduce(
         InputError: The backbone or the data cannot be loaded (one sentence says which files to put where), or a file in `out` has
             other settings.
     """
-    start, whole = time.perf_counter(), Reproduction(config, out, part=part)
+    start, whole = time.perf_counter(), Reproduction(config, out, cells, part)
     todo = whole.todo()
     skipped = [cell.name for cell in whole.mine if cell not in todo]
     failed: dict[str, str] = {}
@@ -422,10 +457,13 @@ def run_published_cell(
     batches: Batches,
 ) -> bool:
     """Train one cell with the paper's settings, evaluate it, write its adapter and its file."""
-    model = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
+    build = partial(
+        MemoryModel, backbone, cell.method, cell.scale, cell.seed, cell.write, cell.read
+    )
+    model = build()
     stateless = model.write_rule is None
     folder = experiment.unfinished(cell.name)
-    settings = replace(config.training(), seed=cell.seed)
+    settings = replace(config.training(), seed=cell.seed, **cell.train)
     if batches.train < settings.batch:
         settings = replace(settings, micro=batches.train)
 
@@ -436,7 +474,7 @@ def run_published_cell(
         model.save_pretrained(experiment.out / "adapters" / cell.name)
         if not config.constant:
             return trained
-        constant = MemoryModel(backbone, cell.method, cell.scale, cell.seed)
+        constant = build()
         train_cell(constant, training, replace(settings, constant=True), folder / "constant")
         return trained._replace(constant=constant)
 
@@ -448,7 +486,7 @@ def run_published_cell(
         seed=config.seed,
     )
     controls = "all" if stateless else config.controls  # those that need no bank
-    about = splits.source(config.data, config.turns or LENGTH)
+    about = splits.source(config.data, config.turns or LENGTH) | {"options": cell.options}
     return run_cell(
         experiment, cell.name, cell.seed, prepare, lambda: tests, evaluation, controls, about
     )

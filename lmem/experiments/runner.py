@@ -41,6 +41,7 @@ class Cell:
         write: Options of the write over the method's own.
         read: Options of the read, likewise.
         train: Settings of its training (`lmem.training.train.TrainConfig`) over the experiment's.
+        label: Names its file instead of the method and the options, such as "m3_repaired".
     """
 
     method: str
@@ -49,6 +50,7 @@ class Cell:
     write: dict[str, Any] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
 
     @property
     def options(self) -> dict[str, dict[str, Any]]:
@@ -59,6 +61,8 @@ class Cell:
     @property
     def name(self) -> str:
         """Name of its file: "m3-10x-gamma=0.99-s1"; an option that both write and read have is "write.heads=4"."""
+        if self.label:
+            return self._name_with({})
         method = methods.find(self.method)
         both: set[str] = set()
         if method.write is not None and method.read is not None:
@@ -74,13 +78,15 @@ class Cell:
     @property
     def former_name(self) -> str:
         """Its name before 0.3, which did not say whether an option was of the write or of the read."""
-        return self._name_with({**self.write, **self.read, **self.train})
+        return (
+            self.name if self.label else self._name_with({**self.write, **self.read, **self.train})
+        )
 
     def _name_with(self, options: dict[str, Any]) -> str:
         short = f"{self.scale:g}"
         scale = short if float(short) == self.scale else repr(self.scale)
         values = [f"{option}={value}" for option, value in sorted(options.items())]
-        return "-".join([self.method, f"{scale}x", *values, f"s{self.seed}"])
+        return "-".join([self.label or self.method, f"{scale}x", *values, f"s{self.seed}"])
 
 
 @dataclass(frozen=True)

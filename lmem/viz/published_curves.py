@@ -18,7 +18,6 @@ from lmem.evaluation.summary import headline
 from lmem.evaluation.tables import bits, percent
 from lmem.experiments import paper
 from lmem.experiments.reproduce import ReproduceConfig, Reproduction
-from lmem.memory import methods
 from lmem.metrics.forgetting import BUCKET_NAMES
 from lmem.utils.files import write_file
 from lmem.viz.colours import COLOURS, GREEN, GREY, NAMES, PURPLE
@@ -86,16 +85,17 @@ def _traces(name: str, cell: Mapping[str, Any], locomo: Results) -> list[go.Scat
     return traces
 
 
-def locomo_results() -> dict[str, dict[str, Any]]:
-    """Load the shipped results on LoCoMo: {"m3-1x": result}, of the methods that the paper names."""
-    aliases = {methods.find(name).name: name for name in reversed(paper.METHODS)}
-    found = {}
+def locomo_results(backbone: str = "mini") -> dict[str, dict[str, Any]]:
+    """Load the shipped results on LoCoMo of one backbone, first seeds: {"m3-1x": result}.
+
+    Args:
+        backbone: Whose.
+    """
+    prefix, found = f"locomo/{backbone}-", {}
     for name in results.names():
-        if name.startswith("locomo/"):
-            result = results.load(name)
-            alias = aliases.get(result.get("method", ""))
-            if alias and "summary" in result:
-                found[f"{alias}-{result['scale']:g}x"] = result
+        if name.startswith(prefix):
+            cell = name.removeprefix(prefix).rpartition("-s")[0]
+            found.setdefault(cell, results.load(name))
     return found
 
 
@@ -136,9 +136,11 @@ def write_report(out: str | Path) -> Path:
     cells, failed = run.results(), run.failed()
     data = f"{Path(config.backbone).name} on {Path(config.data).name}, seed {config.seed}"
     body = [f"<h1>The published experiment: {escape(data)}</h1>"]
-    if config.limits():
-        body.append(f"<p>Limited: {config.limits()}. Its figures mean little.</p>")
-    body.append(f"<p>{len(cells)} of {len(run.cells)} runs are finished.</p>")
+    if config.warning():
+        body.append(f"<p>{config.warning()}</p>")
+    body.append(
+        f"<p>{len(cells)} runs are finished, of {len(run.cells)} of the published experiment.</p>"
+    )
     body += [f"<p>{escape(name)} did not run: {escape(why)}.</p>" for name, why in failed.items()]
     if rows := score_rows(cells):
         body.append(html_table(rows, "The recall rate next to the memory score"))
