@@ -18,7 +18,6 @@ from lmem.errors import MethodError
 from lmem.memory.model import ADAPTERS, SETTINGS, MemoryModel
 
 LIST = Path(__file__).with_name("adapters.json")
-LACKING = {"spans+copying"}  # methods that the page's engine does not have
 WRITE_OPTIONS = (
     "gamma",
     "normalise",
@@ -29,8 +28,11 @@ WRITE_OPTIONS = (
     "key",
     "select",
     "replace",
+    "length",
+    "most",
+    "looks_back",
 )
-READ_OPTIONS = ("raw", "key")
+READ_OPTIONS = ("raw", "key", "length", "threshold")
 
 
 def describe(model: MemoryModel, name: str) -> dict[str, Any]:
@@ -69,13 +71,11 @@ def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 
 def describe_shipped() -> list[dict[str, Any]]:
-    """Return `describe` of every adapter in the package that the page's engine can run, by name."""
+    """Return `describe` of every adapter in the package, by name."""
     loaded = cache(lambda name: load_backbone(name, device="cpu"))
     described = []
     for folder in sorted(path for path in ADAPTERS.iterdir() if path.is_dir()):
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        if settings["method"] in LACKING:
-            continue
         model = MemoryModel.from_shipped(folder.name, loaded(settings["backbone"]))
         described.append(describe(model, folder.name))
     return described
