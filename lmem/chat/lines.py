@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ENGLISH = tomllib.loads(Path(__file__).with_name("english.toml").read_text(encoding="utf-8"))
+UNTOLD = "You haven't told me."  # what a user sees where the backbone says "unknown"
 _WORDS = ENGLISH["lines"]
 _OPENINGS = [re.compile(one.format(**_WORDS), re.IGNORECASE) for one in _WORDS["openings"]]
 _RHETORICAL = re.compile(rf"(?:{'|'.join(_WORDS['rhetorical'])})\W*", re.IGNORECASE)

@@ -100,7 +100,8 @@ lmemLive.parts.push(function memories(engine) {
   /** Decode token by token the likeliest. `watch` sees what the decoder looks at, at each step.
 
       Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
-      the attention that each row got, none the share of "no row matches" where the read has one, withheld whether that was too large. */
+      the attention that each row got. Of reads that have it: none, the share of "no row matches"; row, the one row that was chosen; and
+      withheld, whether it was not told because of that share. */
   function decoded(memory, { ids: asked, cache, attached, gain, record }, best, watch) {
     const { backbone } = memory, steps = [], ids = [];
     let id = backbone.config.decoder_start_token_id;
@@ -119,6 +120,7 @@ lmemLive.parts.push(function memories(engine) {
       p: steps.reduce((product, step) => product * step.p, 1),
       shares: look?.weight ? look.mean : null,
       none: look?.none ?? null,
+      row: look?.row ?? null,
       withheld: look?.withheld ?? false,
     };
   }

@@ -156,6 +156,7 @@ lmemLive.parts.push(function reads(engine) {
       const [best] = engine.likeliest(p.subarray(0, indices.length), 1);
       look.none = leads ? Math.max(first.none, second.none) : first.none;
       look.add(p, indices);
+      look.row = indices[best];
       look.withheld = look.none >= rule.threshold;
       return look.withheld ? rule.matrix("nothing") : valueRows(rule, seen.row(best).subarray(rule.key));
     }
