@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from lmem.backbone.backbone import load_backbone
+from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.errors import MethodError
 from lmem.memory.model import ADAPTERS, SETTINGS, MemoryModel
+from lmem.viz.live import weights
 
 LIST = Path(__file__).with_name("adapters.json")
 WRITE_OPTIONS = (
@@ -68,6 +70,19 @@ def _plain(part: nn.Module, names: tuple[str, ...]) -> dict[str, Any]:
 def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
     """Return the tensors of a state as arrays of float32."""
     return {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
+
+
+@torch.no_grad()
+def round_weights(module: nn.Module) -> None:
+    """Replace a module's weights by those that a page gets."""
+    state = weights.dequantised(arrays(module.state_dict()))
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+
+
+def in_8_bits(backbone: Backbone) -> Backbone:
+    """Return a backbone with the weights that a page gets; the model of the one given is changed."""
+    round_weights(backbone.model)
+    return Backbone(backbone.model, backbone.tokenizer, backbone.name)
 
 
 def describe_shipped() -> list[dict[str, Any]]:

@@ -36,7 +36,6 @@
 
   const plain = (text) => ` ${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
   const short = (text) => text.split(" ").slice(0, 3).join(" ").replace(/[\s.,!?]+$/, "");
-  const listed = (parts) => parts.join(", ").replace(/, ([^,]*)$/, " and $1");
 
   /** A question as `lmem chat` puts it: one about the speaker names him or her first. */
   function addressed({ oneself }, speaker, question) {
@@ -255,7 +254,7 @@
         const words = write.values[row], before = write.replaced[write.changed.indexOf(row)] ?? -1;
         return `row ${row + 1}${words ? ` from “${short(words)}”` : ""}${before >= 0 ? `, in place of ${this.named(before)}` : ""}`;
       };
-      return rows.length < 4 ? listed(rows.map(named)) : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
+      return rows.length < 4 ? rows.map(named).join("; ") : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
     }
 
     /** The sentence that a turn of the bank in use is, or -1: a bank may come with turns that were not told here. */
