@@ -442,7 +442,9 @@ def test_the_first_page_in_plain_english(opened):
     )
     assert [speaker for speaker, _ in told] == [name] * 3
     rows = sum(count for _, count in told)
-    assert f"The bank: {rows or 'no'} of " in driver.find_element("css selector", ".live-filling").text
+    assert (
+        f"The bank: {rows or 'no'} of " in driver.find_element("css selector", ".live-filling").text
+    )
     for place, (_, count) in zip(find(driver, ".live-place"), told, strict=True):
         assert place.text.count("from “") == count or place.text == "its row was replaced"
     typed(driver, "Tell it something", "What am I allergic to?")  # asked, since it is a question

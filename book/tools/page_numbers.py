@@ -44,7 +44,18 @@ from lmem.metrics import forgetting, statistics  # noqa: E402
 from lmem.training.train import TrainConfig  # noqa: E402
 
 TEXTS = yaml.safe_load((ROOT / "book" / "texts.yml").read_text(encoding="utf-8"))
-KINDS = ("file", "abilities", "cell", "cells", "changes", "paper", "count", "default", "setting", "calc")
+KINDS = (
+    "file",
+    "abilities",
+    "cell",
+    "cells",
+    "changes",
+    "paper",
+    "count",
+    "default",
+    "setting",
+    "calc",
+)
 BUILTINS = "abs float int len max min range round set sorted sum tuple zip all any map"
 TOOLS = {name: getattr(builtins, name) for name in BUILTINS.split()}
 

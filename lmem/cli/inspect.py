@@ -105,9 +105,7 @@ def read(
 
     reader = load_backbone(backbone)
     coarse = in_8_bits(load_backbone(backbone)) if eight_bits else None
-    scores = reading_scores.read(
-        reader, data, questions, turns, evidence, seed, rounded=coarse
-    )
+    scores = reading_scores.read(reader, data, questions, turns, evidence, seed, rounded=coarse)
     facts = {"backbone": backbone, "fingerprint": reader.fingerprint}
     saved = {**facts, "versions": provenance.versions(), **scores}
     return Report(scores, f"lmem read {backbone}", saved=saved)
