@@ -17,6 +17,7 @@
       nothing: "No row is written yet: the model has only the question.",
       invented: "the memory made this up, or misspelled it",
       source: (place, sentence, share) => `Read from the row of sentence ${place}, “${sentence}” It got ${share} of the attention.`,
+      chosen: (place, sentence, share) => `Read from a row of sentence ${place}, “${sentence}” Of all rows it fits the question best (${share}).`,
     },
     text: {
       waiting: "The answer appears here, with the sentence that the model looked at most.",
@@ -35,7 +36,8 @@
   };
 
   const plain = (text) => ` ${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
-  const short = (text) => text.split(" ").slice(0, 3).join(" ").replace(/[\s.,!?]+$/, "");
+  /** The first words of a value. */
+  const short = (text) => text.split(" ").slice(0, 3).join(" ").replace(/[\s.,!?]+$/, "") + (text.split(" ").length > 3 ? " …" : "");
 
   /** A question as `lmem chat` puts it: one about the speaker names him or her first. */
   function addressed({ oneself }, speaker, question) {
@@ -99,12 +101,13 @@
         element("div", { class: "live-columns" },
           element("section", { "aria-label": "tell" },
             element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), who, this.tellField.form, this.tellChips,
-            this.bankView(), element("p", { class: "live-label" }, this.says.told), this.nothing, this.list),
+            this.bankView()),
           element("section", { "aria-label": "ask" },
             element("p", { class: "live-title" }, element("b", {}, "2"), " Ask"), this.askField.form,
             element("p", { class: "live-hint" }, this.says.gets), this.askChips, this.answer,
             element("p", { class: "live-title" }, element("b", {}, "3"), this.says.third),
-            element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote)),
+            element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote),
+          element("section", { "aria-label": "told" }, element("p", { class: "live-label" }, this.says.told), this.nothing, this.list)),
         this.status, this.about());
       this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
       this.chips();
@@ -252,7 +255,7 @@
       if (this.says === SAYS.text) return "in the input";
       const named = (row) => {
         const words = write.values[row], before = write.replaced[write.changed.indexOf(row)] ?? -1;
-        return `row ${row + 1}${words ? ` from “${short(words)}”` : ""}${before >= 0 ? `, in place of ${this.named(before)}` : ""}`;
+        return `row ${row + 1}${words ? `: “${short(words)}”` : ""}${before >= 0 ? `, in place of ${this.named(before)}` : ""}`;
       };
       return rows.length < 4 ? rows.map(named).join("; ") : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
     }
@@ -294,13 +297,13 @@
         if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (1 - (result.none || 0)));
       });
       const best = result.row === null ? [...byTurn].sort((a, b) => b[1] - a[1])[0] : [result.written[result.row], byTurn.get(result.written[result.row])];
-      this.light(byTurn, unknown ? null : best, result);
+      this.light(byTurn, unknown || result.withheld ? null : best, result);
       const bars = first.top.map(({ piece, p }) => element("li", {}, element("span", {}, piece.replace("▁", "") || "␣"), element("meter", { min: 0, max: 1, value: p, "aria-label": `probability of ${piece}` }), element("span", {}, live.percent(p))));
       this.answer.replaceChildren(
         element("p", { class: "live-question" }, this.question),
         element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : result.text || "(nothing)"),
         element("p", { class: "live-why" }, this.why(result, best, unknown)),
-        ...(result.withheld && unknown ? [this.anyway()] : []),
+        ...(result.withheld ? [this.anyway()] : []),
         ...(this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
         element("details", {}, element("summary", {}, "The five likeliest first tokens"), element("ul", { class: "live-top" }, ...bars)));
     }
@@ -309,11 +312,13 @@
       const sure = `How sure: ${live.percent(result.p)}.`;
       if (!best) return `${sure} ${this.says.nothing}`;
       const place = this.sentenceOf(best[0]), sentence = place < 0 ? "" : `, “${this.wordsOf(this.turns[place])}”`;
-      if (unknown && result.withheld) return `No row fits well enough, so it gives no answer. The closest is a row of ${this.named(best[0])}${sentence}`;
+      const made = unknown ? "so it gives no answer." : "and the model made something up instead of saying so.";
+      if (result.withheld) return `No row fits well enough, ${made} The closest is a row of ${this.named(best[0])}${sentence}`;
       if (unknown && result.row !== null) return `${sure} It chose a row of ${this.named(best[0])}${sentence} and found no answer in it.`;
       if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}That is its way of saying that nobody told it.`;
       if (place < 0) return `${sure} Read from a row that was written before.`;
-      return `${sure} ${this.says.source(place + 1, this.wordsOf(this.turns[place]), live.percent(best[1]))}`;
+      const source = result.row === null ? this.says.source : this.says.chosen;
+      return `${sure} ${source(place + 1, this.wordsOf(this.turns[place]), live.percent(best[1]))}`;
     }
 
     /** A button that asks again without the limit from which on nothing is told. */
