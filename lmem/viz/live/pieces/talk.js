@@ -98,7 +98,7 @@
       this.fresh = element("button", { type: "button", class: "live-quiet", onclick: () => this.restart() }, "start again");
       this.swapNote = element("p", { class: "live-hint" });
       this.box.replaceChildren(
-        element("div", { class: "live-columns" },
+        element("div", { class: "live-columns live-talk" },
           element("section", { "aria-label": "tell" },
             element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), who, this.tellField.form, this.tellChips,
             this.bankView()),
