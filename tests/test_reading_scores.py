@@ -57,6 +57,19 @@ def test_a_perfect_reader_is_perfect_and_a_silent_one_abstains(data):
     assert sum(part["n"] for part in silent["by_ability"].values()) == 60
 
 
+def test_rounded_weights_are_compared_question_by_question():
+    rows = first("everyday", 60)
+    knows = {row.source: row.answers[0] for row in rows}
+    told = [row for row in rows if row.ability != "abstention"]
+    fewer = knows | {row.source: "something else" for row in told[:6]}
+    found = read(Parrot(knows), "everyday", 60, seed="s", rounded=Parrot(fewer))["rounded"]
+    assert found["em"]["mean"] == pytest.approx(1 - 6 / len(told), abs=1e-4)
+    assert found["difference"]["mean"] == pytest.approx(-6 / len(told), abs=1e-4)
+    assert found["alike"] == 0.9
+    assert found["abstention"]["mean"] == 1
+    assert "rounded" not in read(Parrot(knows), "everyday", 60, seed="s")
+
+
 @pytest.mark.parametrize("data", ["tinyworld", "everyday"])
 def test_without_evidence_no_answer_is_in_the_text_more_often_than_by_chance(data):
     with_it = [any(a.lower() in row.source.lower() for a in row.answers) for row in first(data, 150)

@@ -2,6 +2,7 @@
 
 A text has {numbers} in it. A number says where it is read:
     {file: tinyworld/recent, at: summary/n}     a result file, and the path to the value in it
+    {abilities: mini/spans-10x, at: update/n}   the same of its figures by ability (`lmem.evaluation.abilities`)
     {cell: m6-1x, at: bits}                     a cell of the sweep, over its seeds (`result_files`)
     {cells: "m[1-6]-1x", at: bits}              the same of all cells whose names match: {cell: value}
     {changes: "*-gamma=*", at: bits}            such cells minus the cells that they are compared with: {cell: difference}
@@ -34,6 +35,7 @@ import result_files  # noqa: E402
 
 from lmem.errors import DataError  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
+from lmem.evaluation.abilities import by_ability  # noqa: E402
 from lmem.evaluation.summary import verdicts  # noqa: E402
 from lmem.evaluation.tables import bits, percent  # noqa: E402
 from lmem.experiments import paper  # noqa: E402
@@ -42,7 +44,18 @@ from lmem.metrics import forgetting, statistics  # noqa: E402
 from lmem.training.train import TrainConfig  # noqa: E402
 
 TEXTS = yaml.safe_load((ROOT / "book" / "texts.yml").read_text(encoding="utf-8"))
-KINDS = ("file", "cell", "cells", "changes", "paper", "count", "default", "setting", "calc")
+KINDS = (
+    "file",
+    "abilities",
+    "cell",
+    "cells",
+    "changes",
+    "paper",
+    "count",
+    "default",
+    "setting",
+    "calc",
+)
 BUILTINS = "abs float int len max min range round set sorted sum tuple zip all any map"
 TOOLS = {name: getattr(builtins, name) for name in BUILTINS.split()}
 
@@ -127,6 +140,9 @@ def read(number, known):
     source, path = number[kind], number.get("at")
     if kind == "file":
         return follow(results.load(str(source)), path)
+    if kind == "abilities":
+        found = results.load(str(source))
+        return follow(by_ability(found["questions"], list(found["summary"]["conditions"])), path)
     if kind == "cell":
         return follow(cells()[source], path)
     if kind == "cells":

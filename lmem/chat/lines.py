@@ -11,6 +11,7 @@ from typing import NamedTuple
 from lmem.utils.toml import read_toml
 
 ENGLISH = read_toml(Path(__file__).with_name("english.toml"))
+UNTOLD = "You haven't told me."  # what a user sees where the backbone says "unknown"
 _WORDS = ENGLISH["lines"]
 _OPENINGS = [re.compile(one.format(**_WORDS), re.IGNORECASE) for one in _WORDS["openings"]]
 _RHETORICAL = re.compile(rf"(?:{'|'.join(_WORDS['rhetorical'])})\W*", re.IGNORECASE)

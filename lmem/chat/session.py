@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
 from lmem.chat.kept import change_of
-from lmem.chat.lines import parts_of
+from lmem.chat.lines import UNTOLD, parts_of
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold
 from lmem.chat.words import unreadable_words
@@ -22,7 +22,6 @@ from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
 from lmem.utils.text import checked_text
 
-UNTOLD = "You haven't told me."
 LISTED_WORDS = 5
 
 

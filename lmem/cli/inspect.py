@@ -93,14 +93,19 @@ def read(
     turns: Annotated[int, opt("Turns in the input, if generated.")] = 6,
     evidence: Annotated[bool, opt("Whether the evidence is in the input.")] = True,
     seed: Annotated[str, opt("Name of the stream of generated questions.")] = "held out",
+    eight_bits: Annotated[
+        bool, opt("Ask again with weights in 8 bits, as the live pages have them.")
+    ] = False,
 ) -> Report:
     """How well a backbone reads text, by ability: extraction, multi-hop, temporal, update, abstention."""
     from lmem.backbone.backbone import load_backbone
     from lmem.evaluation import reading_scores
     from lmem.utils import provenance
+    from lmem.viz.live.adapters import in_8_bits
 
     reader = load_backbone(backbone)
-    scores = reading_scores.read(reader, data, questions, turns, evidence, seed)
+    coarse = in_8_bits(load_backbone(backbone)) if eight_bits else None
+    scores = reading_scores.read(reader, data, questions, turns, evidence, seed, rounded=coarse)
     facts = {"backbone": backbone, "fingerprint": reader.fingerprint}
     saved = {**facts, "versions": provenance.versions(), **scores}
     return Report(scores, f"lmem read {backbone}", saved=saved)

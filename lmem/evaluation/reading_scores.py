@@ -23,7 +23,7 @@ from lmem.data.reading import conversations
 from lmem.data.reading import reading as plain_reading
 from lmem.errors import DataError, InputError
 from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined
-from lmem.evaluation.summary import interval
+from lmem.evaluation.summary import difference, interval
 from lmem.metrics import answer_scores
 
 UNKNOWN = everyday.UNKNOWN
@@ -61,6 +61,7 @@ def read(
     evidence: bool = True,
     seed: int | str = "held out",
     batch: int = 64,
+    rounded: Backbone | None = None,
 ) -> dict[str, Any]:
     """Measure how well a backbone answers from text.
 
@@ -73,12 +74,14 @@ def read(
             known before. Not for probes.
         seed: Names the stream of generated conversations; no training uses it.
         batch: Questions to answer together.
+        rounded: The same backbone with rounded weights, which answers the same questions.
 
     Returns:
         A dict: data, turns, n; questions_sha256, of what was asked; em, f1 of the questions that have an answer ({mean, low,
         high, conversations}); false_unknown, the share of them answered "unknown"; abstention, the share of the others answered so; by_ability and by_group
         ({name: {n, em, f1}}); best_guess, the share of the most frequent answer. Without evidence em is against the answer that the
-        evidence would give.
+        evidence would give. With a rounded backbone also `rounded`: its em and abstention, the share of its answers that are `alike`, and the
+        `difference` of em, question by question, rounded minus plain.
 
     Raises:
         InputError: `questions` is not positive, or probes are to be read without evidence.
@@ -88,17 +91,12 @@ def read(
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     rows = list(islice(examples(data, turns, evidence, seed), questions))
 
-    def answer(texts: list[str]) -> list[str]:
-        return backbone.generate(backbone.inputs(texts, truncate=True), max_new_tokens=24)
-
-    texts = in_batches(answer, [row.source for row in rows], batch)
-    scored = [_score(row, text) for row, text in zip(rows, texts, strict=True)]
-    answerable = [row for row in scored if row["ability"] != "abstention"]
-    others = [row for row in scored if row["ability"] == "abstention"]
+    scored = _answered(backbone, rows, batch)
+    answerable, others = _by_answer(scored)
     fixed = data in ("tinyworld", "everyday")
     shown = turns if fixed else "evidence" if data == "locomo" else "all"
     counts = Counter(row.answers[0] for row in rows if row.ability != "abstention")
-    return {
+    found = {
         "data": str(data) if fixed or data == "locomo" else Path(data).stem,
         "turns": shown,
         "evidence": evidence,
@@ -111,6 +109,38 @@ def read(
         "by_ability": _by(scored, "ability", ABILITIES) if fixed or data == "locomo" else {},
         "by_group": _by([row for row in answerable if row["group"]], "group"),
         "best_guess": round(max(counts.values(), default=0) / max(1, len(answerable)), 4),
+    }
+    if rounded is not None:
+        found["rounded"] = _compared(scored, _answered(rounded, rows, batch))
+    return found
+
+
+def _answered(backbone: Backbone, rows: Sequence[Example], batch: int) -> list[dict[str, Any]]:
+    """Answer and score each question."""
+
+    def answer(texts: list[str]) -> list[str]:
+        return backbone.generate(backbone.inputs(texts, truncate=True), max_new_tokens=24)
+
+    texts = in_batches(answer, [row.source for row in rows], batch)
+    return [_score(row, text) for row, text in zip(rows, texts, strict=True)]
+
+
+def _by_answer(scored: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:
+    """Return the questions that have an answer, and the others."""
+    told = [row for row in scored if row["ability"] != "abstention"]
+    return told, [row for row in scored if row["ability"] == "abstention"]
+
+
+def _compared(plain: Sequence[dict[str, Any]], rounded: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Compare two scores of each question, as `read` says."""
+    pairs = zip(plain, rounded, strict=True)
+    (before, _), (after, others) = _by_answer(plain), _by_answer(rounded)
+    gains = [b["em"] - a["em"] for a, b in zip(before, after, strict=True)]
+    return {
+        "em": _mean(after, "em"),
+        "abstention": _mean(others, "unknown"),
+        "alike": round(sum(a["answer"] == b["answer"] for a, b in pairs) / len(plain), 4),
+        "difference": difference(after, gains, two_sided=True) if after else None,
     }
 
 
@@ -215,6 +245,7 @@ def probes(path: str | Path) -> Examples:
 
 def _score(row: Example, text: str) -> dict[str, Any]:
     return {
+        "answer": text,
         "ability": row.ability,
         "conversation": row.conversation,
         "group": row.group,

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-from lmem.backbone.backbone import load_backbone
+from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.errors import MethodError
 from lmem.memory.model import ADAPTERS, SETTINGS, MemoryModel
+from lmem.viz.live import weights
 
 LIST = Path(__file__).with_name("adapters.json")
-LACKING = {"spans+copying"}  # methods that the page's engine does not have
 WRITE_OPTIONS = (
     "gamma",
     "normalise",
@@ -29,8 +30,11 @@ WRITE_OPTIONS = (
     "key",
     "select",
     "replace",
+    "length",
+    "most",
+    "looks_back",
 )
-READ_OPTIONS = ("raw", "key")
+READ_OPTIONS = ("raw", "key", "length", "threshold")
 
 
 def describe(model: MemoryModel, name: str) -> dict[str, Any]:
@@ -68,14 +72,25 @@ def arrays(state: dict[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
 
 
+@torch.no_grad()
+def round_weights(module: nn.Module) -> None:
+    """Replace a module's weights by those that a page gets."""
+    state = weights.dequantised(arrays(module.state_dict()))
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+
+
+def in_8_bits(backbone: Backbone) -> Backbone:
+    """Return a backbone with the weights that a page gets; the model of the one given is changed."""
+    round_weights(backbone.model)
+    return Backbone(backbone.model, backbone.tokenizer, backbone.name)
+
+
 def describe_shipped() -> list[dict[str, Any]]:
-    """Return `describe` of every adapter in the package that the page's engine can run, by name."""
+    """Return `describe` of every adapter in the package, by name."""
     loaded = cache(lambda name: load_backbone(name, device="cpu"))
     described = []
     for folder in sorted(path for path in ADAPTERS.iterdir() if path.is_dir()):
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        if settings["method"] in LACKING:
-            continue
         model = MemoryModel.from_shipped(folder.name, loaded(settings["backbone"]))
         described.append(describe(model, folder.name))
     return described

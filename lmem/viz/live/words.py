@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from lmem.chat.lines import ENGLISH, UNTOLD
 from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
@@ -73,7 +74,8 @@ def nano_words() -> dict[str, Any]:
     """Return what the page offers for nano, which reads tinyworld's language only.
 
     Returns:
-        speaker: Who speaks. unknown: The answer to what was never said. tell: Sentences, with the question that each answers;
+        speaker: Who speaks. unknown: The model's answer to what was never said. untold: How the page puts it. oneself: A pattern
+        of questions about the speaker, where one may give a name of one's own. tell: Sentences, with the question that each answers;
         `after` names the sentence that must come first. hops: Questions that need two sentences. never: Questions without an
         answer. pools: Words that can stand for each other. pairs: Lists of first and second halves of such words. swap:
         Counterparts that are chosen by hand. known: Words to try.
@@ -100,6 +102,7 @@ def nano_words() -> dict[str, Any]:
     return {
         "speaker": "Ana",
         "unknown": UNKNOWN,
+        "untold": UNKNOWN,
         "tell": tell,
         "hops": [{"ask": "Who does Ana's brother work for?", "after": [brother, job]}],
         "never": ["What is Ana's favourite song?"],
@@ -135,23 +138,25 @@ def mini_words() -> dict[str, Any]:
     kinds += [language.kinds[name] for name in MINI_POOLS]
     pools = [[word for word in kind.items if re.fullmatch(r"\w+", word)] for kind in kinds]
     swap = {
-        "Miro": "Pixel",
+        "Rex": "Pixel",
         "Lisbon": "Oslo",
         "Hugo": "Nils",
         "walnuts": "sesame",
         "Marlow": "Ferris",
     }
     tell = [
-        {"text": "I adopted a ferret called Miro.", "ask": "What is Ana's ferret called?"},
-        {"text": "I grew up in Lisbon.", "ask": "Where did Ana grow up?"},
+        {"text": "I adopted a dog called Rex.", "ask": "What is my dog called?"},
+        {"text": "I grew up in Lisbon.", "ask": "Where did I grow up?"},
         {"text": "What a long day.", "label": "small talk"},
-        {"text": "My brother is called Hugo.", "ask": "What is Ana's brother called?"},
-        {"text": "I'm allergic to walnuts.", "ask": "What is Ana allergic to?"},
-        {"text": "My dentist is called Marlow.", "ask": "What is Ana's dentist called?"},
+        {"text": "My brother is called Hugo.", "ask": "What is my brother called?"},
+        {"text": "I'm allergic to walnuts.", "ask": "What am I allergic to?"},
+        {"text": "My dentist is called Marlow.", "ask": "What is my dentist called?"},
     ]
     return plain_words() | {
         "tell": tell,
-        "never": ["What is Ana's favourite song?"],
+        "never": ["What is my favourite song?"],
+        "untold": UNTOLD,
+        "oneself": ENGLISH["questions"]["oneself"],
         "pools": [*pools, list(swap)],
         "swap": swap,
         "about": "This model, mini, has 4.1 million weights and was trained on generated everyday English. It has pieces of "
@@ -177,6 +182,7 @@ def plain_words() -> dict[str, Any]:
     return nothing | {
         "speaker": "Ana",
         "unknown": UNKNOWN,
+        "untold": UNKNOWN,
         "tell": [example],
         "swap": {},
         "title": "Which words can it read?",

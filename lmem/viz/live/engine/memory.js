@@ -27,6 +27,7 @@ lmemLive.parts.push(function memories(engine) {
       this.writeRule = part("write_rule", file.write.options);
       this.readRule = part("read", file.read.options);
       this.square = ["hebbian", "delta"].includes(file.write.kind);
+      this.single = engine.SINGLE.includes(file.write.kind);
       const [rows, cols] = file.p0, stored = this.writeRule.has("p0");
       if (scale === file.scale) this.p0 = stored ? this.writeRule.matrix("p0") : new Matrix(rows, cols);
       else if (this.square || this.readRule.has("u_p")) throw new Error(`${file.method} has weights for scale ${file.scale} only`);
@@ -44,8 +45,7 @@ lmemLive.parts.push(function memories(engine) {
 
     /** Which rows a read may use; none before the first turn. */
     readable(bank) {
-      const own = ["recent", "keyed"].includes(this.writeKind);
-      return Array.from(bank.written, (turn) => (own ? turn >= 0 : bank.turns > 0));
+      return Array.from(bank.written, (turn) => (this.single ? turn >= 0 : bank.turns > 0));
     }
 
     /** Write the hidden states (N, D) of one turn. */
@@ -53,26 +53,28 @@ lmemLive.parts.push(function memories(engine) {
       return engine.WRITES[this.writeKind](this.writeRule, bank, states);
     }
 
-    /** Write one turn "SPEAKER: TEXT". */
-    write(bank, turn) {
-      return this.writeStates(bank, this.backbone.encode(this.tokens(turn)));
+    /** Turns as they are encoded: a write that looks back gets a question in front of the turn that answers it. */
+    asEncoded(turns) {
+      const asked = (t) => this.writeRule.looks_back && turns[t - 1]?.endsWith("?");
+      return turns.map((turn, t) => (asked(t) ? `${turns[t - 1]} ${turn}` : turn));
     }
 
     tokens(text) {
       return tokensOf(this.backbone, text);
     }
 
-    /** What the backbone reads the bank through, for one question; null for a bank without a readable row. */
-    attachment(bank) {
+    /** What the backbone reads the bank through, for one question; null for a bank without a readable row. `options` replace
+        those of the read. */
+    attachment(bank, options) {
       const mask = bank ? this.readable(bank) : [];
       if (!mask.some(Boolean)) return null;
       const look = new engine.Look(mask.length);
-      return { look, ...engine.READS[this.readKind](this.readRule, bank, bank.rows, mask, look, this.backbone) };
+      return { look, ...engine.READS[this.readKind]({ ...this.readRule, ...options }, bank, bank.rows, mask, look, this.backbone) };
     }
 
     /** Encode a question with the bank attached, ready to decode. */
-    begin(bank, question) {
-      const { backbone } = this, attached = this.attachment(bank);
+    begin(bank, question, options = {}) {
+      const { backbone } = this, attached = this.attachment(bank, options);
       const ids = this.tokens(asPrompt(question));
       const latents = backbone.encode(ids, attached?.prefix, attached?.recordEncoder);
       const extra = attached?.keys || (attached?.extra ? backbone.crossKeys(attached.extra(latents)) : null);
@@ -81,19 +83,25 @@ lmemLive.parts.push(function memories(engine) {
     }
 
     /** Answer from the bank alone; see `decoded`. */
-    ask(bank, question, best = 5, watch = null) {
-      return decoded(this, this.begin(bank, question), best, watch);
+    ask(bank, question, best = 5, watch = null, options = {}) {
+      return decoded(this, this.begin(bank, question, options), best, watch);
     }
 
     piece(id) {
       return this.backbone.tokenizer.pieces[id];
+    }
+
+    /** The words that a value of a turn is made of: `length` tokens from this one on; null for a value without a place. */
+    wordsFrom(turn, token) {
+      return token === undefined ? null : this.backbone.tokenizer.decode(this.tokens(turn).slice(token, token + this.writeRule.length));
     }
   }
 
   /** Decode token by token the likeliest. `watch` sees what the decoder looks at, at each step.
 
       Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
-      the attention that each row got, none the share of "no row matches" where the read has one. */
+      the attention that each row got. Of reads that have it: none, the share of "no row matches"; row, the one row that was chosen; and
+      withheld, whether it was not told because of that share. */
   function decoded(memory, { ids: asked, cache, attached, gain, record }, best, watch) {
     const { backbone } = memory, steps = [], ids = [];
     let id = backbone.config.decoder_start_token_id;
@@ -112,6 +120,8 @@ lmemLive.parts.push(function memories(engine) {
       p: steps.reduce((product, step) => product * step.p, 1),
       shares: look?.weight ? look.mean : null,
       none: look?.none ?? null,
+      row: look?.row ?? null,
+      withheld: look?.withheld ?? false,
     };
   }
 
@@ -173,5 +183,5 @@ lmemLive.parts.push(function memories(engine) {
     return new Set(group.map((_, i) => find(i))).size;
   }
 
-  Object.assign(engine, { MAX_TOKENS, Memory, asPrompt, asTurn, decoded, distinctRows, tokensOf });
+  Object.assign(engine, { MAX_TOKENS, Memory, asPrompt, asTurn, decoded, distinctRows, likeliest, tokensOf });
 });

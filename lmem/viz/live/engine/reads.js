@@ -116,35 +116,66 @@ lmemLive.parts.push(function reads(engine) {
     return { extra: (z) => gatedHeard(rule, "inner.", 0, z, attendTo(rule, "inner.attend", bank, rows, mask, 0, z, look)) };
   }
 
-  /** Chapter 14: the question becomes a key; the row that matches gives its value; a second hop asks again. */
+  /** The question becomes a key, and, with what was found, a second one: for each hop the shares of the rows and, last, of "no row
+      matches"; what was found is the mean of `values`. */
+  function hops(rule, keys, values, question) {
+    const count = keys.rows, beta = 10 * rule.vectors.sharp[0];
+    let z = question;
+    return [0, 1].map((hop) => {
+      const p = new Float32Array(count + 1);
+      p.set(scaled(linear(engine.address(rule, `asks.${hop}`, z), keys), beta).data);
+      p[count] = beta * (1 - rule.vectors.nu[0]);
+      const value = product(new Matrix(1, count, softmax(p).subarray(0, count)), values);
+      z = stacked(z, linear(value, rule.matrix("back.weight"), rule.vectors["back.bias"]));
+      return { p, value, none: p[count] };
+    });
+  }
+
+  /** Chapter 14: the row that matches gives its value; a second hop asks again. */
   function recall(rule, bank, rows, mask, look) {
-    const indices = readable(mask), size = rule.key, beta = 10 * rule.vectors.sharp[0];
-    const seen = rows.pick(indices), keys = seen.columns(0, size), values = seen.columns(size, rows.cols);
+    const indices = readable(mask), size = rule.key, seen = rows.pick(indices);
     function extra(question) {
-      let z = question;
-      const hops = [0, 1].map((hop) => {
-        const scores = new Float32Array(indices.length + 1);
-        scores.set(scaled(linear(engine.address(rule, `asks.${hop}`, z), keys), beta).data);
-        scores[indices.length] = beta * (1 - rule.vectors.nu[0]);
-        const p = softmax(scores);
-        const value = product(new Matrix(1, indices.length, p.subarray(0, indices.length)), values);
-        z = stacked(z, linear(value, rule.matrix("back.weight"), rule.vectors["back.bias"]));
-        return { p, value, none: p[indices.length] };
-      });
+      const [first, then] = hops(rule, seen.columns(0, size), seen.columns(size, rows.cols), question);
       const second = sigmoid(engine.pooled(rule, "halt", question).data[0]);
-      look.none = (1 - second) * hops[0].none + second * hops[1].none;
+      look.none = (1 - second) * first.none + second * then.none;
       look.second = second;
-      look.add(hops[0].p, indices, 0, 1 - second);
-      look.add(hops[1].p, indices, 0, second);
-      const value = plus(scaled(hops[0].value, 1 - second), scaled(hops[1].value, second));
-      const told = engine.network(rule, "tell", value);
+      look.add(first.p, indices, 0, 1 - second);
+      look.add(then.p, indices, 0, second);
+      const told = engine.network(rule, "tell", plus(scaled(first.value, 1 - second), scaled(then.value, second)));
       return scaled(new Matrix(told.cols / rule.width, rule.width, told.data), 1 - look.none);
     }
     return { extra };
   }
 
+  /** The best row alone gives its value, token by token; where "no row matches" gets too large a share, rows that say "unknown". */
+  function copying(rule, bank, rows, mask, look) {
+    const indices = readable(mask), seen = rows.pick(indices);
+    function extra(question) {
+      const [first, second] = hops(rule, seen.columns(0, rule.key), seen, question);
+      const leads = engine.pooled(rule, "halt", question).data[0] > 0, { p } = leads ? second : first;
+      const [best] = engine.likeliest(p.subarray(0, indices.length), 1);
+      look.none = leads ? Math.max(first.none, second.none) : first.none;
+      look.add(p, indices);
+      look.row = indices[best];
+      look.withheld = look.none >= rule.threshold;
+      return look.withheld ? rule.matrix("nothing") : valueRows(rule, seen.row(best).subarray(rule.key));
+    }
+    return { extra };
+  }
+
+  /** The rows (L, D) that the decoder sees of a value: each token's code, with its neighbours' codes and its place. */
+  function valueRows(rule, value) {
+    const count = rule.length, size = value.length / count, codes = new Matrix(count, size, value), around = new Matrix(count, 3 * size + count);
+    for (let n = 0; n < count; n++) {
+      for (const step of [-1, 0, 1]) if (n + step >= 0 && n + step < count) around.row(n).set(codes.row(n + step), (step + 1) * size);
+      around.row(n)[3 * size + n] = 1;
+    }
+    const spelled = linear(codes, rule.matrix("respell.weight"), rule.vectors["respell.bias"]);
+    return plus(plus(spelled, rule.matrix("place")), engine.network(rule, "around", around));
+  }
+
   const readable = (mask) => [...mask.keys()].filter((i) => mask[i]);
 
   engine.Look = Look;
-  engine.READS = { prefix, extension, query, branch, gated_branch, proxy_branch, proxy_gated_branch, recall };
+  engine.READS = { prefix, extension, query, branch, gated_branch, proxy_branch, proxy_gated_branch, recall, copying };
 });

@@ -71,7 +71,6 @@ lmemLive.parts.push(function services(engine) {
       /** Make an adapter ready; the name of a second scale is another one. */
       adapter({ file, name, backbone, scale }) {
         const memory = engine.memoryOf(file, backbones.get(backbone), scale);
-        memory.single = ["recent", "keyed", "text"].includes(file.write.kind);
         memories.set(name, memory);
         return { rows: memory.p0.rows, cols: memory.p0.cols, square: memory.square, key: file.write.options.key || 0 };
       },
@@ -91,19 +90,22 @@ lmemLive.parts.push(function services(engine) {
         return { rows: bank.rows.data.slice(), written: bank.written.slice(), turns: bank.turns };
       },
 
-      /** Write one turn, or the first tokens of it (`share`): the new bank, and which rows it changed. */
+      /** Write one turn, or the first tokens of it (`share`): the new bank, which rows it changed, and if a row has a value of its
+          own the words of the turn that it was made from. */
       write({ bank: id, speaker, text, share = 1 }) {
-        const { memory, bank } = held(id), next = added(memory, bank, engine.asTurn(speaker, text), share);
+        const { memory, bank } = held(id), turn = engine.asTurn(speaker, text), next = added(memory, bank, turn, share);
         const changed = [...next.written.keys()].filter((i) => next.written[i] === bank.turns);
         const replaced = memory.single ? changed.map((i) => bank.written[i] ?? -1) : [];
-        return { bank: keep(memory, next), turn: bank.turns, changed, replaced };
+        const values = Object.fromEntries((next.facts || []).map(({ row, token }) => [row, memory.wordsFrom(turn, token)]));
+        return { bank: keep(memory, next), turn: bank.turns, changed, replaced, values };
       },
 
       /** Write turns [speaker, text], one after the other; the bank before them is dropped. */
       writeAll({ bank: id, turns }) {
         const { memory, bank } = held(id);
         banks.delete(id);
-        return keep(memory, turns.reduce((last, [speaker, text]) => added(memory, last, engine.asTurn(speaker, text)), bank));
+        const texts = memory.asEncoded(turns.map(([speaker, text]) => engine.asTurn(speaker, text)));
+        return keep(memory, texts.reduce((last, text) => added(memory, last, text), bank));
       },
 
       /** A turn, or without a speaker a question, on its way in: its tokens and their hidden states, as bytes and as numbers. */
@@ -122,13 +124,14 @@ lmemLive.parts.push(function services(engine) {
           const pools = names.map((name) => engine.poolShares(rule, name, states)), heads = pools.reduce((sum, { rows }) => sum + rows, 0);
           return Array.from({ length: states.rows }, (_, n) => pools.reduce((sum, pool) => sum + Array.from({ length: pool.rows }, (_, h) => pool.row(h)[n]).reduce((a, b) => a + b), 0) / heads);
         };
-        const { keep, correct, nearest } = engine.factOf(rule, bank, states);
+        const [fact] = engine.FACTS.keyed(rule, states), { keep, correct } = fact, { nearest } = engine.placeOf(rule, bank, fact);
         return { keep, correct, nearest, key: share(["address.halves.0", "address.halves.1"]), value: share(["value"]) };
       },
 
-      ask({ bank: id, question }) {
+      /** Ask a bank; `options` replace those of the read, such as its threshold. */
+      ask({ bank: id, question, options = {} }) {
         const { memory, bank } = held(id), { watch, looks } = watcher(memory.tokens(engine.asPrompt(question)).length);
-        const answer = memory.ask(bank, question, 5, watch), shares = answer.shares ? [...answer.shares] : null;
+        const answer = memory.ask(bank, question, 5, watch, options), shares = answer.shares ? [...answer.shares] : null;
         return { ...answer, shares, looks: looks(), written: [...bank.written], turns: bank.turns };
       },
 

@@ -6,7 +6,7 @@ lmemLive.parts.push(function texts(engine) {
 
   class TextMemory {
     constructor(file, backbone) {
-      Object.assign(this, { backbone, name: file.name, writeKind: "text", readKind: "text", writeRule: {}, square: false });
+      Object.assign(this, { backbone, name: file.name, writeKind: "text", readKind: "text", writeRule: {}, square: false, single: true });
       this.p0 = new engine.Matrix(0, backbone.width);
     }
 
@@ -20,6 +20,10 @@ lmemLive.parts.push(function texts(engine) {
       const written = new Int32Array(texts.length).fill(-1);
       for (let t = texts.length - 1, left = most; t >= 0 && (left -= texts[t].ids.length) >= 0; t--) written[t] = t;
       return { rows: this.p0, written, turns: texts.length, texts };
+    }
+
+    asEncoded(turns) {
+      return turns;
     }
 
     tokens(text) {

@@ -107,39 +107,62 @@ lmemLive.parts.push(function writeRules(engine) {
     return { rows, written: written.slice(z.rows), turns: bank.turns + 1 };
   }
 
-  /** What a keyed write makes of a turn: key and value, whether it keeps them and whether they correct a row, and the place. */
-  engine.factOf = function factOf(rule, bank, z) {
-    const size = rule.key, key = engine.address(rule, "address", z), value = unit(engine.pooled(rule, "value", z));
-    const [keep, correct] = engine.pooled(rule, "gate", z).data;
-    let nearest = -1, row = -1, oldest = 0;
-    for (let i = 0; i < bank.rows.rows; i++) {
-      if (bank.written[i] < bank.written[oldest]) oldest = i;
-      const likeness = dot(key.data, 0, bank.rows.data, i * bank.rows.cols, size);
-      if (bank.written[i] >= 0 && likeness > nearest) [nearest, row] = [likeness, i];
-    }
-    const replaces = nearest > rule.vectors.theta[0] && rule.replace && correct > 0;
-    return { key, value, keep, correct, nearest, place: replaces ? row : oldest };
+  /** The facts of a turn: key and value, whether it keeps them and whether they correct a row. */
+  engine.FACTS = {
+    /** One for the turn. */
+    keyed(rule, z) {
+      const [keep, correct] = engine.pooled(rule, "gate", z).data;
+      const key = engine.address(rule, "address", z), value = unit(engine.pooled(rule, "value", z));
+      return [{ key, value, keep: rule.select ? keep : 20, correct: rule.replace ? correct : -20 }];
+    },
+    /** One for each token at which a value may begin, the `most` likeliest; its value is the code of `length` tokens. */
+    spans(rule, z) {
+      const begins = engine.network(rule, "gate", z).data, codes = linear(z, rule.matrix("code.weight"), rule.vectors["code.bias"]);
+      const tokens = engine.likeliest(begins, rule.most).sort((a, b) => a - b);
+      return tokens.map((token) => {
+        const anchor = z.slice(token, token + 1), value = new Matrix(1, rule.length * codes.cols);
+        value.data.set(codes.slice(token, Math.min(token + rule.length, z.rows)).data);
+        const correct = engine.pooled(rule, "correct", z, anchor).data[0];
+        return { key: engine.address(rule, "address", z, anchor), value, keep: begins[token], correct, token };
+      });
+    },
   };
 
-  /** One row for one fact: skip a turn without one, replace the row that it corrects, else take the oldest. */
-  function keyed(rule, bank, z) {
-    const { key, value, keep, place } = engine.factOf(rule, bank, z);
-    if (rule.select && keep <= 0) return { ...bank, turns: bank.turns + 1 };
-    const rows = bank.rows.clone(), written = bank.written.slice();
-    rows.row(place).set(key.data);
-    rows.row(place).set(value.data, rule.key);
-    written[place] = bank.turns;
-    return { rows, written, turns: bank.turns + 1 };
-  }
+  /** Where a fact goes: into the row of the most similar key if it corrects that, else into the row written longest ago. */
+  engine.placeOf = function placeOf(rule, { rows, written }, { key, correct }) {
+    let nearest = -1, row = -1, oldest = 0;
+    for (let i = 0; i < rows.rows; i++) {
+      if (written[i] < written[oldest]) oldest = i;
+      const likeness = dot(key.data, 0, rows.data, i * rows.cols, rule.key);
+      if (written[i] >= 0 && likeness > nearest) [nearest, row] = [likeness, i];
+    }
+    return { nearest, place: nearest > rule.vectors.theta[0] && correct > 0 ? row : oldest };
+  };
 
-  /** How the H pools of this name share out their attention over a text's tokens: (H, N). */
-  engine.poolShares = (rule, name, z) => softmaxRows(linear(rule.matrix(`${name}.queries`), z));
+  /** One row for each fact that is kept; `facts` of the bank says which rows these are, and at which token a value begins. */
+  const byKey = (factsOf) => (rule, bank, z) => {
+    const rows = bank.rows.clone(), written = bank.written.slice(), facts = [];
+    for (const fact of factsOf(rule, z)) {
+      if (fact.keep <= 0) continue;
+      const { place } = engine.placeOf(rule, { rows, written }, fact);
+      rows.row(place).set(fact.key.data);
+      rows.row(place).set(fact.value.data, rule.key);
+      written[place] = bank.turns;
+      facts.push({ row: place, token: fact.token });
+    }
+    return { rows, written, turns: bank.turns + 1, facts };
+  };
+
+  /** How the H pools of this name share out their attention over a text's tokens: (H, N). An anchored pool looks from one of them. */
+  engine.poolShares = function poolShares(rule, name, z, anchor = null) {
+    const queries = rule.matrix(`${name}.queries`);
+    return softmaxRows(linear(anchor ? plus(queries, linear(anchor, rule.matrix(`${name}.turned.weight`))) : queries, z));
+  };
 
   /** Attention pools over a text's hidden states, a linear map, and a small network (`lmem.memory.pooling`). */
-  engine.pooled = function pooled(rule, name, z) {
-    const part = (suffix) => rule.matrix(`${name}.${suffix}.weight`), bias = (suffix) => rule.vectors[`${name}.${suffix}.bias`];
-    const pools = product(engine.poolShares(rule, name, z), z), flat = new Matrix(1, pools.data.length, pools.data);
-    const straight = linear(flat, part("linear"), bias("linear"));
+  engine.pooled = function pooled(rule, name, z, anchor = null) {
+    const pools = product(engine.poolShares(rule, name, z, anchor), z), seen = anchor ? stacked(pools, anchor) : pools;
+    const flat = new Matrix(1, seen.data.length, seen.data), straight = linear(flat, rule.matrix(`${name}.linear.weight`), rule.vectors[`${name}.linear.bias`]);
     return rule.has(`${name}.mlp.0.weight`) ? plus(straight, engine.network(rule, `${name}.mlp`, flat)) : straight;
   };
 
@@ -151,13 +174,11 @@ lmemLive.parts.push(function writeRules(engine) {
   };
 
   /** The key of a text: two halves of length sqrt(1/2). */
-  engine.address = function address(rule, name, z) {
-    const halves = [0, 1].map((half) => unitLength(engine.pooled(rule, `${name}.halves.${half}`, z)));
-    const key = new Float32Array(halves[0].cols + halves[1].cols);
-    key.set(halves[0].data);
-    key.set(halves[1].data, halves[0].cols);
-    return scaled(new Matrix(1, key.length, key), Math.SQRT1_2);
+  engine.address = function address(rule, name, z, anchor = null) {
+    const halves = stacked(...[0, 1].map((half) => unitLength(engine.pooled(rule, `${name}.halves.${half}`, z, anchor))));
+    return scaled(new Matrix(1, halves.data.length, halves.data), Math.SQRT1_2);
   };
 
-  engine.WRITES = { attention, gated, hebbian, delta, slots, recent, keyed };
+  engine.WRITES = { attention, gated, hebbian, delta, slots, recent, keyed: byKey(engine.FACTS.keyed), spans: byKey(engine.FACTS.spans) };
+  engine.SINGLE = ["recent", "keyed", "spans"]; // write single rows; the others are empty
 });

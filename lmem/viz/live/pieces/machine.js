@@ -119,7 +119,7 @@
       }
       const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
       const why = unknown || !turn ? "It finds no turn that answers this." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
-      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
+      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
     }
   }
 

@@ -6,7 +6,7 @@
   const SAYS = {
     rows: {
       waiting: "The answer appears here, with the row that it was read from.",
-      told: "What it was told, and the row of numbers that keeps it",
+      told: "What it was told, and the rows of numbers that keep it",
       empty: "Nothing yet: the memory is empty. Press one of the sentences, or write your own.",
       gets: "The model gets the question and the rows of numbers, never the sentences.",
       third: " Is it the memory that answers?",
@@ -15,7 +15,9 @@
       other: "Now in use: the counterfactual bank. Same sentences, other values; model and question are unchanged. If the answer changed with the bank, it came from the bank.",
       gone: "its row was replaced",
       nothing: "No row is written yet: the model has only the question.",
+      invented: "the memory made this up, or misspelled it",
       source: (place, sentence, share) => `Read from the row of sentence ${place}, “${sentence}” It got ${share} of the attention.`,
+      chosen: (place, sentence, share) => `Read from a row of sentence ${place}, “${sentence}” Of all rows it fits the question best (${share}).`,
     },
     text: {
       waiting: "The answer appears here, with the sentence that the model looked at most.",
@@ -28,14 +30,29 @@
       other: "Now in its input: the same sentences with other values. Model and question are unchanged. If the answer changed with the words, the model read them.",
       gone: "no longer fits into the input",
       nothing: "Its input has no sentence yet, only the question.",
+      invented: "the model made this up, or misspelled it",
       source: (place, sentence, share) => `It looked most at sentence ${place}, “${sentence}”, with ${share} of the attention.`,
     },
   };
 
-  /** The counterfactual of a sentence: the last word that has counterparts takes another one. */
+  const plain = (text) => ` ${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
+  /** The first words of a value. */
+  const short = (text) => text.split(" ").slice(0, 3).join(" ").replace(/[\s.,!?]+$/, "") + (text.split(" ").length > 3 ? " …" : "");
+
+  /** A question as `lmem chat` puts it: one about the speaker names him or her first. */
+  function addressed({ oneself }, speaker, question) {
+    if (!oneself) return question;
+    const letter = "[\\p{L}\\p{N}_]", edge = `(?:(?<!${letter})(?=${letter})|(?<=${letter})(?!${letter}))`; // of words in any script
+    const pattern = new RegExp(oneself.replaceAll("\\b", edge), "iu");
+    return pattern.test(question.replace(/[‘’ʼ]/g, "'")) ? `${speaker}: ${question}` : question;
+  }
+
+  /** The counterfactual of a sentence: the last word that has counterparts takes another one; where any name may be told, the last
+      name without one takes one of the others. */
   function counterfactual(words, text) {
     const pattern = /[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu;
     const turned = (list, word) => list[(list.indexOf(word) + Math.ceil(list.length / 3)) % list.length];
+    const others = Object.values(words.swap);
     let found = null;
     for (const match of text.matchAll(pattern)) {
       const [word] = match, pool = words.pools.find((one) => one.includes(word));
@@ -44,7 +61,8 @@
         return !more && first.includes(a) && second.includes(b);
       });
       if (pair) found = { match, other: word.split("-").map((half, i) => turned(pair[i], half)).join("-") };
-      else if (pool && !found?.match[0].includes("-")) found = { match, other: words.swap[word] || turned(pool, word) };
+      else if (pool && !found?.match[0].includes("-")) found = { match, other: words.swap[word] || turned(pool, word), known: true };
+      else if (words.oneself && !found?.known && match.index && /^\p{Lu}\p{Ll}/u.test(word)) found = { match, other: others[text.length % others.length] };
     }
     if (!found) return null;
     const { match, other } = found, start = match.index, end = start + match[0].length;
@@ -68,7 +86,9 @@
       this.words = words;
       this.list = element("ol", { class: "live-told" });
       this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : this.says.empty);
-      this.tellField = this.field("Tell it something", `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
+      this.name = words.oneself ? element("input", { type: "text", "aria-label": "Your name", value: words.speaker, maxlength: "40", autocomplete: "off", spellcheck: "false" }) : null;
+      const who = this.name ? element("label", { class: "live-name" }, "You are ", this.name) : null;
+      this.tellField = this.field("Tell it something", this.name ? "" : `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
       this.askField = this.field("Ask it", "", words.tell[0].ask, "ask", (text) => this.ask(text));
       this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
       this.askChips = element("div", { class: "live-chips", role: "group", "aria-label": "questions to ask" });
@@ -78,15 +98,16 @@
       this.fresh = element("button", { type: "button", class: "live-quiet", onclick: () => this.restart() }, "start again");
       this.swapNote = element("p", { class: "live-hint" });
       this.box.replaceChildren(
-        element("div", { class: "live-columns" },
+        element("div", { class: "live-columns live-talk" },
           element("section", { "aria-label": "tell" },
-            element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), this.tellField.form, this.tellChips,
-            element("p", { class: "live-label" }, this.says.told), this.nothing, this.list),
+            element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), who, this.tellField.form, this.tellChips,
+            this.bankView()),
           element("section", { "aria-label": "ask" },
             element("p", { class: "live-title" }, element("b", {}, "2"), " Ask"), this.askField.form,
             element("p", { class: "live-hint" }, this.says.gets), this.askChips, this.answer,
             element("p", { class: "live-title" }, element("b", {}, "3"), this.says.third),
-            element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote)),
+            element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote),
+          element("section", { "aria-label": "told" }, element("p", { class: "live-label" }, this.says.told), this.nothing, this.list)),
         this.status, this.about());
       this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
       this.chips();
@@ -97,6 +118,18 @@
     about() {
       const { words } = this, list = words.known.map(([name, some]) => element("p", {}, element("b", {}, `${name}: `), some.join(", ")));
       return element("details", { class: "live-about" }, element("summary", {}, words.title), element("p", {}, words.about), ...list);
+    }
+
+    /** The whole bank: its rows as they fill, and a frame around the row that an answer was read from. */
+    bankView() {
+      this.used = element("p", { class: "live-label" }, "The bank: no row is in use");
+      this.canvas = element("canvas", { class: "live-bank", role: "img", "aria-label": "The bank: its rows, as coloured cells" });
+      this.frame = element("i", { hidden: true });
+      return this.says === SAYS.rows ? element("div", { class: "live-filling" }, this.used, element("div", {}, this.canvas, this.frame)) : null;
+    }
+
+    get speaker() {
+      return this.name?.value.trim() || this.words.speaker;
     }
 
     field(label, prefix, example, verb, act) {
@@ -138,16 +171,19 @@
       this.empty = [await live.call("bank", this.adapter.id), await live.call("bank", this.adapter.id)];
       if (this.bankFile) this.given ||= await live.file(this.bankFile);
       this.pair = this.given ? [await live.call("restore", { name: this.adapter.id, ...this.given }), this.empty[1]] : this.empty;
+      await this.redraw();
     }
 
     tell(text) {
+      const { speaker } = this;
+      if (text.endsWith("?")) return this.ask(text);
       return this.queue(async () => {
         await this.start();
         await this.warn(this.tellField, text);
-        const { speaker } = this.words, other = counterfactual(this.words, text);
+        const other = counterfactual(this.words, text);
         const [told, twin] = [await live.call("write", { bank: this.pair[0], speaker, text }), await live.call("write", { bank: this.pair[1], speaker, text: other?.text || text })];
         this.pair = [told.bank, twin.bank];
-        this.turns.push({ text, other, writes: [told, twin] });
+        this.turns.push({ speaker, text, other, writes: [told, twin] });
         this.askable(text);
         this.onbank?.(await live.call("contents", told.bank));
         await this.redraw();
@@ -161,6 +197,7 @@
         await this.start();
         await this.warn(this.askField, question);
         this.question = question;
+        this.prompt = addressed(this.words, this.speaker, question);
         await this.answerAgain();
       });
     }
@@ -195,25 +232,32 @@
       this.nothing.hidden = this.turns.length > 0;
       const written = (await live.call("contents", bank)).written, items = [];
       for (const entry of this.turns) {
-        const { text, other, writes } = entry;
+        const { speaker, text, other, writes } = entry;
         const write = writes[side], rows = write.changed.filter((row) => written[row] === write.turn);
         const words = this.swapped && other ? [other.before, element("mark", {}, other.other), other.after] : [text];
         const canvas = rows.length && this.says === SAYS.rows ? element("canvas", { class: "live-strip", "aria-hidden": "true" }) : null;
         if (canvas) this.strip(canvas, bank, rows.slice(0, 8));
-        const item = element("li", {}, element("div", { class: "live-sentence" }, ...words), element("div", { class: "live-place" }, this.place(write, rows)), canvas);
+        const item = element("li", {}, element("div", { class: "live-sentence" }, this.name ? element("b", {}, `${speaker}: `) : null, ...words), element("div", { class: "live-place" }, this.place(write, rows)), canvas);
         items.push(item);
         entry.item = item;
       }
       this.list.replaceChildren(...items);
+      if (this.says !== SAYS.rows) return;
+      const seen = await live.call("picture", { bank, count: 24 });
+      live.draw(this.canvas, seen);
+      this.used.textContent = `The bank: ${seen.used || "no"} of ${seen.rows} rows ${seen.used === 1 ? "is" : "are"} in use${seen.rows > 24 ? "; 24 are drawn" : ""}`;
+      this.frame.hidden = true;
     }
 
     place(write, rows) {
       if (!write.changed.length) return "no fact found: nothing is kept";
       if (!rows.length) return this.says.gone;
       if (this.says === SAYS.text) return "in the input";
-      const names = rows.length === 1 ? `row ${rows[0] + 1}` : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
-      const before = write.replaced.filter((turn) => turn >= 0);
-      return before.length === 1 && rows.length === 1 ? `${names}, in place of ${this.named(before[0])}` : names;
+      const named = (row) => {
+        const words = write.values[row], before = write.replaced[write.changed.indexOf(row)] ?? -1;
+        return `row ${row + 1}${words ? `: “${short(words)}”` : ""}${before >= 0 ? `, in place of ${this.named(before)}` : ""}`;
+      };
+      return rows.length < 4 ? rows.map(named).join("; ") : `rows ${rows[0] + 1} to ${rows[rows.length - 1] + 1}`;
     }
 
     /** The sentence that a turn of the bank in use is, or -1: a bank may come with turns that were not told here. */
@@ -230,13 +274,21 @@
       live.draw(canvas, await live.call("picture", { bank, rows }));
     }
 
-    async answerAgain() {
-      const side = Number(this.swapped), result = await live.call("ask", { bank: this.pair[side], question: this.question });
-      this.result = result;
-      this.show(result);
+    /** The words of a sentence in the bank in use. */
+    wordsOf({ text, other }) {
+      return this.swapped && other ? other.text : text;
     }
 
-    /** The answer, how sure it is, and where it came from. */
+    async answerAgain() {
+      this.result = await this.asked();
+      this.show(this.result);
+    }
+
+    asked(options) {
+      return live.call("ask", { bank: this.pair[Number(this.swapped)], question: this.prompt, options });
+    }
+
+    /** The answer, how sure it is, where it came from, and what is wrong with it as far as the page can tell. */
     show(result) {
       const unknown = result.text === this.words.unknown, first = result.steps[0];
       const byTurn = new Map();
@@ -244,33 +296,57 @@
         const turn = result.written[row];
         if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (1 - (result.none || 0)));
       });
-      this.light(byTurn);
-      const best = [...byTurn].sort((a, b) => b[1] - a[1])[0], kind = unknown ? "unknown" : result.text || "(nothing)";
+      const best = result.row === null ? [...byTurn].sort((a, b) => b[1] - a[1])[0] : [result.written[result.row], byTurn.get(result.written[result.row])];
+      this.light(byTurn, unknown || result.withheld ? null : best, result);
       const bars = first.top.map(({ piece, p }) => element("li", {}, element("span", {}, piece.replace("▁", "") || "␣"), element("meter", { min: 0, max: 1, value: p, "aria-label": `probability of ${piece}` }), element("span", {}, live.percent(p))));
       this.answer.replaceChildren(
         element("p", { class: "live-question" }, this.question),
-        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, kind),
+        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : result.text || "(nothing)"),
         element("p", { class: "live-why" }, this.why(result, best, unknown)),
+        ...(result.withheld ? [this.anyway()] : []),
+        ...(this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
         element("details", {}, element("summary", {}, "The five likeliest first tokens"), element("ul", { class: "live-top" }, ...bars)));
     }
 
     why(result, best, unknown) {
       const sure = `How sure: ${live.percent(result.p)}.`;
       if (!best) return `${sure} ${this.says.nothing}`;
+      const place = this.sentenceOf(best[0]), sentence = place < 0 ? "" : `, “${this.wordsOf(this.turns[place])}”`;
+      const made = unknown ? "so it gives no answer." : "and the model made something up instead of saying so.";
+      if (result.withheld) return `No row fits well enough, ${made} The closest is a row of ${this.named(best[0])}${sentence}`;
+      if (unknown && result.row !== null) return `${sure} It chose a row of ${this.named(best[0])}${sentence} and found no answer in it.`;
       if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}That is its way of saying that nobody told it.`;
-      const [turn, share] = best, place = this.sentenceOf(turn);
       if (place < 0) return `${sure} Read from a row that was written before.`;
-      const { text, other } = this.turns[place], sentence = this.swapped && other ? other.text : text;
-      return `${sure} ${this.says.source(place + 1, sentence, live.percent(share))}`;
+      const source = result.row === null ? this.says.source : this.says.chosen;
+      return `${sure} ${source(place + 1, this.wordsOf(this.turns[place]), live.percent(best[1]))}`;
     }
 
-    /** Light up each sentence by the attention its rows got. */
-    light(byTurn) {
-      this.turns.forEach(({ item, writes }) => {
-        const share = byTurn.get(writes[Number(this.swapped)].turn) || 0;
-        item.style.setProperty("--share", share.toFixed(3));
-        item.classList.toggle("live-lit", share > 0.3);
+    /** A button that asks again without the limit from which on nothing is told. */
+    anyway() {
+      const press = () => this.queue(async () => {
+        const { text } = await this.asked({ threshold: 2 });
+        note.replaceChildren(text === this.words.unknown ? "It would have said nothing else." : `It would have said “${text}”.${this.invented(text) ? ` No sentence says that.` : ""}`);
       });
+      const note = element("p", { class: "live-row" }, element("button", { type: "button", class: "live-chip", onclick: press }, "What would it have said?"));
+      return note;
+    }
+
+    /** Whether an answer is in none of the sentences; of a bank that came from Python they are not known. */
+    invented(text) {
+      return text !== this.words.unknown && !this.given && !this.turns.some((turn) => plain(this.wordsOf(turn)).includes(plain(text)));
+    }
+
+    /** Light up each sentence by the attention its rows got, the one that was told, and its row in the bank. */
+    light(byTurn, told, { row, shares }) {
+      this.turns.forEach(({ item, writes }) => {
+        const { turn } = writes[Number(this.swapped)], share = byTurn.get(turn) || 0;
+        item.style.setProperty("--share", told ? share.toFixed(3) : 0);
+        item.classList.toggle("live-lit", told !== null && (row === null ? share > 0.3 : told[0] === turn));
+      });
+      const at = row ?? (shares ? shares.indexOf(Math.max(...shares)) : -1);
+      this.frame.hidden = !told || at < 0 || at >= this.canvas.height;
+      this.frame.style.setProperty("--at", at / this.canvas.height);
+      this.frame.style.setProperty("--rows", this.canvas.height);
     }
 
     /** Put the other bank in: same sentences, same question, other values. */
@@ -310,6 +386,6 @@
     }
   }
 
-  live.counterfactual = counterfactual;
+  Object.assign(live, { addressed, counterfactual });
   live.pieces.talk = (box, options, fail) => (box.piece = new Talk(box, options, fail));
 })();
