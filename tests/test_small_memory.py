@@ -190,9 +190,7 @@ def test_it_learns_to_answer_from_its_own_bank_only(lessons, capsys):
 
 def test_the_changes_that_the_page_suggests_can_be_pasted(lessons):
     """The two blocks of code in the text: one row size, and lessons with questions that have no answer."""
-    [text] = [
-        source(c) for c in read(NOTEBOOK)["cells"] if source(c).startswith("A test of the package")
-    ]
+    [text] = [source(c) for c in read(NOTEBOOK)["cells"] if source(c).startswith("## Change it")]
     blocks, seen, names = re.findall(r"```python\n(.*?)```", text, re.S), [], dict(lessons)
     names["learn"] = lambda memory: seen.append(
         (memory.pack.out_features, len(names["questions"]), {a for *_, a in names["questions"]})
