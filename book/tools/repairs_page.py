@@ -182,10 +182,10 @@ def as_printed(files):
     for repair, scale, parts in cells:
         if any(abs(mean_gain(part)["mean"]) >= 0.001 for part in parts if part):
             raise NumberError(f"{repair.name} at {scale}x, as printed, no longer scores 0")
-    done = ", ".join(f"{NAMES[repair.method].split(',')[0]} at {scale}x" for repair, scale, _ in cells)  # fmt: skip
+    done = ", ".join(dict.fromkeys(NAMES[repair.method].split(",")[0] for repair, _, _ in cells))
     return (
-        f"The printed methods are the control of the changes. Trained and asked in the same way, they have a memory score of 0.0 after 12 and after 60 turns ({done}). "
-        f"The page [Results](results.md) has all of them at both sizes, trained longer."
+        f"The printed methods are the control of the changes. Trained and asked in the same way, they have a memory score of 0.0 after 12 and after 60 turns, at both sizes ({done}). "
+        f"The page [Results](results.md) has all six, trained longer."
     )
 
 
@@ -491,8 +491,8 @@ def verdict(files):
     )
     training, low, high = RepairConfig(), *extremes(files, 10)
     return (
-        f"**At 10x all {len(ten)} repairs remember after 12 turns, and less after 60.** Their memory scores are {low} to {high} points after 12 turns. "
-        f"For facts of the last four turns, {reached} of {len(ten)} repairs have at least 50 points. At 1x there are fewer rows than tokens, and {less}. "
+        f"**At 10x all repairs remember after 12 turns, and less after 60.** Their memory scores are {low} to {high} points after 12 turns. "
+        f"For facts of the last four turns, {'all' if reached == len(ten) else reached} have at least 50 points. At 1x there are fewer rows than tokens, and {less}. "
         f"All of them invent answers to things that were never told.\n\nEach repair was trained for {training.steps} steps of {training.batch} questions on {training.conversations} "
         f"conversations of {training.turns} turns, and asked about {training.tests} other conversations of that length and {training.long_tests} of {training.long_turns} turns."
     )

@@ -52,7 +52,7 @@ scores are of `nano` on held-out tinyworld conversations, and two of them can be
 [the results](results.md) tell of 60, [the repairs](repairs.md) of 12, and [the ladder](ladder.md) of 600 turns.
 
 The same map, with a link to the code of each write and read, is in [the gallery](../notebooks/gallery_reads.ipynb).
-[Chapter 17](../notebooks/17_build_your_own_method.ipynb) trains a new write with an old read.
+[Chapter 17](../notebooks/17_build_your_own_method.ipynb) joins a new write to a trained read.
 """
 
 
