@@ -49,11 +49,10 @@ def test_an_aim_is_reached_or_not(tool, right, reached):
 def test_what_did_not_work_is_said(tool):
     nothing = result(*[row(f"{c}{i}", 0, 0) for c in "abcdef" for i in range(10)])
     text = tool.failures({"m2-1x": [nothing], **cells(7)})
-    assert "| `m2` | 1x |" in text
-    assert "| no memory is shown |" in text
-    assert "| `keyed` |" not in text
+    assert "**No memory is shown:** `m2` at 1x." in text
+    assert "is compared with:** none." in text
     [better], [less] = (cells(right)["keyed-1x"] for right in (7, 5))
     text = tool.failures({"m2-1x": [better], **cells(5)})
-    assert "| `keyed` | 1x |" in text
-    assert "| worse than without it |" in text
+    assert "**No memory is shown:** none." in text
+    assert "is compared with:** `keyed` at 1x." in text
     assert tool.change([better, less], [less])["mean"] == pytest.approx(-0.2)

@@ -325,16 +325,24 @@ def test_a_fork_changes_the_one_setting_and_the_setup_cells(tool, tmp_path):
     root = Path(shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks").parent)
     (root / "lmem").mkdir()
     shutil.copy(ROOT / "_config.yml", root)
-    shutil.copy(ROOT / "README.md", root)
+    (root / "book").mkdir()
+    for name in ("README.md", "CITATION.cff", "book/intro.md"):
+        shutil.copy(ROOT / name, root / name)
     shutil.copy(ROOT / "lmem/__init__.py", root / "lmem")
     before, old = {p: tool.stored(p) for p in root.glob("notebooks/*.ipynb")}, tool.address(root)
     tool.fork("a-school/its.course", root)
     assert tool.address(root) == "https://github.com/a-school/its.course"
     assert old not in (root / "_config.yml").read_text(encoding="utf-8")
     assert "git+https://github.com/a-school/its.course@v" in tool.setup_cell(root)
-    readme = tool.stored(root / "README.md")
+    readme, first, cited = (
+        tool.stored(root / name) for name in ("README.md", "book/intro.md", "CITATION.cff")
+    )
     assert "(https://a-school.github.io/its.course/)" in readme
-    assert "colab.research.google.com/github/a-school/its.course/blob/main/" in readme
+    assert all(
+        "colab.research.google.com/github/a-school/its.course/blob/main/" in page
+        for page in (readme, first)
+    )
+    assert "https://github.com/a-school/its.course" in cited
     for path in root.glob("notebooks/*.ipynb"):
         assert old not in tool.stored(path)
         assert tool.check(path)

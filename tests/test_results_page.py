@@ -17,7 +17,7 @@ from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.evaluation.abilities import by_ability
 from lmem.evaluation.summary import summarise
-from lmem.viz import bank_cost, score_plots
+from lmem.viz import bank_cost
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "tools"))
@@ -335,24 +335,6 @@ def test_the_command_that_wrote_a_cell(tmp_path):
         "lmem sweep --out results/tinyworld --methods m2,m3 --scales 40 --seeds 0 --write normalise=true --set steps=3000\n"
         in text
     )
-
-
-def test_the_figure_of_capacity(tmp_path):
-    pytest.importorskip("myst_nb", reason="the [book] extra is not installed")
-    cell(tmp_path, "m3-1x-s0")
-    assert "lmem-plotly" not in text_of(tmp_path)
-    cell(tmp_path, "m3-10x-s0", "shown", "small")
-    text = text_of(tmp_path)
-    assert text.count('class="lmem-plotly"') == 1
-    assert "by the size of the bank: m3 0.0 at 1x, 83.3 at 10x." in text
-    cells = result_files.load_cells(tmp_path / "tinyworld")
-    figure = score_plots.capacity({"m3": [cells["m3-1x"], cells["m3-10x"]]}, "a title")
-    [points] = figure.data
-    assert (list(points.x), list(points.y)) == ([1, 10], [0.0, 83.3])
-    # at 1x all conversations agree
-    assert list(points.error_y.array) == [None, 42.9]  # 126.18 - 83.33
-    assert list(points.error_y.arrayminus) == [None, 42.8]
-    assert figure.layout.meta["alt"] in text.replace("&#x27;", "'")
 
 
 def test_the_figure_of_rows():

@@ -1,5 +1,6 @@
 """The set-up files agree with each other: what is wanted, what is pinned, what the wheel carries."""
 
+import re
 import tomllib
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -63,3 +64,17 @@ def test_command_is_installed_in_this_version():
     installed = entry_points(group="console_scripts", name="lmem")
     assert {point.value for point in installed} == {PROJECT["scripts"]["lmem"]}
     assert version("lmem") == lmem.__version__
+
+
+def test_the_version_is_the_same_wherever_a_reader_finds_it():
+    """In the file of citations, on the page for instructors, in the setup cells of the notebooks, and as the newest of the changelog."""
+    from lmem import __version__
+
+    said = {"CITATION.cff": f"\nversion: {__version__}\n"}
+    said["book/instructors.md"] = f"version = {{{__version__}}},"
+    for name, line in said.items():
+        assert line in (ROOT / name).read_text(encoding="utf-8"), name
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(.+?)\]", changes, re.M)[0] == __version__
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"@v{__version__}" in path.read_text(encoding="utf-8"), path.name

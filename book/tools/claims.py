@@ -24,7 +24,8 @@ from lmem.evaluation import results  # noqa: E402
 _TEXTS = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))
 VERDICTS, SCOPES = _TEXTS["verdicts"], _TEXTS["scopes"]  # {name: what it means}
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
-HEAD = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))["head"].strip()
+_TEXTS = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))
+HEAD, FOOT = (_TEXTS[name].strip() for name in ("head", "foot"))
 BUTTON = '<button type="button" data-verdict="{}" aria-pressed="{}">{}</button>'
 FILTER = """\
 ```{{raw}} html
@@ -147,7 +148,7 @@ def page(claims):
     for group in dict.fromkeys(claim.get("group") for claim in claims):
         parts.append(f"## {group}")
         parts += [entry(claim) for claim in claims if claim.get("group") == group]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, FOOT]) + "\n"
 
 
 def main(verb=""):

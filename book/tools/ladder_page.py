@@ -7,7 +7,6 @@ python book/tools/ladder_page.py check    say whether it is what the files say
 import sys
 from collections import Counter
 from pathlib import Path
-from statistics import median
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "ladder.md"
@@ -50,14 +49,11 @@ def score(seeds, *args, **options):
 def steps(cells):
     rows, bars = [], []
     for step in STEPS:
-        bars.append((step.name, {}))
+        scores = {}
         for scale in SCALES:
             seeds = cells.get(f"{step.name}-{scale}x", [])
             trained = [s["training"] for s in seeds if "parameters" in s["training"]]
-            cost = "shipped"
-            if trained:
-                seconds = median(training["seconds"] for training in trained)
-                cost = f"{trained[0]['parameters']:,}; {seconds:.0f} s"
+            weights = f"{trained[0]['parameters']:,}" if trained else "shipped"
             row = {
                 "step": f"`{step.name}`",
                 "what is new": step.change if scale == SCALES[0] else "",
@@ -66,12 +62,13 @@ def steps(cells):
             }
             if seeds:
                 gain = mean_gain(seeds)
-                bars[-1][1][scale] = gain["mean"], gain["low"], gain["high"]
+                scores[scale] = gain["mean"], gain["low"], gain["high"]
                 row |= {
                     "memory score": score(seeds),
                     f"{FAR} turns back or more": score(seeds, is_far),
                 }
-                rows.append(row | {"trained; time": cost})
+                rows.append(row | {"weights trained": weights})
+        bars += [(step.name, scores)] if scores else []
     chart = score_plots.ladder(bars, "Rows that are found by a key make the difference")
     return f"## The steps\n\n{figure(chart)}\n\n{table(rows)}"
 
@@ -181,33 +178,27 @@ def change(before, after):
 
 def failures(cells):
     """Steps that did not remember, and changes that did not help; each kind is one family for Holm's method."""
-    gains, changes, rows, previous = {}, {}, {}, {}
+    gains, changes, previous = {}, {}, {}
     for step in STEPS:
         for scale in SCALES:
             seeds = cells.get(f"{step.name}-{scale}x")
             if not seeds:
                 continue
-            gain = gains[step.name, scale] = mean_gain(seeds)
+            gains[step.name, scale] = mean_gain(seeds)
             before, base = previous.get(scale, (None, None))
-            rows[step.name, scale] = {
-                "step": f"`{step.name}`",
-                "bank": f"{scale}x",
-                "what is new": step.change,
-                "memory score": percent(gain),
-                "compared with": f"`{before.name}`, {percent(mean_gain(base))}" if before else "-",
-            }
             if before:
                 changes[step.name, scale] = change(base, seeds)
             if before is not FINAL:  # later steps are compared with the final one
                 previous[scale] = step, seeds
-    shown, helped, failed = verdicts(gains), verdicts(changes), []
-    for cell, row in rows.items():
-        if shown[cell] == "not shown":
-            failed.append(row | {"compared with": "-", "result": "no memory is shown"})
-        elif helped.get(cell) == "less":
-            failed.append(row | {"result": "worse than without it"})
-    parts = [said("ladder_failures", n=len(gains)), table(failed)] if failed else []
-    return "\n\n".join(["## What did not work", *parts, phrasings(cells["keyed-10x"])])
+    none = named(cell for cell, verdict in verdicts(gains).items() if verdict == "not shown")
+    worse = named(cell for cell, verdict in verdicts(changes).items() if verdict == "less")
+    text = said("ladder_failures", n=len(gains), none=none, worse=worse)
+    return "\n\n".join(["## What did not work", text, phrasings(cells["keyed-10x"])])
+
+
+def named(cells):
+    """The names of some steps at their scales: "`m2` at 1x, `m2` at 10x"."""
+    return ", ".join(f"`{name}` at {scale}x" for name, scale in cells) or "none"
 
 
 def phrasings(ten):

@@ -101,17 +101,20 @@ def setup_cell(root=ROOT):
 
 
 def fork(repository, root=ROOT):
-    """Put owner/name into _config.yml, into the README's buttons, and into every notebook: its first code cell, links in stored outputs."""
+    """Put owner/name into _config.yml, into the README, the first page and CITATION.cff, and into every notebook: its first code cell, links in stored outputs."""
     path = root / "_config.yml"
     text = path.read_text(encoding="utf-8")
     old, new = address(root), f"https://github.com/{repository}"
     path.write_text(text.replace(f"\n  url: {old}\n", f"\n  url: {new}\n"), encoding="utf-8")
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         path.write_text(stored(path).replace(old, new), encoding="utf-8")
-    readme = root / "README.md"
-    for form in ("https://{}.github.io/{}/", "/github/{}/{}/"):  # the site, Colab
-        ours, theirs = (form.format(*one.split("/")[-2:]) for one in (old, new))
-        readme.write_text(stored(readme).replace(ours, theirs), encoding="utf-8")
+    forms = "https://{}.github.io/{}/", "/github/{}/{}/", "https://github.com/{}/{}"  # site, Colab, code
+    for path in (root / name for name in ("README.md", "book/intro.md", "CITATION.cff")):
+        text = stored(path)
+        for form in forms:
+            ours, theirs = (form.format(*one.split("/")[-2:]) for one in (old, new))
+            text = text.replace(ours, theirs)
+        path.write_text(text, encoding="utf-8")
 
 
 def run(notebook, folder, kernel="python3"):

@@ -69,6 +69,12 @@ def section(title, parts):
     return "\n\n".join([f"## {title}", *(parts or ["Not run yet."])])
 
 
+def folded(parts):
+    """A table and its commands as one part that is folded on the page; nothing stays nothing."""
+    head = "~~~{dropdown} The table, and the commands that made it"
+    return ["\n\n".join([head, *parts]) + "\n~~~"] if parts else []
+
+
 def about(backbone, data, questions, seeds, interval=INTERVALS):
     """What every table says of itself."""
     return f"Backbone {backbone}; {data}; {questions}; {seeds}; {interval}."
@@ -176,16 +182,13 @@ def as_printed(files):
         }
         for cell, rate in zip(cells, rates, strict=True)
     ]
-    parts = [table(rows), *cells_about(cells)] if cells else []
+    parts = folded([table(rows), *cells_about(cells)]) if cells else []
     parts += [f"Not run yet: {', '.join(left)}."] if cells and left else []
     return section("The six methods as printed", parts)
 
 
-def compared(title, files, *kinds, drawn=None):
-    """The cells of some kinds, among those that they are compared with.
-
-    drawn  a function of them that gives a figure's text
-    """
+def compared(title, files, *kinds):
+    """The cells of some kinds, among those that they are compared with."""
     cells = files["cells"]
     chosen = [cell for cell in cells.values() if any(kind(cell) for kind in kinds)]
     bases = [rf.base_of(cell, cells) for cell in chosen]
@@ -193,22 +196,7 @@ def compared(title, files, *kinds, drawn=None):
     if not compared_cells:
         return section(title, [])
     rows = [against(cell, cells if cell in chosen else {}) for cell in compared_cells]
-    picture = drawn(compared_cells) if drawn else None
-    return section(
-        title, [table(rows), *([picture] if picture else []), *cells_about(compared_cells)]
-    )
-
-
-def curves(cells):
-    """Memory score by scale, where a curve has two points or more."""
-    lines = {}
-    for cell in sorted(cells, key=lambda cell: cell["scale"]):
-        name = cell["label"] + (", normalised" if rf.options(cell) else "")
-        lines.setdefault(name, []).append(cell)
-    lines = {name: line for name, line in lines.items() if len(line) > 1}
-    if not lines:
-        return None
-    return figure(score_plots.capacity(lines, "Memory score by the size of the bank"))
+    return section(title, folded([table(rows), *cells_about(compared_cells)]))
 
 
 def figure(drawn):
@@ -297,7 +285,7 @@ def zero_rows(files):
     )
     counts = ",".join(result["by_rows"])
     wrote = f"lmem null-rows --backbone {result['backbone']} --rows {counts} --out {result['path']}"
-    return section("What zero rows cost", [table(rows), about_it, written_by(wrote)])
+    return section("What zero rows cost", folded([table(rows), about_it, written_by(wrote)]))
 
 
 def evaluation(result):
@@ -346,7 +334,7 @@ def battery(files):
     what = f"{result['method']}, {result['rows']} rows, one adapter"
     about_it = about(result["backbone"], result["data"], asked(summary), what)
     about_it += "" if "constant" in summary["conditions"] else " The trained constant: not run yet."
-    return section(title, [score, table(rows), about_it, evaluation(result)])
+    return section(title, [score, *folded([table(rows), about_it, evaluation(result)])])
 
 
 def nano(files):
@@ -376,7 +364,7 @@ def nano(files):
     )
     about_it += " The trials are by `lmem pretrain` as it was then."
     parts = [table(rows), about_it, written_by(*commands)] if rows else []
-    return section("What nano reads", parts)
+    return section("What nano reads", folded(parts))
 
 
 def locomo(files):
@@ -392,7 +380,9 @@ def locomo(files):
         about_it = about(result["backbone"], result["data"], asked(summary), what)
         about_it += " Percent; bits over no bank; empty answers, answers stuck in repetition, and the share of the most frequent one."
         others = [{"figure": k, "value": v} for k, v in figure_texts(summary).items()]
-        parts += [table(condition_texts(summary)), about_it, table(others), evaluation(result)]
+        parts += folded(
+            [table(condition_texts(summary)), about_it, table(others), evaluation(result)]
+        )
     return section("LoCoMo", parts)
 
 
@@ -520,7 +510,6 @@ def speed(files):
         parts += [
             f"### Writing: {result['backbone']}",
             table(turn_rows(result)),
-            figure(bank_cost.write_and_read_cost(result["by_rows"], result["bare_ms"], ROWS_TITLE)),
             table(size_rows(result)),
         ]
         about_it = f"{machine(result)}. Milliseconds, medians of {result['repeats']} repeats"
@@ -665,7 +654,7 @@ def tables(files):
         *compared_if_any("Adam's eps", files, rf.is_eps),
         compared("Decay", files, rf.is_decay),
         compared("Where a bank starts", files, rf.is_start),
-        compared("Capacity", files, rf.is_scaled, rf.is_normalised, drawn=curves),
+        compared("Capacity", files, rf.is_scaled, rf.is_normalised),
         *compared_if_any("Other cells", files, is_other),
         zero_rows(files),
         battery(files),
