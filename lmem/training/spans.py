@@ -5,7 +5,7 @@
         + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
 
 p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the telling is
-trained alone: codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
+trained alone. Before all of this codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
 frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them; and the
 loss is the decoder's own.
 """
@@ -13,7 +13,7 @@ loss is the decoder's own.
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -35,6 +35,7 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = tuple(round(0.6 + 0.05 * i, 2) for i in range(8))  # that `calibrate` tries
+SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
 SAME = 0.999  # cosine of a fact's key and that of its row, as encoded in another batch
 GATED = 24  # turns of a conversation whose gates are compared in a step
 
@@ -117,12 +118,13 @@ def train_spans(
     weights = [p for p in model.parameters() if p.requires_grad]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
+        telling = TellingLoss(model, usable, config, rng)  # the second hop needs its start
         keys = KeyLoss(model, config, rng)
+        rest = [p for p in weights if all(p is not each for each in telling.weights)]
         losses = minimise(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
-            weights, config, config.steps, config.lr, "training keys", progress,
+            rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
-        telling = TellingLoss(model, usable, config, rng)
         told = minimise(
             telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
         )  # fmt: skip
@@ -142,10 +144,10 @@ def train_spans(
 def calibrate(
     model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
 ) -> dict[str, float]:
-    """Set the two thresholds of a span memory: what counts as the same fact, and as no answer.
+    """Set the three thresholds of a span memory: what counts as a fact, as the same fact, and as no answer.
 
-    theta is the one of THETAS with which the most questions find a row of their fact. The read's threshold then leaves
-    unanswered what was never told.
+    The gate's bias and then theta are those of SHIFTS and THETAS with which the most questions find a row of their fact. The
+    read's threshold then leaves unanswered what was never told.
 
     Args:
         model: A trained one; its thresholds are set, and saved with it.
@@ -153,7 +155,7 @@ def calibrate(
         abstain: Share of the questions about what was never told that must be left unanswered.
 
     Returns:
-        theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
+        gate, what its bias was raised by; theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
         shares of the questions that stay unanswered at it.
 
     Raises:
@@ -165,21 +167,34 @@ def calibrate(
     if all(told) or not any(told):
         raise InputError("expected questions with an answer and some without, to set a threshold")
 
-    def at(theta: float) -> tuple[float, list[float]]:
-        write.theta.fill_(theta)
+    def found() -> tuple[float, list[float]]:
         chosen = [each for own in asked for each in _chosen(model, own)]
-        found = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
-        return sum(found) / len(found), [none for _, none in chosen]
+        rights = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
+        return sum(rights) / len(rights), [none for _, none in chosen]
 
-    found, theta = max((at(theta)[0], theta) for theta in THETAS)
-    none = at(theta)[1]
+    *_, bias = write.gate.parameters()
+    start = bias.clone()
+
+    def set_gate(shift: float) -> None:
+        bias.copy_(start + shift)
+
+    def best(choices: Sequence[float], choose: Callable[[float], object]) -> float:
+        scores = [(choose(choice), found()[0])[1] for choice in choices]
+        return choices[scores.index(max(scores))]
+
+    gate = best(SHIFTS, set_gate)
+    set_gate(gate)
+    theta = best(THETAS, write.theta.fill_)
+    write.theta.fill_(theta)
+    share, none = found()
     never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
     threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
     read.threshold = model.options["read"]["threshold"] = threshold
     silent = [share >= threshold for share, answer in zip(none, told, strict=True) if answer]
     return {
+        "gate": gate,
         "theta": theta,
-        "found": found,
+        "found": share,
         "threshold": threshold,
         "never_told": sum(share >= threshold for share in never) / len(never),
         "told": sum(silent) / len(silent),
@@ -225,7 +240,7 @@ class KeyLoss:
         keys = torch.cat([key for key, _, _ in extracted])  # (F, K), of all conversations
         about = [fact.about for each in conversations for fact in each.facts]
         first, beta, parts, hops, halts = 0, 10 * read.sharp, [], [], []
-        for each, (own_keys, rows, _) in zip(conversations, extracted, strict=True):
+        for each, (own_keys, values, _) in zip(conversations, extracted, strict=True):
             asked = self.rng.sample(
                 range(len(each.questions)), min(config.questions, len(each.questions))
             )
@@ -237,8 +252,8 @@ class KeyLoss:
             scores[:, :-1] += self._bias(questions, each, about, own)
             right = self._right([q.first for q in questions], own.start, scores.shape[1])
             parts.append(_margin_loss(scores, right, beta.detach() * config.margin))
-            # the second hop: the row that the first one found is appended to the question
-            found = scores[:, own].softmax(1) @ rows
+            # the second hop: the value that the first one found is appended to the question
+            found = scores[:, own].softmax(1) @ values
             leads = torch.tensor([q.two_hops for q in questions], device=self.device)
             if leads.any():
                 again = read.asks[1](*read.next_question(states, seen, found))[leads]
@@ -273,12 +288,12 @@ class KeyLoss:
         return mask & kept
 
     def _facts(self, conversation: FactConversation) -> tuple[Tensor, Tensor, Tensor]:
-        """Extract the facts at their marked tokens: keys (F, K), rows (F, K + L v), gate e (F,)."""
+        """Extract the facts at their marked tokens: keys (F, K), values (F, L v), gate e (F,)."""
         facts = conversation.facts
         latents, mask = self._turns([conversation.latents[fact.turn] for fact in facts])
         token = torch.tensor([[fact.token] for fact in facts], device=self.device)
         key, value, correct = self.write.facts_at(latents, self._dropped(mask), token)
-        return key[:, 0], torch.cat([key, value.detach()], 2)[:, 0], correct[:, 0]
+        return key[:, 0], value.detach()[:, 0], correct[:, 0]
 
     def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Score keys (F, K) for queries (Q, K), and "no row": (Q, F + 1)."""

@@ -1,7 +1,7 @@
 """Copying read: the row that matches a question best gives its value to the decoder, token by token, to be copied (chapter 14).
 
     p = softmax(beta [q . k_1 .. q . k_R, 1 - nu]);      p_0, the last, is the share of "no row matches"
-    a second hop asks again, with the row that was found appended to the question's latents;   h chooses the hop
+    a second hop asks again, with the value that was found appended to the question, as rows;   h chooses the hop
     X rows = tell(c_r) of the best row r, if p_0 < threshold;      else rows that make the frozen decoder say "unknown"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. tell turns a code of v numbers, with
@@ -20,7 +20,7 @@ class CopyingRead(RecallRead):
     """Give the best row's value to the decoder."""
 
     form = "spans"
-    choices = ("asks", "back", "halt", "sharp", "nu", "nothing")
+    choices = ("asks", "halt", "sharp", "nu", "nothing")
 
     def __init__(
         self,
@@ -50,9 +50,7 @@ class CopyingRead(RecallRead):
         Read.__init__(self)
         key, code = row_sizes(width, key, code)
         self.key, self.length, self.width, self.threshold = key, length, width, threshold
-        size = key + code * length
         self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
-        self.back = nn.Linear(size, width)
         self.halt = Pooled(width, 1, heads=2, hidden=32)
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
         self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
@@ -64,9 +62,14 @@ class CopyingRead(RecallRead):
             nn.init.zeros_(weight)
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
-        """As in the recall read; a whole row, its key too, is what the second hop gets."""
+        """As in the recall read, of a bank (B, R, K + L v)."""
         bias = torch.zeros_like(rows[..., 0]).masked_fill(~mask, -1e9)
-        return self.recall(rows[..., : self.key], rows, bias, states, seen)
+        return self.recall(rows[..., : self.key], rows[..., self.key :], bias, states, seen)
+
+    def next_question(self, states: Tensor, seen: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append a value (B, L v) to the question, as the rows that tell it: latents (B, N + L, D), mask (B, N + L)."""
+        states = torch.cat([states, self.value_rows(value)], 1)
+        return states, torch.cat([seen, seen.new_ones(len(seen), self.length)], 1)
 
     def value_rows(self, value: Tensor) -> Tensor:
         """Map a value (B, L v) to the rows (B, L, D) that the decoder sees."""
