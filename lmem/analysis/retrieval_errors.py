@@ -12,6 +12,7 @@ import torch
 
 from lmem.analysis.row_contents import recall_shares
 from lmem.data.conversation import Conversation
+from lmem.data.everyday import UNKNOWN
 from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import CopyingRead
 from lmem.metrics.answer_scores import exact_match
@@ -46,7 +47,7 @@ def retrieval_ranks(
         MethodError: The read does not recall by keys.
     """
     rows = []
-    limit = model.read.threshold if isinstance(model.read, CopyingRead) else None
+    chooses = isinstance(model.read, CopyingRead)  # its doubt decides, not a share
     for conversation in track(conversations, "looking", progress):
         texts = conversation.texts()
         bank = model.write(model.new_bank(), texts, truncate=True)
@@ -57,6 +58,8 @@ def retrieval_ranks(
             shares, written = recall_shares(model, bank, q.prompt)[first != goal]
             holders = written == goal  # (R,), a turn may have several rows
             share = shares[:-1][holders].max() if holders.any() else None
+            answer = model.answer(bank, q.text)
+            silent = chooses and bool(exact_match(answer, UNKNOWN))
             rows.append(
                 {
                     "id": q.id,
@@ -64,8 +67,8 @@ def retrieval_ranks(
                     "kind": q.kind,
                     "held_out": list(q.held_out),
                     "place": None if share is None else int((shares[:-1] > share).sum()),
-                    "empty": share is not None and bool(shares[-1] > (limit or share)),
-                    "em": int(exact_match(model.answer(bank, q.text), q.answer)),
+                    "empty": share is not None and (silent or bool(shares[-1] > share)),
+                    "em": int(exact_match(answer, q.answer)),
                 }
             )
     return rows

@@ -4,8 +4,8 @@
         + CE of the gates: a value begins here; a second hop is needed; only one value holds at a time
         + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
 
-p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the telling is
-trained alone. Before all of this codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
+p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the doubt learns,
+with the keys as they are, which of the three best rows of a question answer it. Then the telling is trained alone. Before all of this codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
 frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them; and the
 loss is the decoder's own.
 """
@@ -25,7 +25,7 @@ from lmem.backbone.backbone import pad
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import CopyingRead
+from lmem.memory.read.copying import CopyingRead, doubt_signs, lead
 from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
@@ -54,6 +54,8 @@ class SpanConfig(Settings):
         margin: By which the right key must win, as a cosine.
         noise: Standard deviation of the noise on every latent.
         drop: Share of the tokens that are hidden from keys and questions, drawn at every step.
+        doubt_steps: Steps for the doubt.
+        doubt_batch: Pairs of a question and a row in each of them.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
         telling_lr: Peak learning rate there.
@@ -70,6 +72,8 @@ class SpanConfig(Settings):
     margin: NotNegative = 0.05
     noise: NotNegative = 0.3
     drop: Share = 0.1
+    doubt_steps: AtLeast1 = 3000
+    doubt_batch: AtLeast1 = 512
     telling_steps: AtLeast1 = 800
     telling_batch: AtLeast1 = 48
     telling_lr: Positive = 2e-3
@@ -104,8 +108,8 @@ def train_spans(
         progress: Show progress bars.
 
     Returns:
-        loss and telling_loss (means of the last hundred steps), losses (means of each hundred steps, of keys and then of
-        telling), steps, questions, parameters, seconds.
+        loss, doubt_loss and telling_loss (means of the last hundred steps), losses (means of each hundred steps, of keys,
+        doubt, telling), steps, questions, parameters, seconds.
 
     Raises:
         InputError: The model has another method.
@@ -120,19 +124,25 @@ def train_spans(
         torch.manual_seed(config.seed)
         telling = TellingLoss(model, usable, config, rng)  # the second hop needs its start
         keys = KeyLoss(model, config, rng)
-        rest = [p for p in weights if all(p is not each for each in telling.weights)]
+        later = {id(p) for p in (*telling.weights, *model.read.doubt.parameters())}
+        rest = [p for p in weights if id(p) not in later]
         losses = minimise(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
             rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
+        doubt = DoubtLoss(model, usable, config, rng)
+        doubted = minimise(
+            doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
+        )
         told = minimise(
             telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
         )  # fmt: skip
-    means = [hundreds(losses), hundreds(told)]
+    means = [hundreds(losses), hundreds(doubted), hundreds(told)]
     return {
         "loss": means[0][-1],
-        "telling_loss": means[1][-1],
-        "losses": [*means[0], *means[1]],
+        "doubt_loss": means[1][-1],
+        "telling_loss": means[2][-1],
+        "losses": [each for part in means for each in part],
         "steps": config.steps,
         "questions": sum(len(each.questions) for each in conversations),
         "parameters": sum(p.numel() for p in weights),
@@ -202,7 +212,7 @@ def calibrate(
 
 
 def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float]]:
-    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and p_0."""
+    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and the doubt."""
     write, read = span_parts(model)
     device = model.backbone.device
     latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
@@ -357,6 +367,73 @@ class KeyLoss:
             if part.any():
                 loss = loss + weight * F.softplus(sign * logits[part]).mean()
         return 0.3 * loss
+
+
+class DoubtLoss:
+    """Whether a row answers a question: the three best rows for each question of the first hop or the second."""
+
+    def __init__(
+        self,
+        model: MemoryModel,
+        conversations: Sequence[FactConversation],
+        config: SpanConfig,
+        rng: random.Random,
+    ) -> None:
+        """Collect the pairs, with the keys of a few conversations at a time as company."""
+        self.write, self.read = span_parts(model)
+        self.config = config
+        self.weights = list(self.read.doubt.parameters())
+        shuffled = rng.sample(list(conversations), len(conversations))
+        groups = [shuffled[i : i + config.batch] for i in range(0, len(shuffled), config.batch)]
+        device = model.backbone.device
+        pairs = [pair for group in groups for pair in self._pairs(group, device)]
+        self.signs = torch.cat([signs for signs, _ in pairs])
+        self.right = torch.cat([right for _, right in pairs])
+
+    def __call__(self) -> Tensor:
+        """Draw pairs and compute their loss: () with gradient."""
+        drawn = torch.randint(len(self.right), (self.config.doubt_batch,))
+        logits = self.read.doubt(self.signs[drawn])[:, 0]
+        return F.binary_cross_entropy_with_logits(logits, 1 - self.right[drawn])
+
+    @torch.no_grad()
+    def _pairs(
+        self, conversations: Sequence[FactConversation], device: torch.device
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return (signs, right) for the three best rows of each question."""
+        facts = [(each, fact) for each in conversations for fact in each.facts]
+        turns, mask = pad([each.latents[fact.turn].float() for each, fact in facts])
+        tokens = torch.tensor([[fact.token] for _, fact in facts], device=device)
+        key, value, _ = self.write.facts_at(turns.to(device), mask.bool().to(device), tokens)
+        key, value = key[:, 0], value[:, 0]  # (F, K), (F, L v)
+        live = torch.tensor([each for own in conversations for each in own.live], device=device)
+        pairs, start = [], 0
+        for each in conversations:
+            states, seen = pad([z.float() for z in each.asked])
+            question = states.to(device), seen.bool().to(device)
+            for hop, ask in enumerate(self.read.asks):
+                query = ask(*question)  # (Q, K)
+                similarity = (query @ key.T).masked_fill(~live, -9.0)  # (Q, F)
+                for row, asked in zip(similarity, each.questions, strict=True):
+                    about = {each.facts[i].about for i in (*asked.first, *asked.last)}
+                    for i, (own, fact) in enumerate(facts):
+                        if own is not each and fact.about in about:
+                            row[i] = -9.0
+                goals = [q.last if hop else q.first for q in each.questions]
+                counted = torch.tensor([not hop or q.two_hops for q in each.questions])
+                ahead = lead(similarity)
+                for _ in range(3):
+                    best = similarity.argmax(1)
+                    signs = doubt_signs(query, key[best], ahead)
+                    right = [int(b) - start in goal for b, goal in zip(best, goals, strict=True)]
+                    right = torch.tensor(right, dtype=torch.float, device=device)
+                    pairs.append((signs[counted], right[counted]))
+                    similarity.scatter_(1, best[:, None], -9.0)
+                if hop == 0:
+                    found = 10 * self.read.sharp * (query @ key.T).masked_fill(~live, -9.0)
+                    question = self.read.next_question(*question, found.softmax(1) @ value)
+            start += len(each.facts)
+        return pairs
 
 
 def _margin_loss(scores: Tensor, right: Tensor, margin: Tensor) -> Tensor:
