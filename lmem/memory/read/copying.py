@@ -110,8 +110,8 @@ class CopyingRead(RecallRead):
         for ask, question, (scores, _, _) in zip(
             self.asks, ((states, seen), asked_again), (first, second), strict=True
         ):
-            similarity = scores[:, :-1] / (10 * self.sharp)
-            best = similarity.argmax(1)
+            best = scores[:, :-1].argmax(1)
+            similarity = (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -9.0)
             key = rows[torch.arange(len(rows), device=rows.device), best, : self.key]
             signs = doubt_signs(ask(*question), key, lead(similarity))
             found.append((best, torch.sigmoid(self.doubt(signs)[:, 0])))
