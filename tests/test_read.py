@@ -11,7 +11,7 @@ from lmem.memory.read import READS
 B, N, R, D, L = 2, 4, 5, 6, 3
 OPTIONS = {
     "recall": {"cells": 1, "key": 4, "hidden": 4},
-    "copying": {"key": 2, "code": 2, "length": 2, "heads": 1, "hidden": 4},  # D numbers too
+    "copying": {"key": 2, "code": 2, "length": 2, "heads": 1, "hidden": 4, "threshold": 2.0},
 }
 VARIANTS = [(name, {}) for name in READS] + [
     ("prefix", {"length": 2}),

@@ -11,6 +11,7 @@ from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank
 from lmem.memory.large import in_chunks
 from lmem.memory.model import MemoryModel
+from lmem.memory.read.copying import doubt_signs, lead
 from lmem.training.fact_data import fact_conversations
 from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 
@@ -142,18 +143,32 @@ def test_the_same_key_takes_the_same_row_and_another_one_does_not(model):
     assert again.written.max() == 1  # the newer turn
 
 
+def doubt_by_cosine(read, key):
+    """Let the doubt be near 0 for a cosine of 1 and near 1 for one of 0 or less."""
+    with torch.no_grad():
+        for weight in read.doubt.parameters():
+            weight.zero_()
+        read.doubt[0].weight[0, key] = 1.0  # 3 times the cosine
+        read.doubt[2].weight[0, 0], read.doubt[2].bias[0] = -20.0, 20.0
+
+
+def matching_rows(read, states, seen, size):
+    """Five rows of which the fourth has the question's key, and the others its opposite."""
+    query = read.asks[0](states, seen)
+    rows = torch.randn(1, 5, size)
+    rows[..., : read.key] = -query
+    rows[0, 3, : read.key] = query[0]
+    return rows
+
+
 def test_one_row_is_told_and_a_threshold_decides_whether(model):
-    """Rows with known keys: the best row's value alone reaches the decoder; at threshold 0 the rows for "unknown" do."""
+    """The best row's value alone reaches the decoder; where it is doubted, or at threshold 0, the rows for "unknown" do."""
     _, read = span_parts(model)
+    doubt_by_cosine(read, 8)
     states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
     with torch.no_grad():
         read.halt.linear.bias.fill_(-50.0)  # one hop
-        read.nu.fill_(0.5)  # a key at a right angle does not match
-        query = read.asks[0](states, seen)
-        rows = torch.randn(1, 5, 8 + 18)
-        rows[..., :8] = -query
-        rows[0, 3, :8] = query[0]
-        mask = torch.ones(1, 5, dtype=torch.bool)
+        rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
         extra, _ = read(rows, mask, states, seen)
         assert torch.allclose(extra, read.value_rows(rows[:, 3, 8:]), atol=1e-5)
         hidden = mask.clone()
@@ -161,6 +176,32 @@ def test_one_row_is_told_and_a_threshold_decides_whether(model):
         assert torch.equal(read(rows, hidden, states, seen)[0][0], read.nothing)
         read.threshold = 0.0
         assert torch.equal(read(rows, mask, states, seen)[0][0], read.nothing)
+
+
+def test_a_second_hop_asks_with_the_value_that_was_found(model):
+    """The second key is that of the question with the found row's value behind it, as the decoder would see it."""
+    _, read = span_parts(model)
+    doubt_by_cosine(read, 8)
+    states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        read.halt.linear.bias.fill_(50.0)  # two hops
+        read.sharp.fill_(20.0)
+        rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
+        longer = torch.cat([states, read.value_rows(rows[:, 3, 8:])], 1)
+        rows[0, 1, :8] = read.asks[1](longer, torch.ones(1, 7, dtype=torch.bool))[0]
+        best, doubt = read.choose(rows, mask, states, seen)
+    assert best.item() == 1
+    assert doubt.item() < 0.01
+
+
+def test_what_a_row_is_doubted_by():
+    """By hand: the product, number by number, times the root of K; three times the cosine; three times the lead."""
+    query, key = torch.tensor([[0.6, 0.8]]), torch.tensor([[0.8, 0.6]])
+    ahead = lead(torch.tensor([[0.96, 0.5, -9.0]]))
+    signs = doubt_signs(query, key, ahead)
+    expected = [0.48 * 2**0.5, 0.48 * 2**0.5, 3 * 0.96, 3 * 0.46]
+    assert torch.allclose(signs, torch.tensor([expected]), atol=1e-6)
+    assert lead(torch.tensor([[0.3]])).item() == 1.0  # one row alone
 
 
 def test_codes_start_at_the_regression(model):
@@ -178,14 +219,20 @@ def test_codes_start_at_the_regression(model):
 
 def test_it_learns_and_its_backbone_does_not(model, conversations):
     before = model.backbone.fingerprint
-    config = SpanConfig(steps=12, batch=2, questions=12, telling_steps=12, telling_batch=8)
+    config = SpanConfig(
+        steps=12, batch=2, questions=12, doubt_steps=5, telling_steps=12, telling_batch=8
+    )
     report = train_spans(model, conversations, config, progress=False)
     longer = MemoryModel(model.backbone, "spans", scale=1, seed=3, write=SMALL)
-    config = SpanConfig(steps=60, batch=2, questions=12, telling_steps=30, telling_batch=8)
+    config = SpanConfig(
+        steps=60, batch=2, questions=12, doubt_steps=200, telling_steps=30, telling_batch=8
+    )
     after = train_spans(longer, conversations, config, progress=False)
     assert model.backbone.fingerprint == before
     assert after["losses"][0] < 0.9 * report["losses"][0]
     assert after["telling_loss"] < report["telling_loss"]
+    _, early, late, _ = after["losses"]
+    assert late < 0.9 * early  # of the doubt
 
 
 def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_path):

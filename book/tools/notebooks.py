@@ -108,7 +108,11 @@ def fork(repository, root=ROOT):
     path.write_text(text.replace(f"\n  url: {old}\n", f"\n  url: {new}\n"), encoding="utf-8")
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         path.write_text(stored(path).replace(old, new), encoding="utf-8")
-    forms = "https://{}.github.io/{}/", "/github/{}/{}/", "https://github.com/{}/{}"  # site, Colab, code
+    forms = (
+        "https://{}.github.io/{}/",
+        "/github/{}/{}/",
+        "https://github.com/{}/{}",
+    )  # site, Colab, code
     for path in (root / name for name in ("README.md", "book/intro.md", "CITATION.cff")):
         text = stored(path)
         for form in forms:

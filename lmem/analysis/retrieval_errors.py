@@ -12,7 +12,9 @@ import torch
 
 from lmem.analysis.row_contents import recall_shares
 from lmem.data.conversation import Conversation
+from lmem.data.everyday import UNKNOWN
 from lmem.memory.model import MemoryModel
+from lmem.memory.read.copying import CopyingRead
 from lmem.metrics.answer_scores import exact_match
 from lmem.training.evidence_data import evidence_turns
 from lmem.utils.progress import track
@@ -33,7 +35,7 @@ def retrieval_ranks(
     """Ask every question that has an answer of its own conversation's bank, and rank the row with the answer.
 
     Args:
-        model: A memory with the keyed write and read.
+        model: A memory with the keyed write and read, or a span memory.
         conversations: Conversations with evidence.
 
     Returns:
@@ -44,6 +46,7 @@ def retrieval_ranks(
         MethodError: The read does not recall by keys.
     """
     rows = []
+    chooses = isinstance(model.read, CopyingRead)  # its doubt decides, not a share
     for conversation in track(conversations, "looking"):
         texts = conversation.texts()
         bank = model.write(model.new_bank(), texts, truncate=True)
@@ -52,8 +55,10 @@ def retrieval_ranks(
                 continue
             first, goal = evidence_turns(q.answer, q.evidence, texts)
             shares, written = recall_shares(model, bank, q.prompt)[first != goal]
-            holders = (written == goal).nonzero()[:, 0].tolist()
-            share = shares[holders[0]] if holders else None
+            holders = written == goal  # (R,), a turn may have several rows
+            share = shares[:-1][holders].max() if holders.any() else None
+            answer = model.answer(bank, q.text)
+            silent = chooses and bool(exact_match(answer, UNKNOWN))
             rows.append(
                 {
                     "id": q.id,
@@ -61,8 +66,8 @@ def retrieval_ranks(
                     "kind": q.kind,
                     "held_out": list(q.held_out),
                     "place": None if share is None else int((shares[:-1] > share).sum()),
-                    "empty": share is not None and bool(shares[-1] > share),
-                    "em": int(exact_match(model.answer(bank, q.text), q.answer)),
+                    "empty": share is not None and (silent or bool(shares[-1] > share)),
+                    "em": int(exact_match(answer, q.answer)),
                 }
             )
     return rows

@@ -190,6 +190,7 @@ def reads(
 @command(verbs, saves=True)
 def lost(
     adapter: Adapter = None,
+    data: DataName = "tinyworld",
     scale: Annotated[float, opt("1 is 64 rows.")] = 10,
     conversations: Tests = 10,
     turns: TestTurns = 600,
@@ -204,15 +205,15 @@ def lost(
     shipped = MemoryModel.from_shipped
     loaded = MemoryModel.from_pretrained(adapter) if adapter else shipped("nano-keyed")
     model = loaded.variant(scale)
-    tests = splits.for_testing("tinyworld", conversations, turns, seed)
+    tests = splits.for_testing(data, conversations, turns, seed)
     rows = retrieval_ranks(model, tests)
     share = {name: sum(error_stage(row) == name for row in rows) / len(rows) for name in STAGES}
     saved = {
         "backbone": model.backbone.name,
-        "adapter": "of one's own" if adapter else "nano-keyed",
+        "adapter": Path(adapter or "nano-keyed").name,
         "method": model.method.name,
         "scale": scale,
-        **splits.source("tinyworld", turns, tests),
+        **splits.source(data, turns, tests),
         "test_seed": seed,
         "share": share,
         "questions": rows,

@@ -100,7 +100,7 @@ def default_world(rng: random.Random) -> everyday.World:
 
 def long_world(rng: random.Random) -> everyday.World:
     """A conversation for calibration: as long and as dense as one that is remembered in use."""
-    return everyday.World(turns=300, facts=0.35, overwritten=0.15, questions=120, pool="train")
+    return everyday.World(turns=600, facts=0.35, overwritten=0.15, questions=150, pool="train")
 
 
 def fact_conversations(

@@ -47,6 +47,7 @@ def minimise(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min(1, (s + 1) / 50) * (1 + math.cos(math.pi * s / steps)) / 2
     )
+    optimizer.zero_grad(set_to_none=True)  # of another loss before this one
     losses = []
     for _ in track(range(steps), title, progress):
         loss = loss_of()

@@ -4,8 +4,8 @@
         + CE of the gates: a value begins here; a second hop is needed; only one value holds at a time
         + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
 
-p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the telling is
-trained alone: codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
+p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the doubt learns,
+with the keys as they are, which of the three best rows of a question answer it. Then the telling is trained alone. Before all of this codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
 frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them; and the
 loss is the decoder's own.
 """
@@ -13,7 +13,7 @@ loss is the decoder's own.
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -25,7 +25,7 @@ from lmem.backbone.backbone import pad
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import CopyingRead
+from lmem.memory.read.copying import CopyingRead, doubt_signs, lead
 from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
@@ -35,6 +35,7 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = tuple(round(0.6 + 0.05 * i, 2) for i in range(8))  # that `calibrate` tries
+SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
 SAME = 0.999  # cosine of a fact's key and that of its row, as encoded in another batch
 GATED = 24  # turns of a conversation whose gates are compared in a step
 
@@ -53,6 +54,8 @@ class SpanConfig(Settings):
         margin: By which the right key must win, as a cosine.
         noise: Standard deviation of the noise on every latent.
         drop: Share of the tokens that are hidden from keys and questions, drawn at every step.
+        doubt_steps: Steps for the doubt.
+        doubt_batch: Pairs of a question and a row in each of them.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
         telling_lr: Peak learning rate there.
@@ -69,6 +72,8 @@ class SpanConfig(Settings):
     margin: NotNegative = 0.05
     noise: NotNegative = 0.3
     drop: Share = 0.1
+    doubt_steps: AtLeast1 = 3000
+    doubt_batch: AtLeast1 = 512
     telling_steps: AtLeast1 = 800
     telling_batch: AtLeast1 = 48
     telling_lr: Positive = 2e-3
@@ -103,8 +108,8 @@ def train_spans(
         progress: Show progress bars.
 
     Returns:
-        loss and telling_loss (means of the last hundred steps), losses (means of each hundred steps, of keys and then of
-        telling), steps, questions, parameters, seconds.
+        loss, doubt_loss and telling_loss (means of the last hundred steps), losses (means of each hundred steps, of keys,
+        doubt, telling), steps, questions, parameters, seconds.
 
     Raises:
         InputError: The model has another method.
@@ -117,20 +122,27 @@ def train_spans(
     weights = [p for p in model.parameters() if p.requires_grad]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
+        telling = TellingLoss(model, usable, config, rng)  # the second hop needs its start
         keys = KeyLoss(model, config, rng)
+        later = {id(p) for p in (*telling.weights, *model.read.doubt.parameters())}
+        rest = [p for p in weights if id(p) not in later]
         losses = minimise(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
-            weights, config, config.steps, config.lr, "training keys", progress,
+            rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
-        telling = TellingLoss(model, usable, config, rng)
+        doubt = DoubtLoss(model, usable, config, rng)
+        doubted = minimise(
+            doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
+        )
         told = minimise(
             telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
         )  # fmt: skip
-    means = [hundreds(losses), hundreds(told)]
+    means = [hundreds(losses), hundreds(doubted), hundreds(told)]
     return {
         "loss": means[0][-1],
-        "telling_loss": means[1][-1],
-        "losses": [*means[0], *means[1]],
+        "doubt_loss": means[1][-1],
+        "telling_loss": means[2][-1],
+        "losses": [each for part in means for each in part],
         "steps": config.steps,
         "questions": sum(len(each.questions) for each in conversations),
         "parameters": sum(p.numel() for p in weights),
@@ -142,10 +154,10 @@ def train_spans(
 def calibrate(
     model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
 ) -> dict[str, float]:
-    """Set the two thresholds of a span memory: what counts as the same fact, and as no answer.
+    """Set the three thresholds of a span memory: what counts as a fact, as the same fact, and as no answer.
 
-    theta is the one of THETAS with which the most questions find a row of their fact. The read's threshold then leaves
-    unanswered what was never told.
+    The gate's bias and then theta are those of SHIFTS and THETAS with which the most questions find a row of their fact. The
+    read's threshold then leaves unanswered what was never told.
 
     Args:
         model: A trained one; its thresholds are set, and saved with it.
@@ -153,7 +165,7 @@ def calibrate(
         abstain: Share of the questions about what was never told that must be left unanswered.
 
     Returns:
-        theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
+        gate, what its bias was raised by; theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
         shares of the questions that stay unanswered at it.
 
     Raises:
@@ -165,21 +177,34 @@ def calibrate(
     if all(told) or not any(told):
         raise InputError("expected questions with an answer and some without, to set a threshold")
 
-    def at(theta: float) -> tuple[float, list[float]]:
-        write.theta.fill_(theta)
+    def found() -> tuple[float, list[float]]:
         chosen = [each for own in asked for each in _chosen(model, own)]
-        found = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
-        return sum(found) / len(found), [none for _, none in chosen]
+        rights = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
+        return sum(rights) / len(rights), [none for _, none in chosen]
 
-    found, theta = max((at(theta)[0], theta) for theta in THETAS)
-    none = at(theta)[1]
+    *_, bias = write.gate.parameters()
+    start = bias.clone()
+
+    def set_gate(shift: float) -> None:
+        bias.copy_(start + shift)
+
+    def best(choices: Sequence[float], choose: Callable[[float], object]) -> float:
+        scores = [(choose(choice), found()[0])[1] for choice in choices]
+        return choices[scores.index(max(scores))]
+
+    gate = best(SHIFTS, set_gate)
+    set_gate(gate)
+    theta = best(THETAS, write.theta.fill_)
+    write.theta.fill_(theta)
+    share, none = found()
     never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
     threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
     read.threshold = model.options["read"]["threshold"] = threshold
     silent = [share >= threshold for share, answer in zip(none, told, strict=True) if answer]
     return {
+        "gate": gate,
         "theta": theta,
-        "found": found,
+        "found": share,
         "threshold": threshold,
         "never_told": sum(share >= threshold for share in never) / len(never),
         "told": sum(silent) / len(silent),
@@ -187,7 +212,7 @@ def calibrate(
 
 
 def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float]]:
-    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and p_0."""
+    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and the doubt."""
     write, read = span_parts(model)
     device = model.backbone.device
     latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
@@ -225,7 +250,7 @@ class KeyLoss:
         keys = torch.cat([key for key, _, _ in extracted])  # (F, K), of all conversations
         about = [fact.about for each in conversations for fact in each.facts]
         first, beta, parts, hops, halts = 0, 10 * read.sharp, [], [], []
-        for each, (own_keys, rows, _) in zip(conversations, extracted, strict=True):
+        for each, (own_keys, values, _) in zip(conversations, extracted, strict=True):
             asked = self.rng.sample(
                 range(len(each.questions)), min(config.questions, len(each.questions))
             )
@@ -237,8 +262,8 @@ class KeyLoss:
             scores[:, :-1] += self._bias(questions, each, about, own)
             right = self._right([q.first for q in questions], own.start, scores.shape[1])
             parts.append(_margin_loss(scores, right, beta.detach() * config.margin))
-            # the second hop: the row that the first one found is appended to the question
-            found = scores[:, own].softmax(1) @ rows
+            # the second hop: the value that the first one found is appended to the question
+            found = scores[:, own].softmax(1) @ values
             leads = torch.tensor([q.two_hops for q in questions], device=self.device)
             if leads.any():
                 again = read.asks[1](*read.next_question(states, seen, found))[leads]
@@ -273,12 +298,12 @@ class KeyLoss:
         return mask & kept
 
     def _facts(self, conversation: FactConversation) -> tuple[Tensor, Tensor, Tensor]:
-        """Extract the facts at their marked tokens: keys (F, K), rows (F, K + L v), gate e (F,)."""
+        """Extract the facts at their marked tokens: keys (F, K), values (F, L v), gate e (F,)."""
         facts = conversation.facts
         latents, mask = self._turns([conversation.latents[fact.turn] for fact in facts])
         token = torch.tensor([[fact.token] for fact in facts], device=self.device)
         key, value, correct = self.write.facts_at(latents, self._dropped(mask), token)
-        return key[:, 0], torch.cat([key, value.detach()], 2)[:, 0], correct[:, 0]
+        return key[:, 0], value.detach()[:, 0], correct[:, 0]
 
     def _scores(self, query: Tensor, keys: Tensor) -> Tensor:
         """Score keys (F, K) for queries (Q, K), and "no row": (Q, F + 1)."""
@@ -342,6 +367,73 @@ class KeyLoss:
             if part.any():
                 loss = loss + weight * F.softplus(sign * logits[part]).mean()
         return 0.3 * loss
+
+
+class DoubtLoss:
+    """Whether a row answers a question: the three best rows for each question of the first hop or the second."""
+
+    def __init__(
+        self,
+        model: MemoryModel,
+        conversations: Sequence[FactConversation],
+        config: SpanConfig,
+        rng: random.Random,
+    ) -> None:
+        """Collect the pairs, with the keys of a few conversations at a time as company."""
+        self.write, self.read = span_parts(model)
+        self.config = config
+        self.weights = list(self.read.doubt.parameters())
+        shuffled = rng.sample(list(conversations), len(conversations))
+        groups = [shuffled[i : i + config.batch] for i in range(0, len(shuffled), config.batch)]
+        device = model.backbone.device
+        pairs = [pair for group in groups for pair in self._pairs(group, device)]
+        self.signs = torch.cat([signs for signs, _ in pairs])
+        self.right = torch.cat([right for _, right in pairs])
+
+    def __call__(self) -> Tensor:
+        """Draw pairs and compute their loss: () with gradient."""
+        drawn = torch.randint(len(self.right), (self.config.doubt_batch,))
+        logits = self.read.doubt(self.signs[drawn])[:, 0]
+        return F.binary_cross_entropy_with_logits(logits, 1 - self.right[drawn])
+
+    @torch.no_grad()
+    def _pairs(
+        self, conversations: Sequence[FactConversation], device: torch.device
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return (signs, right) for the three best rows of each question."""
+        facts = [(each, fact) for each in conversations for fact in each.facts]
+        turns, mask = pad([each.latents[fact.turn].float() for each, fact in facts])
+        tokens = torch.tensor([[fact.token] for _, fact in facts], device=device)
+        key, value, _ = self.write.facts_at(turns.to(device), mask.bool().to(device), tokens)
+        key, value = key[:, 0], value[:, 0]  # (F, K), (F, L v)
+        live = torch.tensor([each for own in conversations for each in own.live], device=device)
+        pairs, start = [], 0
+        for each in conversations:
+            states, seen = pad([z.float() for z in each.asked])
+            question = states.to(device), seen.bool().to(device)
+            for hop, ask in enumerate(self.read.asks):
+                query = ask(*question)  # (Q, K)
+                similarity = (query @ key.T).masked_fill(~live, -9.0)  # (Q, F)
+                for row, asked in zip(similarity, each.questions, strict=True):
+                    about = {each.facts[i].about for i in (*asked.first, *asked.last)}
+                    for i, (own, fact) in enumerate(facts):
+                        if own is not each and fact.about in about:
+                            row[i] = -9.0
+                goals = [q.last if hop else q.first for q in each.questions]
+                counted = torch.tensor([not hop or q.two_hops for q in each.questions])
+                ahead = lead(similarity)
+                for _ in range(3):
+                    best = similarity.argmax(1)
+                    signs = doubt_signs(query, key[best], ahead)
+                    right = [int(b) - start in goal for b, goal in zip(best, goals, strict=True)]
+                    right = torch.tensor(right, dtype=torch.float, device=device)
+                    pairs.append((signs[counted], right[counted]))
+                    similarity.scatter_(1, best[:, None], -9.0)
+                if hop == 0:
+                    found = 10 * self.read.sharp * (query @ key.T).masked_fill(~live, -9.0)
+                    question = self.read.next_question(*question, found.softmax(1) @ value)
+            start += len(each.facts)
+        return pairs
 
 
 def _margin_loss(scores: Tensor, right: Tensor, margin: Tensor) -> Tensor:

@@ -1,11 +1,14 @@
 """Copying read: the row that matches a question best gives its value to the decoder, token by token, to be copied (chapter 14).
 
-    p = softmax(beta [q . k_1 .. q . k_R, 1 - nu]);      p_0, the last, is the share of "no row matches"
-    a second hop asks again, with the row that was found appended to the question's latents;   h chooses the hop
-    X rows = tell(c_r) of the best row r, if p_0 < threshold;      else rows that make the frozen decoder say "unknown"
+    p = softmax(beta [q . k_1 .. q . k_R, 1 - nu]);      r, the best row
+    a second hop asks again, with the value that was found appended to the question, as rows;   h chooses the hop
+    d = sigmoid(MLP(q * k_r, q . k_r, its lead));      doubt, the probability that r does not answer
+    X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
 
-The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. tell turns a code of v numbers, with
-those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output for the same token.
+The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
+match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better. tell turns a code of v
+numbers, with those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output for the same
+token.
 """
 
 import torch
@@ -20,7 +23,7 @@ class CopyingRead(RecallRead):
     """Give the best row's value to the decoder."""
 
     form = "spans"
-    choices = ("asks", "back", "halt", "sharp", "nu", "nothing")
+    choices = ("asks", "halt", "sharp", "nu", "doubt", "nothing")
 
     def __init__(
         self,
@@ -45,17 +48,16 @@ class CopyingRead(RecallRead):
             length: L, tokens of a value, as in the write.
             heads: Queries of the pools that make the question's key.
             hidden: Hidden units of the pools.
-            threshold: Share of "no row matches" from which on the answer is "unknown".
+            threshold: Doubt from which on the answer is "unknown".
         """
         Read.__init__(self)
         key, code = row_sizes(width, key, code)
         self.key, self.length, self.width, self.threshold = key, length, width, threshold
-        size = key + code * length
         self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
-        self.back = nn.Linear(size, width)
         self.halt = Pooled(width, 1, heads=2, hidden=32)
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
         self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
+        self.doubt = mlp(key + 2, 64, 1)
         self.place = nn.Parameter(torch.zeros(length, width))
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)
@@ -64,9 +66,14 @@ class CopyingRead(RecallRead):
             nn.init.zeros_(weight)
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
-        """As in the recall read; a whole row, its key too, is what the second hop gets."""
+        """As in the recall read, of a bank (B, R, K + L v)."""
         bias = torch.zeros_like(rows[..., 0]).masked_fill(~mask, -1e9)
-        return self.recall(rows[..., : self.key], rows, bias, states, seen)
+        return self.recall(rows[..., : self.key], rows[..., self.key :], bias, states, seen)
+
+    def next_question(self, states: Tensor, seen: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append a value (B, L v) to the question, as the rows that tell it: latents (B, N + L, D), mask (B, N + L)."""
+        states = torch.cat([states, self.value_rows(value)], 1)
+        return states, torch.cat([seen, seen.new_ones(len(seen), self.length)], 1)
 
     def value_rows(self, value: Tensor) -> Tensor:
         """Map a value (B, L v) to the rows (B, L, D) that the decoder sees."""
@@ -86,18 +93,41 @@ class CopyingRead(RecallRead):
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, L, D) of a bank (B, R, K + L v) for states (B, N, D), and their mask (B, L)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
-        best, none = self.choose(rows, mask, states, seen)
+        best, doubt = self.choose(rows, mask, states, seen)
         value = rows[torch.arange(len(rows), device=rows.device), best, self.key :]
-        unknown = (none >= self.threshold)[:, None, None]
+        unknown = (doubt >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
         return extra, extra_mask(mask, self.length)
 
     def choose(
         self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the best row of each bank (B,) and p_0 (B,), the larger one of both hops where two are needed."""
+        """Return the best row of each bank (B,) and the doubt (B,), the larger one of both hops where two are needed."""
         first, second = self.look_up(rows, mask, states, seen)
-        leads = self.halt(states, seen) > 0  # (B, 1)
-        scores = torch.where(leads, second[0], first[0])  # (B, R + 1)
-        none = torch.where(leads, torch.maximum(first[2], second[2]), first[2])  # (B, 1)
-        return scores[:, :-1].argmax(1), none[:, 0]
+        leads = self.halt(states, seen)[:, 0] > 0  # (B,)
+        asked_again = self.next_question(states, seen, first[1])
+        found = []
+        for ask, question, (scores, _, _) in zip(
+            self.asks, ((states, seen), asked_again), (first, second), strict=True
+        ):
+            best = scores[:, :-1].argmax(1)
+            similarity = (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -9.0)
+            key = rows[torch.arange(len(rows), device=rows.device), best, : self.key]
+            signs = doubt_signs(ask(*question), key, lead(similarity))
+            found.append((best, torch.sigmoid(self.doubt(signs)[:, 0])))
+        (best, doubt), (best_again, doubt_again) = found
+        doubt = torch.where(leads, torch.maximum(doubt, doubt_again), doubt)
+        return torch.where(leads, best_again, best), doubt
+
+
+def lead(similarity: Tensor) -> Tensor:
+    """Return by how much the best of cosines (B, R) leads, (B,), at most 1; rows that may not be read are far below -1."""
+    top = nn.functional.pad(similarity, (0, 1), value=-1.0).topk(2, 1).values
+    return (top[:, 0] - top[:, 1]).clamp(max=1.0)
+
+
+def doubt_signs(query: Tensor, key: Tensor, lead: Tensor) -> Tensor:
+    """Collect what a row is doubted by: query and key (B, K), number by number, their cosine and the lead (B,): (B, K + 2)."""
+    product = query * key
+    totals = torch.stack([product.sum(1), lead], 1)
+    return torch.cat([product * query.shape[1] ** 0.5, 3 * totals], 1)
