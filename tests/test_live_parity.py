@@ -190,6 +190,7 @@ def test_many_questions_are_answered_alike(page, coarse, name):
     pytest.fail(f"expected {left} more questions")
 
 
+@torch.no_grad()
 def compare(page, backbone, case, conversation, count):
     model, file = rounded(case, backbone)
     turns = as_texts(conversation)
