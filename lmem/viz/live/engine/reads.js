@@ -116,18 +116,18 @@ lmemLive.parts.push(function reads(engine) {
     return { extra: (z) => gatedHeard(rule, "inner.", 0, z, attendTo(rule, "inner.attend", bank, rows, mask, 0, z, look)) };
   }
 
-  /** The question becomes a key, and, with what was found, a second one: for each hop the shares of the rows and, last, of "no row
-      matches"; what was found is the mean of `values`. */
-  function hops(rule, keys, values, question) {
+  /** The question becomes a key, and, with what was found, a second one: for each hop the query, the rows' cosines, and the shares of the
+      rows and, last, of "no row matches"; what was found is the mean of `values`. `append` turns it into rows for the second question. */
+  function hops(rule, keys, values, question, append) {
     const count = keys.rows, beta = 10 * rule.vectors.sharp[0];
     let z = question;
     return [0, 1].map((hop) => {
-      const p = new Float32Array(count + 1);
-      p.set(scaled(linear(engine.address(rule, `asks.${hop}`, z), keys), beta).data);
+      const query = engine.address(rule, `asks.${hop}`, z), cosines = linear(query, keys).data, p = new Float32Array(count + 1);
+      p.set(cosines.map((cosine) => beta * cosine));
       p[count] = beta * (1 - rule.vectors.nu[0]);
       const value = product(new Matrix(1, count, softmax(p).subarray(0, count)), values);
-      z = stacked(z, linear(value, rule.matrix("back.weight"), rule.vectors["back.bias"]));
-      return { p, value, none: p[count] };
+      z = stacked(z, append(value));
+      return { query, cosines, p, value, none: p[count] };
     });
   }
 
@@ -135,7 +135,8 @@ lmemLive.parts.push(function reads(engine) {
   function recall(rule, bank, rows, mask, look) {
     const indices = readable(mask), size = rule.key, seen = rows.pick(indices);
     function extra(question) {
-      const [first, then] = hops(rule, seen.columns(0, size), seen.columns(size, rows.cols), question);
+      const append = (value) => linear(value, rule.matrix("back.weight"), rule.vectors["back.bias"]);
+      const [first, then] = hops(rule, seen.columns(0, size), seen.columns(size, rows.cols), question, append);
       const second = sigmoid(engine.pooled(rule, "halt", question).data[0]);
       look.none = (1 - second) * first.none + second * then.none;
       look.second = second;
@@ -147,20 +148,31 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The best row alone gives its value, token by token; where "no row matches" gets too large a share, rows that say "unknown". */
+  /** The best row alone gives its value, token by token; where it is doubted too much, rows that say "unknown". */
   function copying(rule, bank, rows, mask, look) {
-    const indices = readable(mask), seen = rows.pick(indices);
+    const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     function extra(question) {
-      const [first, second] = hops(rule, seen.columns(0, rule.key), seen, question);
-      const leads = engine.pooled(rule, "halt", question).data[0] > 0, { p } = leads ? second : first;
-      const [best] = engine.likeliest(p.subarray(0, indices.length), 1);
-      look.none = leads ? Math.max(first.none, second.none) : first.none;
+      const found = hops(rule, keys, values, question, (value) => valueRows(rule, value.data)).map((hop) => {
+        const [best] = engine.likeliest(hop.p.subarray(0, indices.length), 1);
+        return { ...hop, best, doubt: doubt(rule, hop, best, keys.row(best)) };
+      });
+      const leads = engine.pooled(rule, "halt", question).data[0] > 0, { p, best } = found[leads ? 1 : 0];
+      look.none = leads ? Math.max(found[0].doubt, found[1].doubt) : found[0].doubt;
       look.add(p, indices);
       look.row = indices[best];
       look.withheld = look.none >= rule.threshold;
-      return look.withheld ? rule.matrix("nothing") : valueRows(rule, seen.row(best).subarray(rule.key));
+      return look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(best));
     }
     return { extra };
+  }
+
+  /** The probability that the best row does not answer, judged by query and key, number by number, their cosine, and its lead. */
+  function doubt(rule, { query, cosines }, best, key) {
+    const signs = new Matrix(1, rule.key + 2), others = cosines.filter((_, row) => row !== best);
+    signs.data.set(query.data.map((value, i) => value * key[i] * Math.sqrt(rule.key)));
+    signs.data[rule.key] = 3 * cosines[best];
+    signs.data[rule.key + 1] = 3 * Math.min(1, cosines[best] - others.reduce((most, each) => Math.max(most, each), -1));
+    return sigmoid(engine.network(rule, "doubt", signs).data[0]);
   }
 
   /** The rows (L, D) that the decoder sees of a value: each token's code, with its neighbours' codes and its place. */
