@@ -205,7 +205,7 @@ def test_options_reach_the_rule():
 def test_the_read_is_the_shipped_one_and_recent_is_the_shipped_memory(talk, questions):
     import lmem
 
-    mine, shipped = capstone.memory("recent"), lmem.MemoryModel.from_shipped()
+    mine, shipped = capstone.memory("recent"), lmem.MemoryModel.from_shipped("nano-recent")
     answers = [m.answer(m.write(m.new_bank(), talk), questions) for m in (mine, shipped)]
     assert answers[0] == answers[1]
 

@@ -270,7 +270,7 @@ def test_training_a_constant_writes_nothing_and_learns(tiny, long, monkeypatch):
 
 def test_a_constant_answers_a_twin_as_it_answers_its_own(long):
     """The same questions about other values: what knows nothing says the same; the right bank does not."""
-    model = MemoryModel.from_shipped()
+    model = MemoryModel.from_shipped("nano-recent")
     constant = MemoryModel(model.backbone, "recent", scale=3, seed=4)
     answers = []
     for said in (long, [c.twin for c in long]):

@@ -124,7 +124,7 @@ def test_following_the_twin_is_noted(tiny, conversations, monkeypatch):
 
 def test_knowledge_after_each_session():
     """Against the same done one by one: write the sessions so far, ask what they hold."""
-    model = MemoryModel.from_shipped()
+    model = MemoryModel.from_shipped("nano-recent")
     world = tinyworld.World(turns=18, session_turns=6, facts=0.5, questions=8)
     conversations = locomo.parse(tinyworld.samples(2, "knowledge", world))
     # the second conversation ends after two sessions

@@ -100,7 +100,7 @@ def test_attribution_is_leaving_one_out(tiny, talk, method):
 
 
 def test_nano_says_which_turn_its_answer_comes_from():
-    model = MemoryModel.from_shipped()
+    model = MemoryModel.from_shipped("nano-recent")
     ledger = Ledger()
     talk = [
         "Ana: I adopted a cat called Miro.",

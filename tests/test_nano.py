@@ -62,7 +62,7 @@ def test_shipped_adapters_are_small():
 @pytest.mark.slow
 def test_the_shipped_adapter_remembers_what_is_in_its_bank():
     result = evaluate(
-        MemoryModel.from_shipped(), splits.for_testing("tinyworld", 40, 60, 7),
+        MemoryModel.from_shipped("nano-recent"), splits.for_testing("tinyworld", 40, 60, 7),
         controls=["right", "twin", "other"], progress=False,
     )  # fmt: skip
     memory = result["summary"]["memory"]
@@ -72,7 +72,7 @@ def test_the_shipped_adapter_remembers_what_is_in_its_bank():
 
 
 def test_the_first_answer():
-    model = MemoryModel.from_shipped()
+    model = MemoryModel.from_shipped("nano-recent")
     bank = model.write(model.new_bank(), ["Ana: I adopted a cat called Miro.", "Ben: How sweet!"])
     assert model.answer(bank, "What is Ana's cat called?") == "Miro"
     assert model.answer(model.new_bank(), "What is Ana's cat called?") != "Miro"

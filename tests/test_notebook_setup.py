@@ -42,7 +42,7 @@ def test_a_missing_gpu_is_said(monkeypatch, capsys):
 def test_an_adapter_beside_nano_is_the_shipped_one(nano):
     model = notebook.profile("cpu").adapter("nano-recent", nano)
     assert model.backbone is nano
-    assert torch.equal(model.read.w_o, lmem.MemoryModel.from_shipped().read.w_o)
+    assert torch.equal(model.read.w_o, lmem.MemoryModel.from_shipped("nano-recent").read.w_o)
 
 
 def test_an_adapter_beside_another_backbone_is_untrained_and_says_so(flan_folder, capsys):

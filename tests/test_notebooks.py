@@ -269,7 +269,7 @@ SMALL = """\
 import lmem, plotly.graph_objects as go, torch
 from lmem.viz.live.widget import live
 print("drawn:", torch.randn(2))
-live(lmem.MemoryModel.from_shipped())
+live(lmem.MemoryModel.from_shipped("nano-recent"))
 ---
 go.Figure(go.Scatter(y=[1, 2]), layout={"meta": {"alt": "A line that rises."}})"""
 

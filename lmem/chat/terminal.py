@@ -17,7 +17,7 @@ from lmem.memory.model import MemoryModel
 
 QUIT = ("/quit", "/exit", "/q")
 NAME = "Ana"  # of somebody who gives none
-SHIPPED = "nano-keyed"  # the adapter that a chat uses by default
+SHIPPED = "mini-spans"  # the adapter that a chat uses by default
 
 
 def chat(

@@ -57,7 +57,7 @@ def memory(
         write: Options of the write.
         seed: Seed of what the write draws.
     """
-    shipped = MemoryModel.from_shipped()
+    shipped = MemoryModel.from_shipped("nano-recent")
     options = dict(find("recent").read_options)
     model = MemoryModel(shipped.backbone, f"{name}+branch", scale, seed, write=write, read=options)
     model.read.load_state_dict(shipped.read.state_dict())

@@ -120,10 +120,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
         self.to(backbone.device)
 
     @classmethod
-    def from_shipped(cls, name: str = "nano-recent", backbone: Backbone | None = None) -> Self:
-        """Load an adapter that comes with the package: "nano-recent" (chapter 1), "nano-keyed" (chapter 14),
-        "mini-spans" for plain English, or the paper's methods as printed at 1x, "nano-m1" to "nano-m6", and two repaired
-        ones (the live pages).
+    def from_shipped(cls, name: str = "mini-spans", backbone: Backbone | None = None) -> Self:
+        """Load an adapter that comes with the package: "mini-spans" for plain English, "nano-recent" (chapter 1), "nano-keyed"
+        (chapter 14), the paper's methods as printed at 1x, "nano-m1" to "nano-m6", and two repaired ones (the live pages).
 
         Args:
             name: Name of the adapter.
