@@ -10,6 +10,7 @@ from lmem.data import everyday
 from lmem.errors import DataError, InputError
 from lmem.evaluation import reading_scores
 from lmem.evaluation.reading_scores import Example, examples, read
+from lmem.memory.model import MemoryModel
 
 PROBES = [
     {"id": 1, "turns": ["Ana: I live in Cedar-Bay."], "question": "Where does Ana live?",
@@ -90,12 +91,36 @@ def test_any_answer_of_a_probe_is_right(probes):
     assert rows[0] == Example(
         "question: Where does Ana live? context: Ana: I live in Cedar-Bay.",
         ("Cedar-Bay", "in Cedar-Bay"), "extraction", "1", group="easy",
+        turns=("context: Ana: I live in Cedar-Bay.",),
     )  # fmt: skip
     assert "context: 3 May 2024, Ana: I live" in rows[1].source
     scores = read(Parrot({rows[0].source: "In Cedar-Bay."}), probes)
     assert scores["by_group"]["easy"]["em"]["mean"] == 1
     assert scores["abstention"]["mean"] == 1
     assert scores["by_ability"] == {}
+
+
+def test_probes_are_asked_of_a_memory(capsys, probes, nano):
+    """The bank gets a probe's turns amid others, and the answers come from it alone."""
+    memory = MemoryModel.from_shipped("nano-keyed", nano)
+    told = []
+    write, memory.write = (
+        memory.write,
+        lambda bank, texts, **kw: told.append(texts) or write(bank, texts, **kw),
+    )
+    scores = read(nano, probes, memory=memory, padding=6)
+    assert [len(texts) for texts in told] == [7, 7]
+    assert told[0][3] == "context: Ana: I live in Cedar-Bay."
+    assert told[0][:3] != told[1][:3]
+    assert scores["em"]["mean"] == 1
+    assert (scores["method"], scores["padding"]) == ("keyed+recall", 6)
+    other = [{**PROBES[0], "turns": ["Ana: I live in Amber-Hill."]}]
+    probes.write_text(json.dumps(other))
+    code, text, _ = lmem(capsys, "read", "--data", probes, "--adapter", "nano-keyed", "--json")
+    assert code == 0
+    assert json.loads(text)["em"]["mean"] == 0
+    with pytest.raises(InputError, match="file of probes"):
+        read(nano, "everyday", 3, memory=memory)
 
 
 def test_nano_reads_tinyworld_and_not_everyday_english(capsys, tmp_path):

@@ -70,7 +70,11 @@ def evaluate(
         seed=seed, knowledge=knowledge, confidence=confidence, **given(budget=budget)
     )
     loaded = load_backbone(backbone) if backbone else None
-    model = MemoryModel.from_pretrained(adapter, loaded) if adapter else MemoryModel.from_shipped("nano-recent")
+    model = (
+        MemoryModel.from_pretrained(adapter, loaded)
+        if adapter
+        else MemoryModel.from_shipped("nano-recent")
+    )
     control = runner.load_constant(constant, model.backbone) if constant else None
     tests = splits.for_testing(data, conversations, turns, seed)
     result: dict[str, Any] = {**measure(model, tests, config, controls, control)}

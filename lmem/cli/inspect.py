@@ -93,6 +93,10 @@ def read(
     turns: Annotated[int, opt("Turns in the input, if generated.")] = 6,
     evidence: Annotated[bool, opt("Whether the evidence is in the input.")] = True,
     seed: Annotated[str, opt("Name of the stream of generated questions.")] = "held out",
+    adapter: Annotated[
+        str | None, opt("Ask this memory about the probes, not the backbone; its own backbone.")
+    ] = None,
+    padding: Annotated[int, opt("Turns of other talk around a probe, for a memory.")] = 0,
     eight_bits: Annotated[
         bool, opt("Ask again with weights in 8 bits, as the live pages have them.")
     ] = False,
@@ -100,12 +104,18 @@ def read(
     """How well a backbone reads text, by ability: extraction, multi-hop, temporal, update, abstention."""
     from lmem.backbone.backbone import load_backbone
     from lmem.evaluation import reading_scores
+    from lmem.memory.model import MemoryModel
     from lmem.utils import provenance
     from lmem.viz.live.adapters import in_8_bits
 
-    reader = load_backbone(backbone)
+    memory = MemoryModel.from_pretrained(adapter) if adapter else None
+    reader = memory.backbone if memory else load_backbone(backbone)
+    backbone = reader.name
     coarse = in_8_bits(load_backbone(backbone)) if eight_bits else None
-    scores = reading_scores.read(reader, data, questions, turns, evidence, seed, rounded=coarse)
+    scores = reading_scores.read(
+        reader, data, questions, turns, evidence, seed,
+        rounded=coarse, memory=memory, padding=padding,
+    )  # fmt: skip
     facts = {"backbone": backbone, "fingerprint": reader.fingerprint}
     saved = {**facts, "versions": provenance.versions(), **scores}
     return Report(scores, f"lmem read {backbone}", saved=saved)

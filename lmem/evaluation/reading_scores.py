@@ -1,7 +1,8 @@
 """How well a backbone reads, by ability: the evidence as text in the encoder's input, and without it (chapter 1).
 
 The abilities are those of LongMemEval (Wu et al., ICLR 2025): extraction, multi-hop, temporal, update, abstention. In the last
-the right answer is "unknown". Nothing here has a bank: what a backbone cannot read in its input it cannot read in a memory.
+the right answer is "unknown". What a backbone cannot read in its input it cannot read in a memory. Only probes can also be asked of
+a memory, to compare the two.
 """
 
 import json
@@ -24,7 +25,9 @@ from lmem.data.reading import reading as plain_reading
 from lmem.errors import DataError, InputError
 from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined
 from lmem.evaluation.summary import difference, interval
+from lmem.memory.model import MemoryModel
 from lmem.metrics import answer_scores
+from lmem.utils.progress import track
 
 UNKNOWN = everyday.UNKNOWN
 
@@ -40,6 +43,7 @@ class Example:
         conversation: Questions of one conversation belong together.
         category: LoCoMo's number, whose own score counts as F1 then; 0 elsewhere.
         group: What else it is reported by: "seen", "phrasing" or "relation" held out; a probe's difficulty.
+        turns: The turns of the source, of a probe.
     """
 
     source: str
@@ -48,6 +52,7 @@ class Example:
     conversation: str
     category: int = 0
     group: str = ""
+    turns: tuple[str, ...] = ()
 
 
 Examples: TypeAlias = Iterator[Example]
@@ -62,6 +67,8 @@ def read(
     seed: int | str = "held out",
     batch: int = 64,
     rounded: Backbone | None = None,
+    memory: MemoryModel | None = None,
+    padding: int = 0,
 ) -> dict[str, Any]:
     """Measure how well a backbone answers from text.
 
@@ -75,6 +82,8 @@ def read(
         seed: Names the stream of generated conversations; no training uses it.
         batch: Questions to answer together.
         rounded: The same backbone with rounded weights, which answers the same questions.
+        memory: Answers from its bank, in place of the backbone, which would see the turns. For probes.
+        padding: Turns of another conversation that the bank gets too, half of them before a probe's turns.
 
     Returns:
         A dict: data, turns, n; questions_sha256, of what was asked; em, f1 of the questions that have an answer ({mean, low,
@@ -84,16 +93,22 @@ def read(
         `difference` of em, question by question, rounded minus plain.
 
     Raises:
-        InputError: `questions` is not positive, or probes are to be read without evidence.
+        InputError: `questions` is not positive, probes are to be read without evidence, or a memory is to be asked about
+            something else.
         DataError: The file of probes has another form.
     """
     if questions < 1:
         raise InputError(f"expected at least 1 question to measure with, not {questions}")
     rows = list(islice(examples(data, turns, evidence, seed), questions))
-
-    scored = _answered(backbone, rows, batch)
-    answerable, others = _by_answer(scored)
     fixed = data in ("tinyworld", "everyday")
+    if memory is not None and (fixed or data == "locomo"):
+        raise InputError("expected a file of probes to ask a memory; for the others: lmem evaluate")
+    if memory is None:
+        scored = _answered(backbone, rows, batch)
+    else:
+        texts = [_remembered(memory, row, padding) for row in track(rows, "asking")]
+        scored = [_score(row, text) for row, text in zip(rows, texts, strict=True)]
+    answerable, others = _by_answer(scored)
     shown = turns if fixed else "evidence" if data == "locomo" else "all"
     counts = Counter(row.answers[0] for row in rows if row.ability != "abstention")
     found = {
@@ -110,6 +125,8 @@ def read(
         "by_group": _by([row for row in answerable if row["group"]], "group"),
         "best_guess": round(max(counts.values(), default=0) / max(1, len(answerable)), 4),
     }
+    if memory is not None:
+        found |= {"method": memory.method.name, "scale": memory.scale, "padding": padding}
     if rounded is not None:
         found["rounded"] = _compared(scored, _answered(rounded, rows, batch))
     return found
@@ -123,6 +140,18 @@ def _answered(backbone: Backbone, rows: Sequence[Example], batch: int) -> list[d
 
     texts = in_batches(answer, [row.source for row in rows], batch)
     return [_score(row, text) for row, text in zip(rows, texts, strict=True)]
+
+
+def _remembered(memory: MemoryModel, row: Example, padding: int) -> str:
+    """Write a probe's turns amid other talk, and answer from the bank."""
+    talk: list[str] = []
+    if padding:
+        name, world = f"padding {row.conversation}", everyday.World(turns=padding, questions=1)
+        [other] = locomo.parse([everyday.sample(name, 0, world, twin=False)])
+        talk = other.texts()
+    told = [*talk[: padding // 2], *row.turns, *talk[padding // 2 :]]
+    bank = memory.write(memory.new_bank(), told, truncate=True)
+    return memory.answer(bank, row.source.partition(" context: ")[0])
 
 
 def _by_answer(scored: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:
@@ -236,6 +265,7 @@ def probes(path: str | Path) -> Examples:
                 ABILITY[row["kind"]],
                 str(row["id"]),
                 group=str(row.get("difficulty", "")),
+                turns=tuple(turns),
             )
         except (KeyError, TypeError) as error:
             raise DataError(
