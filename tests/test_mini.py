@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,11 @@ from transformers import T5ForConditionalGeneration
 
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
 from lmem.backbone.mini.losses import pointer_loss, weighted_loss
-from lmem.backbone.mini.matching import Matching, MatchingBatches
+from lmem.backbone.mini.matching import Matching, MatchingBatches, matched_world
 from lmem.backbone.mini.measure import measure, validation
 from lmem.backbone.mini.pretrain import MiniConfig, States, build_model, pretrain
 from lmem.backbone.mini.tokenizer import train_tokenizer
+from lmem.data import everyday, locomo
 from lmem.evaluation.mini_card import write_card
 
 SMALL = {
@@ -207,21 +209,47 @@ def test_matching_compares_each_question_with_all_turns(tokenizer):
     assert all(len(third[row].unique()) == 1 for row in batch.answers)
 
 
+def test_matching_marks_where_answers_begin(tokenizer):
+    """At the marked places the right turns have the pieces of an answer; most questions have such a place."""
+    batches = MatchingBatches(tokenizer, "test")
+    [sample] = [
+        everyday.sample(batches.name, 0, matched_world(random.Random(f"{batches.name} 0")), False)
+    ]
+    [talk] = locomo.parse([sample])
+    batch = batches.next()
+    longest = batch.turns[0].shape[1]
+    asked = [" ".join(q.prompt.split()) for q in talk.questions]
+    checked = 0
+    for places, answers, ids in zip(batch.begins, batch.answers, batch.questions[0], strict=True):
+        prompt = tokenizer.decode(ids, skip_special_tokens=True).strip()
+        for place in places[places >= 0].tolist():
+            assert answers[place // longest]
+            if prompt in asked:
+                answer = talk.questions[asked.index(prompt)].answer
+                said = tokenizer.decode(batch.turns[0].flatten()[place : place + 24])
+                assert said.strip().startswith(answer)
+                checked += 1
+    assert checked >= 5
+    assert (batch.begins[:, 0] >= 0).float().mean() > 0.6
+
+
 def test_matching_by_hand(tokenizer):
-    """Two questions, two turns of the same vectors: the loss is that of a softmax of cosines 1 and 0, times 10 s."""
+    """Two questions, two turns of one token: the losses of turns and of tokens are those of cosines 1 and 0, times 10 s."""
     batch = MatchingBatches(tokenizer, "test").next()
     yes = torch.eye(2, dtype=torch.bool)
-    batch = replace(batch, answers=yes, left_out=torch.zeros(2, 2, dtype=torch.bool))
+    none, begins = torch.zeros(2, 2, dtype=torch.bool), torch.tensor([[0, -1], [1, -1]])
+    batch = replace(batch, answers=yes, left_out=none, begins=begins)
     matching = Matching(4, size=4, heads=1)
     with torch.no_grad():
-        for linear in (matching.linear, matching.turn_linear):
+        for linear in (matching.linear, matching.turn_linear, matching.asks, matching.token):
             linear.weight.copy_(torch.eye(4))
             linear.bias.zero_()
-        matching.sharp.fill_(0.2)
+        matching.sharp.copy_(torch.tensor([0.2, 0.1]))
     states = torch.eye(4)[:2, None]
     seen = torch.ones(2, 1, dtype=torch.bool)
     loss, right = matching((states, seen), (states, seen), batch)
-    assert loss.item() == pytest.approx(math.log(1 + math.exp(-2)), rel=1e-5)
+    turns, tokens = math.log(1 + math.exp(-2)), math.log(1 + math.exp(-1))
+    assert loss.item() == pytest.approx(turns + tokens, rel=1e-5)
     assert right == 1
     swapped = replace(batch, answers=~yes)
     assert matching((states, seen), (states, seen), swapped)[1] == 0

@@ -1,17 +1,19 @@
-"""Mini's third lesson: a question and the turn that answers it, encoded apart, should be alike.
+"""Mini's third lesson, on turns that are encoded apart, as a memory encodes them: which turn answers, and at which token.
 
     q = pool_Q(E(question)),  t = pool_T(E(turn));   L = -log sum_{t answers q} e^(s q.t) / sum_t e^(s q.t)
+    the same with the tokens z_n of all turns in place of t, of which the one is right where the answer begins
 
 The sum below goes over all turns of a few small conversations, so the company is hard: the same fact of somebody else, another fact of
 the same person (in-batch negatives: Karpukhin et al., EMNLP 2020). One step compares fifty questions with seventy turns, where a
-reading compares one with six, so the encoder hears in every step who and what many sentences are about. The pools are
-dropped after training. A turn that follows a question of the other speaker is encoded with that question.
+reading compares one with six, so the encoder hears in every step who and what many sentences are about. The second line asks each
+token whose value it is (as phrases are retrieved: Lee et al., ACL 2021). The pools are dropped after training. A turn that follows a
+question of the other speaker is encoded with that question.
 """
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
@@ -36,19 +38,22 @@ class MatchingBatch:
         questions: Pieces and mask, (Q, N) each.
         answers: (Q, T), True where a turn answers a question.
         left_out: (Q, T), True where a turn is neither right nor wrong: an older value, half of the evidence.
+        begins: (Q, P), places in the flattened turns where the answer begins; -1 is padding.
     """
 
     turns: tuple[Tensor, Tensor]
     questions: tuple[Tensor, Tensor]
     answers: Tensor
     left_out: Tensor
+    begins: Tensor
 
     def to(self, device: torch.device) -> "MatchingBatch":
         """Return the batch on a device."""
-        turns, questions = (
-            tuple(part.to(device) for part in pair) for pair in (self.turns, self.questions)
-        )
-        return MatchingBatch(turns, questions, self.answers.to(device), self.left_out.to(device))  # pyright: ignore[reportArgumentType]
+
+        def move(part: Any) -> Any:
+            return part.to(device) if isinstance(part, Tensor) else tuple(map(move, part))
+
+        return MatchingBatch(*(move(getattr(self, field.name)) for field in fields(self)))
 
 
 class MatchingBatches:
@@ -67,27 +72,42 @@ class MatchingBatches:
     def next(self) -> MatchingBatch:
         """Give one batch."""
         turns: list[str] = []
-        rows: list[tuple[str, set[int], set[int]]] = []
+        rows: list[_Asked] = []
         for _ in range(CONVERSATIONS):
             texts, asked = self._conversation()
             first = len(turns)
-            rows += [
-                (prompt, {first + t for t in right}, {first + t for t in neither})
-                for prompt, right, neither in asked
-            ]
             turns += texts
+            for row in asked:
+                right, neither = (
+                    {first + t for t in places} for places in (row.right, row.neither)
+                )
+                rows.append(_Asked(row.prompt, right, neither, row.answer))
         answers = torch.zeros(len(rows), len(turns), dtype=torch.bool)
         left_out = torch.zeros_like(answers)
-        for i, (_, right, neither) in enumerate(rows):
-            answers[i, list(right)] = True
-            left_out[i, list(neither)] = True
-        questions = [prompt for prompt, _, _ in rows]
-        return MatchingBatch(self._pieces(turns), self._pieces(questions), answers, left_out)
+        for i, row in enumerate(rows):
+            answers[i, list(row.right)] = True
+            left_out[i, list(row.neither)] = True
+        encoded, questions = self._pieces(turns), self._pieces([row.prompt for row in rows])
+        begins = [self._begins(row, encoded[0]) for row in rows]
+        longest = max(map(len, begins))
+        begins = torch.tensor([row + [-1] * (longest - len(row)) for row in begins])
+        return MatchingBatch(encoded, questions, answers, left_out, begins)
 
-    def _conversation(self) -> tuple[list[str], list[tuple[str, set[int], set[int]]]]:
-        """Draw a conversation: its turns, and (question, turns that answer it, turns that are left out)."""
+    def _begins(self, row: "_Asked", turns: Tensor) -> list[int]:
+        """Find where the answer begins in each turn that says it; nowhere in most turns that imply it."""
+        found = []
+        for turn in row.right if row.answer else ():
+            ids, pieces = turns[turn].tolist(), row.answer
+            for start in range(len(ids) - len(pieces), -1, -1):
+                if ids[start : start + len(pieces)] == pieces:
+                    found.append(turn * len(ids) + start)
+                    break
+        return found or [-1]
+
+    def _conversation(self) -> tuple[list[str], list["_Asked"]]:
+        """Draw a conversation: its turns and its questions."""
         rng = random.Random(f"{self.name} {self.index}")
-        sample = everyday.sample(self.name, self.index, _world(rng), False)
+        sample = everyday.sample(self.name, self.index, matched_world(rng), False)
         source = Source(sample, dates=rng.random() < 0.3)
         self.index += 1
         rows = []
@@ -99,14 +119,27 @@ class MatchingBatches:
             # a question that follows from two turns is answered by either of them
             right = evidence if question.kind == "multi-hop" else told or {max(evidence)}
             older = source.turns_of(question.subject, question.relation)
-            rows.append((question.prompt, right, (evidence | older) - right))
+            answer = self._ids(f" {question.answer}") if told else []
+            rows.append(_Asked(question.prompt, right, (evidence | older) - right, answer))
         return with_question_before(source.texts), rows
+
+    def _ids(self, text: str) -> list[int]:
+        return self.core.encode(text).ids[:-1]
 
     def _pieces(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         rows = [row.ids[:LONGEST] for row in self.core.encode_batch(list(texts))]
         longest = -(-max(map(len, rows)) // 16) * 16
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
         return ids, ids != 0
+
+
+class _Asked(NamedTuple):
+    """A question: the turns that answer it, those that are left out, and the pieces of its answer if a turn says it."""
+
+    prompt: str
+    right: set[int]
+    neither: set[int]
+    answer: list[int]
 
 
 class Matching(nn.Module):
@@ -125,7 +158,9 @@ class Matching(nn.Module):
         self.linear = nn.Linear(heads * width, size)
         self.turn_linear = nn.Linear(heads * width, size)
         self.turn_linear.load_state_dict(self.linear.state_dict())
-        self.sharp = nn.Parameter(torch.tensor(2.0))  # s / 10
+        self.token_queries = nn.Parameter(self.queries.data.clone())
+        self.asks, self.token = nn.Linear(heads * width, size), nn.Linear(width, size)
+        self.sharp = nn.Parameter(torch.tensor([2.0, 2.0]))  # s / 10, of turns and of tokens
 
     def forward(
         self, turns: tuple[Tensor, Tensor], questions: tuple[Tensor, Tensor], batch: MatchingBatch
@@ -139,11 +174,25 @@ class Matching(nn.Module):
         """
         t = _pool(*turns, self.turn_queries, self.turn_linear)
         q = _pool(*questions, self.queries, self.linear)
-        scores = (10 * self.sharp * q @ t.T).masked_fill(batch.left_out, -1e9)  # (Q, T)
-        right = scores.masked_fill(~batch.answers, -1e9)
-        loss = (scores.logsumexp(1) - right.logsumexp(1)).mean()
+        scores = (10 * self.sharp[0] * q @ t.T).masked_fill(batch.left_out, -1e9)  # (Q, T)
+        answering = scores.masked_fill(~batch.answers, -1e9)
+        loss = (scores.logsumexp(1) - answering.logsumexp(1)).mean()
         best = scores.argmax(1, keepdim=True)
-        return loss, batch.answers.gather(1, best).float().mean()
+        right = batch.answers.gather(1, best).float().mean()
+        return loss + self._tokens(turns, questions, batch), right
+
+    def _tokens(
+        self, turns: tuple[Tensor, Tensor], questions: tuple[Tensor, Tensor], batch: MatchingBatch
+    ) -> Tensor:
+        """Compute the loss of finding the token where the answer begins among those of all turns."""
+        found = batch.begins[:, 0] >= 0
+        begins, left_out = batch.begins[found], batch.left_out[found]
+        q = _pool(*questions, self.token_queries, self.asks)[found]
+        tokens = normalize(self.token(turns[0]), dim=-1).flatten(0, 1)  # (T N, size)
+        out = left_out[:, :, None] | ~turns[1].bool()  # (F, T, N)
+        scores = (10 * self.sharp[1] * q @ tokens.T).masked_fill(out.flatten(1), -1e9)
+        right = scores.gather(1, begins.clamp_min(0)).masked_fill(begins < 0, -1e9)
+        return (scores.logsumexp(1) - right.logsumexp(1)).mean()
 
 
 def _pool(states: Tensor, mask: Tensor, queries: Tensor, linear: nn.Linear) -> Tensor:
@@ -152,7 +201,8 @@ def _pool(states: Tensor, mask: Tensor, queries: Tensor, linear: nn.Linear) -> T
     return normalize(linear((scores.softmax(-1) @ states).flatten(1)), dim=-1)
 
 
-def _world(rng: random.Random) -> everyday.World:
+def matched_world(rng: random.Random) -> everyday.World:
+    """A small dense conversation without questions that have no answer."""
     return everyday.World(
         turns=TURNS,
         session_turns=12,

@@ -4,7 +4,7 @@ A question and up to 12 turns go into the encoder, and the answer comes out of t
 What worked for nano is kept: attention starts as copying by likeness, and Muon trains the matrices. What is new: one head starts by
 telling the question from the turns, the lessons rise from one or two turns to the whole language (`batches`), at first only a
 value's first piece weighs fully, a second loss points to where the answer begins (`losses`), and every other step compares
-questions with turns that are encoded apart (`matching`).
+questions with turns that are encoded apart, and with their tokens (`matching`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
 checkpoint, from which the next leg starts with new optimisers and a short warm-up.
