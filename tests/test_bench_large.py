@@ -67,7 +67,7 @@ def test_sizes_that_are_there_are_not_measured_again(tiny, told, result, monkeyp
 def test_rows_are_the_newest_of_all_and_mapped(tiny, told, tmp_path):
     model = make(tiny, "recent")
     every = torch.cat([rows.rows_of(model, c) for c in told])
-    found = rows.stored_rows(model, told, 100, tmp_path, False)
+    found = rows.stored_rows(model, told, 100, tmp_path)
     torch.testing.assert_close(found, every[-100:])
     assert (tmp_path / "rows.f32").stat().st_size == 100 * tiny.width * 4
     bank = model.write(model.new_bank(), told[-1])

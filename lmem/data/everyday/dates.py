@@ -115,14 +115,6 @@ def _named_year(rng: random.Random, day: date) -> tuple[str, str]:
     return f"in {year}", year
 
 
-def _last_year(rng: random.Random, day: date) -> tuple[str, str]:
-    return "last year", str(day.year - 1)
-
-
-def _next_year(rng: random.Random, day: date) -> tuple[str, str]:
-    return "next year", str(day.year + 1)
-
-
 _PAST = (
     _fixed(("yesterday", "yesterday", "last night", "yesterday afternoon"), -1),
     _fixed(("this morning", "today", "earlier today"), 0),
@@ -136,7 +128,8 @@ _PAST = (
     _count("months", "{N} months ago", "before"),
     _count("years", "{N} years ago", "before"),
     _months_away(("last month",), -1),
-    _named_month(-1), _named_day(-1), _named_day(-1), _named_year, _last_year,
+    _named_month(-1), _named_day(-1), _named_day(-1), _named_year,
+    lambda rng, day: ("last year", str(day.year - 1)),
 )  # fmt: skip
 _FUTURE = (
     _fixed(("tomorrow", "tomorrow", "tomorrow morning"), 1),
@@ -150,5 +143,6 @@ _FUTURE = (
     _count("weeks", "in {N} weeks", "after"),
     _count("months", "in {N} months", "after"),
     _months_away(("next month",), 1),
-    _named_month(1), _named_day(1), _named_day(1), _next_year,
+    _named_month(1), _named_day(1), _named_day(1),
+    lambda rng, day: ("next year", str(day.year + 1)),
 )  # fmt: skip

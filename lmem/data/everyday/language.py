@@ -26,6 +26,7 @@ _SHORT = re.compile(
 )
 _NAMES = ("Mum", "Dad", "Gran")  # keep their capital inside a sentence
 SUBJECTS = ("person", "pet", "place", "org")
+PARTS = ("statements", "questions", "first", "updates", "withdrawals", "asked", "replies")
 
 
 @dataclass(frozen=True)
@@ -239,18 +240,7 @@ def _relation(name: str, row: dict[str, Any], path: Path) -> Relation:
         raise DataError(f"expected a subject out of {', '.join(SUBJECTS)} for {name} in {path}")
     if not temporal and not value:
         raise DataError(f"expected a value for {name} in {path}")
-    parts: dict[str, Any] = {
-        part: tuple(row.get(part, ()))
-        for part in (
-            "statements",
-            "questions",
-            "first",
-            "updates",
-            "withdrawals",
-            "asked",
-            "replies",
-        )
-    }
+    parts: dict[str, Any] = {part: tuple(row.get(part, ())) for part in PARTS}
     for part, texts in parts.items():
         for text in texts:
             unknown = marks.marks_of(text) - marks.ALL

@@ -8,28 +8,18 @@ between the characters KEEP and END, which `noise` removes.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from lmem.utils.toml import read_toml
 
 KEEP, END = "\x01", "\x02"  # around names, values and dates
 VALUE = "\x03"  # after KEEP, on both sides of a tag: this is a value, not a name
 
-_PRONOUNS = {
-    "female": ("she", "her", "her", "herself"),
-    "male": ("he", "his", "him", "himself"),
-    "none": ("they", "their", "them", "themself"),
-    "thing": ("it", "its", "it", "itself"),
-}
+_TABLES = read_toml(Path(__file__).parent / "words" / "marks.toml")
+_PRONOUNS, _VERBS, _SHORT = (_TABLES[name] for name in ("pronouns", "verbs", "short"))
 _CHOICE = re.compile(r"(\w*)\[([^\]/]*)(?:/([^\]]*))?\]")
 _MARK = re.compile(r"\{([^}]*)\}")
 SUBJECT = {"S", "S's", "S'm", "S've", "S'll", "S'd", "O"}
-_VERBS = {  # third person: for "I", for "you" and "they"
-    "is": ("am", "are"), "was": ("was", "were"), "has": ("have", "have"), "does": ("do", "do"),
-    "isn't": ("am not", "aren't"), "wasn't": ("wasn't", "weren't"),
-    "hasn't": ("haven't", "haven't"), "doesn't": ("don't", "don't"),
-}  # fmt: skip
-_SHORT = {  # mark: for "I", for "you" and "they", for a name or "she"
-    "S'm": ("I'm", "'re", "'s"), "S've": ("I've", "'ve", "'s"),
-    "S'll": ("I'll", "'ll", "'ll"), "S'd": ("I'd", "'d", "'d"),
-}  # fmt: skip
 _THEY = {"they": 0, "their": 1, "them": 2, "themself": 3}
 _AFTER = re.compile(r"\b(?:for|of|with|to|from|at|by|about|behind|around|without|near|against) $")
 _TWO_ARTICLES = re.compile(  # "the The Pogues show"

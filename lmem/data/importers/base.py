@@ -178,6 +178,14 @@ def sample_of(
     return {"sample_id": name, "conversation": {**named, **content}, "qa": questions}
 
 
+def samples_of(
+    chats: Iterable[tuple[str, Iterable[Message]]], report: ImportReport
+) -> list[dict[str, Any]]:
+    """Make a sample of each conversation, (name, messages), that has words."""
+    samples = (sample_of(name, messages, report) for name, messages in chats)
+    return [sample for sample in samples if sample is not None]
+
+
 def written_date(day: date) -> str:
     """Write a date as LoCoMo does: 8 May, 2023."""
     return f"{day.day} {MONTHS[day.month - 1]}, {day.year}"

@@ -14,7 +14,7 @@ from lmem.data.importers.base import (
     Source,
     day_of,
     distinct_names,
-    sample_of,
+    samples_of,
     texts_of,
 )
 from lmem.data.importers.json_text import records
@@ -44,11 +44,8 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
         )
     report.note("dates are those of UTC")
     names = distinct_names(str(record.get("title") or "untitled") for record in found)
-    samples = [
-        sample_of(name, _messages(record, name, report), report)
-        for name, record in zip(names, found, strict=True)
-    ]
-    return [sample for sample in samples if sample is not None]
+    named = zip(names, found, strict=True)
+    return samples_of(((name, _messages(record, name, report)) for name, record in named), report)
 
 
 def _messages(record: Mapping[str, Any], name: str, report: ImportReport) -> list[Message]:

@@ -13,7 +13,7 @@ from lmem.data.importers.base import (
     Message,
     Source,
     distinct_names,
-    sample_of,
+    samples_of,
     texts_of,
 )
 from lmem.data.importers.json_text import records
@@ -55,13 +55,13 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
                 f"of {source.name}"
             )
         names.append(str(record.get("id") or record.get("title") or f"conversation {i + 1}"))
-    samples = []
-    for name, record in zip(distinct_names(names), found, strict=True):
-        messages = [_message(m, name, report) for m in _listed(record) or ()]
-        sample = sample_of(name, [m for m in messages if m is not None], report)
-        if sample is not None:
-            samples.append(sample)
-    return samples
+    named = zip(distinct_names(names), found, strict=True)
+    return samples_of(((name, _messages(record, name, report)) for name, record in named), report)
+
+
+def _messages(record: Any, name: str, report: ImportReport) -> list[Message]:
+    messages = [_message(m, name, report) for m in _listed(record) or ()]
+    return [m for m in messages if m is not None]
 
 
 def _listed(record: Any) -> list[Any] | None:

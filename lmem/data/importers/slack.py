@@ -14,7 +14,7 @@ from lmem.data.importers.base import (
     Source,
     day_of,
     distinct_names,
-    sample_of,
+    samples_of,
 )
 from lmem.data.importers.json_text import records
 from lmem.errors import DataError
@@ -55,12 +55,8 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     if not any(looks_like(record) for found in channels.values() for record in found):
         raise DataError(f"expected messages of Slack (type, ts, text) in {source.name}, found none")
     report.note("dates are those of UTC")
-    samples = []
-    for name, found in zip(distinct_names(channels), channels.values(), strict=True):
-        sample = sample_of(name, _messages(found, names, report), report)
-        if sample is not None:
-            samples.append(sample)
-    return samples
+    named = zip(distinct_names(channels), channels.values(), strict=True)
+    return samples_of(((name, _messages(found, names, report)) for name, found in named), report)
 
 
 def _messages(

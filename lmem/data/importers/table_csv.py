@@ -18,7 +18,7 @@ from lmem.data.importers.base import (
     Source,
     day_of,
     distinct_names,
-    sample_of,
+    samples_of,
 )
 from lmem.data.importers.dates import NUMERIC, read_dates
 from lmem.errors import DataError
@@ -72,11 +72,7 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
         chats.setdefault(name, []).append(
             Message(row[columns["speaker"]], row[columns["text"]], day)
         )
-    samples = [
-        sample_of(name, messages, report)
-        for name, messages in zip(distinct_names(chats), chats.values(), strict=True)
-    ]
-    return [sample for sample in samples if sample is not None]
+    return samples_of(zip(distinct_names(chats), chats.values(), strict=True), report)
 
 
 def _first_row(text: str) -> list[str]:

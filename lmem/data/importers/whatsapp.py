@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from lmem.data.importers.base import ImportReport, Message, Source, distinct_names, sample_of
+from lmem.data.importers.base import ImportReport, Message, Source, distinct_names, samples_of
 from lmem.data.importers.dates import NUMERIC, read_dates
 from lmem.errors import DataError
 from lmem.utils.text import has_words, normalise_text
@@ -52,13 +52,10 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     Raises:
         DataError: No line begins like a message, or the order of day and month is undecidable.
     """
-    samples = []
     names = distinct_names(_chat_name(file, source.name) for file in source.files)
-    for name, text in zip(names, source.files.values(), strict=True):
-        sample = sample_of(name, _messages(name, text, source, report), report)
-        if sample is not None:
-            samples.append(sample)
-    return samples
+    named = zip(names, source.files.values(), strict=True)
+    chats = ((name, _messages(name, text, source, report)) for name, text in named)
+    return samples_of(chats, report)
 
 
 def _messages(name: str, text: str, source: Source, report: ImportReport) -> list[Message]:
