@@ -210,6 +210,17 @@ def test_quiz_questions_have_one_right_answer_and_explain_each(path):
         assert all(len(why) > 20 for *_, why in answers)
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_is_as_long_as_it_says(path):
+    """15 to 30 minutes, at 200 words a minute up to the quiz; the lab names the minutes of its parts."""
+    texts = [source(cell) for cell in read(path)["cells"] if cell["cell_type"] == "markdown"]
+    [quiz] = [i for i, text in enumerate(texts) if text.startswith("## Quiz")]
+    words = len(re.sub(r"<[^>]+>", " ", " ".join(texts[:quiz])).split())
+    said = [int(minutes) for minutes in re.findall(r"[Aa]bout (\d+) minutes", texts[0])]
+    assert (len(said) == 1 and 15 <= said[0] <= 30) or path.stem.startswith("15_")
+    assert words / 200 < sum(said)
+
+
 @each_notebook
 def test_figures_say_what_they_show(path):
     for cell in code(read(path)):
