@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lmem.memory.ledger import Ledger
     from lmem.memory.model import MemoryModel
 
-__version__ = "0.2.0"
+__version__ = "1.0.0rc1"
 __all__ = [
     "Backbone",
     "Bank",
