@@ -168,14 +168,21 @@ def test_the_published_sizes_are_what_they_weigh():
     assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
 
 
-def test_what_fits_and_what_does_not():
+ONE_LAYER = (64, 64, 1, 2)  # as quick as a published size can be planned
+
+
+def test_what_fits_and_what_does_not(monkeypatch):
+    monkeypatch.setattr(methods, "SHAPES", dict.fromkeys(methods.SHAPES, ONE_LAYER))
     xl = plan.plan("google/flan-t5-xl", MachineProfile.of("t4"), FEW, speed=SPEED)
-    assert xl["memory_mib"]["weights"] == pytest.approx(2.85e9 * 4 / 2**20, rel=0.01)
+    n = sum(p.numel() for p in load_without_weights("flan-t5-xl").parameters())
+    assert xl["memory_mib"]["weights"] == pytest.approx(4 * n / 2**20)
     assert any("t4 is meant for flan-t5-large at most" in note for note in xl["notes"])
     assert any("no figure of this profile was measured" in note for note in xl["notes"])
-    small = plan.plan("google/flan-t5-small", MachineProfile.of("t4", memory=0.2), FEW, speed=SPEED)
+    small = plan.plan(
+        "google/flan-t5-small", MachineProfile.of("t4", memory=0.02), FEW, speed=SPEED
+    )
     assert not small["fits"]
-    assert any("more than the 0.2 GiB" in note for note in small["notes"])
+    assert any("more than the 0.02 GiB" in note for note in small["notes"])
     assert small["dtype"] == "float32"
 
 
@@ -204,14 +211,14 @@ def test_no_network_and_no_weights_are_needed(monkeypatch, capsys):
 
 
 def test_all_sizes_on_all_cards_become_one_file(tmp_path, capsys, monkeypatch):
-    """`lmem plan --all`, at sizes of one layer: what is shipped as bench/plans-flan-t5 is made so."""
-    monkeypatch.setattr(methods, "SHAPES", dict.fromkeys(methods.SHAPES, (64, 64, 1, 2)))
+    """`lmem plan --all`, at three sizes of one layer: what is shipped as bench/plans-flan-t5 is made so."""
+    monkeypatch.setattr(methods, "SHAPES", dict.fromkeys(list(methods.SHAPES)[2:], ONE_LAYER))
     path = tmp_path / "plans.json"
     code, out, _ = lmem(capsys, "plan", "--all", "--method", "m1", "--out", path)
     assert code == 0
     found = results.load(path)
     assert (found["backbone"], found["data"]) == (", ".join(methods.SHAPES), "locomo")
-    assert [one["profile"] for one in found["plans"]] == 5 * ["t4", "a100", "h200"]
+    assert [one["profile"] for one in found["plans"]] == 3 * ["t4", "a100", "h200"]
     assert found["provenance"]["versions"]["torch"] == torch.__version__
     for one in found["plans"]:
         assert f"{one['memory_mib']['total'] / 1024:.1f}" in out
