@@ -100,8 +100,8 @@ lmemLive.parts.push(function memories(engine) {
   /** Decode token by token the likeliest. `watch` sees what the decoder looks at, at each step.
 
       Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
-      the attention that each row got. Of reads that have it: none, the share of "no row matches"; row, the one row that was chosen; and
-      withheld, whether it was not told because of that share. */
+      the attention that each row got. Of reads that have it: none, the share of "no row matches", or how much the chosen row is doubted; row,
+      the one row that was chosen; and withheld, whether it was not told because of that doubt. */
   function decoded(memory, { ids: asked, cache, attached, gain, record }, best, watch) {
     const { backbone } = memory, steps = [], ids = [];
     let id = backbone.config.decoder_start_token_id;

@@ -294,7 +294,7 @@
       const byTurn = new Map();
       (result.shares || []).forEach((share, row) => {
         const turn = result.written[row];
-        if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (1 - (result.none || 0)));
+        if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (result.row === null ? 1 - (result.none || 0) : 1));
       });
       const best = result.row === null ? [...byTurn].sort((a, b) => b[1] - a[1])[0] : [result.written[result.row], byTurn.get(result.written[result.row])];
       this.light(byTurn, unknown || result.withheld ? null : best, result);
