@@ -81,7 +81,8 @@ def make_cells(
     with_bank = [name for name in names if name not in stateless]
     order = product(seeds, with_bank, scales, writes, reads, trainings)
     return [Cell(name) for name in stateless] + [
-        Cell(method, scale, seed, *options) for seed, method, scale, *options in order
+        Cell(method, scale, seed, write, read, train)
+        for seed, method, scale, write, read, train in order
     ]
 
 
