@@ -453,7 +453,7 @@ def ablated(files):
     """What is left of each repair without one of its changes."""
     found = left_out(files)
     shown = verdicts(found)
-    parts = ["## Which changes are needed", said("repairs_left_out", cells=len(found))]
+    parts = [said("repairs_left_out", cells=len(found))]
     for repair in sorted(repaired(), key=lambda repair: repair.method):
         parts += [
             f"### {NAMES[repair.method]}",
