@@ -15,8 +15,12 @@ from lmem.analysis.kept_facts import (
 from lmem.backbone.latent_statistics import vocabulary_latents
 from lmem.errors import InputError, MethodError
 from lmem.evaluation import results
-from lmem.experiments.repairs import REPAIRS, RepairConfig, run_repairs
+from lmem.experiments.repairs import KNOWN, REPAIRS, RepairConfig, run_repairs
+from lmem.memory import methods
 from lmem.memory.model import MemoryModel, as_texts
+from lmem.memory.options import completed
+from lmem.memory.read import READS
+from lmem.memory.write import WRITES
 from lmem.utils.digest import digest
 
 TALK = ["Ben: I live in Kavalo now.", "Ada: The tea is cold.", "Ben: My cat is called Mulo."]
@@ -123,7 +127,28 @@ def test_repairs_name_at_most_four_changes():
     for repair in REPAIRS:
         assert len(repair.changes) <= 4
         assert bool(repair.changes) == repair.name.endswith("_repaired")
-        assert bool(repair.changes) == bool(repair.write or repair.read)
+        parts = "+".join("+".join(parts) for parts in repair.changes.values())
+        assert sorted(parts.split("+") if parts else []) == sorted([*repair.write, *repair.read])
+
+
+def options_in_full(repair):
+    method = methods.find(repair.method)
+    write = WRITES[method.write].complete(640, 64, repair.write)
+    return write | completed(READS[method.read], repair.read)
+
+
+def test_a_repair_without_a_change_differs_from_it_in_these_options_only():
+    for repair in REPAIRS:
+        for less in repair.each_left_out():
+            whole, now = options_in_full(repair), options_in_full(less)
+            changed = {option for option in whole if whole[option] != now[option]}
+            assert less.name == f"{repair.name}-without-{less.name.split('-without-')[1]}"
+            assert changed == set(less.name.split("-without-")[1].split("+"))
+            assert (less.method, less.training) == (repair.method, repair.training)
+            assert KNOWN[less.name] == less
+    assert (
+        len(KNOWN) == len(REPAIRS) + 31
+    )  # 16 changes, and the 15 parts of those that have several
 
 
 FEW = {"conversations": 2, "turns": 10, "steps": 2, "tests": 2, "long_tests": 2, "long_turns": 12}
@@ -143,6 +168,14 @@ def test_a_repair_is_trained_once_and_asked_twice(tmp_path):
     assert digest(kept.state_dict()) == short["adapter"]["digest"]
     again = run_repairs(tmp_path, ["m3_repaired"], [1], config=config)
     assert again == {"done": [], "skipped": report["done"]}
+    less = run_repairs(tmp_path, ["m3_repaired-without-[gn]*"], [1], config=config)["done"]
+    assert [name for name in less if "-long-" not in name] == [
+        "m3_repaired-without-normalise-1x-s0",
+        "m3_repaired-without-gamma-1x-s0",
+    ]
+    stored = results.load(tmp_path / "m3_repaired-without-gamma-1x-s0.json.gz")
+    assert "gamma" not in stored["options"]["write"]
+    assert stored["changes"] == short["changes"][:3]
     with pytest.raises(InputError, match="m9_repaired"):
         run_repairs(tmp_path, ["m9_repaired"], [1])
 

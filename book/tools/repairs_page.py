@@ -19,10 +19,11 @@ from results_page import figure, table  # noqa: E402
 from lmem.data import splits  # noqa: E402
 from lmem.data.tinyworld.language import UNKNOWN  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
+from lmem.evaluation.summary import verdicts  # noqa: E402
 from lmem.evaluation.tables import percent  # noqa: E402
-from lmem.experiments.aggregate import mean_gain  # noqa: E402
+from lmem.experiments.aggregate import compare_cells, mean_gain  # noqa: E402
 from lmem.experiments.read_use import ReadUseConfig  # noqa: E402
-from lmem.experiments.repairs import REPAIRS, RepairConfig  # noqa: E402
+from lmem.experiments.repairs import KNOWN, REPAIRS, RepairConfig  # noqa: E402
 from lmem.viz import plots  # noqa: E402
 from lmem.viz.colours import LOOKS  # noqa: E402
 
@@ -85,7 +86,7 @@ def seeds(files, repair, scale, part=""):
     found = [
         files[name] for seed in range(3) if (name := f"{repair}-{scale}x{part}-s{seed}") in files
     ]
-    [now] = [each for each in REPAIRS if each.name == repair]
+    now = KNOWN[repair]
     for result in found:
         options = result.get("options", {"write": now.write})["write"]
         settings = result.get("training", {}).get("settings", now.training)
@@ -406,6 +407,61 @@ def changes():
     )
 
 
+def one_seed(files, name, part=""):
+    """The first seed of a repair at 10x, as a list."""
+    return seeds(files, name, 10, part)[:1]
+
+
+def left_out(files):
+    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs without one of their changes or parts."""
+    return {
+        less.name: compare_cells(*({0: one_seed(files, each.name)[0]} for each in (repair, less)))[
+            "memory"
+        ]
+        for repair in repaired()
+        for less in repair.each_left_out()
+    }
+
+
+def left_label(repair, name):
+    """What a repair of this name is without: a change in words, or options that are only a part of one."""
+    left = name.removeprefix(f"{repair.name}-without-")
+    whole = {"+".join(parts): change for change, parts in repair.changes.items()}
+    return whole.get(left) or f"only `{left.replace('+', '`, `')}`"
+
+
+def left_table(files, repair, found, shown):
+    """One line for the repair, for each of its changes and their parts left out, and for the printed method."""
+    labels = {repair.name: "nothing: the repair"}
+    labels |= {less.name: left_label(repair, less.name) for less in repair.each_left_out()}
+    rows = []
+    for name, label in (labels | {repair.method: "all four: as printed"}).items():
+        early, late = (one_seed(files, name, part) for part in ("", "-long"))
+        row = {
+            "left out": label,
+            "memory score, 12 turns": percent(mean_gain(early)),
+            "compared with the repair": percent(found.get(name)),
+            "shown": shown.get(name, "-"),
+            "memory score, 60 turns": percent(mean_gain(late)),
+            "abstention, 12 turns": abstention(early),
+        }
+        rows.append(row)
+    return table(rows)
+
+
+def ablated(files):
+    """What is left of each repair without one of its changes."""
+    found = left_out(files)
+    shown = verdicts(found)
+    parts = [said("repairs_left_out", cells=len(found))]
+    for repair in sorted(repaired(), key=lambda repair: repair.method):
+        parts += [
+            f"### {NAMES[repair.method]}",
+            left_table(files, repair, found, shown),
+        ]
+    return parts
+
+
 def page(root):
     """The text of book/repairs.md, from the result files below `root`; raises NumberError if a sentence is no longer true."""
     files = load(root)
@@ -427,6 +483,7 @@ def page(root):
         *kept(files),
         said("repairs_addresses"),
         changes(),
+        *ablated(files),
         *reads(files),
         *curves(files),
         *resist(files),

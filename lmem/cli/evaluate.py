@@ -140,7 +140,12 @@ def ladder(
 @command(verbs)
 def repairs(
     out: Folder,
-    names: Annotated[str, opt("Names with commas between; default: all.")] = "",
+    names: Annotated[
+        str,
+        opt(
+            "With commas between, such as m3_repaired or *-without-*; default: the repairs, and the methods as printed."
+        ),
+    ] = "",
     scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     seeds: Seeds = "0",
     adapters: Annotated[

@@ -2,14 +2,15 @@
 
 A repair keeps the form of the method's write and the site at which its read enters. What it changes are options of the package: where
 the maps start, whether the bank decays, where a token is written. The printed method is trained and asked in the same way, as
-the control of the changes; the twin's bank is the control of the memory.
+the control of the changes; the twin's bank is the control of the memory. What each change is good for is measured by leaving it out.
 
 Everything is trained on short conversations. Each adapter is asked about conversations of that length and about longer ones.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import filter as matching
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,10 @@ class Repair:
     """A method with its changes, a table of `repairs.toml`.
 
     Attributes:
-        name: Of its result files, without a hyphen: "m3_repaired".
+        name: Of its result files, without a hyphen: "m3_repaired". What is left out follows: "m3_repaired-without-gamma".
         method: A name out of `lmem methods`.
-        changes: What differs from the printed method, in words, one entry for each named change.
+        changes: What differs from the printed method, in words, with the options that are set for it: {change: its parts}. A part is
+            an option, or "start+shared" where one option needs the other.
         write: Options of the write.
         read: Options of the read.
         training: Settings of `lmem.training.train.TrainConfig` that differ from those that all repairs share.
@@ -78,16 +80,37 @@ class Repair:
 
     name: str
     method: str
-    changes: tuple[str, ...] = ()
+    changes: dict[str, list[str]] = field(default_factory=dict)
     write: dict[str, Any] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
 
+    def without(self, change: str, parts: Sequence[str] = ()) -> "Repair":
+        """Return this repair with a change, or only some of its parts, left as the printed method has it."""
+        parts = parts or self.changes[change]
+        left = "+".join(parts)
+        rest = [part for part in self.changes[change] if part not in parts]
+        now = {f"{change} (without {left})": rest} if rest else {}
+        return replace(
+            self,
+            name=f"{self.name}-without-{left}",
+            changes={text: kept for text, kept in self.changes.items() if text != change} | now,
+            write={name: v for name, v in self.write.items() if name not in left.split("+")},
+            read={name: v for name, v in self.read.items() if name not in left.split("+")},
+        )
+
+    def each_left_out(self) -> "list[Repair]":
+        """Return this repair without each of its changes, and without each part of those that have several."""
+        return [
+            self.without(change, left)
+            for change, parts in self.changes.items()
+            for left in ((), *([part] for part in parts if len(parts) > 1))
+        ]
+
 
 _TABLE = read_toml(Path(__file__).with_name("repairs.toml"))
-REPAIRS = tuple(
-    Repair(**{**row, "changes": tuple(row.get("changes", ()))}) for row in _TABLE["repairs"]
-)
+REPAIRS = tuple(Repair(**row) for row in _TABLE["repairs"])
+KNOWN = {one.name: one for repair in REPAIRS for one in (repair, *repair.each_left_out())}
 
 
 def repaired_cell(name: str, scale: float, seed: int) -> Cell:
@@ -118,7 +141,7 @@ def run_repairs(
 
     Args:
         out: Folder of the result files.
-        names: Names of REPAIRS; default: all.
+        names: Names or patterns, such as "m3_repaired-without-*", of KNOWN; default: those of REPAIRS.
         scales: Sizes of the bank.
         seeds: Seeds of maps, starts and training conversations.
         config: What all share.
@@ -131,13 +154,12 @@ def run_repairs(
         InputError: A repair does not exist, or a file in `out` has other settings.
     """
     config, out = config or RepairConfig(), Path(out)
-    known = {repair.name: repair for repair in REPAIRS}
+    chosen = [repair.name for repair in REPAIRS] if not names else []
     for name in names:
-        if name not in known:
-            raise InputError(f"expected repairs out of {', '.join(known)}, not {name!r}")
-    cells = [
-        (known[name], scale, seed) for seed in seeds for name in names or known for scale in scales
-    ]
+        if not matching(KNOWN, name):
+            raise InputError(f"expected repairs out of {', '.join(KNOWN)}, not {name!r}")
+        chosen += matching(KNOWN, name)
+    cells = [(KNOWN[name], scale, seed) for seed in seeds for name in chosen for scale in scales]
     report: dict[str, list[str]] = {"done": [], "skipped": []}
     for repair, scale, seed in track(cells, "repairs"):
         kept = Path(adapters) / f"{repair.name}-{scale:g}x-s{seed}" if adapters else None
