@@ -106,13 +106,14 @@ class ReproduceConfig(Settings):
 
 PAPER_METHODS = ("m1", "m2", "m3", "m4", "m5", "m6")
 METHODS = (*PAPER_METHODS, "m2_as_run", "m5_as_run")  # M.1 as run is M.3
+PRINTED = ("m0", *METHODS)
 LENGTH = 588  # turns of a conversation of LoCoMo, on average
 FAILED = "failed.txt"  # in an unfinished cell's folder: why it did not run
 
 
 def make_cells(
     config: ReproduceConfig,
-    names: Sequence[str] = ("m0", *METHODS),
+    names: Sequence[str] = PRINTED,
     scales: Sequence[float] = (1, 10),
 ) -> list[Cell]:
     """List the cells of the experiment, the stateless ones first.
