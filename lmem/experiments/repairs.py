@@ -141,7 +141,7 @@ def run_repairs(
 
     Args:
         out: Folder of the result files.
-        names: Names or patterns, such as "m3_repaired-without-*", of KNOWN; default: those of REPAIRS.
+        names: Names or patterns, such as `m3_repaired-without-*`, of KNOWN; default: those of REPAIRS.
         scales: Sizes of the bank.
         seeds: Seeds of maps, starts and training conversations.
         config: What all share.
