@@ -246,7 +246,8 @@ def test_the_cells_of_mini_on_locomo_have_one_table(tmp_path):
         }  # fmt: skip
         save(tmp_path, f"locomo/mini-{cell}-s42", result)
     text = text_of(tmp_path).split("## LoCoMo")[1].split("\n## ")[0]
-    assert "the highest memory score is that of `m3_repaired-10x-s42`: 83.3 [" in text
+    assert "the highest memory score in F1 is that of `m3_repaired-10x-s42`: 83.3 [" in text
+    assert "in bits is that of `m3_repaired-10x-s42`: 0.00 [" in text
     assert "| `m3_repaired-10x-s42` | 83.3 / 0.0 / 0.0 | **83.3 [40.5, 126.2] (G=6)**" in text
     assert "| `m0-1x-s42` | - / - / - | - | - | - | - | 0.0 / 0.0 |" in text
     assert "Table 3: recall rate by lag" in text

@@ -390,9 +390,13 @@ def locomo_on_mini(files):
     """The published experiment on mini: a row for each cell, its controls, and the paper's tables next to ours."""
     cells = {name.removeprefix("mini-"): each for name, each in files.items()}
     bare = next(each["summary"] for name, each in cells.items() if name.startswith("m0-"))
-    scores = {name: headline(each["summary"])[0] for name, each in cells.items()}
-    scores = {name: score["f1"] for name, score in scores.items() if score}
-    least, most = (choose(scores, key=lambda name: scores[name]["mean"]) for choose in (min, max))
+    memory = {name: headline(each["summary"])[0] for name, each in cells.items()}
+    f1, likely = (
+        {name: score[measure] for name, score in memory.items() if score}
+        for measure in ("f1", "bits")
+    )
+    most, surest = (max(some, key=lambda name: some[name]["mean"]) for some in (f1, likely))
+    trained = [each["training"]["steps"] for each in cells.values() if each.get("training")]
     by_category = bare["locomo"]["oracle"]
     text = said(
         "results_locomo_mini",
@@ -401,11 +405,12 @@ def locomo_on_mini(files):
         oracle=percent(bare["conditions"]["oracle"]["f1"]),
         single=percent(by_category["4"]),
         baseline=percent(bare["conditions"]["baseline"]["f1"]["mean"]),
-        cells=len(scores),
+        cells=len(f1),
         most=f"`{most}`",
-        highest=percent(scores[most]),
-        least=f"`{least}`",
-        lowest=percent(scores[least]),
+        points=percent(f1[most]),
+        surest=f"`{surest}`",
+        bits=bits(likely[surest]),
+        steps=max(trained, default=0),
     )
     seeds = sorted({each["provenance"]["seed"] for each in cells.values()})
     line = about("mini", "locomo", asked(bare), f"seeds {', '.join(map(str, seeds))}")
@@ -475,10 +480,13 @@ def locomo_commands(cells):
             f"lmem reproduce --out mini-locomo --methods {chosen} --scales {scales} --data locomo "
             + " ".join([*options, *switches])
         )
-    if any("reproduce" not in result for result in cells.values()):
-        lines.append(
-            "lmem evaluate --adapter mini-spans --data locomo --controls all --out mini-locomo/spans-10x-s0.json.gz"
-        )
+    for name, result in cells.items():
+        if "reproduce" not in result:
+            controls = ",".join(result["summary"]["conditions"])
+            lines.append(
+                f"lmem evaluate --adapter mini-spans --data locomo --seed {result['provenance']['seed']} "
+                f"--controls {controls} --out mini-locomo/{name}.json.gz"
+            )
     return [*lines, "lmem publish mini-locomo/*.json.gz --out results/locomo"]
 
 
