@@ -115,7 +115,7 @@ def train_spans(
         InputError: The model has another method.
     """
     config = config or SpanConfig()
-    span_parts(model)
+    _, read = span_parts(model)
     started = time.perf_counter()
     rng = random.Random(f"spans {config.seed}")
     usable = [each for each in conversations if each.questions and each.facts]
@@ -124,7 +124,7 @@ def train_spans(
         torch.manual_seed(config.seed)
         telling = TellingLoss(model, usable, config, rng)  # the second hop needs its start
         keys = KeyLoss(model, config, rng)
-        later = {id(p) for p in (*telling.weights, *model.read.doubt.parameters())}
+        later = {id(p) for p in (*telling.weights, *read.doubt.parameters())}
         rest = [p for p in weights if id(p) not in later]
         losses = minimise(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
