@@ -413,13 +413,14 @@ def one_seed(files, name, part=""):
 
 
 def left_out(files):
-    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs without one of their changes or parts."""
+    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs that ran without something."""
     return {
         less.name: compare_cells(*({0: one_seed(files, each.name)[0]} for each in (repair, less)))[
             "memory"
         ]
         for repair in repaired()
         for less in repair.each_left_out()
+        if f"{less.name}-10x-s0" in files
     }
 
 
@@ -433,7 +434,8 @@ def left_label(repair, name):
 def left_table(files, repair, found, shown):
     """One line for the repair, for each of its changes and their parts left out, and for the printed method."""
     labels = {repair.name: "nothing: the repair"}
-    labels |= {less.name: left_label(repair, less.name) for less in repair.each_left_out()}
+    ran = [less.name for less in repair.each_left_out() if less.name in found]
+    labels |= {name: left_label(repair, name) for name in ran}
     rows = []
     for name, label in (labels | {repair.method: "all four: as printed"}).items():
         early, late = (one_seed(files, name, part) for part in ("", "-long"))
