@@ -407,9 +407,9 @@ def changes():
     )
 
 
-def one_seed(files, name, part=""):
+def one_seed(files, name):
     """The first seed of a repair at 10x, as a list."""
-    return seeds(files, name, 10, part)[:1]
+    return seeds(files, name, 10)[:1]
 
 
 def left_out(files):
@@ -438,14 +438,13 @@ def left_table(files, repair, found, shown):
     labels |= {name: left_label(repair, name) for name in ran}
     rows = []
     for name, label in (labels | {repair.method: "all four: as printed"}).items():
-        early, late = (one_seed(files, name, part) for part in ("", "-long"))
+        asked = one_seed(files, name)
         row = {
             "left out": label,
-            "memory score, 12 turns": percent(mean_gain(early)),
+            "memory score": percent(mean_gain(asked)),
             "compared with the repair": percent(found.get(name)),
             "shown": shown.get(name, "-"),
-            "memory score, 60 turns": percent(mean_gain(late)),
-            "abstention, 12 turns": abstention(early),
+            "abstention": abstention(asked),
         }
         rows.append(row)
     return table(rows)
