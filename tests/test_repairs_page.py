@@ -25,13 +25,15 @@ def result(right, lags=range(12), method="slots+extension"):
     rows = []
     for conversation in "abcd":
         for lag in lags:
-            em = {"em": int(lag < right), "answer": "x"}
+            em = {"em": int(lag < right), "answer": "x", "bits": 0.0}
+            no = {"em": 0, "answer": "y", "bits": 0.0}
             about = {"id": f"{conversation}{lag}", "conversation": conversation, "lag": lag}
-            rows.append(about | {"answerable": True, "right": em, "twin": {"em": 0, "answer": "y"}})
+            rows.append(about | {"answerable": True, "right": em, "twin": no, "none": no})
     none = {"em": None, "answer": "unknown"}
     about = {"id": "u", "conversation": "a", "lag": None, "answerable": False}
     rows.append(about | {"right": none, "twin": none})
-    return {"questions": rows, "method": method}
+    summary = {"memory": {"right-twin, all": {}}, "conditions": ["right", "twin", "none"]}
+    return {"questions": rows, "method": method, "summary": summary}
 
 
 def test_the_page_is_what_the_files_say(tool):
@@ -51,6 +53,22 @@ def test_sentences_fall_with_their_numbers(tool):
     files["m6_repaired-10x-s0"] = result(0)
     with pytest.raises(tool.NumberError, match="verdict"):
         tool.verdict(files)
+
+
+def test_a_repair_is_compared_with_what_is_left_of_it(tool):
+    m3, [less, *_] = tool.KNOWN["m3_repaired"], tool.KNOWN["m3_repaired"].each_left_out()
+    files = {}
+    for name, right in ((m3.name, 8), (less.name, 2), ("m3", 0)):
+        files[f"{name}-10x-s0"] = result(right)
+    found = tool.left_out(files)
+    assert found[less.name]["mean"] == -0.5
+    rows = tool.left_table(files, m3, found, {less.name: "less"}).splitlines()[2:]
+    assert [row.split("|")[1].split()[0] for row in rows] == ["nothing:", "rows", "all"]
+    assert "less" in rows[1]
+    assert (
+        tool.left_label(m3, less.name) == "rows have fixed addresses, and W_Q whitens the latents"
+    )
+    assert tool.left_label(m3, f"{m3.name}-without-start+shared") == "only `start`, `shared`"
 
 
 def test_a_chart_has_a_point_for_each_value_and_says_them(tool):

@@ -407,19 +407,20 @@ def changes():
     )
 
 
-def one_seed(files, name, part=""):
+def one_seed(files, name):
     """The first seed of a repair at 10x, as a list."""
-    return seeds(files, name, 10, part)[:1]
+    return seeds(files, name, 10)[:1]
 
 
 def left_out(files):
-    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs without one of their changes or parts."""
+    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs that ran without something."""
     return {
         less.name: compare_cells(*({0: one_seed(files, each.name)[0]} for each in (repair, less)))[
             "memory"
         ]
         for repair in repaired()
         for less in repair.each_left_out()
+        if f"{less.name}-10x-s0" in files
     }
 
 
@@ -433,17 +434,17 @@ def left_label(repair, name):
 def left_table(files, repair, found, shown):
     """One line for the repair, for each of its changes and their parts left out, and for the printed method."""
     labels = {repair.name: "nothing: the repair"}
-    labels |= {less.name: left_label(repair, less.name) for less in repair.each_left_out()}
+    ran = [less.name for less in repair.each_left_out() if less.name in found]
+    labels |= {name: left_label(repair, name) for name in ran}
     rows = []
     for name, label in (labels | {repair.method: "all four: as printed"}).items():
-        early, late = (one_seed(files, name, part) for part in ("", "-long"))
+        asked = one_seed(files, name)
         row = {
             "left out": label,
-            "memory score, 12 turns": percent(mean_gain(early)),
+            "memory score": percent(mean_gain(asked)),
             "compared with the repair": percent(found.get(name)),
             "shown": shown.get(name, "-"),
-            "memory score, 60 turns": percent(mean_gain(late)),
-            "abstention, 12 turns": abstention(early),
+            "abstention": abstention(asked),
         }
         rows.append(row)
     return table(rows)

@@ -177,7 +177,7 @@ def run_repair(
     config: RepairConfig,
     adapter: Path | None = None,
 ) -> tuple[list[str], list[str]]:
-    """Train one repair at one scale, and ask it about short and about long conversations.
+    """Train one repair at one scale, and ask it about short and about long conversations; without a change, about short ones only.
 
     Args:
         repair: A method with its changes.
@@ -192,10 +192,10 @@ def run_repair(
     """
     experiment = Experiment("repairs", config.difference(), out)
     about = {"repair": repair.name, "changes": list(repair.changes)}
-    tests = {
-        f"{repair.name}-{scale:g}x-s{seed}": (config.tests, config.turns),
-        f"{repair.name}-{scale:g}x-long-s{seed}": (config.long_tests, config.long_turns),
-    }
+    tests = {f"{repair.name}-{scale:g}x-s{seed}": (config.tests, config.turns)}
+    if repair in REPAIRS:
+        long = (config.long_tests, config.long_turns)
+        tests[f"{repair.name}-{scale:g}x-long-s{seed}"] = long
     skipped = experiment.finished(tests)
     trained: list[Trained] = []
 
