@@ -65,10 +65,18 @@ def test_a_repair_is_compared_with_what_is_left_of_it(tool):
     rows = tool.left_table(files, m3, found, {less.name: "less"}).splitlines()[2:]
     assert [row.split("|")[1].split()[0] for row in rows] == ["nothing:", "rows", "all"]
     assert "less" in rows[1]
-    assert (
-        tool.left_label(m3, less.name) == "rows have fixed addresses, and W_Q whitens the latents"
-    )
-    assert tool.left_label(m3, f"{m3.name}-without-start+shared") == "only `start`, `shared`"
+    labels = tool.left_labels(tool.KNOWN["m2_repaired"])
+    assert labels["m2_repaired-without-gamma"] == "no decay"
+    assert labels["m2_repaired-without-start+shared"] == "only `start`, `shared`"
+    assert tool.ablated(files) == []  # as long as a change was not left out
+    for change in m3.changes:
+        files.setdefault(f"{m3.without(change).name}-10x-s0", result(8))
+    written = "\n\n".join(tool.ablated(files))
+    assert written.count("### ") == 1
+    [needed] = [part for part in written.split("\n\n") if part.startswith("**Needed.**")]
+    assert needed.endswith(": rows have fixed addresses, and W_Q whitens the latents.")
+    assert "no decay" in written.split("**Not shown to be needed.**")[1]
+    assert "fewer changes" in tool.limits(files)
 
 
 def test_a_chart_has_a_point_for_each_value_and_says_them(tool):

@@ -424,18 +424,18 @@ def left_out(files):
     }
 
 
-def left_label(repair, name):
-    """What a repair of this name is without: a change in words, or options that are only a part of one."""
-    left = name.removeprefix(f"{repair.name}-without-")
-    whole = {"+".join(parts): change for change, parts in repair.changes.items()}
-    return whole.get(left) or f"only `{left.replace('+', '`, `')}`"
+def left_labels(repair):
+    """{name: what a repair of this name is without}: a change in words, or options that are only a part of one."""
+    whole = {repair.without(change).name: change for change in repair.changes}
+    names = (less.name for less in repair.each_left_out())
+    options = {name: name.split("-without-")[1].replace("+", "`, `") for name in names}
+    return {name: whole.get(name) or f"only `{left}`" for name, left in options.items()}
 
 
 def left_table(files, repair, found, shown):
     """One line for the repair, for each of its changes and their parts left out, and for the printed method."""
     labels = {repair.name: "nothing: the repair"}
-    ran = [less.name for less in repair.each_left_out() if less.name in found]
-    labels |= {name: left_label(repair, name) for name in ran}
+    labels |= {name: text for name, text in left_labels(repair).items() if name in found}
     rows = []
     for name, label in (labels | {repair.method: "all four: as printed"}).items():
         asked = one_seed(files, name)
@@ -450,17 +450,31 @@ def left_table(files, repair, found, shown):
     return table(rows)
 
 
+def needed(repair, shown):
+    """Which of the four changes a repair needs, and which it is not shown to need."""
+    verdict = {change: shown[repair.without(change).name] for change in repair.changes}
+    needs = [change for change, word in verdict.items() if word == "less"]
+    others = [change for change in verdict if change not in needs]
+    texts = [said("repairs_needed", names="; ".join(needs))] if needs else []
+    return texts + ([said("repairs_not_needed", names="; ".join(others))] if others else [])
+
+
 def ablated(files):
-    """What is left of each repair without one of its changes."""
+    """What is left of each repair without one of its changes, as far as that was run."""
     found = left_out(files)
     shown = verdicts(found)
-    parts = [said("repairs_left_out", cells=len(found))]
+    parts = []
     for repair in sorted(repaired(), key=lambda repair: repair.method):
-        parts += [
-            f"### {NAMES[repair.method]}",
-            left_table(files, repair, found, shown),
-        ]
-    return parts
+        if all(repair.without(change).name in found for change in repair.changes):
+            parts += [f"### {NAMES[repair.method]}", left_table(files, repair, found, shown)]
+            parts += needed(repair, shown)
+    return [said("repairs_left_out", cells=len(found)), *parts] if parts else []
+
+
+def limits(files):
+    """What the page does not show; of the changes, that depends on what was left out."""
+    known = "repairs_taken_back" if ablated(files) else "repairs_not_taken_back"
+    return said("repairs_limits", changes=said(known))
 
 
 def page(root):
@@ -489,7 +503,7 @@ def page(root):
         *curves(files),
         *resist(files),
         said("repairs_tried"),
-        said("repairs_limits"),
+        limits(files),
         said("repairs_yourself"),
     ]
     return "\n\n".join(parts) + "\n"
