@@ -23,7 +23,7 @@ def tool():
 
 def result(right, lags=range(12), method="slots+extension"):
     rows = []
-    for conversation in "abcd":
+    for conversation in "abcdefgh":
         for lag in lags:
             em = {"em": int(lag < right), "answer": "x", "bits": 0.0}
             no = {"em": 0, "answer": "y", "bits": 0.0}
@@ -76,7 +76,7 @@ def test_a_repair_is_compared_with_what_is_left_of_it(tool):
     [needed] = [part for part in written.split("\n\n") if part.startswith("**Needed.**")]
     assert needed.endswith(": rows have fixed addresses, and W_Q whitens the latents.")
     assert "no decay" in written.split("**Not shown to be needed.**")[1]
-    assert "fewer changes" in tool.limits(files)
+    assert "fewer changes" in tool.limits(taken_back=True)
 
 
 def test_a_chart_has_a_point_for_each_value_and_says_them(tool):

@@ -471,9 +471,9 @@ def ablated(files):
     return [said("repairs_left_out", cells=len(found)), *parts] if parts else []
 
 
-def limits(files):
-    """What the page does not show; of the changes, that depends on what was left out."""
-    known = "repairs_taken_back" if ablated(files) else "repairs_not_taken_back"
+def limits(taken_back):
+    """What the page does not show; of the changes, that depends on whether they were taken back one at a time."""
+    known = "repairs_taken_back" if taken_back else "repairs_not_taken_back"
     return said("repairs_limits", changes=said(known))
 
 
@@ -481,6 +481,7 @@ def page(root):
     """The text of book/repairs.md, from the result files below `root`; raises NumberError if a sentence is no longer true."""
     files = load(root)
     rows = scores(files)
+    without = ablated(files)
     invents = not any(row["abstention, 12 turns"].startswith("100.0") for row in rows)
     parts = [
         said("repairs"),
@@ -498,12 +499,12 @@ def page(root):
         *kept(files),
         said("repairs_addresses"),
         changes(),
-        *ablated(files),
+        *without,
         *reads(files),
         *curves(files),
         *resist(files),
         said("repairs_tried"),
-        limits(files),
+        limits(taken_back=bool(without)),
         said("repairs_yourself"),
     ]
     return "\n\n".join(parts) + "\n"
