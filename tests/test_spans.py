@@ -1,5 +1,8 @@
 """The span memory: where facts begin, what a row holds, which row is told, and that it learns."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -12,6 +15,7 @@ from lmem.memory.bank import Bank
 from lmem.memory.large import in_chunks
 from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import doubt_signs, lead
+from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
 from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 
@@ -247,6 +251,22 @@ def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_pat
     model.save_pretrained(tmp_path / "saved")
     loaded = MemoryModel.from_pretrained(tmp_path / "saved", model.backbone)
     assert span_parts(loaded)[1].threshold == bolder["threshold"]
+
+
+def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):
+    def briefly(model, facts, config):
+        return train_spans(model, facts, replace(config, doubt_steps=2, telling_steps=2), False)
+
+    monkeypatch.setattr(spans, "train_spans", briefly)
+    monkeypatch.setattr(fact_data, "long_world", fact_data.default_world)
+    line = "train --method spans --data everyday --backbone mini --conversations 2 --validation 2"
+    result = CliRunner().invoke(app, [*line.split(), "--steps", "2", "--out", str(tmp_path / "a")])
+    assert result.exception is None
+    made = json.loads((tmp_path / "a" / "training.json").read_text())
+    assert made["settings"] == {"steps": 2}
+    assert set(made["calibration"]) >= {"gate", "theta", "threshold"}
+    loaded = MemoryModel.from_pretrained(tmp_path / "a")
+    assert span_parts(loaded)[1].threshold == made["calibration"]["threshold"]
 
 
 def test_a_bank_survives_on_disk(model, tmp_path):

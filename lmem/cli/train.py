@@ -109,16 +109,17 @@ def train(
     if preset == "paper" and validation is None:
         validation = 0
     report: dict[str, Any] = {}
+    drawn, held = [], []  # conversations whose digest is noted; generated facts have none
     if isinstance(model.write_rule, SpanWrite):
         if data != "everyday":
             raise InputError("expected --data everyday, which says where each fact begins")
-        turns, settings = TURNS, SpanConfig(seed=seed, **given(steps=steps, lr=lr))
+        turns, config = TURNS, SpanConfig(seed=seed, **given(steps=steps, lr=lr))
         facts = fact_conversations(model.backbone, conversations, seed)
-        report = train_spans(model, facts, settings)
+        report = train_spans(model, facts, config)
         others = fact_conversations(
             model.backbone, validation or 10, f"validation {seed}", long_world
         )
-        report["calibration"] = calibrate(model, others, settings.abstain)
+        report["calibration"] = calibrate(model, others, config.abstain)
         report["seconds"] = {"train": report["seconds"]}
     else:
         drawn, held = splits.for_training(
