@@ -13,8 +13,9 @@ TARGET = "Cedar-Bay"
 
 
 def make(backbone, method, seed=3, write=None):
-    """A model with a small bank, and weights of the read that are not at their start."""
-    return away(MemoryModel(backbone, method, scale=0.5, seed=seed, write=write))
+    """A model with a small bank, and weights of the read that are not at their start; it tells what it chooses."""
+    read = {"threshold": 2.0} if method in ("spans", "spans+copying") else None
+    return away(MemoryModel(backbone, method, scale=0.5, seed=seed, write=write, read=read))
 
 
 def away(model, seed=0):

@@ -636,7 +636,7 @@ class Terminal:
 @pytest.mark.slow
 def test_in_a_real_terminal(tmp_path):
     """Asked for a name once; the terminal is closed; the next chat brings the bank back."""
-    screen = Terminal(tmp_path)
+    screen = Terminal(tmp_path, "--adapter", "nano-keyed")
     try:
         screen.expect("Your name [Ana]: ")
         screen.say("Mehmet")
@@ -649,7 +649,7 @@ def test_in_a_real_terminal(tmp_path):
         screen.close()
     [left] = (tmp_path / "state" / "lmem").iterdir()
     assert stat.S_IMODE(left.stat().st_mode) == 0o600
-    screen = Terminal(tmp_path, "--name", "Mehmet")
+    screen = Terminal(tmp_path, "--adapter", "nano-keyed", "--name", "Mehmet")
     try:
         assert "/recover" in screen.expect("Mehmet: ")
         screen.say("/recover")

@@ -81,7 +81,7 @@ def test_the_solutions_stand_open_in_the_stubs_places(path, editions):
     found, whole = read(editions.solutions / path.name), read(path)
     cells = found["cells"]
     assert len(cells) == len([c for c in whole["cells"] if not tags(c) & {"exercise", "check"}])
-    assert not any(tags(c) & {"exercise", "check", "hide-input"} for c in cells)
+    assert not any(tags(c) & {"exercise", "check"} for c in cells)
     for cell, own in zip(
         (c for c in cells if "solution" in tags(c)),
         (c for c in whole["cells"] if "solution" in tags(c)),

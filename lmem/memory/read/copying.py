@@ -58,6 +58,8 @@ class CopyingRead(RecallRead):
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
         self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
         self.doubt = mlp(key + 2, 64, 1)
+        *_, bias = self.doubt.parameters()
+        nn.init.constant_(bias, -2.0)  # at first tell whatever fits best
         self.place = nn.Parameter(torch.zeros(length, width))
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)
