@@ -10,6 +10,7 @@ from lmem.chat import commands
 from lmem.chat.session import ChatSession
 from lmem.data.tinyworld.language import UNKNOWN
 from lmem.evaluation import results
+from lmem.evaluation.abilities import by_ability
 from lmem.evaluation.summary import headline
 from lmem.evaluation.tables import percent
 from lmem.experiments import paper
@@ -51,7 +52,7 @@ def sessions():
 
 def test_the_chat_is_what_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = lmem.MemoryModel.from_shipped("nano-keyed")
+    model = lmem.MemoryModel.from_shipped()
     first, second = sessions()
     assert (first[0], second[0]) == ("--name Ana", "--name Ana --bank ana.safetensors")
     replies = 0
@@ -67,6 +68,18 @@ def test_the_chat_is_what_runs(tmp_path, monkeypatch):
             assert not reply.note
             replies += 1
     assert replies >= 10
+
+
+def test_what_the_chat_answers_is_the_file():
+    found = results.load("mini/spans-10x")
+    simple = by_ability(found["questions"], ["right"])["extraction"]["conditions"]["right"]
+    right, none = simple["right"]["mean"], simple["unknown"]["mean"]
+    said = re.search(
+        r"answers (\d+) rightly, leaves (\d+) unanswered and answers (\d+) wrongly", WORDS
+    )
+    assert [int(each) for each in said.groups()] == [
+        round(100 * each) for each in (right, none, 1 - right - none)
+    ]
 
 
 def row(name, scale, seeds):
