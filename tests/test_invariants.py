@@ -336,8 +336,9 @@ def test_two_memories_on_one_backbone(model, talk, questions):
 def test_banks_of_others_are_refused(model, backbone_of, talk, questions):
     bank = model.write(model.new_bank(), talk)
     another = backbone_of("t5-1.0" if model.backbone.width != 32 else "nano")
+    method = "slots+prefix" if model.method.write != "slots" else "m1"
     strangers = [
-        sibling(model, method="slots+prefix" if model.method.write != "slots" else "m1", write={}),
+        sibling(model, method=method, write={}, read={}),
         sibling(model, scale=1),
         sibling(model, backbone=another),
     ]
