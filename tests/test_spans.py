@@ -157,7 +157,7 @@ def doubt_by_cosine(read, key):
 
 
 def matching_rows(read, states, seen, size):
-    """Five rows of which the fourth has the question's key, and the others its opposite."""
+    """Five rows: the fourth has the question's key, the others have its opposite."""
     query = read.asks[0](states, seen)
     rows = torch.randn(1, 5, size)
     rows[..., : read.key] = -query

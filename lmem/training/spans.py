@@ -165,8 +165,8 @@ def calibrate(
         abstain: Share of the questions about what was never told that must be left unanswered.
 
     Returns:
-        gate, what its bias was raised by; theta; found, the share of the told questions whose best row is that of their fact; threshold; never_told and told, the
-        shares of the questions that stay unanswered at it.
+        gate, what its bias was raised by; theta; found, the share of the told questions whose best row is that of their
+        fact; threshold; never_told and told, the shares of the questions that stay unanswered at it.
 
     Raises:
         InputError: The model has another method, or every question, or none, has an answer.
@@ -188,14 +188,16 @@ def calibrate(
     def set_gate(shift: float) -> None:
         bias.copy_(start + shift)
 
-    def best(choices: Sequence[float], choose: Callable[[float], object]) -> float:
-        scores = [(choose(choice), found()[0])[1] for choice in choices]
-        return choices[scores.index(max(scores))]
+    def set_best(choices: Sequence[float], choose: Callable[[float], object]) -> float:
+        shares = []
+        for choice in choices:
+            choose(choice)
+            shares.append(found()[0])
+        best = choices[shares.index(max(shares))]
+        choose(best)
+        return best
 
-    gate = best(SHIFTS, set_gate)
-    set_gate(gate)
-    theta = best(THETAS, write.theta.fill_)
-    write.theta.fill_(theta)
+    gate, theta = set_best(SHIFTS, set_gate), set_best(THETAS, write.theta.fill_)
     share, none = found()
     never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
     threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
@@ -414,6 +416,9 @@ class DoubtLoss:
             for hop, ask in enumerate(self.read.asks):
                 query = ask(*question)  # (Q, K)
                 similarity = (query @ key.T).masked_fill(~live, -9.0)  # (Q, F)
+                if hop == 0:
+                    shares = (10 * self.read.sharp * similarity).softmax(1)
+                    question = self.read.next_question(*question, shares @ value)
                 for row, asked in zip(similarity, each.questions, strict=True):
                     about = {each.facts[i].about for i in (*asked.first, *asked.last)}
                     for i, (own, fact) in enumerate(facts):
@@ -429,9 +434,6 @@ class DoubtLoss:
                     right = torch.tensor(right, dtype=torch.float, device=device)
                     pairs.append((signs[counted], right[counted]))
                     similarity.scatter_(1, best[:, None], -9.0)
-                if hop == 0:
-                    found = 10 * self.read.sharp * (query @ key.T).masked_fill(~live, -9.0)
-                    question = self.read.next_question(*question, found.softmax(1) @ value)
             start += len(each.facts)
         return pairs
 

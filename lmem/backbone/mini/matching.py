@@ -1,7 +1,7 @@
 """Mini's third lesson, on turns that are encoded apart, as a memory encodes them: which turn answers, and at which token.
 
     q = pool_Q(E(question)),  t = pool_T(E(turn));   L = -log sum_{t answers q} e^(s q.t) / sum_t e^(s q.t)
-    the same with the tokens z_n of all turns in place of t, of which the one is right where the answer begins
+    the same with the tokens z_n of all turns in place of t; right is the token where the answer begins
 
 The sum below goes over all turns of a few small conversations, so the company is hard: the same fact of somebody else, another fact of
 the same person (in-batch negatives: Karpukhin et al., EMNLP 2020). One step compares fifty questions with seventy turns, where a
