@@ -339,6 +339,14 @@ def pad(latents: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return states, torch.arange(states.shape[1], device=states.device) < lengths[:, None]
 
 
+def last_place(ids: Sequence[int], pieces: Sequence[int], first: int = 0) -> int | None:
+    """Find where some pieces stand for the last time in a text's ids, at `first` or later; None if they do not."""
+    for start in range(len(ids) - len(pieces), first - 1, -1):
+        if ids[start] == pieces[0] and ids[start : start + len(pieces)] == pieces:
+            return start
+    return None
+
+
 def weights_hash(model: nn.Module) -> str:
     """Return the SHA-256 of a module's state, 64 hexadecimal characters, the same on every device."""
     return digest(model.state_dict())

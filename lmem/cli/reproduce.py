@@ -105,7 +105,7 @@ def reproduce(
 ) -> Report:
     """m1 to m6 and what was run instead, at 1x and 10x, and the paper's tables 2 to 5 next to ours."""
     from lmem.experiments.planning.machine import this_machine
-    from lmem.experiments.reproduce import METHODS, ReproduceConfig, Reproduction, make_cells
+    from lmem.experiments.reproduce import PRINTED, ReproduceConfig, Reproduction, make_cells
     from lmem.experiments.reproduce import reproduce as run
 
     if report_only:
@@ -123,7 +123,7 @@ def reproduce(
     )
     settings |= {"backbone": backbone, "data": data, "controls": controls, "seed": seed}
     config = make(profile=profile or this_machine(), **settings)
-    names = methods.split(",") if methods else ("m0", *METHODS)
+    names = methods.split(",") if methods else PRINTED
     cells = make_cells(config, names, decimals(scales))
     if plan_only:
         plans = Reproduction(config, out, cells, part).plan(progress=True)

@@ -238,12 +238,13 @@ def run_reads(
     }
 
     @cache
-    def questions() -> tuple[Backbone, Asked, Asked]:  # drawn if a cell is left
+    def questions() -> tuple[Backbone, Asked, Asked, float]:  # drawn if a cell is left
         backbone = load_backbone()
-        return backbone, *draw_questions(backbone, config)
+        to_learn, to_ask = draw_questions(backbone, config)
+        return backbone, to_learn, to_ask, share_from_text(backbone, to_ask)
 
     def train(cell: tuple[str, str]) -> dict[str, Any]:
-        (read, start), (backbone, to_learn, to_ask) = cell, questions()
+        (read, start), (backbone, to_learn, to_ask, from_text) = cell, questions()
         kinds = ["exact", *(f"superposed-{k}" for k in config.distractors), "pooled"]
         kinds += ["embeddings"] if read == "prefix" else []
         banks = {}
@@ -256,7 +257,7 @@ def run_reads(
             "options": STARTS[read][start],
             "backbone": backbone.name,
             "questions": len(to_ask.dataset.examples),
-            "text": share_from_text(backbone, to_ask),
+            "text": from_text,
             "banks": banks,
         }
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from lmem.backbone.backbone import Backbone
+from lmem.backbone.backbone import Backbone, last_place
 from lmem.data import everyday
 from lmem.data.conversation import Question
 from lmem.data.everyday.reading import Source
@@ -169,9 +169,9 @@ def _last_place(backbone: Backbone, ids: list[int], value: str, own: int) -> tup
     """Find the last place of a value in the turn's own tokens: where it begins, and its tokens."""
     for text in (f" {value}", value):
         pieces = backbone.tokenizer.encode(text, add_special_tokens=False)
-        for start in range(len(ids) - len(pieces), max(-1, len(ids) - own - 1), -1):
-            if ids[start : start + len(pieces)] == pieces:
-                return start, len(pieces)
+        start = last_place(ids, pieces, max(0, len(ids) - own))
+        if start is not None:
+            return start, len(pieces)
     return None
 
 

@@ -5,9 +5,9 @@
         + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
 
 p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the doubt learns,
-with the keys as they are, which of the three best rows of a question answer it. Then the telling is trained alone. Before all of this codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
-frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them; and the
-loss is the decoder's own.
+with the keys as they are, which of the three best rows of a question answer it. Then the telling is trained alone, by the decoder's own
+loss. Before all of this, codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
+frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them.
 """
 
 import math

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from lmem.backbone.backbone import last_place
 from lmem.data import everyday
 from lmem.data.everyday.language import simple
 from lmem.data.everyday.reading import Reading, readings
@@ -124,18 +125,11 @@ class Batches:
         if answer == everyday.UNKNOWN:
             shares[-1] = 1.0
             return shares
-        starts = [self._last(source, self._ids(item)) for item in answer.split(", ")]
+        starts = [last_place(source, self._ids(item)) for item in answer.split(", ")]
         known = [start for start in starts if start is not None]
         for start in known:
             shares[start] += 1 / len(known)
         return shares
-
-    def _last(self, source: list[int], item: list[int]) -> int | None:
-        """Find the last place of an item's pieces in a source."""
-        for start in range(len(source) - len(item), -1, -1):
-            if source[start] == item[0] and source[start : start + len(item)] == item:
-                return start
-        return None
 
     def _ids(self, text: str) -> list[int]:
         return self.core.encode(text).ids[:-1]

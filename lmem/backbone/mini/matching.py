@@ -19,8 +19,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerFast
 
+from lmem.backbone.backbone import last_place
 from lmem.data import everyday
 from lmem.data.everyday.reading import Source
 from lmem.data.messages import with_question_before
@@ -89,20 +91,16 @@ class MatchingBatches:
             left_out[i, list(row.neither)] = True
         encoded, questions = self._pieces(turns), self._pieces([row.prompt for row in rows])
         begins = [self._begins(row, encoded[0]) for row in rows]
-        longest = max(map(len, begins))
-        begins = torch.tensor([row + [-1] * (longest - len(row)) for row in begins])
+        begins = pad_sequence([*map(torch.tensor, begins)], batch_first=True, padding_value=-1)
         return MatchingBatch(encoded, questions, answers, left_out, begins)
 
     def _begins(self, row: "_Asked", turns: Tensor) -> list[int]:
         """Find where the answer begins in each turn that says it; nowhere in most turns that imply it."""
-        found = []
-        for turn in row.right if row.answer else ():
-            ids, pieces = turns[turn].tolist(), row.answer
-            for start in range(len(ids) - len(pieces), -1, -1):
-                if ids[start : start + len(pieces)] == pieces:
-                    found.append(turn * len(ids) + start)
-                    break
-        return found or [-1]
+        places = {
+            turn: last_place(turns[turn].tolist(), row.answer) for turn in row.right if row.answer
+        }
+        longest = turns.shape[1]
+        return [turn * longest + at for turn, at in places.items() if at is not None] or [-1]
 
     def _conversation(self) -> tuple[list[str], list["_Asked"]]:
         """Draw a conversation: its turns and its questions."""
