@@ -8,7 +8,7 @@ import torch
 from helpers import make
 from safetensors.torch import load_file, save_file
 
-from lmem.backbone.backbone import load_backbone, pad, weights_hash
+from lmem.backbone.backbone import last_place, load_backbone, pad, weights_hash
 from lmem.bench.shape import random_backbone
 from lmem.data import locomo, tinyworld
 from lmem.errors import InputError
@@ -211,3 +211,11 @@ def test_flan_t5s_head_is_its_own(flan):
     out = model(input_ids=ids, decoder_input_ids=ids, output_hidden_states=True)
     expected = out.decoder_hidden_states[-1] @ model.lm_head.weight.T  # no scaling by 1 / sqrt(D)
     torch.testing.assert_close(out.logits, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_last_place_of_some_pieces():
+    ids = [7, 1, 2, 1, 2, 1]
+    assert last_place(ids, [1, 2]) == 3
+    assert last_place(ids, [1, 2], first=4) is None
+    assert last_place(ids, [7], first=0) == 0
+    assert last_place(ids, [1, 2, 3]) is None
