@@ -76,7 +76,11 @@ def test_a_repair_is_compared_with_what_is_left_of_it(tool):
     [needed] = [part for part in written.split("\n\n") if part.startswith("**Needed.**")]
     assert needed.endswith(": rows have fixed addresses, and W_Q whitens the latents.")
     assert "no decay" in written.split("**Not shown to be needed.**")[1]
+    assert "begin with *only*" not in written  # no part of a change was left out
     assert "fewer changes" in tool.limits(taken_back=True)
+    for change in m3.changes:
+        files[f"{m3.without(change).name}-10x-s0"] = result(2)
+    assert "**All four are needed.**" in "\n\n".join(tool.ablated(files))
 
 
 def test_a_chart_has_a_point_for_each_value_and_says_them(tool):

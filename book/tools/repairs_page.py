@@ -455,6 +455,8 @@ def needed(repair, shown):
     verdict = {change: shown[repair.without(change).name] for change in repair.changes}
     needs = [change for change, word in verdict.items() if word == "less"]
     others = [change for change in verdict if change not in needs]
+    if not others:
+        return [said("repairs_all_needed")]
     texts = [said("repairs_needed", names="; ".join(needs))] if needs else []
     return texts + ([said("repairs_not_needed", names="; ".join(others))] if others else [])
 
@@ -468,7 +470,14 @@ def ablated(files):
         if all(repair.without(change).name in found for change in repair.changes):
             parts += [f"### {NAMES[repair.method]}", left_table(files, repair, found, shown)]
             parts += needed(repair, shown)
-    return [said("repairs_left_out", cells=len(found)), *parts] if parts else []
+    if not parts:
+        return []
+    whole = {repair.without(change).name for repair in repaired() for change in repair.changes}
+    return [
+        said("repairs_left_out", cells=len(found)),
+        *([said("repairs_parts")] if found.keys() - whole else []),
+        *parts,
+    ]
 
 
 def limits(taken_back):
