@@ -1,5 +1,6 @@
 """The numbers of book/everyday.md are those of the result files that it names."""
 
+import re
 from pathlib import Path
 
 from lmem.evaluation import results
@@ -40,3 +41,11 @@ def test_what_the_memory_answers():
         assert row_of(name)[1:] == [right, twin, shown(of["right"]["unknown"])]
     unknown = abilities["abstention"]["conditions"]["right"]["unknown"]
     assert row_of("never told")[3] == shown(unknown)
+    simple = abilities["extraction"]["conditions"]["right"]
+    none, right = simple["unknown"]["mean"], simple["right"]["mean"]
+    [told] = re.findall(
+        r"it leaves (\d+) unanswered and answers (\d+) wrongly", " ".join(PAGE.split())
+    )
+    assert [int(each) for each in told] == [round(100 * none), round(100 * (1 - right - none))]
+    assert round(1 / (1 - unknown["mean"])) == 8
+    assert "one in eight questions" in PAGE
