@@ -50,6 +50,7 @@ def test_the_chat_on_the_page_is_held_again(folder, nano):
         console.print(f"{prompt}{line}", markup=False)
         return line
 
+    assert CHAT.lstrip().startswith("$ lmem chat --adapter nano-keyed --name Ana\n")
     terminal.chat(MemoryModel.from_shipped("nano-keyed", nano), None, "Ana", read, console)
     held = console.export_text().split("\n", 1)[1].replace("Ana: /quit\n", "")
     assert held.strip() == CHAT.split("\n", 1)[1].strip()
