@@ -11,6 +11,7 @@ from lmem.data.tinyworld.language import NAMES, UNKNOWN, VALUES
 
 TURNS = 60  # of the conversation along which banks are watched
 LATER = 600  # turns after which a fact is asked for, at most
+OPENINGS = "|".join(ENGLISH["lines"]["openings"]).format(**ENGLISH["lines"])
 BOTH = [[1, "1x: 64 rows"], [10, "10x: 640 rows"]]
 
 
@@ -74,11 +75,11 @@ def nano_words() -> dict[str, Any]:
     """Return what the page offers for nano, which reads tinyworld's language only.
 
     Returns:
-        speaker: Who speaks. unknown: The model's answer to what was never said. untold: How the page puts it. oneself: A pattern
-        of questions about the speaker, where one may give a name of one's own. tell: Sentences, with the question that each answers;
+        speaker: Who speaks. unknown: The model's answer to what was never said. untold: How the page puts it. openings: A pattern
+        of how questions begin. oneself: A pattern of questions about the speaker, where one may give a name of one's own. tell: Sentences, with the question that each answers;
         `after` names the sentence that must come first. hops: Questions that need two sentences. never: Questions without an
         answer. pools: Words that can stand for each other. pairs: Lists of first and second halves of such words. swap:
-        Counterparts that are chosen by hand. known: Words to try.
+        Counterparts that are chosen by hand. others: Names and towns for a name that is in no pool. known: Words to try.
     """
     cat, brother = "I adopted a cat called Miro.", "My brother is Hugo."
     home, job = "I live in Cedar-Bay.", "Hugo works for Falcon-Studio."
@@ -103,6 +104,7 @@ def nano_words() -> dict[str, Any]:
         "speaker": "Ana",
         "unknown": UNKNOWN,
         "untold": UNKNOWN,
+        "openings": OPENINGS,
         "tell": tell,
         "hops": [{"ask": "Who does Ana's brother work for?", "after": [brother, job]}],
         "never": ["What is Ana's favourite song?"],
@@ -125,6 +127,8 @@ def nano_words() -> dict[str, Any]:
     }
 
 
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]  # fmt: skip
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 MINI_POOLS = ("pet_name", "city", "country", "allergen", "instrument", "fruit", "language")
 
 
@@ -157,8 +161,9 @@ def mini_words() -> dict[str, Any]:
         "never": ["What is my favourite song?"],
         "untold": UNTOLD,
         "oneself": ENGLISH["questions"]["oneself"],
-        "pools": [*pools, list(swap)],
+        "pools": [*pools, list(swap), MONTHS, DAYS],
         "swap": swap,
+        "others": {"names": pools[0][::10], "towns": pools[3][::10]},
         "about": "This model, mini, has 4.1 million weights and was trained on generated everyday English. It has pieces of "
         "words, so it can read any name, also one that you invent. It is small: short plain sentences suit it best.",
         "machine": {"turns": MINI_TALK, "question": "Where does Ben live?"},
@@ -183,6 +188,7 @@ def plain_words() -> dict[str, Any]:
         "speaker": "Ana",
         "unknown": UNKNOWN,
         "untold": UNKNOWN,
+        "openings": OPENINGS,
         "tell": [example],
         "swap": {},
         "title": "Which words can it read?",

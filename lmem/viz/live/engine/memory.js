@@ -156,9 +156,9 @@ lmemLive.parts.push(function memories(engine) {
 
   /** Token ids; an error if the text is empty or too long. */
   function tokensOf(backbone, text, most = MAX_TOKENS) {
-    if (!engine.normaliseText(text)) throw new Error("expected words, this text is empty");
+    if (!engine.normaliseText(text)) throw new Error("there are no words in this text");
     const ids = backbone.tokenizer.encode(text);
-    if (ids.length > most) throw new Error(`expected at most ${most} tokens, this text has ${ids.length}`);
+    if (ids.length > most) throw new Error(`this text is too long, it has ${ids.length} tokens of at most ${most}`);
     return ids;
   }
 

@@ -12,7 +12,10 @@
         const script = document.createElement("script");
         script.src = address;
         script.onload = done;
-        script.onerror = () => failed(new Error(`the file ${address.split("/").pop()} could not be loaded`));
+        script.onerror = () => {
+          loading.delete(address); // so that it can be tried again
+          failed(new Error(`the file ${address.split("/").pop()} could not be loaded`));
+        };
         document.head.append(script);
       }));
     return loading.get(address);
@@ -42,15 +45,17 @@
       else done(result);
     };
     started.onerror = (event) => {
-      for (const [, failed] of waiting.values()) failed(new Error(`the engine stopped: ${event.message || "no worker could start"}`));
+      const calls = [...waiting.values()];
       waiting.clear();
+      forget();
+      for (const [, failed] of calls) failed(new Error(`the engine stopped: ${event.message || "no worker could start"}`));
     };
     return started;
   }
 
   /** Ask the worker; calls are answered in their order. */
   live.call = async (name, argument) => {
-    worker ||= start();
+    worker ||= start().catch((error) => (forget(), Promise.reject(error)));
     const running = await worker;
     return new Promise((done, failed) => {
       waiting.set(++counter, [done, failed]);
@@ -59,6 +64,12 @@
   };
 
   const ready = new Map();
+  /** After an engine that stopped, the next call starts another one, which knows no models yet. */
+  function forget() {
+    worker = null;
+    ready.clear();
+  }
+
   /** Do something once, whoever asks first; it may be tried again if it failed. */
   function once(key, work) {
     if (!ready.has(key)) ready.set(key, work().catch((error) => (ready.delete(key), Promise.reject(error))));
@@ -116,12 +127,13 @@
   /** Show a piece in every place that asks for one. What stands in the place is shown again, with the reason, if it cannot run. */
   live.pieces = {};
   live.show = (box) => {
-    const still = [...box.childNodes], piece = live.pieces[box.dataset.piece];
+    const still = (box.still ||= [...box.childNodes]), piece = live.pieces[box.dataset.piece];
     const fail = (error) => {
-      const words = live.element("p", { class: "live-failed", role: "status" }, `The live part cannot run here: ${error.message}. This is what it shows:`);
+      const again = live.element("button", { type: "button", onclick: () => live.show(box) }, "try again");
+      const words = live.element("p", { class: "live-failed", role: "status" }, `The live part cannot run here: ${error.message}. This is what it shows: `, again);
+      box.removeAttribute("aria-busy");
       box.replaceChildren(words, ...still);
     };
-    box.still = still;
     box.replaceChildren();
     try {
       piece(box, { ...box.dataset }, fail);

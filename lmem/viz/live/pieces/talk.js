@@ -47,12 +47,18 @@
     return pattern.test(question.replace(/[‘’ʼ]/g, "'")) ? `${speaker}: ${question}` : question;
   }
 
+  /** Whether a line asks, as `lmem chat` sees it: it ends with a question mark, or begins as English questions do. */
+  function asks({ openings }, text) {
+    const plain = text.replace(/[‘’ʼ]/g, "'").replace(/^[\s¿¡"“'(*]+/, "");
+    return /[?？؟][^\p{L}\p{N}.]*$/u.test(text) || (!!openings && !/!\s*$/.test(text) && new RegExp(`^(?:${openings})`, "iu").test(plain));
+  }
+
   /** The counterfactual of a sentence: the last word that has counterparts takes another one; where any name may be told, the last
-      name without one takes one of the others. */
+      name without one takes another name, that of a town after “in” and the like, and a number without a name takes another number. */
   function counterfactual(words, text) {
     const pattern = /[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu;
     const turned = (list, word) => list[(list.indexOf(word) + Math.ceil(list.length / 3)) % list.length];
-    const others = Object.values(words.swap);
+    const other = (list) => list[text.length % list.length];
     let found = null;
     for (const match of text.matchAll(pattern)) {
       const [word] = match, pool = words.pools.find((one) => one.includes(word));
@@ -62,11 +68,13 @@
       });
       if (pair) found = { match, other: word.split("-").map((half, i) => turned(pair[i], half)).join("-") };
       else if (pool && !found?.match[0].includes("-")) found = { match, other: words.swap[word] || turned(pool, word), known: true };
-      else if (words.oneself && !found?.known && match.index && /^\p{Lu}\p{Ll}/u.test(word)) found = { match, other: others[text.length % others.length] };
+      else if (words.oneself && !found?.known && match.index && /^\p{Lu}\p{Ll}/u.test(word))
+        found = { match, other: other(/\b(?:in|to|from|near) $/i.test(text.slice(0, match.index)) ? words.others.towns : words.others.names) };
+      else if (words.oneself && !found && /^\d{1,4}$/.test(word)) found = { match, other: String(Number(word) + 2) };
     }
     if (!found) return null;
-    const { match, other } = found, start = match.index, end = start + match[0].length;
-    return { before: text.slice(0, start), own: match[0], other, after: text.slice(end), text: text.slice(0, start) + other + text.slice(end) };
+    const { match, other: value } = found, start = match.index, end = start + match[0].length;
+    return { before: text.slice(0, start), own: match[0], other: value, after: text.slice(end), text: text.slice(0, start) + value + text.slice(end) };
   }
 
   class Talk {
@@ -86,29 +94,28 @@
       this.words = words;
       this.list = element("ol", { class: "live-told" });
       this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : this.says.empty);
-      this.name = words.oneself ? element("input", { type: "text", "aria-label": "Your name", value: words.speaker, maxlength: "40", autocomplete: "off", spellcheck: "false" }) : null;
+      this.name = words.oneself ? element("input", { type: "text", "aria-label": "Your name", value: words.speaker, placeholder: words.speaker, maxlength: "40", autocomplete: "off", spellcheck: "false" }) : null;
       const who = this.name ? element("label", { class: "live-name" }, "You are ", this.name) : null;
       this.tellField = this.field("Tell it something", this.name ? "" : `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
       this.askField = this.field("Ask it", "", words.tell[0].ask, "ask", (text) => this.ask(text));
       this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
       this.askChips = element("div", { class: "live-chips", role: "group", "aria-label": "questions to ask" });
       this.answer = element("div", { class: "live-answer", "aria-live": "polite" });
-      this.status = element("p", { class: "live-status", role: "status" });
       this.swap = element("button", { type: "button", class: "live-swap", "aria-pressed": "false", disabled: true, onclick: () => this.turn() }, this.says.swap);
       this.fresh = element("button", { type: "button", class: "live-quiet", onclick: () => this.restart() }, "start again");
       this.swapNote = element("p", { class: "live-hint" });
       this.box.replaceChildren(
         element("div", { class: "live-columns live-talk" },
           element("section", { "aria-label": "tell" },
-            element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), who, this.tellField.form, this.tellChips,
+            element("p", { class: "live-title" }, element("b", {}, "1"), " Tell it something"), who, this.tellField.form, this.tellChips, this.tellField.status,
             this.bankView()),
           element("section", { "aria-label": "ask" },
             element("p", { class: "live-title" }, element("b", {}, "2"), " Ask"), this.askField.form,
-            element("p", { class: "live-hint" }, this.says.gets), this.askChips, this.answer,
+            element("p", { class: "live-hint" }, this.says.gets), this.askChips, this.askField.status, this.answer,
             element("p", { class: "live-title" }, element("b", {}, "3"), this.says.third),
             element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote),
           element("section", { "aria-label": "told" }, element("p", { class: "live-label" }, this.says.told), this.nothing, this.list)),
-        this.status, this.about());
+        this.about());
       this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
       this.chips();
       this.explainSwap();
@@ -125,7 +132,8 @@
       this.used = element("p", { class: "live-label" }, "The bank: no row is in use");
       this.canvas = element("canvas", { class: "live-bank", role: "img", "aria-label": "The bank: its rows, as coloured cells" });
       this.frame = element("i", { hidden: true });
-      return this.says === SAYS.rows ? element("div", { class: "live-filling" }, this.used, element("div", {}, this.canvas, this.frame)) : null;
+      const legend = element("p", { class: "live-hint" }, "One line of cells is one row; blue is below zero, orange above.");
+      return this.says === SAYS.rows ? element("div", { class: "live-filling" }, this.used, element("div", {}, this.canvas, this.frame), legend) : null;
     }
 
     get speaker() {
@@ -136,6 +144,8 @@
       const input = element("input", { type: "text", "aria-label": label, placeholder: example, autocomplete: "off", spellcheck: "false", maxlength: "600" });
       input.addEventListener("keydown", (event) => event.key === "Enter" && !event.isComposing && send(event)); // a notebook may keep Enter from the form
       const note = element("p", { class: "live-note", role: "status" }), button = element("button", { type: "submit" }, verb);
+      const status = element("p", { class: "live-status", role: "status" });
+      input.addEventListener("input", () => (note.textContent = input.value.length >= input.maxLength ? `A line has room for ${input.maxLength} characters; what is longer was cut off.` : ""));
       const send = (event) => {
         event.preventDefault();
         const text = input.value.trim();
@@ -144,19 +154,21 @@
         act(text);
       };
       const form = element("form", { class: "live-form", onsubmit: send }, prefix ? element("span", { class: "live-who", "aria-hidden": "true" }, prefix) : null, input, button, note);
-      return { form, input, note };
+      return { form, input, note, status };
     }
 
-    /** Do one thing after the other; what goes wrong is said, and changes nothing. */
-    queue(work) {
+    /** Do one thing after the other, and say next to the field what came of it. What goes wrong changes nothing, and the line that
+        was typed can be changed. */
+    queue(work, { status, input } = this.askField, text = "") {
       this.busy = this.busy.then(async () => {
         this.box.setAttribute("aria-busy", "true");
         try {
-          await work();
-          this.status.textContent = "";
+          if (!this.pair) status.textContent = "Loading the model into your browser, once …";
+          status.textContent = (await work()) || "";
         } catch (error) {
-          if (this.pair) this.status.textContent = `That did not work: ${error.message}.`;
-          else this.fail(error);
+          if (!this.pair) return this.fail(error);
+          status.textContent = `That did not work: ${error.message}.`;
+          input.value ||= text;
         }
         this.box.removeAttribute("aria-busy");
       });
@@ -166,7 +178,6 @@
     /** Load the model at the first need. */
     async start() {
       if (this.pair) return;
-      this.status.textContent = "Starting the model in your browser …";
       this.adapter = await live.adapter(this.backbone, this.memory, this.scale);
       this.empty = [await live.call("bank", this.adapter.id), await live.call("bank", this.adapter.id)];
       if (this.bankFile) this.given ||= await live.file(this.bankFile);
@@ -176,30 +187,34 @@
 
     tell(text) {
       const { speaker } = this;
-      if (text.endsWith("?")) return this.ask(text);
+      if (asks(this.words, text)) return this.ask(text);
       return this.queue(async () => {
         await this.start();
         await this.warn(this.tellField, text);
         const other = counterfactual(this.words, text);
         const [told, twin] = [await live.call("write", { bank: this.pair[0], speaker, text }), await live.call("write", { bank: this.pair[1], speaker, text: other?.text || text })];
+        await live.call("drop", this.pair.filter((bank) => !this.empty.includes(bank)));
         this.pair = [told.bank, twin.bank];
-        this.turns.push({ speaker, text, other, writes: [told, twin] });
+        const entry = { speaker, text, other, writes: [told, twin] };
+        this.turns.push(entry);
         this.askable(text);
         this.onbank?.(await live.call("contents", told.bank));
         await this.redraw();
         this.chips();
         if (this.question) await this.answerAgain();
-      });
+        return this.kept(entry);
+      }, this.tellField, text);
     }
 
     ask(question) {
+      if (!asks(this.words, question) && /[.!…]$/.test(question)) return this.tell(question);
       return this.queue(async () => {
         await this.start();
         await this.warn(this.askField, question);
         this.question = question;
         this.prompt = addressed(this.words, this.speaker, question);
         await this.answerAgain();
-      });
+      }, this.askField, question);
     }
 
     /** Say openly which words have no piece of their own. */
@@ -217,13 +232,21 @@
 
     chips() {
       const told = new Set(this.turns.map(({ text }) => text)), chip = (text, act, label = null) =>
-        element("button", { type: "button", class: "live-chip", onclick: () => act(text) }, text, label ? element("small", {}, ` ${label}`) : null);
+        element("button", { type: "button", class: "live-chip", onclick: ({ detail }) => detail < 2 && act(text) }, text, label ? element("small", {}, ` ${label}`) : null);
       const next = this.words.tell.filter(({ text, after }) => !told.has(text) && (!after || told.has(after))).slice(0, 4);
+      const focused = this.tellChips.matches(":focus-within");
       this.tellChips.replaceChildren(...next.map(({ text, label }) => chip(text, (one) => this.tell(one), label)));
+      if (focused) (this.tellChips.firstChild || this.tellField.input).focus();
       const open = (this.open || []).slice(-3), hops = this.words.hops.filter(({ after }) => after.every((one) => told.has(one)));
       const asks = [...open.map((text) => [text]), ...hops.map(({ ask }) => [ask, "two facts"]), ...this.words.never.map((text) => [text, "never told"])];
       this.askChips.replaceChildren(...asks.map(([text, label]) => chip(text, (one) => this.ask(one), label)));
       this.swap.disabled = !this.turns.some(({ other }) => other);
+    }
+
+    /** What came of a sentence, in a line. */
+    kept({ writes, item }) {
+      if (this.says === SAYS.text) return "It is in the input.";
+      return writes[Number(this.swapped)].changed.length ? `Kept: ${item.querySelector(".live-place").textContent}` : "No fact found in it, so nothing is kept.";
     }
 
     /** The sentences and their rows, of the bank that is in use. */
@@ -375,6 +398,7 @@
     restart() {
       return this.queue(async () => {
         Object.assign(this, { turns: [], open: [], question: null, swapped: false, pair: this.empty, given: null });
+        this.tellField.status.textContent = this.tellField.note.textContent = this.askField.note.textContent = "";
         this.box.classList.remove("live-other");
         this.swap.setAttribute("aria-pressed", "false");
         this.answer.replaceChildren(element("p", { class: "live-hint" }, this.says.waiting));
@@ -386,6 +410,6 @@
     }
   }
 
-  Object.assign(live, { addressed, counterfactual });
+  Object.assign(live, { addressed, asks, counterfactual });
   live.pieces.talk = (box, options, fail) => (box.piece = new Talk(box, options, fail));
 })();
