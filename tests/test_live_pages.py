@@ -8,15 +8,16 @@ import time
 import pytest
 from browsing import complaints, needs_browser
 from test_axe import prefer, violations
+from test_book import load
 
 from lmem.chat.dialect import EVERYDAY
-from lmem.chat.lines import UNTOLD
+from lmem.chat.lines import UNTOLD, is_question
 from lmem.data.tinyworld.language import NAMES
 from lmem.memory.methods import grid
 from lmem.memory.model import MemoryModel
 from lmem.viz.live import site
 from lmem.viz.live.widget import live
-from lmem.viz.live.words import WORDS, long_talk
+from lmem.viz.live.words import DAYS, MONTHS, WORDS, long_talk
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 PATIENCE = 120  # seconds, on a machine that is busy with other things
@@ -175,12 +176,117 @@ def test_a_correction_replaces_its_row(opened):
     assert said(driver) == "Amber-Hill"
 
 
-def test_too_long_a_text_is_refused_and_changes_nothing(opened):
+def test_a_chip_is_told_once_and_the_keyboard_stays_there(opened):
+    """A double click tells one sentence, also when the second click meets the chip that has taken its place."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened("talk", FRONT)
+    chips = find(driver, ".live-chip")
+    first, second = chips[0].text, chips[1].text
+    for pause in (0, 0.1):
+        chip = find(driver, ".live-chip")[0]
+        ActionChains(driver).move_to_element(chip).click().pause(pause).click().perform()
+        time.sleep(0.3)
+        settled(driver)
+    told = [line.text.splitlines()[0] for line in find(driver, ".live-sentence")]
+    assert told == [f"Ana: {first}", f"Ana: {second}"]
+    driver.execute_script("document.querySelector('.live-chip').focus()")
+    next_chip = find(driver, ".live-chip")[1].text
+    ActionChains(driver).send_keys(Keys.ENTER).perform()
+    settled(driver)
+    assert len(find(driver, ".live-sentence")) == 3
+    assert driver.switch_to.active_element.text == next_chip
+
+
+def test_a_line_is_told_or_asked_whichever_field_it_is_typed_into(opened):
+    """What a question is, is decided as in the terminal."""
+    driver = opened("talk", FRONT)
+    find(driver, ".live-chips button")
+    lines = [
+        "What is my dog called?", "what am i allergic to", "where do i live", "I live in Rome.", "What a long day!", "Who are you?!",
+        "My dog is called Rex", "Is that so", "do you remember my name", "How nice", "Did I tell you", "Wo wohne ich？", "¿Where do I live", "It is 3 o'clock.",
+    ]  # fmt: skip
+    asks = "const {words} = document.querySelector('.lmem-live').piece; return arguments[0].map((line) => lmemLive.asks(words, line))"
+    assert driver.execute_script(asks, lines) == [is_question(line) for line in lines]
+    typed(driver, "Ask it", "My hamster is called Bob.")
+    assert [line.text for line in find(driver, ".live-sentence")] == [
+        "Ana: My hamster is called Bob."
+    ]
+    [kept] = [one.text for one in find(driver, ".live-status") if one.text]
+    assert kept.startswith(("Kept in row", "No fact"))
+    typed(driver, "Tell it something", "what is my hamster called")
+    assert len(find(driver, ".live-sentence")) == 1
+    assert driver.find_element("css selector", ".live-question").text == "what is my hamster called"
+
+
+def test_the_other_bank_has_names_for_names_and_numbers_for_numbers(opened):
+    driver = opened("talk", FRONT)
+    find(driver, ".live-chips button")
+    other = "const {words} = document.querySelector('.lmem-live').piece; return [lmemLive.counterfactual(words, arguments[0])?.other ?? null, words.others]"
+    swapped = lambda line: driver.execute_script(other, line)  # noqa: E731
+    name, others = swapped("My cat is called Xylophonia.")
+    assert name in others["names"]
+    town, _ = swapped("I have moved to Qurrplix.")
+    assert town in others["towns"]
+    assert swapped("My exam is on Monday.")[0] in DAYS[1:]
+    assert swapped("My birthday is on March 3rd.")[0] in {*MONTHS} - {"March"}
+    assert swapped("I have 3 children.")[0] not in (None, "3")
+    assert swapped("What a long day.")[0] is None
+
+
+def test_loading_can_be_tried_again(opened, folder):
+    """A file that did not come, and an engine that stops at work; afterwards the piece begins anew."""
+    late = folder / "live" / "weights" / "nano-late.js"
+    late.unlink(missing_ok=True)
+    driver = opened("talk", ' data-memory="nano-late"')
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    assert "nano-late.js could not be loaded" in find(driver, ".live-failed")[0].text
+    text = (late.parent / "nano-keyed.js").read_text(encoding="utf-8")
+    late.write_text(text.replace('files["nano-keyed"]', 'files["nano-late"]'), encoding="utf-8")
+    complaints(driver)
+    watch = "const Own = Worker; window.Worker = class extends Own { constructor(...args) { super(...args); window.engine = this; } }"
+    driver.execute_script(watch)
+    press(driver, ".live-failed", "try again")
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    press(driver, ".live-chips", "What is Ana's cat called?")
+    assert said(driver) == "Miro"
+    stop = "const {piece} = document.querySelector('.lmem-live'), {onerror} = engine; engine.terminate(); piece.ask('Who is Ana?'); setTimeout(() => onerror({message: 'out of memory'}), 50)"
+    driver.execute_script(stop)
+    assert "the engine stopped: out of memory" in find(driver, ".live-failed")[0].text
+    press(driver, ".live-failed", "try again")
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    press(driver, ".live-chips", "What is Ana's cat called?")
+    assert said(driver) == "Miro"
+    assert complaints(driver) == []
+
+
+def test_old_banks_are_given_back(opened):
+    """However many sentences are told, the worker keeps the two banks in use and the two empty ones."""
+    driver = opened("talk")
+    count = "const {files, parts} = lmemLive; window.sent = []; const {call} = lmemLive; lmemLive.call = (name, argument) => (sent.push([name, argument]), call(name, argument))"
+    find(driver, ".live-chips button")
+    driver.execute_script(count)
+    for _ in range(4):
+        press(driver, ".live-chips", driver.find_element("css selector", ".live-chip").text[:12])
+    sent = driver.execute_script("return sent.map(([name, argument]) => [name, argument])")
+    made = sum(name in ("bank", "write") for name, _ in sent)
+    given_back = [bank for name, argument in sent if name == "drop" for bank in argument]
+    assert made - len(given_back) == 4
+    assert len(set(given_back)) == len(given_back) == 6
+
+
+def test_too_long_a_text_is_refused_and_can_be_shortened(opened):
     driver = opened("talk")
     typed(driver, "Tell it something", "I live in Cedar-Bay.")
-    driver.execute_script("document.querySelector('.lmem-live').piece.tell('zq '.repeat(300))")
-    settled(driver)
-    assert "at most 384 tokens" in driver.find_element("css selector", ".live-status").text
+    [field] = find(driver, "input[aria-label='Tell it something']")
+    paste = "arguments[0].value = 'zq '.repeat(200).slice(0, 600); arguments[0].dispatchEvent(new Event('input'))"
+    driver.execute_script(paste, field)
+    assert "room for 600" in driver.find_element("css selector", ".live-note").text
+    typed(driver, "Tell it something", "")
+    assert "of at most 384" in driver.find_element("css selector", ".live-status").text
+    assert field.get_attribute("value").startswith("zq zq")
+    assert len(find(driver, ".live-told li")) == 1
     typed(driver, "Ask it", "Where does Ana live?")
     assert said(driver) == "Cedar-Bay"
 
@@ -370,8 +476,18 @@ def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     assert said(driver) == name
     press(driver, ".live-told", "unwrite")
     assert said(driver) != name
+    [field] = find(driver, "input[aria-label='Ask at this point']")
+    field.send_keys(" And who is my brother, Zqx?\n")
+    settled(driver)
+    note = wait(lambda: driver.find_element("css selector", ".live-desk .live-note").text, "a note")
+    assert "ask by name" in note
+    assert "“Zqx”" in note
+    field.clear()
+    field.send_keys("\n")
+    settled(driver)
+    assert "Write a question" in driver.find_element("css selector", ".live-status").text
     driver.execute_script(script, "", "")
-    assert "expected lines such as" in driver.find_element("css selector", ".live-status").text
+    assert "There is no line yet" in driver.find_element("css selector", ".live-status").text
     assert complaints(driver) == []
 
 
@@ -487,6 +603,20 @@ def test_a_conversation_in_plain_english_goes_back(opened):
     assert driver.execute_script(asked).split("</s>")[0].strip() == " ".join([question, *turns])
     press(driver, ".live-told", "unwrite")
     assert driver.execute_script(asked).split("</s>")[0].strip() == " ".join([question, *turns[1:]])
+    assert complaints(driver) == []
+
+
+def test_the_plain_english_memory_goes_back(opened):
+    """What it answers is a matter of its weights; a turn that is unwritten is not in the bank, and one that was chosen is lit."""
+    driver = opened("machine", FRONT)
+    press(driver, "", "ask")
+    wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+    look = "const {result} = document.querySelector('.lmem-live').piece; return [result.turns, result.withheld || result.text === 'unknown']"
+    turns, nothing = driver.execute_script(look)
+    assert turns == len(WORDS["mini"]()["machine"]["turns"])
+    assert bool(driver.find_elements("css selector", ".live-lit")) == (not nothing)
+    press(driver, ".live-told", "unwrite")
+    assert driver.execute_script(look)[0] == turns - 1
     assert complaints(driver) == []
 
 
@@ -691,7 +821,30 @@ def test_what_a_page_loads_is_small(folder):
     adapter = max(size for name, size in sizes.items() if name.startswith("nano-"))
     assert sizes["nano.js"] + sizes["nano-words.js"] + adapter < 5e6
     assert sizes["mini.js"] + sizes["mini-words.js"] + sizes["mini-spans.js"] < 12e6
-    assert sum(path.stat().st_size for path in site.PIECES) < 80e3  # all that a page loads at once
+    at_once = {
+        pieces: sum(path.stat().st_size for path in site.scripts_for(pieces))
+        for pieces in (("talk",), ("talk", "machine"), ("collapse",), ("journey",), ("space",))
+    }
+    assert max(at_once.values()) < 50e3, at_once
+
+
+def test_a_page_loads_the_scripts_of_its_pieces():
+    pages = {
+        path.stem: path.read_text("utf-8") for path in (site.PACKAGE.parent / "book").glob("*.md")
+    }
+    for name, text in pages.items():
+        if pieces := load("lmem_live").PIECE.findall(text):
+            loaded = [path.stem for path in site.scripts_for(pieces)]
+            assert loaded[0] == "client", name
+            assert loaded[-1] == "show", name
+            assert {*pieces} <= {*loaded}, name
+    assert [path.stem for path in site.scripts_for(["space"])] == [
+        "client",
+        "talk",
+        "space",
+        "show",
+    ]
+    assert [path.stem for path in site.scripts_for(["talk"])] == ["client", "talk", "show"]
 
 
 def test_the_conversation_never_tells_the_answer_again():

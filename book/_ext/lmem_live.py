@@ -4,9 +4,12 @@ A page asks for a piece with `<div class="lmem-live" data-piece="talk">`; what s
 engine and the weights are written among the static files when the site is built, and only pages with a piece load scripts.
 """
 
+import re
 from pathlib import Path
 
 from lmem.viz.live import site
+
+PIECE = re.compile(r'class="lmem-live"[^>]* data-piece="(\w+)"')
 
 
 def write_files(app):
@@ -18,9 +21,9 @@ def write_files(app):
 
 def add_scripts(app, pagename, templatename, context, doctree):
     """Load the pieces on the pages that have one."""
-    if 'class="lmem-live"' in context.get("body", ""):
+    if pieces := PIECE.findall(context.get("body", "")):
         app.add_css_file(f"live/{site.STYLE.relative_to(site.HERE).as_posix()}")
-        for piece in site.PIECES:
+        for piece in site.scripts_for(pieces):
             app.add_js_file(
                 f"live/{piece.relative_to(site.HERE).as_posix()}", loading_method="defer"
             )

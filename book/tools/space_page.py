@@ -125,6 +125,7 @@ def page(root):
             *rows,
             "</tbody>",
             "</table>",
+            "<noscript><p>With JavaScript this becomes a map, and pairs run in the page.</p></noscript>",
             "</div>",
             "",
             said("space_meaning"),

@@ -5,6 +5,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from lmem.viz.live import weights
@@ -20,6 +21,7 @@ PIECES = [
     HERE / "pieces" / f"{name}.js"
     for name in ("client", "talk", "collapse", "journey", "machine", "space", "show")
 ]
+NEEDS = {"space": {"talk"}}  # the design space makes counterfactuals as the talk does
 STYLE = HERE / "pieces" / "live.css"
 BACKBONES = {name: PACKAGE / "backbone" / "assets" / name for name in ("nano", "mini")}
 ADAPTERS = PACKAGE / "memory" / "assets" / "adapters"
@@ -51,6 +53,12 @@ def write(out: Path) -> list[Path]:
         target.write_text(weights.script(name, content), encoding="utf-8")
         written.append(target)
     return written
+
+
+def scripts_for(pieces: Iterable[str]) -> list[Path]:
+    """Return the scripts of a page with these pieces, in the order in which they must run."""
+    wanted = {"client", "show"}.union(*({piece} | NEEDS.get(piece, set()) for piece in pieces))
+    return [path for path in PIECES if path.stem in wanted]
 
 
 def known_adapters() -> list[dict]:

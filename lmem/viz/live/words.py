@@ -25,7 +25,7 @@ def _method(
 METHODS = [
     _method("nano-m2", "M.2: attention write, branch read", BOTH, "Every turn changes every row."),
     _method("nano-keyed", "keyed: a row for each fact", [[1, "1x: 128 half rows"], [10, "10x: 1,280 half rows"]],
-            "A fact gets a row of its own; other turns change nothing.", True),
+            "A fact gets a row of its own, half as wide; other turns change nothing.", True),
     _method("nano-m6", "M.6: slots, extension read", BOTH, "Every turn changes 8 rows."),
     _method("nano-m3-repaired", "M.3 repaired: rows with addresses", [[10, "10x: 640 rows"]],
             "Each token goes to the rows whose fixed address fits it."),

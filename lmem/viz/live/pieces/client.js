@@ -48,7 +48,7 @@
       const calls = [...waiting.values()];
       waiting.clear();
       forget();
-      for (const [, failed] of calls) failed(new Error(`the engine stopped: ${event.message || "no worker could start"}`));
+      for (const [, failed] of calls) failed(Object.assign(new Error(`the engine stopped: ${event.message || "no worker could start"}`), { stopped: true }));
     };
     return started;
   }
@@ -118,6 +118,11 @@
   // drawings follow the page's theme
   new MutationObserver(() => setTimeout(() => document.querySelectorAll(".lmem-live canvas").forEach((one) => one.redraw?.()), 50)).observe(
     document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+
+  /** What the model can read, and what it cannot. */
+  live.vocabulary = ({ title, about, known }) =>
+    live.element("details", { class: "live-about" }, live.element("summary", {}, title), live.element("p", {}, about),
+      ...known.map(([name, some]) => live.element("p", {}, live.element("b", {}, `${name}: `), some.join(", "))));
 
   live.percent = (share) => {
     if (share > 0 && share < 0.01) return "less than 1%";

@@ -109,11 +109,10 @@
       this.box.replaceChildren(
         element("div", { class: "live-row live-controls" }, this.play, this.next,
           element("div", { class: "live-marks", role: "group", "aria-label": "after how many turns" }, element("span", { class: "live-label" }, "turns"), ...this.marks)),
-        this.slider, this.clock,
+        this.slider, this.clock, this.status,
         element("p", { class: "live-asked" }, "Asked after every turn: ", element("b", {}, words.collapse.question), " Told in turn 1: ", element("b", {}, words.collapse.answer)),
         element("div", { class: "live-pair" }, ...this.sides.map((side) => side.panel)),
-        element("p", { class: "live-hint" }, "One line of cells is one row of a bank; blue is below zero, orange above, scaled to each picture. Of large banks 64 rows are drawn. Rows count as one if their distance is at most a tenth of the longer row’s length."),
-        this.status);
+        element("p", { class: "live-hint" }, "One line of cells is one row of a bank; blue is below zero, orange above, scaled to each picture. Of large banks 64 rows are drawn. Rows count as one if their distance is at most a tenth of the longer row’s length."));
       this.show();
     }
 
@@ -121,7 +120,7 @@
     async start() {
       if (this.started) return;
       this.started = true;
-      this.status.textContent = "Starting the model in your browser …";
+      this.status.textContent = "Loading the model into your browser, once …";
       try {
         await live.backbone(this.backbone);
         this.status.textContent = "";
@@ -133,6 +132,7 @@
 
     trouble(error) {
       this.pause();
+      if (error.stopped) return this.fail(error);
       this.status.textContent = `That did not work: ${error.message}.`;
     }
 

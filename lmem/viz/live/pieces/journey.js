@@ -57,7 +57,7 @@
         element("label", {}, element("span", {}, `${words.speaker} says`), this.told), element("label", {}, element("span", {}, "other people say"), this.gap),
         element("label", {}, element("span", {}, "then you ask"), this.asked), element("label", {}, element("span", {}, "memory"), this.memory),
         element("button", { type: "submit", class: "live-play" }, "Follow the fact"), this.note);
-      this.box.replaceChildren(form, this.status, this.list);
+      this.box.replaceChildren(form, this.status, this.list, live.vocabulary(words));
       const wanted = () => this.parts.find(({ id }) => id === (decodeURIComponent(location.hash.slice(1)) || options.part));
       const jump = () => wanted() && (this.zoomTo(wanted()), wanted().item.scrollIntoView({ block: "nearest" }));
       addEventListener("hashchange", jump);
@@ -96,17 +96,19 @@
     async follow() {
       const run = (this.running = {}), { words, backbone } = this, { speaker } = words, text = this.told.value.trim(), question = this.asked.value.trim();
       const [name, , site] = words.journey.memories.find(([key]) => key === this.memory.value), gap = Number(this.gap.value);
-      if (!text || !question) return (text ? this.asked : this.told).focus();
+      if (!text || !question) return (this.status.textContent = `Write ${text ? "a question" : "a sentence"} first.`, (text ? this.asked : this.told).focus());
       const say = (line) => run === this.running && (this.status.textContent = line);
       const step = async (call, argument) => {
         const result = await live.call(call, argument);
         if (run !== this.running) throw run; // a newer run has begun
         return result;
       };
+      let adapter = null;
       this.box.setAttribute("aria-busy", "true");
-      say("Starting the model in your browser …");
+      if (!this.seen) say("Loading the model into your browser, once …");
       try {
-        const adapter = await live.adapter(backbone, name), bank = await step("bank", adapter.id);
+        adapter = await live.adapter(backbone, name);
+        const bank = await step("bank", adapter.id);
         const spelled = [...(await step("spelled", { backbone, text })), ...(await step("spelled", { backbone, text: question }))];
         this.note.textContent = spelled.length ? `${spelled.map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`).join(", ")}: not in this model’s vocabulary. It spells the word letter by letter and will probably not read it.` : "";
         const turn = await step("text", { bank, speaker, text }), fact = await step("fact", { bank, speaker, text });
@@ -127,7 +129,7 @@
         say("");
       } catch (error) {
         if (error === run) return;
-        if (this.seen) say(`That did not work: ${error.message}.`);
+        if (adapter && !error.stopped) say(`That did not work: ${error.message}.`);
         else this.fail(error);
       }
       this.box.removeAttribute("aria-busy");

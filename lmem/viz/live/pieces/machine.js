@@ -9,8 +9,8 @@
       speaker = name;
       return { name, said, off: false };
     });
-    if (!turns.length) throw new Error("expected lines such as “Ana: I live in Cedar-Bay.”, there is none");
-    if (turns.length > MOST) throw new Error(`expected at most ${MOST} turns, there are ${turns.length}`);
+    if (!turns.length) throw new Error("There is no line yet. Write lines such as “Ana: I live in Cedar-Bay.”");
+    if (turns.length > MOST) throw new Error(`These are ${turns.length} turns, and there is room for ${MOST}.`);
     return turns;
   }
 
@@ -31,12 +31,13 @@
       this.slider = element("input", { type: "range", min: 0, "aria-label": "turns written", oninput: () => (this.place(), this.look()) });
       this.clock = element("p", { class: "live-clock", role: "status" });
       this.answer = element("div", { class: "live-answer", "aria-live": "polite" });
+      this.note = element("p", { class: "live-note", role: "status" });
       this.status = element("p", { class: "live-status", role: "status" });
       this.list = element("ol", { class: "live-told" });
       const form = (act, ...inside) => element("form", { class: "live-form", onsubmit: (event) => (event.preventDefault(), act()) }, ...inside);
       this.box.replaceChildren(
         element("details", {}, element("summary", {}, "The conversation: change it, or paste your own"), form(() => this.read(), this.text, element("button", { type: "submit" }, "use it"))),
-        this.slider, this.clock, form(() => this.look(), this.asked, element("button", { type: "submit" }, "ask")), this.answer, this.status, this.list);
+        element("div", { class: "live-desk" }, this.slider, this.clock, form(() => this.look(), this.asked, element("button", { type: "submit" }, "ask"), this.note), this.status, this.answer), this.list, live.vocabulary(words));
       this.read(false);
     }
 
@@ -45,13 +46,13 @@
       try {
         this.turns = parsed(this.text.value, this.words.speaker);
       } catch (error) {
-        return (this.status.textContent = `${error.message}.`);
+        return (this.status.textContent = error.message);
       }
       this.slider.max = this.slider.value = this.turns.length;
       this.list.replaceChildren(...this.turns.map((turn, i) => {
         turn.note = element("span", { class: "live-place" });
         turn.button = element("button", { type: "button", class: "live-chip", onclick: () => this.toggle(turn) }, "unwrite");
-        return (turn.item = element("li", { value: i + 1 }, element("div", { class: "live-sentence" }, element("b", {}, `${turn.name}: `), turn.said), element("div", { class: "live-row" }, turn.button, turn.note)));
+        return (turn.item = element("li", { value: i + 1 }, element("div", { class: "live-sentence" }, element("b", {}, `${turn.name}: `), turn.said), turn.note, turn.button));
       }));
       this.place();
       if (look) this.look();
@@ -88,11 +89,12 @@
 
     async compute(run) {
       const question = this.asked.value.trim();
-      if (!question) return this.asked.focus();
+      if (!question) return (this.status.textContent = "Write a question first.", this.asked.focus());
       this.box.setAttribute("aria-busy", "true");
       try {
-        if (!this.adapter) this.status.textContent = "Starting the model in your browser …";
+        if (!this.adapter) this.status.textContent = "Loading the model into your browser, once …";
         this.adapter = await live.adapter(this.backbone, this.memory);
+        await this.warn(question);
         const kept = this.turns.slice(0, Number(this.slider.value)).filter(({ off }) => !off);
         const bank = await live.call("writeAll", { bank: await live.call("bank", this.adapter.id), turns: kept.map(({ name, said }) => [name, said]) });
         const result = await live.call("ask", { bank, question });
@@ -100,25 +102,35 @@
         this.status.textContent = "";
         if (run === this.running) this.show(question, result, kept);
       } catch (error) {
-        if (this.adapter) this.status.textContent = `That did not work: ${error.message}.`;
+        if (this.adapter && !error.stopped) this.status.textContent = `That did not work: ${error.message}.`;
         else this.fail(error);
       }
       this.box.removeAttribute("aria-busy");
     }
 
+    /** Say openly what the model will not understand: words without a piece of their own, and an “I” of nobody. */
+    async warn(question) {
+      const texts = [...new Set([question, ...this.turns.map(({ said }) => said)])].join(" ");
+      const unknown = [...new Set((await live.call("spelled", { backbone: this.backbone, text: texts })).map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`))];
+      const more = unknown.length > 6 ? ` and ${unknown.length - 6} more` : "";
+      const oneself = /(?<!\p{L})(?:I|my|me|mine)(?!\p{L})/iu.test(question) ? "Several people speak here, so ask by name: “Where does Ben live?” " : "";
+      this.note.textContent = `${oneself}${unknown.length ? `Not in this model’s vocabulary: ${unknown.slice(0, 6).join(", ")}${more}. It spells such a word letter by letter and will probably not read it.` : ""}`;
+    }
+
     show(question, result, kept) {
-      const { text, p, none, shares, written } = result;
+      const { text, p, none, row, shares, written } = result, withheld = result.withheld || text === this.words.unknown;
       this.result = result;
-      const unknown = text === this.words.unknown, share = new Map();
-      (shares || []).forEach((value, row) => written[row] >= 0 && share.set(written[row], (share.get(written[row]) || 0) + value * (1 - (none || 0))));
+      const unknown = text === this.words.unknown, share = new Map(), found = row === null ? 1 - (none || 0) : 1;
+      (shares || []).forEach((value, at) => written[at] >= 0 && share.set(written[at], (share.get(written[at]) || 0) + value * found));
       for (const [i, turn] of kept.entries()) {
-        const value = share.get(i) || 0;
+        const value = withheld && row !== null ? 0 : share.get(i) || 0; // a read that chooses one row, and chose none
         turn.item.style.setProperty("--share", value.toFixed(3));
         turn.item.classList.toggle("live-lit", value > 0.3);
         turn.note.textContent = value > 0.005 ? `${live.percent(value)} of the attention` : "";
       }
       const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
-      const why = unknown || !turn ? "It finds no turn that answers this." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
+      const nothing = unknown ? "It finds no turn that answers this." : "No turn fits well enough, and the model made something up.";
+      const why = withheld || !turn ? nothing : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
       this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
     }
   }

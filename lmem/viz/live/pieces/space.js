@@ -36,7 +36,7 @@
       this.status = element("p", { class: "live-status", role: "status" });
       this.box.replaceChildren(
         element("div", { class: "live-fields" }, field("write", select("write", this.writes, "write")), field("read", select("read", this.reads, "read")), field("size", this.scale)),
-        this.map, this.verdict, this.status);
+        this.map, this.status, this.verdict);
       this.draw();
     }
 
@@ -80,7 +80,8 @@
 
     /** What is known of the chosen pair. */
     tell() {
-      const { write, read, scale } = this.choice, entries = this.entriesOf(write, read), title = element("p", { class: "live-title" }, `${named(write)} + ${named(read)} at ${scale}x`);
+      const { write, read, scale } = this.choice, entries = this.entriesOf(write, read), names = new Set(entries.map(({ name }) => name).filter((name) => /^m\d/.test(name)));
+      const title = element("p", { class: "live-title" }, `${named(write)} + ${named(read)} at ${scale}x${[...names].map((name) => `, the paper’s ${name.toUpperCase().replace("M", "M.")}`).join("")}`);
       const parts = [title];
       if (!entries.length) parts.push(element("p", {}, `They do not fit. The write ${named(write)} keeps ${FORMS[this.forms[write]]}; the read ${named(read)} expects ${FORMS[this.forms[read]]}.`));
       else parts.push(element("p", {}, `The read enters ${this.sites[read]}.`));
@@ -109,24 +110,28 @@
     /** Tell it four sentences, and its twin four with other values; ask both. */
     async start(entry) {
       const { words } = this, { scale } = this.choice, running = (this.running = {});
-      this.status.textContent = "Starting the model in your browser …";
+      const say = (text) => (this.status.textContent = text);
+      say("Loading the model into your browser, once …");
+      this.verdict.querySelectorAll("button").forEach((button) => (button.disabled = true));
       this.box.setAttribute("aria-busy", "true");
       try {
         const told = words.tell.filter(({ after, ask, label }) => !after && (ask || label)).slice(0, 4), adapter = await live.adapter(this.backbone, entry.adapter, scale);
         const twin = told.map(({ text }) => live.counterfactual(words, text)), answers = [];
         const banks = [];
         for (const other of [false, true]) {
+          say("Writing two banks …");
           const turns = told.map(({ text }, i) => [words.speaker, (other && twin[i]?.text) || text]);
           banks.push(await live.call("writeAll", { bank: await live.call("bank", adapter.id), turns }));
         }
         for (const [i, { ask }] of told.entries())
-          if (ask) answers.push({ ask, value: twin[i]?.own, other: twin[i]?.other, said: await Promise.all(banks.map(async (bank) => (await live.call("ask", { bank, question: ask })).text)) });
+          if (ask) say(`Asking both banks: ${ask}`), answers.push({ ask, value: twin[i]?.own, other: twin[i]?.other, said: await Promise.all(banks.map(async (bank) => (await live.call("ask", { bank, question: ask })).text)) });
         await live.call("drop", banks);
         if (running === this.running) this.report(entry, told, answers);
         this.status.textContent = "";
       } catch (error) {
-        this.status.textContent = `That did not work: ${error.message}.`;
+        say(`That did not work: ${error.message}.`);
       }
+      this.verdict.querySelectorAll("button").forEach((button) => (button.disabled = false));
       this.box.removeAttribute("aria-busy");
     }
 

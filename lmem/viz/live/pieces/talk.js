@@ -115,16 +115,10 @@
             element("p", { class: "live-title" }, element("b", {}, "3"), this.says.third),
             element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote),
           element("section", { "aria-label": "told" }, element("p", { class: "live-label" }, this.says.told), this.nothing, this.list)),
-        this.about());
+        live.vocabulary(words));
       this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
       this.chips();
       this.explainSwap();
-    }
-
-    /** What the model can read, and what it cannot. */
-    about() {
-      const { words } = this, list = words.known.map(([name, some]) => element("p", {}, element("b", {}, `${name}: `), some.join(", ")));
-      return element("details", { class: "live-about" }, element("summary", {}, words.title), element("p", {}, words.about), ...list);
     }
 
     /** The whole bank: its rows as they fill, and a frame around the row that an answer was read from. */
@@ -166,7 +160,7 @@
           if (!this.pair) status.textContent = "Loading the model into your browser, once …";
           status.textContent = (await work()) || "";
         } catch (error) {
-          if (!this.pair) return this.fail(error);
+          if (!this.pair || error.stopped) return this.fail(error); // its banks are gone
           status.textContent = `That did not work: ${error.message}.`;
           input.value ||= text;
         }
@@ -246,7 +240,7 @@
     /** What came of a sentence, in a line. */
     kept({ writes, item }) {
       if (this.says === SAYS.text) return "It is in the input.";
-      return writes[Number(this.swapped)].changed.length ? `Kept: ${item.querySelector(".live-place").textContent}` : "No fact found in it, so nothing is kept.";
+      return writes[Number(this.swapped)].changed.length ? `Kept in ${item.querySelector(".live-place").textContent}.` : "No fact found in it, so nothing is kept.";
     }
 
     /** The sentences and their rows, of the bank that is in use. */
@@ -266,9 +260,10 @@
       }
       this.list.replaceChildren(...items);
       if (this.says !== SAYS.rows) return;
-      const seen = await live.call("picture", { bank, count: 24 });
+      const inUse = written.filter((turn) => turn >= 0).length, count = [12, 24].find((some) => some >= inUse) || 48;
+      const seen = await live.call("picture", { bank, count });
       live.draw(this.canvas, seen);
-      this.used.textContent = `The bank: ${seen.used || "no"} of ${seen.rows} rows ${seen.used === 1 ? "is" : "are"} in use${seen.rows > 24 ? "; 24 are drawn" : ""}`;
+      this.used.textContent = `The bank: ${seen.used || "no"} of ${seen.rows} rows ${seen.used === 1 ? "is" : "are"} in use${seen.rows > count ? `; ${count} are drawn` : ""}`;
       this.frame.hidden = true;
     }
 
