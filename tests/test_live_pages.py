@@ -352,6 +352,33 @@ def test_the_page_says_what_the_engine_computes(opened):
         assert steps[-1]["distinct"] > 600, name
 
 
+CHAPTERS = sorted(
+    path.name
+    for path in (site.PACKAGE.parent / "notebooks").glob("[01]*.ipynb")
+    if "lmem-live" in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.full  # up to a minute for each chapter
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_says_what_its_live_method_says(opened, name):
+    cells = json.loads((site.PACKAGE.parent / "notebooks" / name).read_text("utf-8"))["cells"]
+    [text] = ["".join(cell["source"]) for cell in cells if "lmem-live" in "".join(cell["source"])]
+    [(more, inside)] = re.findall(r'data-piece="collapse"([^>]*)>(.*?)</div>', text, re.S)
+    driver = opened("collapse", more, inside=inside)
+    press(driver, ".live-marks", "0")
+    chosen = "return document.querySelector('.lmem-live').piece.sides.map(({method, scale}) => [method.value, Number(scale.value)])"
+    left, right = (
+        steps_of(driver, side, *which) for side, which in enumerate(driver.execute_script(chosen))
+    )
+    rows = re.findall(r"<tr><td>(\d+)</td><td>(.*?)</td><td>(.*?)</td></tr>", inside)
+    assert [int(turns) for turns, *_ in rows] == [1, 2, 60]
+    for turns, *said in rows:
+        steps = left[int(turns) + 1], right[int(turns) + 1]
+        assert said == [step["text"] or "(nothing)" for step in steps]
+    assert complaints(driver) == []
+
+
 def steps_of(driver, side, adapter, size):
     """Let one side compute a bank along the whole conversation."""
     choose = """const [at, adapter, size] = arguments, side = document.querySelector('.lmem-live').piece.sides[at];
@@ -467,6 +494,8 @@ def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     assert [at(2), at(3), at(12), at(12, 11), at(12, 3, 11)] == answers
     assert at(12, 11) == "Cedar-Bay"
     assert "Cedar-Bay" in find(driver, ".live-lit")[0].text
+    labels = [button.get_attribute("aria-label") for button in find(driver, ".live-told button")]
+    assert labels[:3] == ["unwrite turn 1", "unwrite turn 2", "write again turn 3"]
     name = random.choice(NAMES["person"])
     script = "const {piece} = document.querySelector('.lmem-live'); piece.text.value = arguments[0]; piece.asked.value = arguments[1]; piece.read()"
     driver.execute_script(
@@ -661,6 +690,11 @@ def test_the_design_space_says_what_the_table_says_and_runs_what_it_can(space):
     [select] = find(driver, "select[aria-label=size]")
     select.send_keys("1")
     assert "keyed + recall at 1x" in driver.find_element("css selector", found).text
+    [cell] = find(driver, ".live-map button[tabindex='0']")  # the one that Tab leads to
+    cell.send_keys("\ue012")  # the left arrow
+    for arrow in ("\ue013", "\ue012"):  # up and left, from the neighbours
+        driver.switch_to.active_element.send_keys(arrow)
+    assert "delta + extension at 1x" in driver.find_element("css selector", found).text
     assert complaints(driver) == []
 
 

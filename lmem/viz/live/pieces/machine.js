@@ -51,7 +51,8 @@
       this.slider.max = this.slider.value = this.turns.length;
       this.list.replaceChildren(...this.turns.map((turn, i) => {
         turn.note = element("span", { class: "live-place" });
-        turn.button = element("button", { type: "button", class: "live-chip", onclick: () => this.toggle(turn) }, "unwrite");
+        turn.button = element("button", { type: "button", class: "live-chip", onclick: () => this.toggle(turn) });
+        this.offer(turn);
         return (turn.item = element("li", { value: i + 1 }, element("div", { class: "live-sentence" }, element("b", {}, `${turn.name}: `), turn.said), turn.note, turn.button));
       }));
       this.place();
@@ -61,9 +62,15 @@
 
     toggle(turn) {
       turn.off = !turn.off;
-      turn.button.textContent = turn.off ? "write again" : "unwrite";
+      this.offer(turn);
       this.place();
       this.look();
+    }
+
+    /** What a turn's button does. */
+    offer({ button, off }) {
+      button.textContent = off ? "write again" : "unwrite";
+      button.setAttribute("aria-label", `${button.textContent} turn ${this.turns.findIndex((turn) => turn.button === button) + 1}`);
     }
 
     /** Which turns are in the bank. */

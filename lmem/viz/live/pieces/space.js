@@ -31,7 +31,7 @@
       this.scale = element("select", { "aria-label": "size", onchange: () => this.choose({ scale: Number(this.scale.value) }) }, ...sizes);
       this.scale.value = this.choice.scale;
       const field = (text, control) => element("label", {}, element("span", { class: "live-label" }, text), control);
-      this.map = element("table", { class: "live-map" });
+      this.map = element("table", { class: "live-map", onkeydown: (event) => this.move(event) });
       this.verdict = element("div", { class: "live-found", "aria-live": "polite" });
       this.status = element("p", { class: "live-status", role: "status" });
       this.box.replaceChildren(
@@ -57,13 +57,22 @@
       this.draw();
     }
 
+    /** Tab leads to the chosen cell of the map, and arrow keys from there to its neighbours. */
+    move(event) {
+      const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key] || [];
+      if (down === undefined) return;
+      event.preventDefault();
+      const next = (list, at, step) => list[(list.indexOf(at) + step + list.length) % list.length];
+      this.choose({ write: next(this.writes, this.choice.write, down), read: next(this.reads, this.choice.read, right) });
+    }
+
     draw() {
       const { write, read } = this.choice, groups = new Map();
       for (const one of this.reads) groups.set(this.sites[one], (groups.get(this.sites[one]) || 0) + 1);
       const cell = (row, column) => {
         const fits = this.entriesOf(row, column).length > 0, best = this.best(row, column), chosen = row === write && column === read;
         const text = best === null ? (fits ? "–" : "") : String(Math.round(best)), words = best === null ? (fits ? "no score yet" : "does not fit") : `memory score ${text}`;
-        const button = element("button", { type: "button", "aria-pressed": String(chosen), "aria-label": `${named(row)} and ${named(column)}: ${words}`, class: fits ? "" : "live-unfit", onclick: () => this.choose({ write: row, read: column }) }, text || "\u00a0");
+        const button = element("button", { type: "button", tabindex: chosen ? 0 : -1, "aria-pressed": String(chosen), "aria-label": `${named(row)} and ${named(column)}: ${words}`, class: fits ? "" : "live-unfit", onclick: () => this.choose({ write: row, read: column }) }, text || "\u00a0");
         button.style.setProperty("--share", Math.max(0, best || 0) / 100);
         return element("td", {}, button);
       };
