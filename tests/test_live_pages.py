@@ -240,13 +240,14 @@ def test_loading_can_be_tried_again(opened, folder):
     late = folder / "live" / "weights" / "nano-late.js"
     late.unlink(missing_ok=True)
     driver = opened("talk", ' data-memory="nano-late"')
+    find(driver, ".live-chips button")
+    watch = "const Own = Worker; window.Worker = class extends Own { constructor(...args) { super(...args); window.engine = this; } }"
+    driver.execute_script(watch)
     press(driver, ".live-chips", "I adopted a cat called Miro.")
     assert "nano-late.js could not be loaded" in find(driver, ".live-failed")[0].text
     text = (late.parent / "nano-keyed.js").read_text(encoding="utf-8")
     late.write_text(text.replace('files["nano-keyed"]', 'files["nano-late"]'), encoding="utf-8")
     complaints(driver)
-    watch = "const Own = Worker; window.Worker = class extends Own { constructor(...args) { super(...args); window.engine = this; } }"
-    driver.execute_script(watch)
     press(driver, ".live-failed", "try again")
     press(driver, ".live-chips", "I adopted a cat called Miro.")
     press(driver, ".live-chips", "What is Ana's cat called?")

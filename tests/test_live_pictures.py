@@ -1,6 +1,5 @@
 """The still pictures of the live pieces: small, in light and in dark, shown where a reader looks for them, and taken from the pieces."""
 
-import struct
 import sys
 from pathlib import Path
 
@@ -19,10 +18,9 @@ SHOWN = {
 
 
 def size(content):
-    """Width and height of a WebP file with loss."""
-    assert content[:4] == b"RIFF"
-    assert content[8:16] == b"WEBPVP8 "
-    return tuple(side & 0x3FFF for side in struct.unpack("<HH", content[26:30]))
+    """Width and height of a WebP file in its extended form; both are stored less one, in three bytes."""
+    assert content[:4] + content[8:16] == b"RIFFWEBPVP8X"
+    return tuple(int.from_bytes(content[at : at + 3], "little") + 1 for at in (24, 27))
 
 
 @pytest.mark.parametrize("name", pictures.PICTURES)
