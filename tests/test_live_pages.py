@@ -496,7 +496,7 @@ def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     assert at(12, 11) == "Cedar-Bay"
     assert "Cedar-Bay" in find(driver, ".live-lit")[0].text
     labels = [button.get_attribute("aria-label") for button in find(driver, ".live-told button")]
-    assert labels[:3] == ["unwrite turn 1", "unwrite turn 2", "write again turn 3"]
+    assert labels[:1] + labels[10:] == ["unwrite turn 1", "write again turn 11", "unwrite turn 12"]
     name = random.choice(NAMES["person"])
     script = "const {piece} = document.querySelector('.lmem-live'); piece.text.value = arguments[0]; piece.asked.value = arguments[1]; piece.read()"
     driver.execute_script(
