@@ -46,5 +46,5 @@ def test_a_pair_runs_if_its_adapter_is_shipped(page):
 def test_without_result_files_nothing_has_a_score(tool, tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "SHIPPED", {})
     page = tool.page(tmp_path)
-    assert "0 have a score" in page
+    assert "0 of them have a score" in page
     assert "over 60 turns" not in page
