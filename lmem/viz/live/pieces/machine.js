@@ -103,6 +103,7 @@
         this.adapter = await live.adapter(this.backbone, this.memory);
         await this.warn(question);
         const kept = this.turns.slice(0, Number(this.slider.value)).filter(({ off }) => !off);
+        if (kept.length > 20) this.status.textContent = `Writing ${kept.length} turns …`;
         const bank = await live.call("writeAll", { bank: await live.call("bank", this.adapter.id), turns: kept.map(({ name, said }) => [name, said]) });
         const result = await live.call("ask", { bank, question });
         await live.call("drop", [bank]);

@@ -6,7 +6,7 @@
   const SAYS = {
     rows: {
       waiting: "The answer appears here, with the row that it was read from.",
-      told: "What it was told, and the rows of numbers that keep it",
+      told: "What it was told, and its rows of numbers",
       empty: "Nothing yet: the memory is empty. Press one of the sentences, or write your own.",
       gets: "The model gets the question and the rows of numbers, never the sentences.",
       third: " Is it the memory that answers?",
