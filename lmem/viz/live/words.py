@@ -76,10 +76,11 @@ def nano_words() -> dict[str, Any]:
 
     Returns:
         speaker: Who speaks. unknown: The model's answer to what was never said. untold: How the page puts it. openings: A pattern
-        of how questions begin. oneself: A pattern of questions about the speaker, where one may give a name of one's own. tell: Sentences, with the question that each answers;
-        `after` names the sentence that must come first. hops: Questions that need two sentences. never: Questions without an
-        answer. pools: Words that can stand for each other. pairs: Lists of first and second halves of such words. swap:
-        Counterparts that are chosen by hand. others: Names and towns for a name that is in no pool. known: Words to try.
+        of how questions begin. oneself: A pattern of questions about the speaker, where one may give a name of one's own. tell:
+        Sentences, with the question that each answers; `after` names the sentence that must come first. hops: Questions that need
+        two sentences. never: Questions without an answer. pools: Words that can stand for each other. pairs: Lists of first and
+        second halves of such words. swap: Counterparts that are chosen by hand. others: Names and towns for a name that is in no
+        pool. known: Words to try.
     """
     cat, brother = "I adopted a cat called Miro.", "My brother is Hugo."
     home, job = "I live in Cedar-Bay.", "Hugo works for Falcon-Studio."
