@@ -6,5 +6,4 @@ They return numbers. Figures of these numbers are in `viz`.
     row_contents, turn_trace             what a row contains, and what is left of a turn
     attention                            where a read looks
     retrieval_errors                     at which step an answer is lost
-    walkthrough                          one turn and one question, step by step
 """
