@@ -18,26 +18,24 @@ from lmem.viz.plots import error_bars, label_ends, line, percent, style
 TICKS = (0.25, 1, 3, 10, 40)  # sizes of a bank that are named on an axis
 
 
-def conditions(summary: dict, title: str, measure: str = "em") -> go.Figure:
-    """Draw the scores of a result's conditions as bars, with their 95% intervals.
+def conditions(summary: dict, title: str) -> go.Figure:
+    """Draw the exact match of a result's conditions as bars, with their 95% intervals.
 
     Args:
         summary: Of a result file.
         title: The heading.
-        measure: "em" or "f1".
     """
     names = [name for name in NAMES if name in summary["conditions"]]
-    scores = [summary["conditions"][name][measure] for name in names]
+    scores = [summary["conditions"][name]["em"] for name in names]
     bars = go.Bar(
         x=[NAMES[name] for name in names],
         y=[percent(score["mean"]) for score in scores],
         error_y=error_bars(scores),
         marker_color=[COLOURS[name] for name in names],
     )
-    word = "exact match" if measure == "em" else "F1"
     means = [f"{NAMES[n]} {100 * s['mean']:.0f}" for n, s in zip(names, scores, strict=True)]
-    alt = f"Bars of {word} in percent: {', '.join(means)}."
-    return style(go.Figure(bars), title, alt, "what the decoder reads", f"{word}, %")
+    alt = f"Bars of exact match in percent: {', '.join(means)}."
+    return style(go.Figure(bars), title, alt, "what the decoder reads", "exact match, %")
 
 
 def ladder(
