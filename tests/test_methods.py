@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from helpers import apart, away, logits, make
 from typer.testing import CliRunner
 
 from lmem.cli import app
-from lmem.errors import MethodError
+from lmem.errors import BankError, MethodError
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.memory.options import completed, known_options
@@ -140,6 +141,26 @@ CHANGED = {
     "m6": ("k", 7),
     "keyed": ("select", False),
 }
+
+
+def test_banks_of_version_0_1_spell_options_as_they_were_typed(tiny, talk):
+    model = MemoryModel(tiny, "m3", write={"gamma": 1})
+    bank = model.write(model.new_bank(), talk)
+    *start, maps = bank.owner.split(" ")
+    assert start == ["attention+extension", "64x64", "gamma=1.0"]
+    for typed in ("gamma=1", "gamma=1 normalise=False", "gamma=1.0 trainable=False"):
+        model.check(replace(bank, owner=f"attention+extension 64x64 {typed} {maps}"))
+    for wrong in (
+        f"attention+extension 64x64 {maps}",
+        f"attention+extension 64x64 gamma=0.9 {maps}",
+        f"attention+extension 64x64 gamma=1 decay=2 {maps}",
+        f"attention+extension 64x64 gamma=one {maps}",
+        f"attention+branch 64x64 gamma=1 {maps}",
+        f"attention+extension 32x64 gamma=1 {maps}",
+        "gamma=1",
+    ):
+        with pytest.raises(BankError, match="expected a bank of attention"):
+            model.check(replace(bank, owner=wrong))
 
 
 def test_a_learners_constructor_says_what_its_options_are():

@@ -4,6 +4,7 @@ P_t = Write(P_{t-1}, E(x_t));   y = D(Read(E(question), P_t))      paper, sectio
 """
 
 import json
+from ast import literal_eval
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -184,10 +185,25 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if self._hashed_maps[0] != now:  # hashing them takes as long as a training step
             self._hashed_maps = now, digest(state)[:16]
         sizes = "x".join(str(size) for size in self.write_rule.p0.shape)
-        write_options = self.options["write"]
+        return self._signature(sizes, self.options["write"], self._hashed_maps[1])
+
+    def _signature(self, sizes: str, write_options: Options, maps: str) -> str:
         changed = methods.effective(self.method, self.backbone.width, self.rows, write_options)
         options = [f"{name}={value}" for name, value in changed.items()]
-        return " ".join([self.method.name, sizes, *options, self._hashed_maps[1]])
+        return " ".join([self.method.name, sizes, *options, maps])
+
+    def _owns(self, owner: str) -> bool:
+        """Whether a bank's owner is this model; version 0.1 wrote options as the user typed them."""
+        if owner == self.owner:
+            return True
+        try:
+            method, sizes, *written_options, maps = owner.split(" ")
+            pairs = (option.split("=") for option in written_options)
+            options = {name: literal_eval(value) for name, value in pairs}
+            same = self._signature(sizes, options, maps) == self.owner
+        except (MethodError, ValueError, SyntaxError):
+            return False
+        return same and method == self.method.name
 
     def new_bank(self, batch: int = 1) -> Bank:
         """Return an empty bank, or a batch of them: no turn written; rows are P_0.
@@ -218,7 +234,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
                 f"expected a bank of the backbone {self.backbone.fingerprint[:12]}, "
                 f"this one was written with {bank.backbone[:12]}"
             )
-        if bank.owner != self.owner:
+        if not self._owns(bank.owner):
             raise BankError(f"expected a bank of {self.owner}, this one belongs to {bank.owner}")
 
     def on_device(self, bank: Bank) -> Bank:
