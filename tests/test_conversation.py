@@ -1,5 +1,7 @@
 """Conversations as values: how a turn is rendered, how lag counts, what is refused."""
 
+import math
+
 import pytest
 
 from lmem.data import locomo, tinyworld
@@ -12,6 +14,7 @@ from lmem.data.conversation import (
     Turn,
     lag_of,
 )
+from lmem.data.export import to_datasets
 from lmem.errors import BankError, DataError, InputError, LmemError, MethodError, ShapeError
 
 
@@ -107,6 +110,32 @@ def test_every_error_is_an_lmem_error_and_a_value_error():
 def test_report_counts_its_kinds():
     assert Report().kinds == {}
     assert Report().as_dict()["categories"] == dict.fromkeys((1, 2, 3, 4, 5), 0)
+
+
+@pytest.mark.filterwarnings("default")  # warnings of the datasets library are not ours
+def test_datasets_have_one_row_per_conversation():
+    told = Question("q0", "What flew away?", "the kite", 4, (0, 2), 2, held_out=("name",))
+    untold = Question("q1", "Who is Bo?", None, 5, adversarial_answer="a dog")
+    both = to_datasets(
+        [talk("a", (told, untold), twin=talk("a/twin"))], [talk("b")], twin=[talk("a/twin")]
+    )
+    assert {name: len(split) for name, split in both.items()} == {"train": 1, "test": 1, "twin": 1}
+    assert both["test"].features == both["train"].features  # though the test asks nothing
+    found = both["train"][0]
+    assert found["speakers"] == ["Ina", "Oto"]
+    assert found["sessions"][0]["turns"][0]["caption"] == "a kite on grass"
+    assert found["sessions"][1] == {
+        "number": 2,
+        "date": "",
+        "turns": [
+            {"id": "D2:1", "speaker": "Ina", "text": "It flew away.", "caption": None, "session": 2}
+        ],
+    }
+    first, second = found["questions"]
+    assert (first["answer"], first["evidence"], first["lag"]) == ("the kite", [0, 2], 2)
+    assert first["held_out"] == ["name"]
+    assert (second["answer"], second["evidence"], second["lag"]) == (None, [], None)
+    assert not any(isinstance(v, float) and math.isnan(v) for v in second.values())
 
 
 def test_until_cuts_turns_questions_and_twin():

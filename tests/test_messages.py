@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmem.data.conversation import Conversation, Session, Turn
+from lmem.data.export import as_row
 from lmem.data.messages import conversation_texts
 from lmem.errors import InputError, LmemError
 from lmem.memory.model import MemoryModel, texts_by_bank
@@ -41,6 +42,7 @@ FORMS = {
     "a conversation": CONVERSATION,
     "an object with messages": {"messages": messages("role", "content"), "id": 3},
     "an object with conversations": {"conversations": messages("from", "value")},
+    "a row of export": as_row(CONVERSATION),
     "a data set of messages": datasets.Dataset.from_list(messages("role", "content")),
     "a column of texts": datasets.Dataset.from_dict(
         {"text": ["Ana: I live in Cedar-Bay.", "Ben: How nice!"]}
@@ -55,6 +57,13 @@ def test_every_form_of_turns_is_the_same_text(form):
     assert texts_by_bank([FORMS[form]] * 2, 2) == [TEXTS] * 2
     assert texts_by_bank([FORMS[form]], 1) == [TEXTS]
     assert conversation_texts(FORMS[form]) == TEXTS
+
+
+def test_a_row_of_export_keeps_date_and_caption():
+    turn = Turn("D1:1", "Ana", "Look!", "a kite")
+    talk = Conversation("c", ("Ana",), (Session(1, "3 May", (turn,)),))
+    row = datasets.Dataset.from_list([as_row(talk)])[0]
+    assert conversation_texts(row) == talk.texts() == ["context: 3 May, Ana: Look! [image: a kite]"]
 
 
 WRONG = {

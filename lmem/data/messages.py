@@ -1,11 +1,11 @@
-"""Turns as users have them: texts, messages of a chat, (speaker, text) pairs.
+"""Turns as users have them: texts, messages of a chat, (speaker, text) pairs, rows of `datasets`.
 
     "Ana: I live in Cedar-Bay."                             a text, as the encoder sees it after "context: "
     {"role": "user", "content": "I live in Cedar-Bay."}     also {"from", "value"} and {"speaker", "text"}
     ("Ana", "I live in Cedar-Bay.")                         a tuple whose first text is a name, without ": "
 
-A conversation is a list of turns, a Conversation, or a mapping that has its turns under "messages", "conversations"
-or "turns". Everything else is refused, with the number of the turn.
+A conversation is a list of turns, a Conversation, or a mapping that has its turns under "messages", "conversations",
+"turns" or "sessions" (as `lmem.data.export.as_row` writes it). Everything else is refused, with the number of the turn.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from lmem.errors import InputError
 from lmem.utils.text import checked_text, has_words
 
 NAMES = (("role", "content"), ("from", "value"), ("speaker", "text"))
-LISTS = ("messages", "conversations", "turns")
+LISTS = ("messages", "conversations", "turns", "sessions")
 FORMS = (
     'text such as "Ana: hello", a message such as {"role": "user", "content": "hello"}, '
     'or a pair such as ("Ana", "hello")'
@@ -130,7 +130,8 @@ def _listed(turns: Any, name: str) -> list[Any]:
                 f"expected a conversation{name} with turns under one of {', '.join(LISTS)}, "
                 f"got an object with {keys}"
             )
-        return _listed(turns[key], name)
+        listed = _listed(turns[key], name)
+        return [t for s in listed for t in _session_turns(s, name)] if key == "sessions" else listed
     return expect_list(turns, f"a list of turns{name}")
 
 
@@ -149,6 +150,25 @@ def expect_list(values: Any, what: str) -> list[Any]:
         return list(values)
     except TypeError as error:  # an array without dimensions
         raise InputError(f"expected {what}, got {type(values).__name__}: {error}") from error
+
+
+def _session_turns(session: Any, name: str) -> list[Any]:
+    """Return the turns of a session of `as_row`, with its date before the speaker."""
+    if not isinstance(session, Mapping):
+        raise InputError(f"expected sessions as objects{name}, got {type(session).__name__}")
+    date, dated = session.get("date"), []
+    for turn in _listed(session, name):
+        if isinstance(turn, Mapping) and "text" in turn and "speaker" in turn:
+            caption = turn.get("caption")
+            text = turn["text"]
+            if isinstance(caption, str) and caption and isinstance(text, str):
+                text = f"{text} [image: {caption}]".strip()
+            speaker = turn["speaker"]
+            if isinstance(date, str) and date and isinstance(speaker, str):
+                speaker = f"{date}, {speaker}"
+            turn = {"speaker": speaker, "text": text}
+        dated.append(turn)
+    return dated
 
 
 def with_question_before(texts: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ def machine() -> dict[str, str | int]:
 def versions() -> dict[str, str]:
     """Return the versions that a number depends on."""
     numbers = {"python": platform.python_version()}
-    for name in ("lmem", "torch", "transformers", "numpy"):
+    for name in ("lmem", "torch", "transformers", "datasets", "numpy"):
         try:
             numbers[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
