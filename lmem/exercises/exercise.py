@@ -181,7 +181,9 @@ def _in_numbers(values: Any, short: bool) -> str:
     array = np.asarray(values.detach().double() if torch.is_tensor(values) else values)
     if not short:
         return f"<{kind(values)} of shape {tuple(array.shape)}>"
-    return f"<{kind(values)}: {array.round(3).tolist()}>"  # in doubles: 1.541, not 1.5410000085830688
+    return (
+        f"<{kind(values)}: {array.round(3).tolist()}>"  # in doubles: 1.541, not 1.5410000085830688
+    )
 
 
 def line(function: Any, error: BaseException) -> str:
