@@ -38,7 +38,7 @@ def design_space(grid: Sequence[Method], sites: Mapping[str, str], pages: str, f
     if unknown := [read for read in used if sites.get(read) not in SITES]:
         raise InputError(f"expected a site for every read, {', '.join(unknown)} has none")
     reads = [read for site in SITES for read in sites if sites[read] == site and read in used]
-    cell = max(CELL, LEAST / max(len(reads), 1))
+    cell = max(CELL, LEAST // max(len(reads), 1))
     width, height = LEFT + cell * len(reads) + 8, TOP + 64 + LINE * len(writes) + 12
     middle = {read: LEFT + cell * (i + 0.5) for i, read in enumerate(reads)}
 
