@@ -39,6 +39,8 @@ def in_place(rows, latents, *rest):
         ("attention_write", unscaled, "sqrt(D)"),
         ("attention_write", lambda p, z, q, k, v, g: attention_write(p, z, q, k, v, 1.0), "only the decay"),
         ("attention_write", in_place, "changes what it was given"),
+        ("attention_write", lambda p, z, q, k, v, g: g * attention_write(p, z, q, k, v, 1.0), "multiplied by gamma as well"),
+        ("attention_write", lambda p, z, q, k, v, g: attention_write(g * p, z, q, k, v, 1.0), "already decayed"),
         ("mean_row", lambda b, z, w, r, g: g * b + (z @ w).mean(0), "number of rows"),
         ("mean_row", lambda b, z, w, r, g: g * (b + (z @ w).sum(0) / r), "in sum"),
         ("mean_row", lambda b, z, w, r, g: g * b + z.sum(0) / r, "values"),

@@ -163,13 +163,15 @@ def test_copying_learns_what_it_should(printed):
 
 @pytest.fixture(scope="module")
 def lessons(printed_nano):
-    """The cells with the conversations and with both stages of training, on fewer conversations."""
+    """The cells with the conversations, the score and both stages of training, on fewer conversations."""
     found = [source(c) for c in code(read(NOTEBOOK))]
-    stories = next(c for c in found if "def stories_of(" in c)
-    stages = next(c for c in found if "def learn(" in c).split("torch.manual_seed(0)")[0]
+    stories, score, stages = (
+        next(c for c in found if f"def {name}(" in c) for name in ("stories_of", "score", "learn")
+    )
     names = dict(printed_nano)
     exec(stories.replace("n=120", "n=30").replace("n=24", "n=8"), names)
-    exec(stages, names)
+    exec(score, names)
+    exec(stages.split("torch.manual_seed(0)")[0], names)
     return names
 
 

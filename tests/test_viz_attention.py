@@ -83,3 +83,11 @@ def test_the_table_says_where_most_goes():
     [row, _] = attention.attention_rows({"null rows": looked(added=None, turns=[-1] * 3)}, 1)
     assert row["most of the bank"] == "no turn 100%"
     assert "bank's part over the question's" not in row
+
+
+def test_rows_can_be_drawn_one_by_one():
+    names = ["a", "cat", "Miro"]
+    figure = attention.attention_by_token({"bank": looked()}, "a title", rows=names)
+    assert np.array(figure.data[0].z).tolist() == [[75, 25, 25, 50, 25], [100, 0, 50, 50, 0]]
+    assert figure.layout.xaxis.ticktext == ("question:", "Who", *names)
+    assert "50% over the layers, is on cat" in figure.layout.meta["alt"]

@@ -41,6 +41,14 @@ def test_a_cell_stands_under_its_site():
     assert x["m2"] == x["branch"] < x["m5"] == x["gated branch"]
 
 
+def test_few_columns_are_wide_enough_for_the_names_of_the_sites():
+    few = [method for method in methods.grid() if method.write == "attention"]
+    html = design_space(few, SITES, PAGES, FILES).data
+    x = {text.text: float(text.get("x")) for text in elements(html, "text")}
+    assert x["between"] - x["before the encoder"] > 150
+    assert x["encoder E"] + 50 < x["between"], "the arrow passes the box"
+
+
 def test_its_links_lead_to_files():
     html = design_space(methods.grid(), SITES, PAGES, FILES).data
     targets = [link.get("href") for link in elements(html, "a")]

@@ -17,16 +17,17 @@ def attention_write(answer):
     hint = "latents of zero have values of zero: they leave only the decay"
     yield (rows, 0 * turn, *maps, 0.9), 0.9 * rows, hint
     equal = rows[:1].repeat(3, 1)
-    common = 0.5 * rows[:1] + (turn @ maps[2]).sum(0) / 3
+    common = 0.6 * rows[:1] + (turn @ maps[2]).sum(0) / 3
     hint = "each token's shares over the three equal rows are 1/3, 1/3, 1/3; softmax over the rows, not the tokens"
     values = turn @ maps[2]
     added = {
-        "the values are multiplied by 1 - gamma as well; only the old rows decay": 0.5 * values,
+        "the values are multiplied by 1 - gamma as well; only the old rows decay": 0.4 * values,
+        "the values are multiplied by gamma as well; only the old rows decay": 0.6 * values,
         "the values are made with the transpose of w_v": turn @ maps[2].T,
         "the latents themselves are added, not their values": turn,
     }
-    slips = {says: 0.5 * equal + tokens.sum(0) / 3 for says, tokens in added.items()}
-    yield (equal, turn, *maps, 0.5), common.expand(3, -1).clone(), hint, slips
+    slips = {says: 0.6 * equal + tokens.sum(0) / 3 for says, tokens in added.items()}
+    yield (equal, turn, *maps, 0.6), common.expand(3, -1).clone(), hint, slips
     scores = turn @ maps[0] @ (rows @ maps[1]).T  # (N, R)
 
     def written(scores):
@@ -38,5 +39,6 @@ def attention_write(answer):
         "the scores are not divided by sqrt(D)": written(scores),
         "the scores are divided by D, not by its root": written(scores / 2),
         "the maps of queries and keys are exchanged": written(exchanged / 2**0.5),
+        "the keys are made of rows that have already decayed": written(0.9 * scores / 2**0.5),
     }
     yield (rows, turn, *maps, 0.9), written(scores / 2**0.5), hint, slips

@@ -164,20 +164,26 @@ def require(condition: bool, sentence: str) -> None:
 
 
 def shown(function: Any, arguments: Sequence[Any]) -> str:
-    """Write a call as text; tensors and arrays by their numbers, large ones by their shape."""
+    """Write a call as text: tensors and arrays by their numbers, or by their shapes if the call has more than 24 numbers."""
+    arrays = [one for one in arguments if isinstance(one, torch.Tensor | np.ndarray)]
+    short = sum(one.numel() if torch.is_tensor(one) else one.size for one in arrays) <= 24
     texts = [
-        _in_numbers(argument) if isinstance(argument, torch.Tensor | np.ndarray) else repr(argument)
+        _in_numbers(argument, short)
+        if isinstance(argument, torch.Tensor | np.ndarray)
+        else repr(argument)
         for argument in arguments
     ]
     return f"{getattr(function, '__name__', 'your function')}({', '.join(texts)})"
 
 
-def _in_numbers(values: Any) -> str:
-    """Write up to 24 numbers with three digits behind the point, of more the shape."""
-    array = np.asarray(values.detach().float() if torch.is_tensor(values) else values)
-    if array.size > 24:
+def _in_numbers(values: Any, short: bool) -> str:
+    """Write the numbers with three digits behind the point, or the shape."""
+    array = np.asarray(values.detach().double() if torch.is_tensor(values) else values)
+    if not short:
         return f"<{kind(values)} of shape {tuple(array.shape)}>"
-    return f"<{kind(values)}: {array.round(3).tolist()}>"
+    return (
+        f"<{kind(values)}: {array.round(3).tolist()}>"  # in doubles: 1.541, not 1.5410000085830688
+    )
 
 
 def line(function: Any, error: BaseException) -> str:

@@ -1,6 +1,6 @@
-"""What a read attended to (chapter 5)."""
+"""What a read attended to (chapters 3 and 5)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,16 +16,20 @@ NO_TURN = "no turn"
 
 
 def attention_by_token(
-    records: Mapping[str, AttentionRecord], title: str, texts: Sequence[str] = ()
+    records: Mapping[str, AttentionRecord],
+    title: str,
+    texts: Sequence[str] = (),
+    rows: Sequence[str] = (),
 ) -> go.Figure:
     """Draw a heat map for each bank, with a slider over the tokens that attend.
 
-    The map has a row for each layer. Its columns are the question's tokens and the turns behind the bank's rows.
+    The map has a row for each layer. Its columns are the question's tokens and the turns behind the bank's rows, or the rows.
 
     Args:
         records: {name: record}, all of one question and one answer.
         title: The heading.
         texts: The turns' texts, shown on hover.
+        rows: Names of the bank's rows, to draw each row instead of adding them up by turn.
 
     Raises:
         InputError: The banks were read for different tokens.
@@ -36,11 +40,18 @@ def attention_by_token(
             raise InputError(
                 f"expected the same question and answer for all banks, those of {name} differ"
             )
-    shares = {name: by_turn(record) for name, record in records.items()}
+    shares = {
+        name: dict(enumerate(record.on_rows.permute(2, 0, 1).numpy())) if rows else by_turn(record)
+        for name, record in records.items()
+    }
+
+    def label(place: int, texts: Sequence[str] = ()) -> str:
+        return rows[place] if rows else _turn(place, texts)
+
     behind = sorted({turn for by in shares.values() for turn in by})
     tokens = [token.strip() for token in first.question]
-    columns = tokens + [_turn(turn) for turn in behind]
-    hints = [f"token {token!r}" for token in tokens] + [_turn(turn, texts) for turn in behind]
+    columns = tokens + [label(turn) for turn in behind]
+    hints = [f"token {token!r}" for token in tokens] + [label(turn, texts) for turn in behind]
     layers = [f"layer {i + 1}" for i in range(len(first.on_question))]
 
     def shares_of(name: str, reader: int) -> np.ndarray:
@@ -67,7 +78,7 @@ def attention_by_token(
         [go.Heatmap(z=shares_of(name, reader)) for name in records]
         for reader in range(len(first.readers))
     ]
-    most = "; ".join(_alt(name, record, shares[name]) for name, record in records.items())
+    most = "; ".join(_alt(name, record, shares[name], label) for name, record in records.items())
     alt = f"Heat maps of attention for {len(records)} banks, with a slider over the tokens that look. {most}."
     style(figure, title, alt, height=330 + PANEL * len(records), t=90, b=250)
     figure.update_yaxes(autorange="reversed", showgrid=False)
@@ -119,12 +130,17 @@ def attention_rows(records: Mapping[str, AttentionRecord], reader: int = 0) -> l
     return rows
 
 
-def _alt(name: str, record: AttentionRecord, shares: Mapping[int, np.ndarray]) -> str:
+def _alt(
+    name: str,
+    record: AttentionRecord,
+    shares: Mapping[int, np.ndarray],
+    label: Callable[[int], str],
+) -> str:
     means = {turn: float(part[:, 0].mean()) for turn, part in shares.items()}
     most = max(means, key=means.__getitem__)
     return (
         f"{name} says {record.answer}; for its first token most of the bank's share, {_percent(means[most])} over the layers, "
-        f"is on {_turn(most)}"
+        f"is on {label(most)}"
     )
 
 

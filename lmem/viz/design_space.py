@@ -17,6 +17,7 @@ SITES = {  # in the order in which a question meets them
     "decoder_layer": ("inside the decoder", "beside each attention"),
 }
 LEFT, CELL, LINE, TOP = 134, 92, 34, 200  # pixels: left of the grid, a column, a row, the model
+LEAST = 7 * CELL  # of all columns, so that the names of the sites do not meet where there are few
 BOLD, FRAME = {"font_weight": 600}, {"fill": "none", "stroke": "currentColor", "stroke_width": 1.5}
 
 
@@ -37,15 +38,17 @@ def design_space(grid: Sequence[Method], sites: Mapping[str, str], pages: str, f
     if unknown := [read for read in used if sites.get(read) not in SITES]:
         raise InputError(f"expected a site for every read, {', '.join(unknown)} has none")
     reads = [read for site in SITES for read in sites if sites[read] == site and read in used]
-    width, height = LEFT + CELL * len(reads) + 8, TOP + 64 + LINE * len(writes) + 12
-    middle = {read: LEFT + CELL * (i + 0.5) for i, read in enumerate(reads)}
+    cell = max(CELL, LEAST // max(len(reads), 1))
+    width, height = LEFT + cell * len(reads) + 8, TOP + 64 + LINE * len(writes) + 12
+    middle = {read: LEFT + cell * (i + 0.5) for i, read in enumerate(reads)}
 
     def link(target: str, kind: str, name: str, x: float, y: float, label: str, **look) -> str:
         label = text(x, y, label, text_decoration="underline", **look)
         return element("a", label, href=target.format(kind=kind, name=name))
 
     small, start = {"font_size": 12}, {"text_anchor": "start"}
-    parts = [*_model({site: [middle[r] for r in reads if sites[r] == site] for site in SITES})]
+    columns = {site: [middle[read] for read in reads if sites[read] == site] for site in SITES}
+    parts = [*_model(columns, cell)]
     parts.append(text(8, TOP + 22, "read →", **small, **start))
     parts.append(text(8, TOP + 50, "write ↓", **small, **start))
     for read, x in middle.items():
@@ -69,7 +72,7 @@ def design_space(grid: Sequence[Method], sites: Mapping[str, str], pages: str, f
     return HTML(f'<div style="overflow-x:auto">{svg}</div>')
 
 
-def _model(columns: Mapping[str, Sequence[float]]) -> list[str]:
+def _model(columns: Mapping[str, Sequence[float]], cell: float) -> list[str]:
     """Encoder and decoder above the grid, and an arrow from the columns of each site to where their reads enter."""
     at = {site: sum(xs) / len(xs) for site, xs in columns.items() if xs}
     first, last, y = min(at.values()), max(at.values()), 20
@@ -92,7 +95,7 @@ def _model(columns: Mapping[str, Sequence[float]]) -> list[str]:
     for site, x in at.items():
         name, how = SITES[site]
         end = y + 47 if site == "decoder_layer" else y + 25
-        low, high = min(columns[site]) - CELL / 2 + 5, max(columns[site]) + CELL / 2 - 5
+        low, high = min(columns[site]) - cell / 2 + 5, max(columns[site]) + cell / 2 - 5
         bracket = f"M{low:g} {TOP - 22} V{TOP - 30} H{high:g} V{TOP - 22}"
         parts.append(line(x, TOP - 78, x, end, marker_end="url(#down)", **orange))
         parts.append(text(x, TOP - 60, name, **BOLD))
