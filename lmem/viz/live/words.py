@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from lmem.chat.lines import ENGLISH, UNTOLD
+from lmem.chat.lines import ENGLISH, PATTERNS, UNSURE, UNTOLD
 from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
@@ -74,11 +74,12 @@ def nano_words() -> dict[str, Any]:
     """Return what the page offers for nano, which reads tinyworld's language only.
 
     Returns:
-        speaker: Who speaks. unknown: The model's answer to what was never said. untold: How the page puts it. oneself: A pattern
-        of questions about the speaker, where one may give a name of one's own. tell: Sentences, with the question that each answers;
-        `after` names the sentence that must come first. hops: Questions that need two sentences. never: Questions without an
-        answer. pools: Words that can stand for each other. pairs: Lists of first and second halves of such words. swap:
-        Counterparts that are chosen by hand. known: Words to try.
+        speaker: Who speaks. unknown: The model's answer to what was never said. untold, unsure: How the page puts it, and what it
+        says where a row was withheld. lines: Patterns of what asks. oneself: A pattern of questions about the speaker, where one
+        may give a name of one's own. tell: Sentences, with the question that each answers; `after` names the sentence that must
+        come first. hops: Questions that need two sentences. never: Questions without an answer. pools: Words that can stand for
+        each other. pairs: Lists of first and second halves of such words. swap: Counterparts that are chosen by hand. known:
+        Words to try.
     """
     cat, brother = "I adopted a cat called Miro.", "My brother is Hugo."
     home, job = "I live in Cedar-Bay.", "Hugo works for Falcon-Studio."
@@ -103,6 +104,8 @@ def nano_words() -> dict[str, Any]:
         "speaker": "Ana",
         "unknown": UNKNOWN,
         "untold": UNKNOWN,
+        "unsure": UNSURE,
+        "lines": PATTERNS,
         "tell": tell,
         "hops": [{"ask": "Who does Ana's brother work for?", "after": [brother, job]}],
         "never": ["What is Ana's favourite song?"],
@@ -183,6 +186,8 @@ def plain_words() -> dict[str, Any]:
         "speaker": "Ana",
         "unknown": UNKNOWN,
         "untold": UNKNOWN,
+        "unsure": UNSURE,
+        "lines": PATTERNS,
         "tell": [example],
         "swap": {},
         "title": "Which words can it read?",
