@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from lmem.chat.lines import ENGLISH, UNTOLD
+from lmem.chat.lines import ENGLISH, PATTERNS, UNSURE, UNTOLD
 from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
@@ -11,7 +11,6 @@ from lmem.data.tinyworld.language import NAMES, UNKNOWN, VALUES
 
 TURNS = 60  # of the conversation along which banks are watched
 LATER = 600  # turns after which a fact is asked for, at most
-OPENINGS = "|".join(ENGLISH["lines"]["openings"]).format(**ENGLISH["lines"])
 BOTH = [[1, "1x: 64 rows"], [10, "10x: 640 rows"]]
 
 
@@ -75,11 +74,12 @@ def nano_words() -> dict[str, Any]:
     """Return what the page offers for nano, which reads tinyworld's language only.
 
     Returns:
-        speaker: Who speaks. unknown: The model's answer to what was never said. untold: How the page puts it. openings: A pattern
-        of how questions begin. oneself: A pattern of questions about the speaker, where one may give a name of one's own. tell: Sentences, with the question that each answers;
-        `after` names the sentence that must come first. hops: Questions that need two sentences. never: Questions without an
-        answer. pools: Words that can stand for each other. pairs: Lists of first and second halves of such words. swap:
-        Counterparts that are chosen by hand. others: Names and towns for a name that is in no pool. known: Words to try.
+        speaker: Who speaks. unknown: The model's answer to what was never said. untold, unsure: How the page puts it, and what it
+        says where a row was withheld. lines: Patterns of what asks. oneself: A pattern of questions about the speaker, where one
+        may give a name of one's own. tell: Sentences, with the question that each answers; `after` names the sentence that must
+        come first. hops: Questions that need two sentences. never: Questions without an answer. pools: Words that can stand for
+        each other. pairs: Lists of first and second halves of such words. swap: Counterparts that are chosen by hand. others:
+        Names and towns for a name that is in no pool. known: Words to try.
     """
     cat, brother = "I adopted a cat called Miro.", "My brother is Hugo."
     home, job = "I live in Cedar-Bay.", "Hugo works for Falcon-Studio."
@@ -104,7 +104,8 @@ def nano_words() -> dict[str, Any]:
         "speaker": "Ana",
         "unknown": UNKNOWN,
         "untold": UNKNOWN,
-        "openings": OPENINGS,
+        "unsure": UNSURE,
+        "lines": PATTERNS,
         "tell": tell,
         "hops": [{"ask": "Who does Ana's brother work for?", "after": [brother, job]}],
         "never": ["What is Ana's favourite song?"],
@@ -188,7 +189,8 @@ def plain_words() -> dict[str, Any]:
         "speaker": "Ana",
         "unknown": UNKNOWN,
         "untold": UNKNOWN,
-        "openings": OPENINGS,
+        "unsure": UNSURE,
+        "lines": PATTERNS,
         "tell": [example],
         "swap": {},
         "title": "Which words can it read?",
