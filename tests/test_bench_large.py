@@ -14,7 +14,6 @@ from lmem.errors import InputError
 from lmem.evaluation import results
 from lmem.experiments.planning.machine import MachineProfile
 from lmem.memory import large
-from lmem.viz import bank_cost as figures
 
 WAYS = ["whole", "chunks", "top-k"]
 
@@ -101,29 +100,17 @@ def test_the_exact_best_are_found():
         assert torch.equal(large.best_rows(asked, held, k), expected)
 
 
-def test_figures_say_what_is_in_the_file(result):
-    figure = figures.large_bank_cost(result)
-    assert "400 rows" in figure.layout.meta["alt"]
-    drawn = {trace.name: list(trace.y) for trace in figure.data if trace.showlegend}
-    assert drawn["exact, in chunks"] == [r["ms"] for r in result["by_rows"] if r["way"] == "chunks"]
-    assert len(figures.large_bank_rows(result)) == len(result["by_rows"])
-    assert float(figures.large_bank_rows(result)[-1]["recall, %"]) == round(
-        100 * result["by_rows"][-1]["recall"]
-    )
-    slots = figures.slot_write_cost(result)
-    assert "percent of the rows that the exact rule would choose" in slots.layout.meta["alt"]
-    with pytest.raises(InputError):
-        figures.large_bank_cost({"what": "plan"})
-
-
 def test_the_page_shows_the_shipped_file():
     """The table of book/full_size.md is the file's, and the file is what the page says: exact in chunks, two bytes a row at most."""
     found = results.load("bench/rows-nano")
     page = (Path(__file__).parents[1] / "book" / "full_size.md").read_text(encoding="utf-8")
-    for line in figures.large_bank_rows(found):
-        assert f"| {' | '.join(line.values())} |" in page
-    for line in figures.slot_write_rows(found):
-        assert f"| {' | '.join(line.values())} |" in page
+    for row in found["by_rows"]:
+        recall = f"{100 * row['recall']:.0f}" if "recall" in row else "-"
+        line = f"| {row['rows']:,} | {row['way']} | {row['ms']:.1f} | {row['mib']:.1f} | {100 * row['em']['mean']:.0f} "
+        assert f"{line}| {100 * row['same']:.0f} | {recall} |" in page
+    for row in found["slots"]:
+        line = f"| {row['rows']:,} | {row['way']} | {row['ms']:.2f} | {100 * row['same']:.0f} |"
+        assert line in page
     by = {(row["rows"], row["way"]): row for row in found["by_rows"]}
     whole = [row for row in found["by_rows"] if row["way"] == "whole"]
     assert whole

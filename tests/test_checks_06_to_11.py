@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression
 from torch.nn.functional import normalize
 
 # ---- chapter 6 -----------------------------------------------------------------------------------
@@ -243,8 +243,7 @@ def fit_by_minmax(means, counts):
 
 
 def isotonic(means, counts):
-    model = IsotonicRegression(increasing=False)
-    return model.fit_transform(range(len(means)), means, sample_weight=counts)
+    return isotonic_regression(means, weights=counts, increasing=False).x
 
 
 def average(values):

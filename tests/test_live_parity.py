@@ -13,9 +13,10 @@ from lmem.backbone.pretrain import copying_t5
 from lmem.backbone.reading import measure
 from lmem.data import everyday, locomo, tinyworld
 from lmem.data.everyday.reading import readings
+from lmem.data.messages import conversation_texts
 from lmem.data.tinyworld.language import NAMES
 from lmem.experiments.repairs import REPAIRS
-from lmem.memory.model import MemoryModel, as_prompt, as_texts
+from lmem.memory.model import MemoryModel, as_prompt
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
 from lmem.viz.live import adapters, weights
@@ -201,7 +202,7 @@ def test_many_questions_are_answered_alike(page, coarse, name):
 @torch.no_grad()
 def compare(page, backbone, case, conversation, count):
     model, file = rounded(case, backbone)
-    turns = as_texts(conversation)
+    turns = conversation_texts(conversation)
     questions = [question.text for question in conversation.questions][:count]
     assert len(questions) == count
     found = page.execute_script(RUN, file, turns, questions, 3)

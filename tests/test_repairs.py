@@ -13,11 +13,12 @@ from lmem.analysis.kept_facts import (
     superposition,
 )
 from lmem.backbone.latent_statistics import vocabulary_latents
+from lmem.data.messages import conversation_texts
 from lmem.errors import InputError, MethodError
 from lmem.evaluation import results
 from lmem.experiments.repairs import KNOWN, REPAIRS, RepairConfig, run_repairs
 from lmem.memory import methods
-from lmem.memory.model import MemoryModel, as_texts
+from lmem.memory.model import MemoryModel
 from lmem.memory.options import completed
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
@@ -98,7 +99,7 @@ def test_with_strength_a_row_holds_the_latest_token(nano):
 def test_tokens_go_to_empty_rows_first(nano):
     options = {"each": "token", "choose": "empty", "k": 1, "maps": "identity", "gamma": 0.01}
     model = MemoryModel(nano, "m6", 1, write=options)
-    latents = torch.cat(nano.encode(as_texts(TALK)))
+    latents = torch.cat(nano.encode(conversation_texts(TALK)))
     state = model.write(model.new_bank(), TALK).state
     assert (state.written >= 0).sum() == len(latents)
     kept = state.rows[0][state.written[0] >= 0]

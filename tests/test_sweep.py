@@ -143,16 +143,6 @@ def test_options_of_one_name_give_cells_of_different_names(tmp_path, small):
     assert sorted(report["done"]) == sorted([write.name, read.name])
 
 
-def test_a_file_of_the_former_name_is_found(tmp_path, small):
-    """Only by the cell whose options it has."""
-    write, read = Cell("keyed", write={"heads": 4}), Cell("keyed", read={"heads": 4})
-    run_sweep_cell(write, tmp_path, small)
-    (tmp_path / f"{write.name}.json.gz").rename(tmp_path / "keyed-1x-heads=4-s0.json.gz")
-    report = run_sweep([write, read], tmp_path, small)
-    assert report["skipped"] == ["keyed-1x-heads=4-s0"]
-    assert report["done"] == [read.name]
-
-
 def test_a_whole_number_in_another_form_is_that_number():
     assert SweepConfig(steps=1e3).steps == 1000
     assert isinstance(SweepConfig(steps=1e3).steps, int)

@@ -83,31 +83,3 @@ def test_the_table_says_where_most_goes():
     [row, _] = attention.attention_rows({"null rows": looked(added=None, turns=[-1] * 3)}, 1)
     assert row["most of the bank"] == "no turn 100%"
     assert "bank's part over the question's" not in row
-
-
-def test_rows_beside_their_bits():
-    likeness = torch.tensor([[0.0, 0.0], [1.0, 0.5], [0.9, 0.25]])
-    figure = attention.row_contents(
-        likeness,
-        ["", "Miro", "x"],
-        torch.tensor([0.0, 7.04, -1.0]),
-        [-1, 0, 1],
-        "a title",
-        ["Ana: Hi."],
-    )
-    heat, bits = figure.data
-    assert np.array(heat.z).tolist() == [
-        [100, 50],
-        [90, 25],
-    ]  # the row that was never written is left out
-    assert heat.zmin == 25
-    assert heat.x == ("turn 1: Ana: Hi.", "turn 2")
-    assert heat.y == bits.y == ("row 1, written last by turn 1", "row 2, written last by turn 2")
-    assert (bits.x, bits.text) == ((7.0, -1.0), ("Miro", "x"))
-    # row 1 is nearest to its own turn, row 2 is not
-    assert (
-        "50% of the rows are nearest to the turn that wrote them last" in figure.layout.meta["alt"]
-    )
-    assert 'most, 7.0, by row 1, which says "Miro"' in figure.layout.meta["alt"]
-    with pytest.raises(InputError, match="found none"):
-        attention.row_contents(likeness, [""] * 3, torch.zeros(3), [-1] * 3, "a title")

@@ -17,7 +17,6 @@ NO_FIGURES = {
     "published_curves.locomo_results",
     "published_curves.score_rows",
     "published_curves.write_report",
-    "score_plots.f1_levels",
     "score_artifacts.percent",
     "source.show",
 }

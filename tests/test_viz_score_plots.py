@@ -109,25 +109,6 @@ def test_knowledge_has_both_sets_of_questions():
     assert figure.layout.xaxis.ticktext == ("1<br>n = 2", "2<br>n = 8")
 
 
-def test_tax_and_benefit_are_levels():
-    level = {"low": 0.1, "high": 0.3, "mean": 0.2}
-    ours = {"m2": {"baseline": level, "null_rows": {**level, "mean": 0.15}, "right": level}}
-    figure = score_plots.tax_and_benefit(ours, "a title", {"m2": paper.levels("m2")})
-    found = traces(figure)
-    assert list(found["F_0, zero rows read"].x) == [15.0]
-    assert found["F_0, zero rows read"].error_x.array[0] == 15.0  # 30 - 15
-    # 6.44 - 3.39 and 6.44 + 6.76
-    assert (list(found["paper, F_0"].x), list(found["paper, F_mem"].x)) == ([3.05], [13.2])
-    assert list(found["paper, F_mem"].y) == ["m2, paper"]
-    assert "m2, paper 6.44, 3.05, 13.2" in figure.layout.meta["alt"]
-
-
-def test_levels_come_from_a_summary(short_and_long):
-    levels = score_plots.f1_levels(short_and_long["summary"])
-    assert levels["right"]["mean"] == pytest.approx(2 / 3, abs=1e-4)
-    assert levels["null_rows"]["mean"] == 0.0
-
-
 def test_the_ladder_at_two_sizes():
     steps = [
         ("as printed", {1: (0.0, -0.01, 0.01), 10: (0.02, 0.0, 0.05)}),

@@ -24,7 +24,6 @@ from lmem.evaluation import results  # noqa: E402
 _TEXTS = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))
 VERDICTS, SCOPES = _TEXTS["verdicts"], _TEXTS["scopes"]  # {name: what it means}
 NEEDED = ("id", "group", "place", "claim", "verdict", "scope", "because", "evidence")
-_TEXTS = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))
 HEAD, FOOT = (_TEXTS[name].strip() for name in ("head", "foot"))
 BUTTON = '<button type="button" data-verdict="{}" aria-pressed="{}">{}</button>'
 FILTER = """\

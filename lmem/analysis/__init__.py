@@ -3,8 +3,8 @@
 They return numbers. Figures of these numbers are in `viz`.
 
     bank_metrics, collapse, mean_field   whether the rows of a bank become alike
-    row_contents, turn_trace             what a row contains, and what is left of a turn
+    row_contents                         which rows a question finds
+    turn_trace                           what is left of a turn
     attention                            where a read looks
     retrieval_errors                     at which step an answer is lost
-    walkthrough                          one turn and one question, step by step
 """

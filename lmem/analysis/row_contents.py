@@ -1,17 +1,10 @@
-"""What a row contains: which turns it resembles, and what the frozen decoder answers when only this row can be read (chapter 2).
-
-    similarity(r, t) = max_j cos(P_r, W_t,j),   W_t = Write(0, Z_t): what turn t alone leaves in a bank of zeros
-
-So a row is compared with turns as the write projects them, whatever the rule.
-"""
+"""Which rows of a keyed bank a question finds, hop by hop (chapter 14)."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
-from lmem.backbone import hooks
 from lmem.backbone.backbone import pad
 from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank
@@ -19,82 +12,10 @@ from lmem.memory.model import MemoryModel, as_prompt
 from lmem.memory.read.copying import CopyingRead
 from lmem.memory.read.recall import RecallRead
 
-BATCH = 64  # rows that are read at once, each alone
-
-
-@torch.no_grad()
-def turn_similarity(model: MemoryModel, bank: Bank, latents: Sequence[Tensor]) -> Tensor:
-    """Measure how much each row resembles each turn.
-
-    Args:
-        model: The memory.
-        bank: One bank.
-        latents: The turns, (N, D) each, as `model.encode_turns` gives them for one conversation.
-
-    Returns:
-        (R, T) cosines; 0 for a row into which nothing was written.
-
-    Raises:
-        MethodError: The bank is square, so its rows are no turns.
-        InputError: There is more than one bank.
-    """
-    bank = _single(model, bank)
-    rows, rule = bank.state.rows[0], model.write_rule
-    if rule.form == "square":
-        raise MethodError("expected a bank of rows; a square one has associations, ask it")
-    turns, mask = pad(latents)
-    state = rule.start(len(latents))
-    state = state._replace(rows=torch.zeros_like(state.rows))
-    written = rule(state, turns.to(rows.device), mask.to(rows.device)).rows  # (T, R, D)
-    units = normalize(rows, dim=1)
-    by_turn = [(units @ normalize(alone, dim=1).T).amax(1) for alone in written]
-    similarity = torch.stack(by_turn, 1)  # (R, T)
-    return torch.where(bank.state.written[0, :, None] >= 0, similarity, 0).cpu()
-
-
-@torch.no_grad()
-def answers_by_row(
-    model: MemoryModel, bank: Bank, question: str, answer: str
-) -> tuple[list[str], Tensor]:
-    """Ask the same question of each row alone.
-
-    Args:
-        model: The memory.
-        bank: One bank.
-        question: The question.
-        answer: The text whose likelihood is measured.
-
-    Returns:
-        R answers, and (R,) bits by which the row alone makes `answer` more likely than no bank; "" and 0 for a row that may
-        not be read.
-
-    Raises:
-        InputError: There is more than one bank.
-    """
-    bank, backbone = _single(model, bank), model.backbone
-    rows = bank.state.rows[0]
-    readable = model.write_rule.readable(bank.state)[0]
-    prompt = as_prompt(question)
-    answers, bits = [""] * len(readable), torch.zeros(len(readable))
-    with model.attached(bank, "masked"):
-        bare = backbone.bits(backbone.inputs([prompt]), backbone.labels([answer]))
-    for places in readable.nonzero()[:, 0].split(BATCH):
-        n = len(places)
-        alone = torch.zeros(n, len(readable), dtype=torch.bool, device=places.device)
-        alone[torch.arange(n), places] = True
-        with hooks.attach(backbone.model, model.read, rows.expand(n, -1, -1), alone):
-            inputs = backbone.inputs([prompt] * n)
-            texts = backbone.generate(inputs)
-            gained = backbone.bits(inputs, backbone.labels([answer] * n)) - bare
-        bits[places.cpu()] = gained.float().cpu()
-        for place, text in zip(places.tolist(), texts, strict=True):
-            answers[place] = text
-    return answers, bits
-
 
 @torch.no_grad()
 def recall_shares(model: MemoryModel, bank: Bank, question: str) -> list[tuple[Tensor, Tensor]]:
-    """Find which rows a keyed read retrieves, hop by hop (chapter 14).
+    """Find which rows a keyed read retrieves.
 
     Args:
         model: A memory whose read recalls by keys.

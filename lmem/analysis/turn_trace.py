@@ -132,7 +132,9 @@ def leave_out(rule: Write, latents: Sequence[Tensor], turns: Sequence[int]) -> T
     Raises:
         InputError: There is no such turn.
     """
-    _check(latents, turns)
+    for turn in turns:
+        if not 0 <= turn < len(latents):
+            raise InputError(f"expected turns 0 to {len(latents) - 1}, not {turn}")
     rule, latents = copy.deepcopy(rule).cpu().double(), [turn.cpu().double() for turn in latents]
     distances = [torch.zeros(len(turns), dtype=torch.double)]
     for state, places in write_without(rule, rule.start(), latents, [{turn} for turn in turns]):
@@ -140,33 +142,3 @@ def leave_out(rule: Write, latents: Sequence[Tensor], turns: Sequence[int]) -> T
         whole = rows[0].norm().clamp(min=torch.finfo(torch.double).tiny)
         distances.append((rows[places] - rows[0]).norm(dim=1) / whole)
     return torch.stack(distances, 1)
-
-
-def by_lag(rule: Write, latents: Sequence[Tensor], turns: Sequence[int]) -> list[Tensor]:
-    """Measure how much of the bank a turn is, by the number of later turns.
-
-    Exact where `exact` says so; otherwise the turn is left out.
-
-    Args:
-        rule: The write rule.
-        latents: The conversation's turns, (N, D) each.
-        turns: Numbers of the turns to follow.
-
-    Returns:
-        For each turn (T - turn,) shares, lag 0 first.
-
-    Raises:
-        InputError: There is no such turn.
-    """
-    _check(latents, turns)
-    if exact(rule):
-        size = trace(rule, latents).size
-        return [size[turn + 1 :, turn + 1] for turn in turns]
-    shares = leave_out(rule, latents, turns)
-    return [shares[i, turn + 1 :] for i, turn in enumerate(turns)]
-
-
-def _check(latents: Sequence[Tensor], turns: Sequence[int]) -> None:
-    for turn in turns:
-        if not 0 <= turn < len(latents):
-            raise InputError(f"expected turns 0 to {len(latents) - 1}, not {turn}")

@@ -21,7 +21,6 @@ class Site(NamedTuple):
     Attributes:
         name: Name of the site.
         path: The module, `*` for every layer.
-        hook: "before" (its arguments) or "after" (its output).
         norm: At decoder_layer: the module's own norm before its attention; "" if the states come normed.
         attention: At decoder_layer: the frozen cross-attention in it; "" is the module itself.
         maps: At decoder_layer: its maps from what it reads to keys and values.
@@ -29,29 +28,23 @@ class Site(NamedTuple):
 
     name: str
     path: str
-    hook: str
     norm: str = ""
     attention: str = ""
     maps: tuple[str, ...] = ()
 
 
 T5: dict[str, Site | str] = {
-    "encoder_input": Site("encoder_input", "encoder", "before"),
-    "encoder_output": Site("encoder_output", "decoder", "before"),
+    "encoder_input": Site("encoder_input", "encoder"),
+    "encoder_output": Site("encoder_output", "decoder"),
     "decoder_layer": Site(
-        "decoder_layer",
-        "decoder.block.*.layer.1",
-        "after",
-        "layer_norm",
-        "EncDecAttention",
-        ("k", "v"),
+        "decoder_layer", "decoder.block.*.layer.1", "layer_norm", "EncDecAttention", ("k", "v")
     ),
 }
 BART: dict[str, Site | str] = {
     "encoder_input": "its positions are learned and absolute, so a prefix would move every word to another one",
-    "encoder_output": Site("encoder_output", "model.decoder", "before"),
+    "encoder_output": Site("encoder_output", "model.decoder"),
     "decoder_layer": Site(
-        "decoder_layer", "model.decoder.layers.*.encoder_attn", "after", maps=("k_proj", "v_proj")
+        "decoder_layer", "model.decoder.layers.*.encoder_attn", maps=("k_proj", "v_proj")
     ),
 }
 SITES = {"t5": T5, "mt5": T5, "bart": BART}

@@ -24,7 +24,7 @@ def never_rising(answer):
         ([0.5, 0.25, 0.25, 0.0, 0.5], [2, 2, 2, 1, 3], [0.5] + [0.3125] * 4, look_back),
     ]
     rng = np.random.default_rng(0)
-    for _ in range(20):  # against scikit-learn, through the package
+    for _ in range(20):  # against SciPy, through the package
         means, counts = rng.random(5).tolist(), rng.integers(1, 40, 5).tolist()
         lags = [
             low for (low, _), n in zip(forgetting.BUCKETS, counts, strict=True) for _ in range(n)

@@ -61,32 +61,19 @@ class Cell:
     @property
     def name(self) -> str:
         """Name of its file: "m3-10x-gamma=0.99-s1"; an option that both write and read have is "write.heads=4"."""
-        if self.label:
-            return self._name_with({})
-        method = methods.find(self.method)
-        both: set[str] = set()
+        method, both = methods.find(self.method), set()
         if method.write is not None and method.read is not None:
             both = set(known_options(WRITES[method.write])) & set(known_options(READS[method.read]))
-        return self._name_with(
-            {
-                f"{part}.{option}" if option in both else option: value
-                for part, values in self.options.items()
-                for option, value in values.items()
-            }
-        )
-
-    @property
-    def former_name(self) -> str:
-        """Its name before 0.3, which did not say whether an option was of the write or of the read."""
-        return (
-            self.name if self.label else self._name_with({**self.write, **self.read, **self.train})
-        )
-
-    def _name_with(self, options: dict[str, Any]) -> str:
+        options = {
+            f"{part}.{option}" if option in both else option: value
+            for part, values in self.options.items()
+            for option, value in values.items()
+        }
+        named = [f"{option}={value}" for option, value in sorted(options.items())]
         short = f"{self.scale:g}"
         scale = short if float(short) == self.scale else repr(self.scale)
-        values = [f"{option}={value}" for option, value in sorted(options.items())]
-        return "-".join([self.label or self.method, f"{scale}x", *values, f"s{self.seed}"])
+        what = [self.label, f"{scale}x"] if self.label else [self.method, f"{scale}x", *named]
+        return "-".join([*what, f"s{self.seed}"])
 
 
 @dataclass(frozen=True)
@@ -113,14 +100,6 @@ class Experiment:
     def unfinished(self, name: str) -> Path:
         """Return the folder of a cell's checkpoints."""
         return self.out / "unfinished" / name
-
-    def name_of(self, cell: Cell) -> str:
-        """Return the name under which a cell's result is, or will be: a file of its former name counts if it is this cell's."""
-        former = self.file(cell.former_name)
-        if cell.former_name == cell.name or self.file(cell.name).exists() or not former.exists():
-            return cell.name
-        same = results.load(former).get("options") == cell.options
-        return cell.former_name if same else cell.name
 
     def finished(self, names: Iterable[str]) -> list[str]:
         """Return the names that have a result file.

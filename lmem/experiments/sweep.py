@@ -108,7 +108,7 @@ def run_sweep(
     """
     config, out = config or SweepConfig(), Path(out)
     experiment = Experiment("sweep", config.difference(), out)
-    names = [experiment.name_of(cell) for cell in cells]
+    names = [cell.name for cell in cells]
     if len(set(names)) < len(names):
         raise InputError(f"expected cells of different names, found some twice in {sorted(names)}")
     if jobs < 1:

@@ -297,7 +297,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """Return the latents (N, D) of each turn of each conversation.
 
         Args:
-            texts: For each conversation its turns, as `as_texts` returns them.
+            texts: For each conversation its turns, as `lmem.data.messages.conversation_texts` returns them.
             truncate: Cut turns that are too long instead of refusing them.
             before: For each conversation the turn before these, in a list, or none; for a write that looks back.
 
@@ -641,15 +641,6 @@ def _judged_answer(text: str, p: float, judged: Judgement | None) -> Answer:
         return Answer(text, p)
     doubt, withheld = judged
     return Answer(text, p * (doubt if withheld else 1 - doubt), doubt, withheld)
-
-
-def as_texts(turns: Turns) -> list[str]:
-    """Return turns as the encoder sees them: a Conversation is rendered, "SPEAKER: TEXT" gets its prefix.
-
-    Raises:
-        InputError: A turn has another form or no words.
-    """
-    return conversation_texts(turns)
 
 
 def as_prompt(question: str, name: str = "a question") -> str:

@@ -20,13 +20,11 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _STEMMER = PorterStemmer()
 
 
-def normalise(text: str, as_run: bool = False) -> str:
+def normalise(text: str) -> str:
     """Lower the case; drop punctuation, articles and spare blanks, as SQuAD does.
 
     Args:
         text: An answer.
-        as_run: Drop articles before punctuation, as the paper's released code does:
-            "A-team" becomes "team", not "ateam".
 
     Returns:
         The normalised answer.
@@ -36,32 +34,27 @@ def normalise(text: str, as_run: bool = False) -> str:
     """
     if not isinstance(text, str):
         raise InputError(f"expected an answer as text, got {type(text).__name__}")
-    text = text.lower()
-    if as_run:
-        text = _ARTICLES.sub(" ", text).translate(_NO_PUNCTUATION)
-    else:
-        text = _ARTICLES.sub(" ", text.translate(_NO_PUNCTUATION))
+    text = _ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION))
     return " ".join(text.split())
 
 
-def exact_match(pred: str, gold: str, as_run: bool = False) -> bool:
+def exact_match(pred: str, gold: str) -> bool:
     """Say whether two answers are the same after `normalise`."""
-    return normalise(pred, as_run) == normalise(gold, as_run)
+    return normalise(pred) == normalise(gold)
 
 
-def f1(pred: str, gold: str, as_run: bool = False) -> float:
+def f1(pred: str, gold: str) -> float:
     """Compute SQuAD's token F1: harmonic mean of precision and recall over bags of words.
 
     Args:
         pred: The model's answer.
         gold: The right answer.
-        as_run: See `normalise`.
 
     Returns:
         A score between 0 and 1. If one side has no words left, it is 1 when both have none and
         0 otherwise (SQuAD 2.0).
     """
-    pred_words, gold_words = normalise(pred, as_run).split(), normalise(gold, as_run).split()
+    pred_words, gold_words = normalise(pred).split(), normalise(gold).split()
     if not pred_words or not gold_words:
         return float(pred_words == gold_words)
     return _bag_f1(pred_words, gold_words)

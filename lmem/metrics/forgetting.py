@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression
 
 from lmem.errors import InputError
 from lmem.metrics.statistics import clustered_interval, mean_or_none, score_array
@@ -99,10 +99,8 @@ def forgetting_curve(
     full = [i for i in range(len(BUCKETS)) if n[i]]
     fit: list[float | None] = [None] * len(BUCKETS)
     if full:
-        regression = IsotonicRegression(increasing=False)
-        fitted = regression.fit_transform(
-            np.arange(len(full)), [raw[i] for i in full], sample_weight=[n[i] for i in full]
-        )
+        means, weights = (np.array([part[i] for i in full], float) for part in (raw, n))
+        fitted = isotonic_regression(means, weights=weights, increasing=False).x
         for i, value in zip(full, fitted, strict=True):
             fit[i] = float(value)
     return {

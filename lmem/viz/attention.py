@@ -1,4 +1,4 @@
-"""What a read attended to, and what single rows say (chapters 2 and 5)."""
+"""What a read attended to (chapter 5)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +8,8 @@ from plotly.subplots import make_subplots
 
 from lmem.analysis.attention import AttentionRecord
 from lmem.errors import InputError
-from lmem.viz.colours import BLUE, ORANGE
-from lmem.viz.plots import add_slider, colour_bar, line, shorten, style
+from lmem.viz.colours import ORANGE
+from lmem.viz.plots import add_slider, colour_bar, shorten, style
 
 PANEL = 150  # height of each bank's panel in pixels
 NO_TURN = "no turn"
@@ -117,68 +117,6 @@ def attention_rows(records: Mapping[str, AttentionRecord], reader: int = 0) -> l
                 row["bank's part over the question's"] = f"{record.added[layer, reader]:.2f}"
             rows.append(row)
     return rows
-
-
-def row_contents(
-    likeness,
-    answers: Sequence[str],
-    bits,
-    written: Sequence[int],
-    title: str,
-    texts: Sequence[str] = (),
-    answer: str = "the answer",
-) -> go.Figure:
-    """Draw each row's similarity to every turn, next to the bits that this row alone adds to the right answer.
-
-    Args:
-        likeness: (R, T) cosines, of `lmem.analysis.row_contents.turn_similarity`.
-        answers: R texts that the model says with this row alone, of `lmem.analysis.row_contents.answers_by_row`.
-        bits: (R,), of the same.
-        written: R numbers of the turns that wrote the rows last; rows with -1 are left out.
-        title: The heading.
-        texts: The turns.
-        answer: The right answer.
-
-    Raises:
-        InputError: No row was written.
-    """
-    rows = [r for r, turn in enumerate(written) if turn >= 0]
-    if not rows:
-        raise InputError("expected a bank with a written row, found none")
-    cosines = np.asarray(likeness)[rows]  # (rows, T)
-    gained = [round(float(bits[r]), 1) + 0.0 for r in rows]
-    labels = [f"row {r}, written last by {_turn(written[r])}" for r in rows]
-    turns = list(range(cosines.shape[1]))
-    space = {"column_widths": [0.7, 0.3], "horizontal_spacing": 0.04}
-    figure = make_subplots(cols=2, shared_yaxes=True, **space)
-    x, z = [_turn(turn, texts) for turn in turns], np.round(100 * cosines).astype(np.int8)
-    scale = {"zmin": int(100 * cosines.min()), "zmax": 100, "colorscale": "Cividis"}
-    scale["colorbar"] = colour_bar("cosine with the turn as written alone, %")
-    hover = "%{y}<br>%{x}<br>cosine %{z}%<extra></extra>"
-    heat = go.Heatmap(x=x, y=labels, z=z, hovertemplate=hover, **scale)
-    hover = "%{y}<br>alone it says: %{text}<br>%{x} bits<extra></extra>"
-    look = {"mode": "markers", "marker": {"color": BLUE, "size": 6}, "hovertemplate": hover}
-    spoken = [shorten(answers[r], 30) or "(nothing)" for r in rows]
-    points = line(gained, labels, text=spoken, **look)
-    figure.add_trace(heat, row=1, col=1).add_trace(points, row=1, col=2)
-    best = rows[int(np.argmax(gained))]
-    # turns of the same words are equally near
-    near = cosines >= cosines.max(1, keepdims=True) - 1e-4
-    own = near[np.arange(len(rows)), [written[r] for r in rows]].mean()
-    alt = (
-        f"Heat map of {len(rows)} rows against {len(turns)} turns; {_percent(own)} of the rows are nearest to the turn that wrote "
-        f"them last. Beside it the bits that each row alone gives {answer}: most, {max(gained)}, by row {best}, which says "
-        f'"{answers[best]}".'
-    )
-    style(figure, title, alt, height=590, b=160)
-    figure.update_yaxes(showticklabels=False, ticks="", autorange="reversed", showgrid=False)
-    figure.update_yaxes(title="row of the bank", row=1, col=1)
-    figure.update_xaxes(automargin=False, title=None)
-    names = [t + 1 for t in turns]
-    figure.update_xaxes(title="turn", tickvals=turns, ticktext=names, row=1, col=1)
-    figure.update_xaxes(tickfont_size=10, tickangle=0, row=1, col=1)
-    figure.update_xaxes(title="bits alone", showgrid=True, row=1, col=2)
-    return figure.update_layout(showlegend=False)
 
 
 def _alt(name: str, record: AttentionRecord, shares: Mapping[int, np.ndarray]) -> str:

@@ -147,25 +147,18 @@ def column(rows: Iterable[Mapping], key: str) -> list:
     return [row[key] for row in rows]
 
 
-def error_bars(
-    estimates: Sequence[Mapping[str, Any]], unit: float = 100, digits: int = 1
-) -> dict | None:
-    """Make plotly's error bars from means with their intervals.
+def error_bars(estimates: Sequence[Mapping[str, Any]]) -> dict | None:
+    """Make plotly's error bars in percent from means with their intervals.
 
     Args:
-        estimates: {mean, low, high} each.
-        unit: Factor to the unit that is drawn.
-        digits: Decimals.
+        estimates: {mean, low, high} each, fractions.
 
     Returns:
         The setting for `error_x` or `error_y`, without a bar where there is no interval.
     """
 
     def apart(low: str, high: str) -> list[float | None]:
-        return [
-            None if e["low"] is None else round(unit * (e[high] - e[low]), digits)
-            for e in estimates
-        ]
+        return [None if e["low"] is None else round(100 * (e[high] - e[low]), 1) for e in estimates]
 
     up, down = apart("mean", "high"), apart("low", "mean")
     known = any(length is not None for length in up)

@@ -1,4 +1,4 @@
-"""Scores from result files: conditions, adapter tax and benefit, the ablation ladder, capacity, a training's loss.
+"""Scores from result files: conditions, the ablation ladder, capacity, a training's loss.
 
 The paper's values, if they are drawn, are open diamonds with a name of their own (`lmem.experiments.paper`).
 """
@@ -16,77 +16,26 @@ from lmem.viz.forgetting_curve import PAPER_MARK
 from lmem.viz.plots import error_bars, label_ends, line, percent, style
 
 TICKS = (0.25, 1, 3, 10, 40)  # sizes of a bank that are named on an axis
-LEVELS = {
-    "baseline": "F_base, bare backbone",
-    "null_rows": "F_0, zero rows read",
-    "right": "F_mem, right bank",
-}
-MARKS = {  # all three can be seen where they coincide
-    "baseline": {"symbol": "line-ns-open", "size": 20, "line": {"width": 2}},
-    "null_rows": {"symbol": "circle-open", "size": 14, "line": {"width": 2}},
-    "right": {"symbol": "circle", "size": 8},
-}
 
 
-def conditions(summary: dict, title: str, measure: str = "em") -> go.Figure:
-    """Draw the scores of a result's conditions as bars, with their 95% intervals.
+def conditions(summary: dict, title: str) -> go.Figure:
+    """Draw the exact match of a result's conditions as bars, with their 95% intervals.
 
     Args:
         summary: Of a result file.
         title: The heading.
-        measure: "em" or "f1".
     """
     names = [name for name in NAMES if name in summary["conditions"]]
-    scores = [summary["conditions"][name][measure] for name in names]
+    scores = [summary["conditions"][name]["em"] for name in names]
     bars = go.Bar(
         x=[NAMES[name] for name in names],
         y=[percent(score["mean"]) for score in scores],
         error_y=error_bars(scores),
         marker_color=[COLOURS[name] for name in names],
     )
-    word = "exact match" if measure == "em" else "F1"
     means = [f"{NAMES[n]} {100 * s['mean']:.0f}" for n, s in zip(names, scores, strict=True)]
-    alt = f"Bars of {word} in percent: {', '.join(means)}."
-    return style(go.Figure(bars), title, alt, "what the decoder reads", f"{word}, %")
-
-
-def f1_levels(summary: dict) -> dict[str, dict]:
-    """Look up F1 of the bare backbone, of zero rows and of the right bank in a result's summary: {name: {mean, low, high}}."""
-    return {name: summary["conditions"][name]["f1"] for name in LEVELS}
-
-
-def tax_and_benefit(
-    ours: Mapping[str, Mapping[str, dict]],
-    title: str,
-    paper: Mapping[str, Mapping[str, float]] | None = None,
-) -> go.Figure:
-    """Draw the three levels of F1 whose differences are adapter tax and net benefit, for each method.
-
-    Args:
-        ours: {method: {"baseline", "null_rows", "right": {mean, low, high}}}, fractions.
-        title: The heading.
-        paper: {method: {"baseline", "null_rows", "right"}}, percent.
-    """
-    paper = paper or {}
-    figure, rows, paper_rows = go.Figure(), list(ours), [f"{name}, paper" for name in paper]
-    for key, name in LEVELS.items():
-        levels = [ours[row][key] for row in rows]
-        marker = {"color": COLOURS[key]} | MARKS[key]
-        x, bars = [percent(level["mean"]) for level in levels], error_bars(levels)
-        figure.add_scatter(x=x, y=rows, error_x=bars, mode="markers", name=name, marker=marker)
-    for key in LEVELS if paper else ():
-        x, marker = [levels[key] for levels in paper.values()], PAPER_MARK | {"color": COLOURS[key]}
-        name = f"paper, {LEVELS[key].split(',')[0]}"
-        figure.add_scatter(x=x, y=paper_rows, mode="markers", name=name, marker=marker)
-    spoken = []
-    for row, levels in ours.items():
-        spoken.append(f"{row} {', '.join(str(percent(levels[key]['mean'])) for key in LEVELS)}")
-    for row, levels in zip(paper_rows, paper.values(), strict=True):
-        spoken.append(f"{row} {', '.join(map(str, levels.values()))}")
-    alt = f"Points of F1 in percent: bare backbone, zero rows, right bank. {'; '.join(spoken)}."
-    height = 190 + 26 * len(rows + paper_rows)
-    style(figure, title, alt, "F1, %", height=height, b=150 if paper else 115)
-    return figure.update_yaxes(autorange="reversed", automargin=True, ticks="")
+    alt = f"Bars of exact match in percent: {', '.join(means)}."
+    return style(go.Figure(bars), title, alt, "what the decoder reads", "exact match, %")
 
 
 def ladder(
