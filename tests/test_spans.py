@@ -17,6 +17,7 @@ from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import doubt_signs, lead
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
+from lmem.training.replacing import replacements
 from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 
 SMALL = {"key": 8, "code": 6, "length": 3, "facts": 2}
@@ -193,9 +194,58 @@ def test_a_second_hop_asks_with_the_value_that_was_found(model):
         rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
         longer = torch.cat([states, read.value_rows(rows[:, 3, 8:])], 1)
         rows[0, 1, :8] = read.asks[1](longer, torch.ones(1, 7, dtype=torch.bool))[0]
-        best, doubt = read.choose(rows, mask, states, seen)
+        best, doubt, _ = read.choose(rows, mask, states, seen)
     assert best.item() == 1
     assert doubt.item() < 0.01
+
+
+def test_a_row_that_is_withheld_is_far_or_doubted(model):
+    """Far if its cosine is below 1 - nu, where "no row" wins the softmax; judged only if there is a row."""
+    _, read = span_parts(model)
+    doubt_by_cosine(read, 8)
+    states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        read.halt.linear.bias.fill_(-50.0)  # one hop
+        read.nu.fill_(0.5)
+        rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
+        hidden = mask.clone()
+        hidden[0, 3] = False  # the others have the opposite of the question's key
+        [told], [far] = read.judge(rows, mask, states, seen), read.judge(rows, hidden, states, seen)
+        assert (told.withheld, far.withheld) == (None, "far")
+        assert told.doubt < 0.01
+        assert far.doubt > 0.99
+        read.threshold = 0.0
+        assert read.judge(rows, mask, states, seen)[0].withheld == "doubted"
+        read.nu.fill_(-0.1)  # nothing is like the question any more
+        assert read.judge(rows, mask, states, seen)[0].withheld == "far"
+        assert read.judge(rows, torch.zeros_like(mask), states, seen) == [None]
+
+
+def test_an_answer_is_as_sure_as_its_row_is_not_doubted(model):
+    """p (1 - doubt) if the row is told, p doubt if it is withheld; other banks of the batch change nothing."""
+    write, read = span_parts(model)
+    fire_at(write)
+    doubt_by_cosine(read, 8)
+    told = model.write(model.new_bank(), ["Ana: My dog is called Rex.", "Ana: I live in Oslo."])
+    assert not told.empty
+    question = "Where does Ana live?"
+    bold = model.variant(read={"threshold": 2.0})
+    shy = model.variant(read={"threshold": 0.0})
+    for reads, withheld in ((bold, (None,)), (shy, ("far", "doubted"))):
+        answer = reads.answer(told, question, return_confidence=True)
+        with reads.attached(told):
+            inputs = reads.backbone.inputs([f"question: {question}"])
+            [text], [p] = reads.backbone.generate_with_confidence(inputs)
+        assert answer.text == text
+        assert answer.withheld in withheld
+        share = answer.doubt if answer.withheld else 1 - answer.doubt
+        assert 0 < answer.doubt < 1
+        assert answer.confidence == pytest.approx(p.item() * share, rel=1e-4)
+        state = [torch.cat(parts) for parts in zip(told.state, model.new_bank().state, strict=True)]
+        both = Bank(type(told.state)(*state), told.owner, told.backbone)
+        found = reads.answer(both, [question] * 3, of=[1, 0, 1], return_confidence=True)
+        assert [each.doubt for each in found] == [None, pytest.approx(answer.doubt, rel=1e-4), None]
+        assert found[1].withheld == answer.withheld
 
 
 def test_what_a_row_is_doubted_by():
@@ -246,11 +296,71 @@ def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_pat
     assert found["never_told"] >= 0.9
     assert model.write_rule.theta.item() == pytest.approx(found["theta"])
     assert 0 <= found["found"] <= 1
+    assert {*map(float, found["replaced"])} == {*spans.THETAS}
+    assert 0 <= found["far_told"] <= 1
     bolder = calibrate(model, conversations, abstain=0.5)
     assert bolder["threshold"] >= found["threshold"]
     model.save_pretrained(tmp_path / "saved")
     loaded = MemoryModel.from_pretrained(tmp_path / "saved", model.backbone)
     assert span_parts(loaded)[1].threshold == bolder["threshold"]
+
+
+def test_what_takes_the_row_of_what(mini, conversations):
+    """The counts are those of the write itself, fact by fact."""
+    shipped, told = MemoryModel.from_shipped("mini-spans", mini), conversations[0]
+    thetas = (0.3, 0.9, 0.99)
+    found = replacements(shipped.write_rule, told, thetas)
+    assert found == [counted_by_hand(shipped, told, theta) for theta in thetas]
+    assert found[0][1] > found[2][1]
+
+
+def counted_by_hand(model, told, theta):
+    """Write turn by turn, fact by fact, and compare the rows before and after."""
+    write, _ = span_parts(model)
+    state, label, newest, caught, wrong = write.start(), {}, {}, 0, 0
+    with torch.no_grad():
+        write.theta.fill_(theta)
+        for turn, latents in enumerate(told.latents):
+            parts = write.facts(latents[None].float(), torch.ones(1, len(latents)).bool())
+            here = [(i, fact) for i, fact in enumerate(told.facts) if fact.turn == turn]
+            for key, value, keep, correct in zip(*(part.unbind(1) for part in parts), strict=True):
+                if keep <= 0:
+                    continue
+                state = state._replace(turns=torch.tensor([turn]))
+                rows, written = write.place(state, key, value, keep, correct)
+                [row] = (rows != state.rows)[0].any(1).nonzero()[:, 0].tolist()
+                state = state._replace(rows=rows, written=written)
+                mark = None
+                for i, fact in here:
+                    token = torch.tensor([[fact.token]])
+                    mask = torch.ones(1, len(latents)).bool()
+                    own = write.facts_at(latents[None].float(), mask, token)[0][0, 0]
+                    if mark is None and own @ key[0] > 0.999:
+                        mark = i
+                old = label.get(row)
+                if old is not None and mark is not None:
+                    one, other = told.facts[old], told.facts[mark]
+                    if one.about != other.about:
+                        wrong += not one.single or newest[one.about] == old
+                    elif one.value != other.value:
+                        caught, wrong = caught + one.single, wrong + (not one.single)
+                label[row] = mark
+                if mark is not None:
+                    newest[told.facts[mark].about] = mark
+    return caught, wrong
+
+
+def test_theta_catches_the_most_updates_less_what_it_overwrites(model, conversations, monkeypatch):
+    """Of several thetas with the same difference the largest, which overwrites least."""
+    counts = {0.7: (9, 8), 0.8: (7, 3), 0.9: (5, 1), 0.98: (0, 0)}
+    monkeypatch.setattr(spans, "THETAS", tuple(counts))
+    monkeypatch.setattr(
+        spans, "replacements", lambda write, each, thetas: [counts[t] for t in thetas]
+    )
+    found = calibrate(model, conversations, abstain=0.9)
+    assert found["theta"] == 0.9
+    assert found["replaced"]["0.7"] == [9 * len(conversations), 8 * len(conversations)]
+    assert model.write_rule.theta.item() == pytest.approx(0.9)
 
 
 def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):

@@ -126,20 +126,19 @@
     }
 
     show(question, result, kept) {
-      const { text, p, none, row, shares, written } = result, withheld = result.withheld || text === this.words.unknown;
+      const { text, sure, none, row, shares, written } = result, silent = result.withheld || text === this.words.unknown;
       this.result = result;
-      const unknown = text === this.words.unknown, share = new Map(), found = row === null ? 1 - (none || 0) : 1;
+      const share = new Map(), found = row === null ? 1 - (none || 0) : 1;
       (shares || []).forEach((value, at) => written[at] >= 0 && share.set(written[at], (share.get(written[at]) || 0) + value * found));
       for (const [i, turn] of kept.entries()) {
-        const value = withheld && row !== null ? 0 : share.get(i) || 0; // a read that chooses one row, and chose none
+        const value = silent && row !== null ? 0 : share.get(i) || 0; // a read that chooses one row, and chose none
         turn.item.style.setProperty("--share", value.toFixed(3));
         turn.item.classList.toggle("live-lit", value > 0.3);
         turn.note.textContent = value > 0.005 ? `${live.percent(value)} of the attention` : "";
       }
       const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
-      const nothing = unknown ? "It finds no turn that answers this." : "No turn fits well enough, and the model made something up.";
-      const why = withheld || !turn ? nothing : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
-      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
+      const why = silent || !turn ? "It finds no turn that answers this." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
+      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${silent ? " live-unknown" : ""}` }, silent ? live.silence(this.words, result) : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(sure)}. ${why}`));
     }
   }
 
