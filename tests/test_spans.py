@@ -193,7 +193,7 @@ def test_a_second_hop_asks_with_the_value_that_was_found(model):
         rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
         longer = torch.cat([states, read.value_rows(rows[:, 3, 8:])], 1)
         rows[0, 1, :8] = read.asks[1](longer, torch.ones(1, 7, dtype=torch.bool))[0]
-        best, doubt = read.choose(rows, mask, states, seen)
+        best, doubt, _ = read.choose(rows, mask, states, seen)
     assert best.item() == 1
     assert doubt.item() < 0.01
 

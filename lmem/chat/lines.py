@@ -1,4 +1,4 @@
-"""What a line of a chat is: something to remember, a question, or both.
+"""What a line of a chat is: something to remember, a question, or both; and whether it asks to forget.
 
 A question ends with a question mark of any script, or begins as English questions do: "where do I live".
 """
@@ -11,11 +11,22 @@ from typing import NamedTuple
 from lmem.utils.toml import read_toml
 
 ENGLISH = read_toml(Path(__file__).with_name("english.toml"))
-UNTOLD = "You haven't told me."  # what a user sees where the backbone says "unknown"
-_WORDS = ENGLISH["lines"]
-_OPENINGS = [re.compile(one.format(**_WORDS), re.IGNORECASE) for one in _WORDS["openings"]]
+UNTOLD = "You haven't told me."  # what a user sees where nothing in the bank is near the question
+UNSURE = "I'm not sure."  # and where something is near, but doubted too much to be told
+_WORDS, _REQUESTS = ENGLISH["lines"], ENGLISH["requests"]
+_OPENING = "|".join(_WORDS["openings"]).format(**_WORDS)
+_OPENINGS = re.compile(_OPENING, re.IGNORECASE)
 _RHETORICAL = re.compile(rf"(?:{'|'.join(_WORDS['rhetorical'])})\W*", re.IGNORECASE)
-_SENTENCE = re.compile(r"(?<=[.!。！…])\s+")
+_SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b[DMS][rst]\.)(?<!\bMrs\.)\s+")
+# A statement, group 1, with a tag; JavaScript reads it too.
+TAGGED = rf"^(?!\W*(?:{_OPENING}|{_WORDS['asks_back']}))(.*?\w)(?:{'|'.join(_WORDS['tags']).format(**_WORDS)})\W*\?\W*$"
+_TAGGED = re.compile(TAGGED, re.IGNORECASE)
+_LAST, *_ABOUT = (
+    re.compile(rf"{_REQUESTS['opening']}{one}{_REQUESTS['closing']}", re.IGNORECASE)
+    for one in (_REQUESTS["last"], *_REQUESTS["about"])
+)
+_WITHDRAWAL = re.compile(_REQUESTS["withdrawal"], re.IGNORECASE)
+_SMALL = frozenset(_REQUESTS["small"].split("|"))
 
 
 class Line(NamedTuple):
@@ -28,19 +39,41 @@ class Line(NamedTuple):
 def parts_of(line: str) -> Line:
     """Split a line into what is to be remembered and what is asked: "I moved to Rome. Where do I live?" has both.
 
-    A question that wants no answer ("Can you believe it?") belongs to what was said before it.
+    A question that wants no answer ("Can you believe it?") belongs to what was said before it. A statement with a tag ("I live
+    in Paris, remember?") is said, without the tag.
     """
     sentences = _SENTENCE.split(line)
-    before, mark, after = line.partition("?")
-    if after[:1] == " " and _begins_like_one(before) and not is_question(after):
-        return Line(after.strip(), before + mark)  # "Where do I live? I forgot."
-    if not is_question(sentences[-1]):
-        return Line(line, "")
-    if len(sentences) == 1:
-        return Line("", line)
-    if _RHETORICAL.fullmatch(straight_quotes(sentences[-1])):
-        return Line(line, "")
-    return Line(line[: -len(sentences[-1])].strip(), sentences[-1])
+    said, asked = [], []
+    for place, sentence in enumerate(sentences):
+        plain, last = straight_quotes(sentence), place == len(sentences) - 1
+        asks = is_question(sentence) if last else "?" in sentence and _begins_like_one(sentence)
+        if said and _RHETORICAL.fullmatch(plain):
+            said.append(sentence)
+        elif tagged := _TAGGED.match(plain):
+            said.append(f"{sentence[: tagged.end(1)]}.")
+        else:
+            (asked if asks else said).append(sentence)
+    return Line(" ".join(said), " ".join(asked))
+
+
+def to_forget(line: str) -> str | None:
+    """Return what a line asks to forget: "" for the last thing said, None if it asks for nothing of the kind."""
+    text = straight_quotes(line).strip().rstrip(".!?… ")
+    if _LAST.fullmatch(text):
+        return ""
+    found = next(filter(None, (about.fullmatch(text) for about in _ABOUT)), None)
+    return found[1] if found else None
+
+
+def is_withdrawal(line: str) -> bool:
+    """Say whether a line says that something has ended: "I don't have a dog any more"."""
+    return _WITHDRAWAL.search(line) is not None
+
+
+def content_words(text: str) -> set[str]:
+    """Return the words of a text that say what it is about, in small letters and without 's."""
+    words = re.findall(r"\w+(?:'\w+)?", straight_quotes(text).lower())
+    return {word.removesuffix("'s") for word in words if word not in _SMALL}
 
 
 def is_question(line: str) -> bool:
@@ -64,7 +97,7 @@ def is_question(line: str) -> bool:
 
 def _begins_like_one(line: str) -> bool:
     words = straight_quotes(line).strip().lstrip("¿¡\"'(* ")
-    return any(opening.match(words) for opening in _OPENINGS)
+    return _OPENINGS.match(words) is not None
 
 
 def straight_quotes(text: str) -> str:

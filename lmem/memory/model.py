@@ -34,7 +34,7 @@ from lmem.memory import methods
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger, leave_one_out, ledger_and_start
 from lmem.memory.options import Options
-from lmem.memory.read.base import Read
+from lmem.memory.read.base import Judgement, Read
 from lmem.memory.write.base import Write
 from lmem.utils import provenance
 from lmem.utils.device import check_to
@@ -54,16 +54,22 @@ FilePath = str | PathLike
 
 
 class Answer(NamedTuple):
-    """An answer and how sure the decoder is of it.
+    """An answer and how sure the memory is of it.
 
     Attributes:
         text: The greedy answer.
-        confidence: p(text | question, bank), from 0 to 1: the product of the probabilities of its tokens, the end of the
-            answer included. It says how sharp the decoder's choice is, and not how often such answers are right.
+        confidence: From 0 to 1: the decoder's p(text | question, bank), the product of the probabilities of its tokens, the end of
+            the answer included. Where there is a doubt, it is p (1 - doubt) if the row was told, and p doubt if it was not,
+            for then the text says that nothing answers. It is no promise of how often such answers are right.
+        doubt: The probability, as the read judges it, that the row that it chose does not answer; None for other reads.
+        withheld: Why that row was not told. "far": no row is like the question, so nothing was told about it. "doubted": the best
+            row is like the question, but is doubted too much. None: it was told, or the read chooses no row.
     """
 
     text: str
     confidence: float
+    doubt: float | None = None
+    withheld: Literal["far", "doubted"] | None = None
 
 
 class MemoryModel(nn.Module, ModelHubMixin):
@@ -493,8 +499,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
             questions: One text or a list.
             ablate: As in `attached`.
             of: As in `attached`.
-            return_confidence: Return an Answer for each question: the text, and the probability of exactly this text, which
-                is the product of the probabilities of its tokens.
+            return_confidence: Return an Answer for each question: the text, how sure the memory is of it, and whether a row
+                was withheld.
             **options: Arguments of transformers' `generate`, as in `Backbone.generate`.
 
         Returns:
@@ -513,11 +519,29 @@ class MemoryModel(nn.Module, ModelHubMixin):
             inputs = backbone.inputs(prompts)
             if return_confidence:
                 found, sure = backbone.generate_with_confidence(inputs, **options)
-                return [Answer(*each) for each in zip(found, sure.tolist(), strict=True)]
+                judged = self._judge(bank, prompts, ablate, of)
+                every = zip(found, sure.tolist(), judged, strict=True)
+                return [_judged_answer(*each) for each in every]
             texts: Any = backbone.generate(inputs, **options)
         each = len(texts) // len(prompts)
         groups: Any = [texts[i : i + each] for i in range(0, len(texts), each)]
         return texts if each == 1 else groups
+
+    @torch.no_grad()
+    def _judge(
+        self, bank: Bank | None, prompts: list[str], ablate: str | None, of: Places
+    ) -> list[Judgement | None]:
+        """Judge the row that each prompt chooses; None for each if the read chooses none."""
+        if bank is None or self.read is None or type(self.read).judge is Read.judge:
+            return [None] * len(prompts)
+        bank = self.on_device(bank)
+        rows, mask = hooks.ablated(bank.state.rows, self.write_rule.readable(bank.state), ablate)
+        if of is None and len(rows) == 1:
+            rows, mask = (part.expand(len(prompts), *part.shape[1:]) for part in (rows, mask))
+        elif of is not None:
+            rows, mask = rows[of], mask[of]
+        states, seen = pad(self.backbone.encode(prompts))
+        return self.read.judge(rows, mask, states.to(rows), seen.bool().to(rows.device))
 
     # ---- saving ------------------------------------------------------------------------------------
 
@@ -610,6 +634,13 @@ class MemoryModel(nn.Module, ModelHubMixin):
                 f"expected the weights of {settings['method']} in {source}: {error}"
             ) from error
         return model
+
+
+def _judged_answer(text: str, p: float, judged: Judgement | None) -> Answer:
+    if judged is None:
+        return Answer(text, p)
+    doubt, withheld = judged
+    return Answer(text, p * (doubt if withheld else 1 - doubt), doubt, withheld)
 
 
 def as_prompt(question: str, name: str = "a question") -> str:

@@ -229,7 +229,7 @@ def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bo
     states, seen = pad([z.to(rows) for z in conversation.asked])
     readable = write.readable(bank.state).expand(len(states), -1)
     banks = rows.expand(len(states), -1, -1)
-    best, none = read.choose(banks, readable, states, seen.bool().to(device))
+    best, none, _ = read.choose(banks, readable, states, seen.bool().to(device))
     return [
         (any(bool(same[fact, row]) for fact in question.last), float(share))
         for question, row, share in zip(conversation.questions, best, none, strict=True)

@@ -3,12 +3,24 @@
 y = D(Read(E(question), P_t))      paper, section 2; chapters 3 to 5
 """
 
-from typing import Any, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 Keys = tuple[Tensor, ...]  # what a read computes from a bank's rows alone
+
+
+class Judgement(NamedTuple):
+    """How a read that chooses one row judges its choice.
+
+    Attributes:
+        doubt: Probability that the row does not answer the question.
+        withheld: Why the row is not told: "far" if it is not even like the question, "doubted" if it is; None if it is told.
+    """
+
+    doubt: float
+    withheld: Literal["far", "doubted"] | None
 
 
 class Read(nn.Module):
@@ -59,6 +71,12 @@ class Read(nn.Module):
         It is the same for every token that is decoded, so it is computed once. By default there is nothing.
         """
         return ()
+
+    def judge(
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
+    ) -> list[Judgement | None]:
+        """Judge the row that each question chooses, with the arguments of `forward`; None where nothing is chosen."""
+        return [None] * len(states)
 
 
 def extra_mask(mask: Tensor, count: int, seen: Tensor | None = None) -> Tensor:

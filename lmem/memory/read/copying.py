@@ -4,6 +4,7 @@
     a second hop asks again, with the value that was found appended to the question, as rows;   h chooses the hop
     d = sigmoid(MLP(q * k_r, q . k_r, its lead));      doubt, the probability that r does not answer
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
+    withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
 match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better. tell turns a code of v
@@ -11,12 +12,28 @@ numbers, with those of its neighbours, into a row that the frozen cross-attentio
 token.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
 from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
-from lmem.memory.read.base import Keys, Read, extra_mask
+from lmem.memory.read.base import Judgement, Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
+
+
+class Choice(NamedTuple):
+    """What each of B questions chooses.
+
+    Attributes:
+        row: (B,), the row of the best key, in the hop that decides.
+        doubt: (B,), that it does not answer; the larger one of both hops where two are needed.
+        similarity: (B, R), cosines of question and keys in that hop, far below -1 for rows that may not be read.
+    """
+
+    row: Tensor
+    doubt: Tensor
+    similarity: Tensor
 
 
 class CopyingRead(RecallRead):
@@ -95,16 +112,14 @@ class CopyingRead(RecallRead):
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, L, D) of a bank (B, R, K + L v) for states (B, N, D), and their mask (B, L)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
-        best, doubt = self.choose(rows, mask, states, seen)
+        best, doubt, _ = self.choose(rows, mask, states, seen)
         value = rows[torch.arange(len(rows), device=rows.device), best, self.key :]
         unknown = (doubt >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
         return extra, extra_mask(mask, self.length)
 
-    def choose(
-        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the best row of each bank (B,) and the doubt (B,), the larger one of both hops where two are needed."""
+    def choose(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> Choice:
+        """Choose the best row of each bank and doubt it."""
         first, second = self.look_up(rows, mask, states, seen)
         leads = self.halt(states, seen)[:, 0] > 0  # (B,)
         asked_again = self.next_question(states, seen, first[1])
@@ -112,14 +127,31 @@ class CopyingRead(RecallRead):
         for ask, question, (scores, _, _) in zip(
             self.asks, ((states, seen), asked_again), (first, second), strict=True
         ):
-            best = scores[:, :-1].argmax(1)
             similarity = (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -9.0)
+            best = similarity.argmax(1)
             key = rows[torch.arange(len(rows), device=rows.device), best, : self.key]
             signs = doubt_signs(ask(*question), key, lead(similarity))
-            found.append((best, torch.sigmoid(self.doubt(signs)[:, 0])))
-        (best, doubt), (best_again, doubt_again) = found
-        doubt = torch.where(leads, torch.maximum(doubt, doubt_again), doubt)
-        return torch.where(leads, best_again, best), doubt
+            found.append(Choice(best, torch.sigmoid(self.doubt(signs)[:, 0]), similarity))
+        once, again = found
+        return Choice(
+            torch.where(leads, again.row, once.row),
+            torch.where(leads, torch.maximum(once.doubt, again.doubt), once.doubt),
+            torch.where(leads[:, None], again.similarity, once.similarity),
+        )
+
+    def judge(
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
+    ) -> list[Judgement | None]:
+        """Judge as the base class says; a row is "far" if the read's softmax gives more to "no row", as it learned to."""
+        _, doubts, similarity = self.choose(rows, mask, states, seen)
+        far = similarity.amax(1) < 1 - self.nu
+        judged: list[Judgement | None] = []
+        for doubt, is_far, any_row in zip(
+            doubts.tolist(), far.tolist(), mask.any(1).tolist(), strict=True
+        ):
+            withheld = None if doubt < self.threshold else "far" if is_far else "doubted"
+            judged.append(Judgement(doubt, withheld) if any_row else None)
+        return judged
 
 
 def lead(similarity: Tensor) -> Tensor:
