@@ -9,6 +9,7 @@ from lmem.backbone.backbone import pad
 from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel, as_prompt
+from lmem.memory.read.copying import CopyingRead
 from lmem.memory.read.recall import RecallRead
 
 
@@ -55,6 +56,24 @@ def recall_scores(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> l
     readable = model.write_rule.readable(bank.state).expand(len(questions), -1)
     hops = model.read.look_up(rows, readable, states.to(rows.dtype), seen.bool())
     return [scores.cpu() for scores, *_ in hops]
+
+
+@torch.no_grad()
+def nearest_rows(model: MemoryModel, bank: Bank, question: str, count: int) -> list[int]:
+    """Return the rows whose keys are nearest to a question in the hop that decides, the nearest first.
+
+    Raises:
+        MethodError: The read does not choose one row.
+        InputError: There is more than one bank.
+    """
+    bank = _single(model, bank)
+    if not isinstance(model.read, CopyingRead):
+        raise MethodError(f"expected a read that chooses a row, not that of {model.method.name}")
+    readable = model.write_rule.readable(bank.state)
+    states, seen = pad(model.backbone.encode([as_prompt(question)]))
+    rows = bank.state.rows
+    chosen = model.read.choose(rows, readable, states.to(rows), seen.bool().to(rows.device))
+    return chosen.similarity[0].topk(min(count, int(readable.sum()))).indices.tolist()
 
 
 def _single(model: MemoryModel, bank: Bank) -> Bank:

@@ -2,17 +2,19 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmem.chat.kept import Fact, facts_of, sources_of
+from lmem.chat.kept import Fact, facts_of, nearest, sources_of
+from lmem.chat.lines import content_words
 from lmem.chat.reply import Reply, checked_threshold
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
 from lmem.errors import BankError, InputError
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger
+from lmem.memory.model import Answer
 from lmem.utils.files import user_path
 from lmem.utils.text import normalise_text
 
@@ -24,6 +26,8 @@ LEDGER = ".ledger"  # added to the name of the bank's file
 LISTED = 50  # facts or turns
 SAME = 1e-3  # difference of the latents of equal texts, encoded in batches of other lengths
 HELP = Path(__file__).with_name("help.txt").read_text(encoding="utf-8").rstrip()
+HOW_TO_FORGET = "/forget N takes turn N back, and /list shows what is kept"
+NAMED = 3  # turns that could be meant
 NEEDS_LEDGER = (
     "needs the ledger that was kept when that was said, and this chat does not have it: "
     "/save FILE --ledger keeps one beside the bank"
@@ -51,11 +55,15 @@ def why(session: "ChatSession", rest: str) -> Reply:
     if session.asked is None:
         raise InputError("expected a question before /why; ask something first")
     prompt, answer, shown = session.asked
+    if answer.withheld:
+        return _why_withheld(session, prompt, answer)
     sure = f"{answer.confidence:.0%} sure"
     about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {sure}"
     if session.knows(answer) and not shown:
         about += f", which is below the threshold {session.threshold:g}"
     start = session.first_recorded()
+    if not session.knows(answer) and answer.doubt is not None:
+        return Reply("\n".join([about, *_nearest(session, prompt)]), "notice")
     if start == session.bank.turns_written[0] > 0:
         return Reply(f"{about}; which turn it came from {NEEDS_LEDGER}", "notice")
     if not session.knows(answer):
@@ -69,6 +77,26 @@ def why(session: "ChatSession", rest: str) -> Reply:
             f"{about}; from no turn of this chat, and an earlier one {NEEDS_LEDGER}", "notice"
         )
     return Reply(f"{about}; from no single turn, so it may be an invention", "notice")
+
+
+def _why_withheld(session: "ChatSession", prompt: str, answer: Answer) -> Reply:
+    """Say why an answer was withheld, and what the nearest rows would have said."""
+    limit = getattr(session.model.read, "threshold", 1.0)
+    question = session.as_said(prompt)
+    if answer.withheld == "far":
+        why = f"no answer to {question!r}: nothing that is kept is like it"
+    else:
+        why = f"no answer to {question!r}: the nearest row is doubted to {answer.doubt:.0%}, and from {limit:.0%} on I do not tell it"
+    return Reply("\n".join([why, *_nearest(session, prompt)]), "notice")
+
+
+def _nearest(session: "ChatSession", prompt: str) -> list[str]:
+    lines = []
+    for turn, text in nearest(session.model, session.bank, prompt):
+        empty = text.lower() in ("", session.dialect.unknown)
+        says = "holds no answer" if empty else f"would say {session.as_said(text)!r}"
+        lines.append(f"{'next' if lines else 'nearest'}: {session.turn(turn)}, {says}")
+    return lines
 
 
 def list_facts(session: "ChatSession", rest: str) -> Reply:
@@ -158,6 +186,50 @@ def _turn_that_says(session: "ChatSession", sentence: str) -> int:
     raise InputError(
         f"expected a turn word for word, none says {sentence!r}; /list shows what is kept"
     )
+
+
+def forget_about(session: "ChatSession", topic: str) -> Reply:
+    """Take back the one turn that a sentence means, such as "forget what I said about my sister"; else name /forget.
+
+    Args:
+        session: The chat.
+        topic: What is to be forgotten; "" for what was said last.
+    """
+    if not topic:
+        if session.newest is not None:
+            return forget(session, str(session.newest + 1))
+        return Reply(HOW_TO_FORGET, "notice")
+    turns = _turns_that_name(session, topic, all)
+    if len(turns) == 1:
+        return forget(session, str(turns[0] + 1))
+    if not turns:
+        return Reply(f"you said nothing with the words {topic!r}; {HOW_TO_FORGET}", "notice")
+    return Reply(f"which one? {_ways_to_forget(session, turns)}", "notice")
+
+
+def how_to_withdraw(session: "ChatSession", text: str) -> str:
+    """Say how to take back what a line has ended, such as "I don't have a dog any more"; "" if nothing was said about it."""
+    earlier = [turn for turn in _turns_that_name(session, text, any) if turn != session.newest]
+    return f"if that has ended: {_ways_to_forget(session, earlier)}" if earlier else ""
+
+
+def _turns_that_name(
+    session: "ChatSession", text: str, how_many: Callable[[Iterable[bool]], bool]
+) -> list[int]:
+    """Return the turns of this chat, the newest first, with all or any of a text's words that say what it is about."""
+    words = content_words(text)
+    named = {turn: content_words(said) for turn, said in session.said.items()}
+    return [
+        turn
+        for turn in sorted(named, reverse=True)
+        if words and how_many(word in named[turn] for word in words)
+    ]
+
+
+def _ways_to_forget(session: "ChatSession", turns: list[int]) -> str:
+    """Name the command for each turn, the newest first, so that the numbers of the others stay right."""
+    listed = ", ".join(f"/forget {turn + 1} for {session.said[turn]!r}" for turn in turns[:NAMED])
+    return listed + (", ..." if len(turns) > NAMED else "")
 
 
 def new(session: "ChatSession", rest: str) -> Reply:

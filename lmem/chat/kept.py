@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import torch
 
-from lmem.analysis.row_contents import recall_scores, recall_shares
+from lmem.analysis.row_contents import nearest_rows, recall_scores, recall_shares
 from lmem.chat.dialect import Dialect
-from lmem.memory.bank import Bank
+from lmem.memory.bank import Bank, State
 from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
+from lmem.memory.read.copying import CopyingRead
 from lmem.memory.read.recall import RecallRead
 from lmem.memory.write.keyed import FactWrite
 
@@ -19,6 +20,8 @@ FOUND = 0.5  # share of a row from which on a question is said to find it
 LEAST = 0.05  # confidence below which an answer is none
 CANDIDATES = 8  # rows whose turns `sources_of` leaves out
 LEAST_BITS = 1.0  # by which an answer must lean on a turn
+NEAREST = 2  # rows that are named where an answer was withheld
+ALWAYS = 2.0  # threshold that no doubt reaches
 
 
 class Change(NamedTuple):
@@ -47,6 +50,18 @@ class Fact(NamedTuple):
     turn: int | None
     question: str
     answer: Answer
+
+
+class Near(NamedTuple):
+    """A row that a question is near to.
+
+    Attributes:
+        turn: The turn that wrote it, counted from 0.
+        answer: What the bank would say if it had this row alone and doubted nothing.
+    """
+
+    turn: int
+    answer: str
 
 
 def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
@@ -162,3 +177,22 @@ def sources_of(
     bits = model.attribute(bank, question, ledger, answer, turns)
     order = bits.argsort(descending=True)[:3].tolist()
     return [(start + turn, float(bits[turn])) for turn in order if bits[turn] >= LEAST_BITS]
+
+
+def nearest(model: MemoryModel, bank: Bank, question: str) -> list[Near]:
+    """Find the rows that a question is nearest to, the nearest first, whether they were told or withheld.
+
+    Empty where the read does not choose one row, or where the bank is empty.
+    """
+    if not isinstance(model.read, CopyingRead) or bank.empty:
+        return []
+    bold = model.variant(read={"threshold": ALWAYS})
+    bank = model.on_device(bank)
+    rows, written, turns = bank.state
+    found = nearest_rows(model, bank, question, NEAREST)
+    alone = torch.full((len(found), written.shape[1]), -1).to(written)  # (F, R)
+    for place, row in enumerate(found):
+        alone[place, row] = written[0, row]
+    state = State(rows.expand(len(found), -1, -1), alone, turns.expand(len(found)))
+    answers = bold.answer(Bank(state, bank.owner, bank.backbone), [question] * len(found))
+    return [Near(int(written[0, row]), text) for row, text in zip(found, answers, strict=True)]

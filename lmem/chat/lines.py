@@ -56,13 +56,18 @@ def parts_of(line: str) -> Line:
     return Line(" ".join(said), " ".join(asked))
 
 
-def to_forget(line: str) -> str | None:
-    """Return what a line asks to forget: "" for the last thing said, None if it asks for nothing of the kind."""
-    text = straight_quotes(line).strip().rstrip(".!?… ")
+def split_request(line: str) -> tuple[str, str | None]:
+    """Split off a last sentence that asks to forget: "No, that was wrong. Forget what I said about my sister."
+
+    Returns:
+        The line without it; and what to forget, "" for the last thing said, None if nothing of the kind is asked.
+    """
+    *before, last = _SENTENCE.split(line)
+    text = straight_quotes(last).strip().rstrip(".!?… ")
     if _LAST.fullmatch(text):
-        return ""
+        return " ".join(before), ""
     found = next(filter(None, (about.fullmatch(text) for about in _ABOUT)), None)
-    return found[1] if found else None
+    return (" ".join(before), found[1]) if found else (line, None)
 
 
 def is_withdrawal(line: str) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
 from lmem.chat.kept import change_of
-from lmem.chat.lines import UNTOLD, parts_of
+from lmem.chat.lines import UNSURE, UNTOLD, is_withdrawal, parts_of, split_request
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold
 from lmem.chat.words import unreadable_words
@@ -23,6 +23,7 @@ from lmem.memory.model import Answer, MemoryModel
 from lmem.utils.text import checked_text
 
 LISTED_WORDS = 5
+SEE_WHY = "/why shows what I would have said"
 
 
 class Asked(NamedTuple):
@@ -52,6 +53,7 @@ class ChatSession:
         name: Who speaks.
         said: {turn, counted from 0: its text} of the turns of this chat; nowhere else is text kept.
         asked: The last question.
+        newest: The turn that the line before told, counted from 0; None if it told none.
         threshold: Answers of lower confidence are not given.
         keep_ledger: Whether the ledger is saved with every bank.
         unsaved: Changes since the bank was last saved or loaded.
@@ -107,6 +109,7 @@ class ChatSession:
             raise BankError(f"expected one bank to talk to, not {len(bank)}")
         self.bank, self.ledger, self.said = bank, ledger or Ledger(), said or {}
         self.asked: Asked | None = None
+        self.newest: int | None = None
         self.unsaved = 0
 
     def put_aside(self) -> Put | None:
@@ -130,6 +133,11 @@ class ChatSession:
             return Reply(f"{path} was left as it is, and nothing was saved", "notice")
         if line.startswith("/"):
             return commands.run(self, line)
+        line, to_forget = split_request(line)
+        if to_forget is not None:
+            forgot = commands.forget_about(self, to_forget)
+            rest = self.take(line) if line else None
+            return forgot._replace(note="; ".join((rest.text, *filter(None, [rest.note])))) if rest else forgot
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
@@ -147,6 +155,7 @@ class ChatSession:
         before = self.bank
         self.write([turn], [text])
         change, number = change_of(self.model, before, self.bank), self.bank.turns_written[0]
+        self.newest = number - 1
         if not change.kept:
             reply = "nothing to keep"
         elif change.replaced is not None:
@@ -155,7 +164,10 @@ class ChatSession:
             reply = f"kept, turn {number}; the bank is full, so turn {change.gave_way + 1} is lost"
         else:
             reply = f"kept, turn {number}"
-        return Reply(reply, "written", self._note(text))
+        note = self._note(text)
+        if is_withdrawal(text) and change.replaced is None:
+            note = "; ".join(filter(None, (note, commands.how_to_withdraw(self, text))))
+        return Reply(reply, "written", note)
 
     def write(self, turns: list, texts: Sequence[str], truncate: bool = False) -> None:
         """Write turns; bank and ledger change together, and the recovery file follows."""
@@ -169,13 +181,19 @@ class ChatSession:
     def _ask(self, line: str, prompt: str) -> Reply:
         """Answer from the bank."""
         answer = self.model.answer(self.bank, prompt, return_confidence=True)
-        shown = self.knows(answer) and answer.confidence >= self.threshold
-        self.asked = Asked(prompt, answer, shown)
-        return Reply(self.as_said(answer.text) if shown else UNTOLD, "answer", self._note(line))
+        knows = self.knows(answer)
+        shown = knows and answer.confidence >= self.threshold
+        self.asked, self.newest = Asked(prompt, answer, shown), None
+        note = self._note(line)
+        if shown:
+            return Reply(self.as_said(answer.text), "answer", note)
+        if knows or answer.withheld == "doubted":
+            return Reply(UNSURE, "answer", "; ".join(filter(None, (note, SEE_WHY))))
+        return Reply(UNTOLD, "answer", note)
 
     def knows(self, answer: Answer) -> bool:
-        """Say whether an answer is more than "unknown"."""
-        return answer.text.lower() not in ("", self.dialect.unknown)
+        """Say whether an answer is more than "unknown", and was not withheld by the memory itself."""
+        return answer.withheld is None and answer.text.lower() not in ("", self.dialect.unknown)
 
     def autosave(self) -> bool:
         """Keep a recovery file; a failure is said once, and the chat goes on without."""
