@@ -137,7 +137,11 @@ class ChatSession:
         if to_forget is not None:
             forgot = commands.forget_about(self, to_forget)
             rest = self.take(line) if line else None
-            return forgot._replace(note="; ".join((rest.text, *filter(None, [rest.note])))) if rest else forgot
+            return (
+                forgot._replace(note="; ".join((rest.text, *filter(None, [rest.note]))))
+                if rest
+                else forgot
+            )
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
