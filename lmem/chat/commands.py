@@ -86,7 +86,8 @@ def _why_withheld(session: "ChatSession", prompt: str, answer: Answer) -> Reply:
     if answer.withheld == "far":
         why = f"no answer to {question!r}: nothing that is kept is like it"
     else:
-        why = f"no answer to {question!r}: the nearest row is doubted to {answer.doubt:.0%}, and from {limit:.0%} on I do not tell it"
+        doubt = f"I doubt the nearest row by {answer.doubt:.0%}"
+        why = f"no answer to {question!r}: {doubt}, and withhold it from {limit:.0%} on"
     return Reply("\n".join([why, *_nearest(session, prompt)]), "notice")
 
 

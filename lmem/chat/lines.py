@@ -15,12 +15,14 @@ UNTOLD = "You haven't told me."  # what a user sees where nothing in the bank is
 UNSURE = "I'm not sure."  # and where something is near, but doubted too much to be told
 _WORDS, _REQUESTS = ENGLISH["lines"], ENGLISH["requests"]
 _OPENING = "|".join(_WORDS["openings"]).format(**_WORDS)
-_OPENINGS = re.compile(_OPENING, re.IGNORECASE)
-_RHETORICAL = re.compile(rf"(?:{'|'.join(_WORDS['rhetorical'])})\W*", re.IGNORECASE)
+_TAG = "|".join(_WORDS["tags"]).format(**_WORDS)
+PATTERNS = {  # that JavaScript reads too; group 1 of `tagged` is the statement before a tag
+    "opening": rf"^[¿¡\"'(* ]*(?:{_OPENING})",
+    "rhetorical": rf"^(?:{'|'.join(_WORDS['rhetorical'])})\W*$",
+    "tagged": rf"^(?!\W*(?:{_OPENING}|{_WORDS['asks_back']}))(.*?\w)(?:{_TAG})\W*\?\W*$",
+}
+_OPENS, _RHETORICAL, _TAGGED = (re.compile(one, re.IGNORECASE) for one in PATTERNS.values())
 _SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b[DMS][rst]\.)(?<!\bMrs\.)\s+")
-# A statement, group 1, with a tag; JavaScript reads it too.
-TAGGED = rf"^(?!\W*(?:{_OPENING}|{_WORDS['asks_back']}))(.*?\w)(?:{'|'.join(_WORDS['tags']).format(**_WORDS)})\W*\?\W*$"
-_TAGGED = re.compile(TAGGED, re.IGNORECASE)
 _LAST, *_ABOUT = (
     re.compile(rf"{_REQUESTS['opening']}{one}{_REQUESTS['closing']}", re.IGNORECASE)
     for one in (_REQUESTS["last"], *_REQUESTS["about"])
@@ -47,7 +49,7 @@ def parts_of(line: str) -> Line:
     for place, sentence in enumerate(sentences):
         plain, last = straight_quotes(sentence), place == len(sentences) - 1
         asks = is_question(sentence) if last else "?" in sentence and _begins_like_one(sentence)
-        if said and _RHETORICAL.fullmatch(plain):
+        if said and _RHETORICAL.match(plain):
             said.append(sentence)
         elif tagged := _TAGGED.match(plain):
             said.append(f"{sentence[: tagged.end(1)]}.")
@@ -101,8 +103,7 @@ def is_question(line: str) -> bool:
 
 
 def _begins_like_one(line: str) -> bool:
-    words = straight_quotes(line).strip().lstrip("¿¡\"'(* ")
-    return _OPENINGS.match(words) is not None
+    return _OPENS.match(straight_quotes(line).strip()) is not None
 
 
 def straight_quotes(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lmem.chat.lines import ENGLISH, UNTOLD
+from lmem.chat.lines import ENGLISH, PATTERNS, UNSURE, UNTOLD
 from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
@@ -79,7 +79,7 @@ def mini_words() -> dict[str, Any]:
 
 def plain_words() -> dict[str, Any]:
     """Return the words of a backbone that the page does not know."""
-    return dict(_TABLES["plain"])
+    return _TABLES["plain"] | {"unsure": UNSURE, "lines": PATTERNS}
 
 
 WORDS = {"nano": nano_words, "mini": mini_words}

@@ -99,9 +99,10 @@ lmemLive.parts.push(function memories(engine) {
 
   /** Decode token by token the likeliest. `watch` sees what the decoder looks at, at each step.
 
-      Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, shares, none}: p is the probability of the whole answer, shares
+      Returns {text, ids, steps: [{id, p, top: [{piece, p}]}], p, sure, shares, none}: p is the probability of the whole answer, shares
       the attention that each row got. Of reads that have it: none, the share of "no row matches", or how much the chosen row is doubted; row,
-      the one row that was chosen; and withheld, whether it was not told because of that doubt. */
+      the one row that was chosen; withheld, why it was not told, "far" or "doubted"; sure is p, times that nothing answers if it was not told,
+      else that the row answers (as in Python's Answer). */
   function decoded(memory, { ids: asked, cache, attached, gain, record }, best, watch) {
     const { backbone } = memory, steps = [], ids = [];
     let id = backbone.config.decoder_start_token_id;
@@ -114,14 +115,13 @@ lmemLive.parts.push(function memories(engine) {
       ids.push(id);
       if (id === backbone.config.eos_token_id) break;
     }
-    const look = attached?.look;
+    const look = attached?.look, none = look?.none ?? null, row = look?.row ?? null, withheld = look?.withheld ?? null;
+    const p = steps.reduce((product, step) => product * step.p, 1);
     return {
       text: backbone.tokenizer.decode(ids), ids, steps, asked: asked.map((token) => memory.piece(token)),
-      p: steps.reduce((product, step) => product * step.p, 1),
+      p, none, row, withheld,
+      sure: row === null ? p : p * (withheld ? none : 1 - none),
       shares: look?.weight ? look.mean : null,
-      none: look?.none ?? null,
-      row: look?.row ?? null,
-      withheld: look?.withheld ?? false,
     };
   }
 

@@ -148,7 +148,8 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The best row alone gives its value, token by token; where it is doubted too much, rows that say "unknown". */
+  /** The best row alone gives its value, token by token; where it is doubted too much, rows that say "unknown". Then no row is like the
+      question ("far"), or the best one is and is withheld all the same ("doubted"). */
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     function extra(question) {
@@ -156,11 +157,11 @@ lmemLive.parts.push(function reads(engine) {
         const [best] = engine.likeliest(hop.p.subarray(0, indices.length), 1);
         return { ...hop, best, doubt: doubt(rule, hop, best, keys.row(best)) };
       });
-      const leads = engine.pooled(rule, "halt", question).data[0] > 0, { p, best } = found[leads ? 1 : 0];
+      const leads = engine.pooled(rule, "halt", question).data[0] > 0, { p, best, cosines } = found[leads ? 1 : 0];
       look.none = leads ? Math.max(found[0].doubt, found[1].doubt) : found[0].doubt;
       look.add(p, indices);
       look.row = indices[best];
-      look.withheld = look.none >= rule.threshold;
+      look.withheld = look.none < rule.threshold ? null : cosines[best] < 1 - rule.vectors.nu[0] ? "far" : "doubted";
       return look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(best));
     }
     return { extra };

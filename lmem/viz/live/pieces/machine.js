@@ -107,9 +107,9 @@
     }
 
     show(question, result, kept) {
-      const { text, p, none, shares, written } = result;
+      const { text, sure, none, withheld, shares, written } = result;
       this.result = result;
-      const unknown = text === this.words.unknown, share = new Map();
+      const unknown = withheld || text === this.words.unknown, share = new Map();
       (shares || []).forEach((value, row) => written[row] >= 0 && share.set(written[row], (share.get(written[row]) || 0) + value * (1 - (none || 0))));
       for (const [i, turn] of kept.entries()) {
         const value = share.get(i) || 0;
@@ -119,7 +119,7 @@
       }
       const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
       const why = unknown || !turn ? "It finds no turn that answers this." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
-      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(p)}. ${why}`));
+      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? live.silence(this.words, result) : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(sure)}. ${why}`));
     }
   }
 

@@ -47,6 +47,24 @@
     return pattern.test(question.replace(/[‘’ʼ]/g, "'")) ? `${speaker}: ${question}` : question;
   }
 
+  /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag says something. */
+  function partsOf({ opening, rhetorical, tagged }, line) {
+    const [opens, wantsNone, tag] = [opening, rhetorical, tagged].map((pattern) => new RegExp(pattern, "i"));
+    const sentences = line.split(/(?<=[.!?。！？…])(?<!\b(?:[DMS][rst]|Mrs)\.)\s+/), said = [], asked = [];
+    sentences.forEach((sentence, place) => {
+      const plain = sentence.replace(/[‘’ʼ]/g, "'").trim(), begins = opens.test(plain), last = place === sentences.length - 1;
+      const marked = /[?？؟‽⁇⁈][\s"'!*)”’»]*$/u.test(plain), asks = last ? marked || (begins && !plain.endsWith("!")) : begins && plain.includes("?");
+      const tagless = plain.match(tag);
+      if (said.length && wantsNone.test(plain)) said.push(sentence);
+      else if (tagless) said.push(`${sentence.slice(0, tagless[1].length)}.`);
+      else (asks ? asked : said).push(sentence);
+    });
+    return { said: said.join(" "), asked: asked.join(" ") };
+  }
+
+  /** What is said where no answer is given. */
+  const silence = (words, { withheld }) => (withheld === "doubted" ? words.unsure : words.untold);
+
   /** The counterfactual of a sentence: the last word that has counterparts takes another one; where any name may be told, the last
       name without one takes one of the others. */
   function counterfactual(words, text) {
@@ -88,7 +106,7 @@
       this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : this.says.empty);
       this.name = words.oneself ? element("input", { type: "text", "aria-label": "Your name", value: words.speaker, maxlength: "40", autocomplete: "off", spellcheck: "false" }) : null;
       const who = this.name ? element("label", { class: "live-name" }, "You are ", this.name) : null;
-      this.tellField = this.field("Tell it something", this.name ? "" : `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.tell(text));
+      this.tellField = this.field("Tell it something", this.name ? "" : `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.take(text));
       this.askField = this.field("Ask it", "", words.tell[0].ask, "ask", (text) => this.ask(text));
       this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
       this.askChips = element("div", { class: "live-chips", role: "group", "aria-label": "questions to ask" });
@@ -174,9 +192,15 @@
       await this.redraw();
     }
 
+    /** Tell what a line says, then ask what it asks. */
+    take(line) {
+      const { said, asked } = partsOf(this.words.lines, line);
+      if (said) this.tell(said);
+      return asked ? this.ask(asked) : this.busy;
+    }
+
     tell(text) {
       const { speaker } = this;
-      if (text.endsWith("?")) return this.ask(text);
       return this.queue(async () => {
         await this.start();
         await this.warn(this.tellField, text);
@@ -290,30 +314,31 @@
 
     /** The answer, how sure it is, where it came from, and what is wrong with it as far as the page can tell. */
     show(result) {
-      const unknown = result.text === this.words.unknown, first = result.steps[0];
+      const unknown = result.withheld || result.text === this.words.unknown, first = result.steps[0];
       const byTurn = new Map();
       (result.shares || []).forEach((share, row) => {
         const turn = result.written[row];
         if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (result.row === null ? 1 - (result.none || 0) : 1));
       });
       const best = result.row === null ? [...byTurn].sort((a, b) => b[1] - a[1])[0] : [result.written[result.row], byTurn.get(result.written[result.row])];
-      this.light(byTurn, unknown || result.withheld ? null : best, result);
+      this.light(byTurn, unknown ? null : best, result);
       const bars = first.top.map(({ piece, p }) => element("li", {}, element("span", {}, piece.replace("▁", "") || "␣"), element("meter", { min: 0, max: 1, value: p, "aria-label": `probability of ${piece}` }), element("span", {}, live.percent(p))));
       this.answer.replaceChildren(
         element("p", { class: "live-question" }, this.question),
-        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? this.words.untold : result.text || "(nothing)"),
+        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? silence(this.words, result) : result.text || "(nothing)"),
         element("p", { class: "live-why" }, this.why(result, best, unknown)),
         ...(result.withheld ? [this.anyway()] : []),
-        ...(this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
+        ...(!unknown && this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
         element("details", {}, element("summary", {}, "The five likeliest first tokens"), element("ul", { class: "live-top" }, ...bars)));
     }
 
     why(result, best, unknown) {
-      const sure = `How sure: ${live.percent(result.p)}.`;
+      const sure = `How sure: ${live.percent(result.sure)}.`;
       if (!best) return `${sure} ${this.says.nothing}`;
       const place = this.sentenceOf(best[0]), sentence = place < 0 ? "" : `, “${this.wordsOf(this.turns[place])}”`;
-      const made = unknown ? "so it gives no answer." : "and the model made something up instead of saying so.";
-      if (result.withheld) return `No row fits well enough, ${made} The closest is a row of ${this.named(best[0])}${sentence}`;
+      const closest = `The closest is a row of ${this.named(best[0])}${sentence}`;
+      if (result.withheld === "far") return `No row is like the question, so it gives no answer. ${closest}`;
+      if (result.withheld) return `A row is like the question, but to ${live.percent(result.none)} it does not answer it, so it is withheld. ${closest}`;
       if (unknown && result.row !== null) return `${sure} It chose a row of ${this.named(best[0])}${sentence} and found no answer in it.`;
       if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}That is its way of saying that nobody told it.`;
       if (place < 0) return `${sure} Read from a row that was written before.`;
@@ -386,6 +411,6 @@
     }
   }
 
-  Object.assign(live, { addressed, counterfactual });
+  Object.assign(live, { addressed, counterfactual, partsOf, silence });
   live.pieces.talk = (box, options, fail) => (box.piece = new Talk(box, options, fail));
 })();
