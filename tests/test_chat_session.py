@@ -17,7 +17,7 @@ from rich.console import Console
 from lmem.chat import terminal
 from lmem.chat.dialect import EVERYDAY, dialect_of
 from lmem.chat.kept import change_of
-from lmem.chat.lines import is_question, parts_of
+from lmem.chat.lines import UNSURE, is_question, parts_of, split_request
 from lmem.chat.recovery import KEPT, Recovery, state_folder
 from lmem.chat.session import UNTOLD, ChatSession
 from lmem.chat.words import unreadable_words
@@ -25,7 +25,7 @@ from lmem.data.tinyworld.language import CHAT
 from lmem.errors import BankError, InputError, LmemError
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger
-from lmem.memory.model import MemoryModel
+from lmem.memory.model import Answer, MemoryModel
 
 QUESTIONS = [
     "Where does Ana live?", "Where does Ana live？", "أين تسكن آنا؟", "Who?!", 'Who?"', "Who?”", "Who?»",
@@ -62,10 +62,60 @@ def test_what_is_no_question_is_a_turn(line):
         ("I moved to Rome. Can you believe it?", "I moved to Rome. Can you believe it?", ""),
         ("Where do I live? I forgot.", "I forgot.", "Where do I live?"),
         ("It rained. Funny, right?", "It rained. Funny, right?", ""),
+        ("I have a dog. What is he called? He is called Rex.", "I have a dog. He is called Rex.", "What is he called?"),
+        ("I asked why? Nobody knew.", "I asked why? Nobody knew.", ""),
+        ("I saw Dr. Brown. Is he my dentist?", "I saw Dr. Brown.", "Is he my dentist?"),
+        ("Mum lives in Leeds, doesn't she? Where do I live?", "Mum lives in Leeds.", "Where do I live?"),
     ],
 )
 def test_a_line_may_tell_and_ask(line, said, asked):
     assert parts_of(line) == (said, asked)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("I live in Paris, remember?", "I live in Paris."),
+        ("I live in Paris remember?", "I live in Paris."),
+        ("It's cold today, isn't it?", "It's cold today."),
+        ("It’s cold today isn’t it?", "It’s cold today."),
+        ("My dog is called Rex, right?", "My dog is called Rex."),
+        ("I live in Rome, don't you remember?", "I live in Rome."),
+        ("We have two kids, Ella and Max, you know?", "We have two kids, Ella and Max."),
+        ("It's not far from Rome, is it?", "It's not far from Rome."),
+    ],
+)
+def test_a_statement_with_a_tag_is_told_without_it(line, said):
+    assert parts_of(line) == (said, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Isn't it cold?", "What's my name again, remember?", "You know my name, don't you?", "Is he right?",
+     "Do you like tea, or not?", "What is it?", "My sister, is she called Lena?"],
+)  # fmt: skip
+def test_what_looks_like_a_tag_may_be_a_question(line):
+    assert parts_of(line) == ("", line)
+
+
+@pytest.mark.parametrize(
+    ("line", "rest", "topic"),
+    [
+        ("please forget what I said about my sister", "", "my sister"),
+        ("Can you forget my address, please?", "", "my address"),
+        ("Forget everything I told you about Claire’s job.", "", "Claire's job"),
+        ("OK forget about my wallet, thanks", "", "my wallet"),
+        ("Forget that.", "", ""),
+        ("Could you please forget what I just told you?", "", ""),
+        ("No, that was wrong. Forget it!", "No, that was wrong.", ""),
+        ("I always forget my keys.", "I always forget my keys.", None),
+        ("Don't forget that I live in Rome.", "Don't forget that I live in Rome.", None),
+        ("Forget to lock the door once more.", "Forget to lock the door once more.", None),
+        ("What did I forget?", "What did I forget?", None),
+    ],
+)
+def test_a_request_to_forget_is_told_apart(line, rest, topic):
+    assert split_request(line) == (rest, topic)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +238,7 @@ def test_why_names_the_turn_and_how_sure(chat):
 
 def test_the_threshold_can_be_moved(chat):
     chat.take("/threshold 1")
-    assert chat.take("Where do I live?").text == UNTOLD
+    assert chat.take("Where do I live?")[:2] == (UNSURE, "answer")
     why = chat.take("/why").text
     assert "'Cedar-Bay'" in why
     assert "below the threshold 1" in why
@@ -247,6 +297,98 @@ def test_forgetting_a_correction_brings_the_old_fact_back(chat):
     chat.take("Correction: I live in Amber-Hill.")
     chat.take("/forget 5")
     assert chat.take("Where do I live?").text == "Cedar-Bay"
+
+
+def test_a_plain_request_to_forget_works_where_one_turn_is_meant(chat):
+    forgot = chat.take("Please forget what I said about my brother.").text
+    assert forgot.startswith("forgot turn 3, 'My brother is Hugo.'")
+    assert chat.take("Who is my brother?").text == UNTOLD
+    assert "forgot turn 3, 'Hugo works" in chat.take("forget that Hugo works for Falcon-Studio").text
+    assert chat.bank.turns_written == [2]
+
+
+def test_a_request_that_could_mean_several_turns_or_none_names_the_command(chat):
+    both = chat.take("forget about Hugo")
+    assert both.text == (
+        "which one? /forget 4 for 'Hugo works for Falcon-Studio.', /forget 3 for 'My brother is Hugo.'"
+    )
+    for line in ("forget everything", "forget my address", "forget about me"):
+        reply = chat.take(line)
+        assert reply.kind == "notice"
+        assert "/forget N" in reply.text
+    assert chat.bank.turns_written == [4]
+
+
+def test_forget_that_means_what_was_just_said(chat):
+    chat.take("I lost a red-scarf.")
+    assert chat.take("Sorry, forget that.").text == "forgot turn 5, 'I lost a red-scarf.'"
+    assert "/forget N" in chat.take("forget that").text  # not one turn further back
+    chat.take("I lost a red-scarf.")
+    chat.take("What did I lose?")
+    assert "/forget N" in chat.take("forget that").text  # it may mean the answer
+    assert chat.bank.turns_written == [5]
+
+
+def test_what_else_a_line_says_is_told(chat):
+    reply = chat.take("I live in Amber-Hill. Forget what I said about my brother.")
+    assert reply.text.startswith("forgot turn 3")
+    assert "kept, turn 4" in reply.note
+    assert chat.take("Where do I live?").text == "Amber-Hill"
+
+
+def test_a_withdrawal_that_replaces_nothing_says_how_to_forget(chat):
+    reply = chat.take("I don't have a cat any more.")
+    if "replaces" not in reply.text:
+        assert reply.note == "if that has ended: /forget 1 for 'I adopted a cat called Miro.'"
+    assert "/forget" not in chat.take("I no longer play chess.").note
+
+
+# ---- what was withheld
+
+
+WITHHELD = {
+    None: UNTOLD,  # an answer that is "unknown" of its own accord
+    "far": UNTOLD,
+    "doubted": UNSURE,
+}
+
+
+@pytest.mark.parametrize("withheld", WITHHELD)
+@pytest.mark.parametrize("text", ["unknown", "", "Rex"])
+def test_what_is_withheld_and_what_was_never_told(chat, monkeypatch, withheld, text):
+    """Also where the decoder makes something up in spite of it."""
+    answer = Answer(text, 0.9, 0.7, withheld)
+    monkeypatch.setattr(chat.model, "answer", lambda *args, **options: answer)
+    reply = chat.take("What is my dog called?")
+    told = withheld is None and text == "Rex"
+    assert reply.text == ("Rex" if told else WITHHELD[withheld])
+    assert ("/why" in reply.note) == (withheld == "doubted")
+
+
+@pytest.fixture(scope="module")
+def spans():
+    return MemoryModel.from_shipped("mini-spans")
+
+
+def test_why_names_the_row_that_was_withheld(spans):
+    shy = ChatSession(spans.variant(read={"threshold": 0.0}), "Ana")
+    bold = spans.variant(read={"threshold": 2.0})
+    shy.take("I adopted a dog called Rex.")
+    assert not shy.bank.empty
+    assert shy.take("What is my dog called?").text in (UNSURE, UNTOLD)
+    why, nearest, *more = shy.take("/why").text.splitlines()
+    said = bold.answer(shy.bank, "Ana: What is my dog called?")
+    assert said != "unknown"
+    assert nearest == f"nearest: turn 1, 'I adopted a dog called Rex.', would say {said!r}"
+    assert not more
+    assert "no answer to 'Ana: What is my dog called?'" in why
+    assert "limit of 0%" in why or "nothing that is kept is like it" in why
+
+
+def test_why_of_an_empty_bank(spans):
+    chat = ChatSession(spans, "Ana")
+    assert chat.take("What is my dog called?").text == UNTOLD
+    assert "'unknown' to 'Ana: What is my dog called?'" in chat.take("/why").text
 
 
 def test_without_a_ledger_why_and_forget_need_one(chat, tmp_path):

@@ -10,7 +10,7 @@ from browsing import complaints, needs_browser
 from test_axe import prefer, violations
 
 from lmem.chat.dialect import EVERYDAY
-from lmem.chat.lines import UNTOLD
+from lmem.chat.lines import UNSURE, UNTOLD, parts_of
 from lmem.data.tinyworld.language import NAMES
 from lmem.memory.methods import grid
 from lmem.memory.model import MemoryModel
@@ -414,6 +414,25 @@ def test_mini_reads_what_a_reader_types(opened):
     assert complaints(driver) == []
 
 
+def _silence(withheld):
+    return UNSURE if withheld == "doubted" else UNTOLD
+
+
+def test_a_line_is_split_as_in_the_terminal(opened):
+    driver = opened("talk", FRONT)
+    find(driver, ".live-chips button")
+    lines = [
+        "I live in Paris, remember?", "It’s cold today, isn’t it?", "Isn't it cold?", "I moved to Rome. Where do I live now?", "where do I live",
+        "It rained. Funny, right?", "I saw Dr. Brown. Is he my dentist?", "I asked why? Nobody knew.", "What a long day!", "Who are you?!",
+        "You know my name, don't you?", "I have a dog. What is he called? He is called Rex.", "My sister lives in Rome, doesn't she? Who lives in Oslo?",
+    ]  # fmt: skip
+    split = "const {words} = document.querySelector('.lmem-live').piece; return arguments[0].map((line) => Object.values(lmemLive.partsOf(words.lines, line)))"
+    assert driver.execute_script(split, lines) == [list(parts_of(line)) for line in lines]
+    typed(driver, "Tell it something", "I adopted a dog called Rex, remember? What is my dog called?")
+    assert said(driver)
+    assert [item.text for item in find(driver, ".live-sentence")] == ["Ana: I adopted a dog called Rex."]
+
+
 def test_a_question_is_put_as_in_the_terminal(opened):
     driver = opened("talk", FRONT)
     find(driver, ".live-chips button")
@@ -456,12 +475,14 @@ def test_the_first_page_in_plain_english(opened):
         .startswith(f"question: {name}: What am I")
     )
     assert len(find(driver, ".live-told li")) == 3
-    assert said(driver) == (UNTOLD if result["text"] == "unknown" else result["text"])
-    assert bool(driver.find_elements("css selector", ".live-lit")) == (result["text"] != "unknown")
+    silent = result["withheld"] or result["text"] == "unknown"
+    assert said(driver) == (_silence(result["withheld"]) if silent else result["text"])
+    assert bool(driver.find_elements("css selector", ".live-lit")) == (not silent)
     show = "const {piece} = document.querySelector('.lmem-live'); return piece.asked({threshold: arguments[0]}).then((result) => (piece.show(result), [result.withheld, result.text]))"
-    assert driver.execute_script(show, 0) == [True, "unknown"]
-    assert said(driver) == UNTOLD
-    assert "No row fits well enough" in driver.find_element("css selector", ".live-why").text
+    withheld, _ = driver.execute_script(show, 0)
+    assert said(driver) == _silence(withheld)
+    reason = {"far": "No row is like the question", "doubted": "it does not answer it"}[withheld]
+    assert reason in driver.find_element("css selector", ".live-why").text
     assert not driver.find_elements("css selector", ".live-lit")
     press(driver, ".live-answer", "What would it have said?")
     _, would = driver.execute_script(show, 2)

@@ -84,13 +84,13 @@ for (const turn of states) {
   banks.push({written: [...bank.written], rows: banks.length % 8 === 7 ? [...bank.rows.data] : null});
 }
 const asked = questions.map((question) => {
-  const {text, ids} = memory.ask(bank, question), {cache, gain} = memory.begin(bank, question), logits = [];
+  const {text, ids, sure, withheld} = memory.ask(bank, question), {cache, gain} = memory.begin(bank, question), logits = [];
   let id = backbone.config.decoder_start_token_id;
   for (const next of ids.slice(0, steps)) {
     logits.push([...backbone.logits(backbone.step(cache, id, gain))]);
     id = next;
   }
-  return {text, ids, logits};
+  return {text, ids, logits, sure, withheld};
 });
 return {states: states.map((one) => [...one.data]), banks, asked};
 """
@@ -219,7 +219,10 @@ def compare(page, backbone, case, conversation, count):
         with model.attached(bank):
             ids, logits = generated(backbone, backbone.inputs([as_prompt(question)]), 3)
         assert there["ids"] == ids, question
-        assert there["text"] == model.answer(bank, question)
+        answer = model.answer(bank, question, return_confidence=True)
+        assert there["text"] == answer.text
+        assert there["withheld"] == answer.withheld
+        assert there["sure"] == pytest.approx(answer.confidence, rel=0.05, abs=1e-3)
         for mine, theirs in zip(there["logits"], logits, strict=True):
             assert relative(mine, theirs) < CLOSE, question
 

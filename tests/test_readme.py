@@ -64,8 +64,8 @@ def test_the_chat_is_what_runs(tmp_path, monkeypatch):
         for typed, printed in exchange[1:-1]:
             reply = session.take(typed)
             said = f"lmem: {reply.text}" if reply.kind == "answer" else reply.text
-            assert (typed, [said]) == (typed, printed)
-            assert not reply.note
+            notes = [f"({reply.note})"] if reply.note else []
+            assert (typed, [said, *notes]) == (typed, printed)
             replies += 1
     assert replies >= 10
 

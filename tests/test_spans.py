@@ -198,6 +198,55 @@ def test_a_second_hop_asks_with_the_value_that_was_found(model):
     assert doubt.item() < 0.01
 
 
+def test_a_row_that_is_withheld_is_far_or_doubted(model):
+    """Far if its cosine is below 1 - nu, where "no row" wins the softmax; judged only if there is a row."""
+    _, read = span_parts(model)
+    doubt_by_cosine(read, 8)
+    states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
+    with torch.no_grad():
+        read.halt.linear.bias.fill_(-50.0)  # one hop
+        read.nu.fill_(0.5)
+        rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
+        hidden = mask.clone()
+        hidden[0, 3] = False  # the others have the opposite of the question's key
+        [told], [far] = read.judge(rows, mask, states, seen), read.judge(rows, hidden, states, seen)
+        assert (told.withheld, far.withheld) == (None, "far")
+        assert told.doubt < 0.01
+        assert far.doubt > 0.99
+        read.threshold = 0.0
+        assert read.judge(rows, mask, states, seen)[0].withheld == "doubted"
+        read.nu.fill_(-0.1)  # nothing is like the question any more
+        assert read.judge(rows, mask, states, seen)[0].withheld == "far"
+        assert read.judge(rows, torch.zeros_like(mask), states, seen) == [None]
+
+
+def test_an_answer_is_as_sure_as_its_row_is_not_doubted(model):
+    """p (1 - doubt) if the row is told, p doubt if it is withheld; other banks of the batch change nothing."""
+    write, read = span_parts(model)
+    fire_at(write)
+    doubt_by_cosine(read, 8)
+    told = model.write(model.new_bank(), ["Ana: My dog is called Rex.", "Ana: I live in Oslo."])
+    assert not told.empty
+    question = "Where does Ana live?"
+    bold = model.variant(read={"threshold": 2.0})
+    shy = model.variant(read={"threshold": 0.0})
+    for reads, withheld in ((bold, (None,)), (shy, ("far", "doubted"))):
+        answer = reads.answer(told, question, return_confidence=True)
+        with reads.attached(told):
+            inputs = reads.backbone.inputs([f"question: {question}"])
+            [text], [p] = reads.backbone.generate_with_confidence(inputs)
+        assert answer.text == text
+        assert answer.withheld in withheld
+        share = answer.doubt if answer.withheld else 1 - answer.doubt
+        assert 0 < answer.doubt < 1
+        assert answer.confidence == pytest.approx(p.item() * share, rel=1e-4)
+        state = [torch.cat(parts) for parts in zip(told.state, model.new_bank().state, strict=True)]
+        both = Bank(type(told.state)(*state), told.owner, told.backbone)
+        found = reads.answer(both, [question] * 3, of=[1, 0, 1], return_confidence=True)
+        assert [each.doubt for each in found] == [None, pytest.approx(answer.doubt, rel=1e-4), None]
+        assert found[1].withheld == answer.withheld
+
+
 def test_what_a_row_is_doubted_by():
     """By hand: the product, number by number, times the root of K; three times the cosine; three times the lead."""
     query, key = torch.tensor([[0.6, 0.8]]), torch.tensor([[0.8, 0.6]])

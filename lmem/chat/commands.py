@@ -86,8 +86,8 @@ def _why_withheld(session: "ChatSession", prompt: str, answer: Answer) -> Reply:
     if answer.withheld == "far":
         why = f"no answer to {question!r}: nothing that is kept is like it"
     else:
-        doubt = f"I doubt the nearest row by {answer.doubt:.0%}"
-        why = f"no answer to {question!r}: {doubt}, and withhold it from {limit:.0%} on"
+        doubt = f"its doubt of {answer.doubt:.0%} reaches the limit of {limit:.0%}"
+        why = f"no answer to {question!r}: the nearest row is withheld, since {doubt}"
     return Reply("\n".join([why, *_nearest(session, prompt)]), "notice")
 
 

@@ -22,7 +22,7 @@ PATTERNS = {  # that JavaScript reads too; group 1 of `tagged` is the statement 
     "tagged": rf"^(?!\W*(?:{_OPENING}|{_WORDS['asks_back']}))(.*?\w)(?:{_TAG})\W*\?\W*$",
 }
 _OPENS, _RHETORICAL, _TAGGED = (re.compile(one, re.IGNORECASE) for one in PATTERNS.values())
-_SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b[DMS][rst]\.)(?<!\bMrs\.)\s+")
+_SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b[DMS][rst]\.)(?<!\bMrs\.)\s+(?=\w|[\"'“‘¿¡(*])")
 _LAST, *_ABOUT = (
     re.compile(rf"{_REQUESTS['opening']}{one}{_REQUESTS['closing']}", re.IGNORECASE)
     for one in (_REQUESTS["last"], *_REQUESTS["about"])

@@ -50,7 +50,7 @@
   /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag says something. */
   function partsOf({ opening, rhetorical, tagged }, line) {
     const [opens, wantsNone, tag] = [opening, rhetorical, tagged].map((pattern) => new RegExp(pattern, "i"));
-    const sentences = line.split(/(?<=[.!?。！？…])(?<!\b(?:[DMS][rst]|Mrs)\.)\s+/), said = [], asked = [];
+    const sentences = line.split(/(?<=[.!?。！？…])(?<!\b(?:[DMS][rst]|Mrs)\.)\s+(?=[\p{L}\p{N}"'“‘¿¡(*])/u), said = [], asked = [];
     sentences.forEach((sentence, place) => {
       const plain = sentence.replace(/[‘’ʼ]/g, "'").trim(), begins = opens.test(plain), last = place === sentences.length - 1;
       const marked = /[?？؟‽⁇⁈][\s"'!*)”’»]*$/u.test(plain), asks = last ? marked || (begins && !plain.endsWith("!")) : begins && plain.includes("?");
