@@ -62,10 +62,18 @@ def test_what_is_no_question_is_a_turn(line):
         ("I moved to Rome. Can you believe it?", "I moved to Rome. Can you believe it?", ""),
         ("Where do I live? I forgot.", "I forgot.", "Where do I live?"),
         ("It rained. Funny, right?", "It rained. Funny, right?", ""),
-        ("I have a dog. What is he called? He is called Rex.", "I have a dog. He is called Rex.", "What is he called?"),
+        (
+            "I have a dog. What is he called? He is called Rex.",
+            "I have a dog. He is called Rex.",
+            "What is he called?",
+        ),
         ("I asked why? Nobody knew.", "I asked why? Nobody knew.", ""),
         ("I saw Dr. Brown. Is he my dentist?", "I saw Dr. Brown.", "Is he my dentist?"),
-        ("Mum lives in Leeds, doesn't she? Where do I live?", "Mum lives in Leeds.", "Where do I live?"),
+        (
+            "Mum lives in Leeds, doesn't she? Where do I live?",
+            "Mum lives in Leeds.",
+            "Where do I live?",
+        ),
     ],
 )
 def test_a_line_may_tell_and_ask(line, said, asked):
@@ -303,7 +311,9 @@ def test_a_plain_request_to_forget_works_where_one_turn_is_meant(chat):
     forgot = chat.take("Please forget what I said about my brother.").text
     assert forgot.startswith("forgot turn 3, 'My brother is Hugo.'")
     assert chat.take("Who is my brother?").text == UNTOLD
-    assert "forgot turn 3, 'Hugo works" in chat.take("forget that Hugo works for Falcon-Studio").text
+    assert (
+        "forgot turn 3, 'Hugo works" in chat.take("forget that Hugo works for Falcon-Studio").text
+    )
     assert chat.bank.turns_written == [2]
 
 

@@ -428,9 +428,13 @@ def test_a_line_is_split_as_in_the_terminal(opened):
     ]  # fmt: skip
     split = "const {words} = document.querySelector('.lmem-live').piece; return arguments[0].map((line) => Object.values(lmemLive.partsOf(words.lines, line)))"
     assert driver.execute_script(split, lines) == [list(parts_of(line)) for line in lines]
-    typed(driver, "Tell it something", "I adopted a dog called Rex, remember? What is my dog called?")
+    typed(
+        driver, "Tell it something", "I adopted a dog called Rex, remember? What is my dog called?"
+    )
     assert said(driver)
-    assert [item.text for item in find(driver, ".live-sentence")] == ["Ana: I adopted a dog called Rex."]
+    assert [item.text for item in find(driver, ".live-sentence")] == [
+        "Ana: I adopted a dog called Rex."
+    ]
 
 
 def test_a_question_is_put_as_in_the_terminal(opened):

@@ -17,6 +17,7 @@ from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import doubt_signs, lead
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
+from lmem.training.replacing import replacements
 from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 
 SMALL = {"key": 8, "code": 6, "length": 3, "facts": 2}
@@ -295,11 +296,75 @@ def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_pat
     assert found["never_told"] >= 0.9
     assert model.write_rule.theta.item() == pytest.approx(found["theta"])
     assert 0 <= found["found"] <= 1
+    assert {*map(float, found["replaced"])} == {*spans.THETAS}
+    assert 0 <= found["far_told"] <= 1
     bolder = calibrate(model, conversations, abstain=0.5)
     assert bolder["threshold"] >= found["threshold"]
     model.save_pretrained(tmp_path / "saved")
     loaded = MemoryModel.from_pretrained(tmp_path / "saved", model.backbone)
     assert span_parts(loaded)[1].threshold == bolder["threshold"]
+
+
+def test_what_takes_the_row_of_what(model, conversations):
+    """The counts are those of the write itself: a row that lost a fact to another one was written later, by it."""
+    write, _ = span_parts(model)
+    with torch.no_grad():
+        for weight in write.gate.parameters():
+            weight.zero_()
+        write.gate[2].bias.fill_(1.0)  # whatever is looked at is kept, `facts` tokens of each turn
+        write.correct.linear.bias.fill_(50.0)
+    told = conversations[0]
+    for theta in (0.3, 0.9, 0.99):
+        [(caught, wrong)] = replacements(write, told, [theta])
+        assert (caught, wrong) == counted_by_hand(model, told, theta), theta
+    assert replacements(write, told, [0.3, 0.99])[0] != (0, 0)
+
+
+def counted_by_hand(model, told, theta):
+    """Write turn by turn, fact by fact, and compare the rows before and after."""
+    write, _ = span_parts(model)
+    state, label, newest, caught, wrong = write.start(), {}, {}, 0, 0
+    with torch.no_grad():
+        write.theta.fill_(theta)
+        for turn, latents in enumerate(told.latents):
+            parts = write.facts(latents[None].float(), torch.ones(1, len(latents)).bool())
+            here = [(i, fact) for i, fact in enumerate(told.facts) if fact.turn == turn]
+            for key, value, keep, correct in zip(*(part.unbind(1) for part in parts), strict=True):
+                state = state._replace(turns=torch.tensor([turn]))
+                rows, written = write.place(state, key, value, keep, correct)
+                [row] = (rows != state.rows)[0].any(1).nonzero()[:, 0].tolist()
+                state = state._replace(rows=rows, written=written)
+                mark = None
+                for i, fact in here:
+                    token = torch.tensor([[fact.token]])
+                    mask = torch.ones(1, len(latents)).bool()
+                    own = write.facts_at(latents[None].float(), mask, token)[0][0, 0]
+                    if mark is None and own @ key[0] > 0.999:
+                        mark = i
+                old = label.get(row)
+                if old is not None and mark is not None and row in label:
+                    one, other = told.facts[old], told.facts[mark]
+                    if one.about != other.about:
+                        wrong += not one.single or newest[one.about] == old
+                    elif one.value != other.value:
+                        caught, wrong = caught + one.single, wrong + (not one.single)
+                label[row] = mark
+                if mark is not None:
+                    newest[told.facts[mark].about] = mark
+    return caught, wrong
+
+
+def test_theta_catches_the_most_updates_less_what_it_overwrites(model, conversations, monkeypatch):
+    """Of several thetas with the same difference the largest, which overwrites least."""
+    counts = {0.7: (9, 8), 0.8: (7, 3), 0.9: (5, 1), 0.98: (0, 0)}
+    monkeypatch.setattr(spans, "THETAS", tuple(counts))
+    monkeypatch.setattr(
+        spans, "replacements", lambda write, each, thetas: [counts[t] for t in thetas]
+    )
+    found = calibrate(model, conversations, abstain=0.9)
+    assert found["theta"] == 0.9
+    assert found["replaced"]["0.7"] == [9 * len(conversations), 8 * len(conversations)]
+    assert model.write_rule.theta.item() == pytest.approx(0.9)
 
 
 def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):

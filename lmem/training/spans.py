@@ -13,7 +13,7 @@ frozen encoder gives when it reads question and turn together, measured as the f
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -30,13 +30,13 @@ from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
 from lmem.training.minimise import hundreds, minimise
+from lmem.training.replacing import SAME, replacements
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
-THETAS = tuple(round(0.6 + 0.05 * i, 2) for i in range(8))  # that `calibrate` tries
+THETAS = tuple(round(0.7 + 0.02 * i, 2) for i in range(15))  # that `calibrate` tries
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
-SAME = 0.999  # cosine of a fact's key and that of its row, as encoded in another batch
 GATED = 24  # turns of a conversation whose gates are compared in a step
 
 
@@ -153,11 +153,13 @@ def train_spans(
 @torch.no_grad()
 def calibrate(
     model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Set the three thresholds of a span memory: what counts as a fact, as the same fact, and as no answer.
 
-    The gate's bias and then theta are those of SHIFTS and THETAS with which the most questions find a row of their fact. The
-    read's threshold then leaves unanswered what was never told.
+    The gate's bias is that of SHIFTS with which the most questions find a row of their fact. Theta is that of THETAS with which
+    the most facts take the row of their older value, less those that take the row of another fact; of several the largest. The
+    read's threshold then leaves unanswered what was never told. What is withheld as "far" and what as "doubted" is not set
+    here: it depends on nu, which the training of the keys learns.
 
     Args:
         model: A trained one; its thresholds are set, and saved with it.
@@ -165,8 +167,10 @@ def calibrate(
         abstain: Share of the questions about what was never told that must be left unanswered.
 
     Returns:
-        gate, what its bias was raised by; theta; found, the share of the told questions whose best row is that of their
-        fact; threshold; never_told and told, the shares of the questions that stay unanswered at it.
+        gate, what its bias was raised by; theta; replaced, for each of THETAS how many facts took the row of their older value
+        and how many that of another fact; found, the share of the told questions whose best row is that of their fact;
+        threshold; never_told and told, the shares of the questions that stay unanswered at it; far_never_told and far_told,
+        the shares of these that are withheld as "far".
 
     Raises:
         InputError: The model has another method, or every question, or none, has an answer.
@@ -177,44 +181,53 @@ def calibrate(
     if all(told) or not any(told):
         raise InputError("expected questions with an answer and some without, to set a threshold")
 
-    def found() -> tuple[float, list[float]]:
+    def found() -> tuple[float, list[float], list[bool]]:
         chosen = [each for own in asked for each in _chosen(model, own)]
-        rights = [right for (right, _), answer in zip(chosen, told, strict=True) if answer]
-        return sum(rights) / len(rights), [none for _, none in chosen]
+        rights = [right for (right, _, _), answer in zip(chosen, told, strict=True) if answer]
+        return (
+            sum(rights) / len(rights),
+            [none for _, none, _ in chosen],
+            [far for *_, far in chosen],
+        )
 
     *_, bias = write.gate.parameters()
     start = bias.clone()
 
-    def set_gate(shift: float) -> None:
+    shares = []
+    for shift in SHIFTS:
         bias.copy_(start + shift)
+        shares.append(found()[0])
+    gate = SHIFTS[shares.index(max(shares))]
+    bias.copy_(start + gate)
 
-    def set_best(choices: Sequence[float], choose: Callable[[float], object]) -> float:
-        shares = []
-        for choice in choices:
-            choose(choice)
-            shares.append(found()[0])
-        best = choices[shares.index(max(shares))]
-        choose(best)
-        return best
+    counts = torch.tensor([replacements(write, each, THETAS) for each in asked]).sum(0)  # (n, 2)
+    net = dict(zip(THETAS, (counts[:, 0] - counts[:, 1]).tolist(), strict=True))
+    theta = max(THETAS, key=lambda each: (net[each], each))
+    write.theta.fill_(theta)
 
-    gate, theta = set_best(SHIFTS, set_gate), set_best(THETAS, write.theta.fill_)
-    share, none = found()
+    share, none, far = found()
     never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
     threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
     read.threshold = model.options["read"]["threshold"] = threshold
-    silent = [share >= threshold for share, answer in zip(none, told, strict=True) if answer]
+    withheld = {
+        answer: [is_far for is_far, each, own in zip(far, none, told, strict=True) if own == answer and each >= threshold]
+        for answer in (False, True)
+    }  # fmt: skip
     return {
         "gate": gate,
         "theta": theta,
+        "replaced": dict(zip(map(str, THETAS), counts.tolist(), strict=True)),
         "found": share,
         "threshold": threshold,
-        "never_told": sum(share >= threshold for share in never) / len(never),
-        "told": sum(silent) / len(silent),
+        "never_told": len(withheld[False]) / len(never),
+        "told": len(withheld[True]) / sum(told),
+        "far_never_told": sum(withheld[False]) / max(1, len(withheld[False])),
+        "far_told": sum(withheld[True]) / max(1, len(withheld[True])),
     }
 
 
-def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float]]:
-    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, and the doubt."""
+def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float, bool]]:
+    """Write a conversation and ask its questions: for each, whether the best row is that of its fact, the doubt, whether it is far."""
     write, read = span_parts(model)
     device = model.backbone.device
     latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
@@ -229,10 +242,12 @@ def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bo
     states, seen = pad([z.to(rows) for z in conversation.asked])
     readable = write.readable(bank.state).expand(len(states), -1)
     banks = rows.expand(len(states), -1, -1)
-    best, none, _ = read.choose(banks, readable, states, seen.bool().to(device))
+    chosen = read.choose(banks, readable, states, seen.bool().to(device))
+    far = read.is_far(chosen.similarity)
+    each = zip(conversation.questions, chosen.row, chosen.doubt.tolist(), far.tolist(), strict=True)
     return [
-        (any(bool(same[fact, row]) for fact in question.last), float(share))
-        for question, row, share in zip(conversation.questions, best, none, strict=True)
+        (any(bool(same[fact, row]) for fact in question.last), doubt, is_far)
+        for question, row, doubt, is_far in each
     ]
 
 

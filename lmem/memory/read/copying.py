@@ -142,9 +142,9 @@ class CopyingRead(RecallRead):
     def judge(
         self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
     ) -> list[Judgement | None]:
-        """Judge as the base class says; a row is "far" if the read's softmax gives more to "no row", as it learned to."""
+        """Judge the row that each question chooses, as the base class says."""
         _, doubts, similarity = self.choose(rows, mask, states, seen)
-        far = similarity.amax(1) < 1 - self.nu
+        far = self.is_far(similarity)
         judged: list[Judgement | None] = []
         for doubt, is_far, any_row in zip(
             doubts.tolist(), far.tolist(), mask.any(1).tolist(), strict=True
@@ -152,6 +152,10 @@ class CopyingRead(RecallRead):
             withheld = None if doubt < self.threshold else "far" if is_far else "doubted"
             judged.append(Judgement(doubt, withheld) if any_row else None)
         return judged
+
+    def is_far(self, similarity: Tensor) -> Tensor:
+        """Say whether no row is like the question (B,): the softmax over cosines (B, R) gives most to "no row", as it learned."""
+        return similarity.amax(1) < 1 - self.nu
 
 
 def lead(similarity: Tensor) -> Tensor:
