@@ -305,19 +305,13 @@ def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_pat
     assert span_parts(loaded)[1].threshold == bolder["threshold"]
 
 
-def test_what_takes_the_row_of_what(model, conversations):
-    """The counts are those of the write itself: a row that lost a fact to another one was written later, by it."""
-    write, _ = span_parts(model)
-    with torch.no_grad():
-        for weight in write.gate.parameters():
-            weight.zero_()
-        write.gate[2].bias.fill_(1.0)  # whatever is looked at is kept, `facts` tokens of each turn
-        write.correct.linear.bias.fill_(50.0)
-    told = conversations[0]
-    for theta in (0.3, 0.9, 0.99):
-        [(caught, wrong)] = replacements(write, told, [theta])
-        assert (caught, wrong) == counted_by_hand(model, told, theta), theta
-    assert replacements(write, told, [0.3, 0.99])[0] != (0, 0)
+def test_what_takes_the_row_of_what(mini, conversations):
+    """The counts are those of the write itself, fact by fact."""
+    shipped, told = MemoryModel.from_shipped("mini-spans", mini), conversations[0]
+    thetas = (0.3, 0.9, 0.99)
+    found = replacements(shipped.write_rule, told, thetas)
+    assert found == [counted_by_hand(shipped, told, theta) for theta in thetas]
+    assert found[0][1] > found[2][1]
 
 
 def counted_by_hand(model, told, theta):
@@ -330,6 +324,8 @@ def counted_by_hand(model, told, theta):
             parts = write.facts(latents[None].float(), torch.ones(1, len(latents)).bool())
             here = [(i, fact) for i, fact in enumerate(told.facts) if fact.turn == turn]
             for key, value, keep, correct in zip(*(part.unbind(1) for part in parts), strict=True):
+                if keep <= 0:
+                    continue
                 state = state._replace(turns=torch.tensor([turn]))
                 rows, written = write.place(state, key, value, keep, correct)
                 [row] = (rows != state.rows)[0].any(1).nonzero()[:, 0].tolist()
@@ -342,7 +338,7 @@ def counted_by_hand(model, told, theta):
                     if mark is None and own @ key[0] > 0.999:
                         mark = i
                 old = label.get(row)
-                if old is not None and mark is not None and row in label:
+                if old is not None and mark is not None:
                     one, other = told.facts[old], told.facts[mark]
                     if one.about != other.about:
                         wrong += not one.single or newest[one.about] == old
