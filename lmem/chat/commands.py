@@ -26,7 +26,7 @@ LEDGER = ".ledger"  # added to the name of the bank's file
 LISTED = 50  # facts or turns
 SAME = 1e-3  # difference of the latents of equal texts, encoded in batches of other lengths
 HELP = Path(__file__).with_name("help.txt").read_text(encoding="utf-8").rstrip()
-HOW_TO_FORGET = "/forget N takes turn N back, and /list shows what is kept"
+HOW_TO_FORGET = "/forget N takes turn N back, /new all of them; /list shows what is kept"
 NAMED = 3  # turns that could be meant
 NEEDS_LEDGER = (
     "needs the ledger that was kept when that was said, and this chat does not have it: "
@@ -204,7 +204,7 @@ def forget_about(session: "ChatSession", topic: str) -> Reply:
     if len(turns) == 1:
         return forget(session, str(turns[0] + 1))
     if not turns:
-        return Reply(f"you said nothing with the words {topic!r}; {HOW_TO_FORGET}", "notice")
+        return Reply(f"no turn of this chat has the words {topic!r}; {HOW_TO_FORGET}", "notice")
     return Reply(f"which one? {_ways_to_forget(session, turns)}", "notice")
 
 

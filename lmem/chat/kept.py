@@ -107,7 +107,9 @@ def facts_of(model: MemoryModel, bank: Bank, dialect: Dialect, names: Iterable[s
             if answer.text and answer.text != dialect.unknown and answer.confidence >= FOUND
         ]
     told = {
-        q: answer for q, answer in asked.items() if answer.text.lower() not in ("", dialect.unknown)
+        q: answer
+        for q, answer in asked.items()
+        if answer.withheld is None and answer.text.lower() not in ("", dialect.unknown)
     }
     return _by_row(model, bank, told)
 
