@@ -135,13 +135,11 @@ class ChatSession:
             return commands.run(self, line)
         line, to_forget = split_request(line)
         if to_forget is not None:
+            if line:  # refused before anything is forgotten
+                self.model.backbone.tokenize([f"{self.called}: {checked_text(line, 'a line')}"])
             forgot = commands.forget_about(self, to_forget)
-            rest = self.take(line) if line else None
-            return (
-                forgot._replace(note="; ".join((rest.text, *filter(None, [rest.note]))))
-                if rest
-                else forgot
-            )
+            rest = self.take(line) if line else None  # what else was said
+            return forgot._replace(note=_joined(rest.text, rest.note)) if rest else forgot
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
@@ -150,7 +148,7 @@ class ChatSession:
             return self._ask(asked, prompt)
         self.model.backbone.tokenize([prompt])  # refused before anything is written
         told, answer = self._tell(said), self._ask(asked, prompt)
-        return answer._replace(note="; ".join(filter(None, (told.text, told.note, answer.note))))
+        return answer._replace(note=_joined(told.text, told.note, answer.note))
 
     def _tell(self, text: str) -> Reply:
         """Write a turn, and say what it changed."""
@@ -170,7 +168,7 @@ class ChatSession:
             reply = f"kept, turn {number}"
         note = self._note(text)
         if is_withdrawal(text) and change.replaced is None:
-            note = "; ".join(filter(None, (note, commands.how_to_withdraw(self, text))))
+            note = _joined(note, commands.how_to_withdraw(self, text))
         return Reply(reply, "written", note)
 
     def write(self, turns: list, texts: Sequence[str], truncate: bool = False) -> None:
@@ -192,7 +190,7 @@ class ChatSession:
         if shown:
             return Reply(self.as_said(answer.text), "answer", note)
         if knows or answer.withheld == "doubted":
-            return Reply(UNSURE, "answer", "; ".join(filter(None, (note, SEE_WHY))))
+            return Reply(UNSURE, "answer", _joined(note, SEE_WHY))
         return Reply(UNTOLD, "answer", note)
 
     def knows(self, answer: Answer) -> bool:
@@ -262,6 +260,10 @@ class ChatSession:
             notes.append(self.warning)
             self.warning = ""
         return "; ".join(notes)
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _with_name(text: str, old: str, new: str) -> str:

@@ -209,10 +209,10 @@ def calibrate(
     never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
     threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
     read.threshold = model.options["read"]["threshold"] = threshold
-    withheld = {
-        answer: [is_far for is_far, each, own in zip(far, none, told, strict=True) if own == answer and each >= threshold]
-        for answer in (False, True)
-    }  # fmt: skip
+    withheld: dict[bool, list[bool]] = {False: [], True: []}  # by whether it was told: is it far?
+    for is_far, doubt, answer in zip(far, none, told, strict=True):
+        if doubt >= threshold:
+            withheld[answer].append(is_far)
     return {
         "gate": gate,
         "theta": theta,
