@@ -183,7 +183,9 @@ def _formulas(summary):
 
 def mock_missing(app, config):
     """Let autodoc import the package where PyTorch and its company are not installed."""
-    heavy = "torch transformers tokenizers safetensors accelerate datasets huggingface_hub scipy nltk"
+    heavy = (
+        "torch transformers tokenizers safetensors accelerate datasets huggingface_hub scipy nltk"
+    )
     heavy += " numpy bm25s faiss rich typer ipywidgets anywidget traitlets platformdirs nbformat nbclient"
     config.autodoc_mock_imports = [
         name for name in heavy.split() if importlib.util.find_spec(name) is None
