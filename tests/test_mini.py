@@ -10,6 +10,7 @@ import torch
 from transformers import T5ForConditionalGeneration
 
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
+from lmem.backbone.mini.grow import grow
 from lmem.backbone.mini.losses import pointer_loss, weighted_loss
 from lmem.backbone.mini.matching import Matching, MatchingBatches, matched_world
 from lmem.backbone.mini.measure import measure, validation
@@ -19,7 +20,7 @@ from lmem.data import everyday, locomo
 from lmem.evaluation.mini_card import write_card
 
 SMALL = {
-    "width": 32, "heads": 2, "feed_forward": 32, "encoder_layers": 1, "decoder_layers": 1, "batch": 8,
+    "width": 32, "heads": 2, "head_size": 16, "feed_forward": 32, "encoder_layers": 1, "decoder_layers": 1, "batch": 8,
     "tokens": 1500, "log_every": 2, "save_every": 2, "questions": 6, "bf16": False,
 }  # fmt: skip
 
@@ -96,6 +97,20 @@ def test_the_next_leg_starts_from_the_checkpoint(leg, tmp_path):
         assert torch.equal(value, after[name]), name  # at a rate of nothing, nothing changes
 
 
+def test_it_grows_without_a_change_of_what_it_says(tokenizer):
+    small = build_model(MiniConfig(**SMALL), tokenizer)
+    sizes = SMALL | {"head_size": 24, "decoder_layers": 3}
+    large = grow(small, build_model(MiniConfig(**sizes), tokenizer))
+    assert large.num_parameters() > small.num_parameters()
+    source = tokenizer("question: Where? context: Ana: I live in Oslo.", return_tensors="pt")
+    said = torch.tensor([[0, 5, 9, 7]])
+    before, after = (model(**source, decoder_input_ids=said).logits for model in (small, large))
+    assert torch.allclose(before, after, atol=1e-5)
+    after.sum().backward()  # and all that is new can learn: o where v is random, q where k is
+    last = large.decoder.block[-1].layer[1].EncDecAttention
+    assert last.o.weight.grad.abs().sum() > 0
+
+
 def test_measuring_does_not_pad_the_training_batches(tokenizer):
     batches = Batches(MiniConfig(**SMALL), tokenizer, "pad")
     tokenizer(["short", "a much longer text than the other one"], padding=True)
@@ -123,7 +138,7 @@ def test_the_loss_is_the_models_own(tokenizer):
         labels = inputs["labels"]
         asked = labels != -100
         logits = model(**inputs).logits
-        _, decoded = States(model)(**{k: v for k, v in inputs.items() if k != "labels"})
+        _, decoded, _ = States(model)(**{k: v for k, v in inputs.items() if k != "labels"})
         ours = model.lm_head(decoded[asked] * model.config.d_model**-0.5)
         assert torch.allclose(ours, logits[asked], atol=1e-5)
         plain = weighted_loss(ours, labels[asked], torch.ones(int(asked.sum())))
@@ -131,28 +146,32 @@ def test_the_loss_is_the_models_own(tokenizer):
         assert weights[~asked].sum() == 0
 
 
-def test_the_pointer_is_where_the_answer_begins(tokenizer):
+def test_each_piece_of_an_answer_has_its_place(tokenizer):
     batches = Batches(MiniConfig(**SMALL), tokenizer, "point")
     ids = tokenizer(
         "question: What is it? context: Ana: a cat called Rex and a dog called Rex."
     ).input_ids
-    [rex] = {tuple(tokenizer(" Rex").input_ids[:-1])}
-    shares = batches._pointer(ids, "Rex")
-    place = shares.index(1.0)
-    assert tuple(ids[place : place + len(rex)]) == rex
-    assert rex not in {tuple(ids[n : n + len(rex)]) for n in range(place + 1, len(ids))}  # the last
-    assert batches._pointer(ids, "unknown")[-1] == 1.0
-    assert sum(batches._pointer(ids, "Balthazar")) == 0
-    assert sorted(batches._pointer(ids, "cat, dog"))[-2:] == [0.5, 0.5]
+    pieces, weights, places = batches._answer("Rex", False, ids)
+    assert [ids[place] for place in places] == pieces
+    begin = places[0]
+    assert all(ids[n : n + len(pieces)] != pieces for n in range(begin + 1, len(ids)))  # the last
+    assert weights[0] == 1
+    assert batches._answer("unknown", False, ids)[2] == [len(ids) - 1]
+    assert set(batches._answer("Balthazar", False, ids)[2]) == {-1}
+    pieces, weights, places = batches._answer("cat, dog", False, ids)
+    assert pieces == tokenizer("cat, dog").input_ids[:-1]
+    for piece, weight, place in zip(pieces, weights, places, strict=True):
+        assert place == -1 or ids[place] == piece
+        assert weight < 1 or place >= 0
+    assert sum(weight == 1 for weight in weights) == 2
 
 
-def test_a_right_pointer_costs_less_and_padding_is_not_pointed_at():
-    scores = torch.tensor([[0.0, 5.0, 0.0, 99.0]])
-    mask = torch.tensor([[1, 1, 1, 0]])
-    right, wrong = (pointer_loss(scores, mask, torch.eye(4)[[n]]) for n in (1, 2))
+def test_a_right_pointer_costs_less_and_what_is_nowhere_costs_nothing():
+    shares = torch.tensor([[[0.0, 5.0, 0.0], [0.0, 5.0, 0.0]]]).log_softmax(-1)
+    right, wrong = (pointer_loss(shares, torch.tensor([[n, -1]])) for n in (1, 2))
     assert 0 < right < 0.1
     assert wrong > 4
-    assert pointer_loss(scores, mask, torch.zeros(1, 4)) == 0
+    assert pointer_loss(shares, torch.tensor([[-1, -1]])) == 0
 
 
 def test_levels_rise_with_what_is_right_and_with_time(tokenizer):

@@ -134,12 +134,18 @@ def build_model(
     config: PretrainConfig, tokenizer: PreTrainedTokenizerFast
 ) -> T5ForConditionalGeneration:
     """Make nano with random weights: as many layers in the decoder as in the encoder."""
-    sizes = (config.width, config.heads, config.feed_forward)
+    sizes = (config.width, config.heads, config.width // config.heads, config.feed_forward)
     return copying_t5(len(tokenizer), *sizes, config.layers, config.layers)
 
 
 def copying_t5(
-    pieces: int, width: int, heads: int, feed_forward: int, encoder_layers: int, decoder_layers: int
+    pieces: int,
+    width: int,
+    heads: int,
+    head_size: int,
+    feed_forward: int,
+    encoder_layers: int,
+    decoder_layers: int,
 ) -> T5ForConditionalGeneration:
     """Make a T5 with random weights whose attention starts as copying by likeness; embeddings tied.
 
@@ -147,6 +153,7 @@ def copying_t5(
         pieces: Pieces of the tokenizer.
         width: Model width D.
         heads: Attention heads H; the first half of the encoder's prefer near tokens.
+        head_size: Numbers of a head's queries and keys.
         feed_forward: Width of the feed-forward layers.
         encoder_layers: Layers of the encoder.
         decoder_layers: Layers of the decoder.
@@ -154,7 +161,7 @@ def copying_t5(
     shape = T5Config(
         vocab_size=pieces,
         d_model=width,
-        d_kv=width // heads,
+        d_kv=head_size,
         d_ff=feed_forward,
         num_layers=encoder_layers,
         num_decoder_layers=decoder_layers,
@@ -201,16 +208,16 @@ def _copy_alike(attention: Any, heads: int) -> None:
     """Start an attention as copying by likeness: a token takes over what similar tokens carry.
 
         q = k: scores are inner products, largest between tokens that share content, such as the same name
-        v = Q, o = Q^T, Q orthogonal: what is attended to is added unchanged, not mixed at random
+        v = Q, o = Q^T, Q of orthonormal columns: what is attended to is added unchanged, not mixed at random
 
     The first `heads` heads keep their random queries and keys.
     """
-    width = attention.v.weight.shape[0]
-    rotation = torch.linalg.qr(torch.randn(width, width))[0]
+    rotation = torch.linalg.qr(torch.randn_like(attention.v.weight))[0]
     attention.v.weight.copy_(rotation)
     attention.o.weight.copy_(rotation.T)
     same = slice(heads * attention.key_value_proj_dim, None)
-    attention.q.weight[same] = 0.05 * torch.randn_like(attention.q.weight[same])
+    size = 0.2 / attention.key_value_proj_dim**0.5
+    attention.q.weight[same] = size * torch.randn_like(attention.q.weight[same])
     attention.k.weight[same] = attention.q.weight[same]
 
 

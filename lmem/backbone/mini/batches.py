@@ -23,8 +23,8 @@ from lmem.data.everyday.reading import Reading, readings
 if TYPE_CHECKING:
     from lmem.backbone.mini.pretrain import MiniConfig
 
-# encoder input, decoder input, labels, weights, pointer
-Example: TypeAlias = tuple[list[int], list[int], list[int], list[float], list[float]]
+# encoder input, decoder input, labels, weights, places
+Example: TypeAlias = tuple[list[int], list[int], list[int], list[float], list[int]]
 Batch: TypeAlias = tuple[dict[str, Tensor], Tensor, Tensor]
 
 
@@ -51,6 +51,7 @@ class Batches:
         # a copy: padding that measuring turns on would pad every source to the longest of its chunk
         self.core: Any = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self.core.no_padding()
+        self.comma: int = self.core.token_to_id(",")
         self.random = random.Random(f"mini {seed}")
         self.level, self.right = level, 0.0
         self.begun: float | None = None
@@ -64,8 +65,8 @@ class Batches:
             done: Share of the leg that is over.
 
         Returns:
-            (inputs, weights, pointer): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M);
-            pointer (B, N), shares of the places where the answer begins.
+            (inputs, weights, places): input_ids, attention_mask (B, N), decoder_input_ids, labels (B, M); weights (B, M);
+            places (B, M), where in the source each piece of the answer stands, -1 if nowhere.
         """
         if self.begun is None:
             self.begun = done
@@ -103,33 +104,33 @@ class Batches:
             rows = list(islice(drawn, 256))
             sources = self.core.encode_batch([row.source for row in rows])
             for row, source in zip(rows, sources, strict=True):
-                answer, weights = self._answer(row.target, row.kind == "temporal")
-                answer, weights = [*answer, 1], [*weights, 0.3]
-                pointer = self._pointer(source.ids, row.target)
-                yield source.ids, [0, *answer[:-1]], answer, weights, pointer
+                answer, weights, places = self._answer(
+                    row.target, row.kind == "temporal", source.ids
+                )
+                answer, weights, places = [*answer, 1], [*weights, 0.3], [*places, -1]
+                yield source.ids, [0, *answer[:-1]], answer, weights, places
 
-    def _answer(self, text: str, even: bool) -> tuple[list[int], list[float]]:
-        """Split an answer into pieces with weights: 1 for the first piece of each of its items."""
-        ids, weights = [], []
+    def _answer(
+        self, text: str, even: bool, source: list[int]
+    ) -> tuple[list[int], list[float], list[int]]:
+        """Split an answer into pieces with weights, 1 for the first piece of each of its items, and places in the source."""
+        ids, weights, places = [], [], []
         for i, item in enumerate([text] if even else text.split(", ")):
-            pieces = self._ids(("," if i else "") + (f" {item}" if i else item))
-            first = 1 if i else 0  # the comma is no binding
-            ids += pieces
+            pieces = self._ids(item)
             later = 0.5 if even else LEVELS[self.level].later
-            weights += [1.0 if n == first else later for n in range(len(pieces))]
-        return ids, weights
+            if i:
+                ids, weights, places = [*ids, self.comma], [*weights, later], [*places, -1]
+            ids += pieces
+            weights += [1.0, *[later] * (len(pieces) - 1)]
+            places += self._places(source, item, len(pieces))
+        return ids, weights, places
 
-    def _pointer(self, source: list[int], answer: str) -> list[float]:
-        """Share 1 among the places where an answer's items begin; "unknown" is at the end of text; zeros if it is nowhere."""
-        shares = [0.0] * len(source)
-        if answer == everyday.UNKNOWN:
-            shares[-1] = 1.0
-            return shares
-        starts = [last_place(source, self._ids(item)) for item in answer.split(", ")]
-        known = [start for start in starts if start is not None]
-        for start in known:
-            shares[start] += 1 / len(known)
-        return shares
+    def _places(self, source: list[int], item: str, size: int) -> list[int]:
+        """Find where the pieces of an answer's item stand; that of "unknown" is the end of the text."""
+        if item == everyday.UNKNOWN:
+            return [len(source) - 1]
+        start = last_place(source, self._ids(item))
+        return [-1] * size if start is None else [*range(start, start + size)]
 
     def _ids(self, text: str) -> list[int]:
         return self.core.encode(text).ids[:-1]
@@ -155,11 +156,11 @@ class Batches:
 
 
 def _padded(batch: Sequence[Example]) -> Batch:
-    """Pad examples to ({name: (B, N)}, weights (B, M), pointer (B, N)); few different N, since each new shape costs time."""
+    """Pad examples to ({name: (B, N)}, weights (B, M), places (B, M)); few different N, since each new shape costs time."""
 
     def pad(part: int, filler: float, kind: torch.dtype = torch.long) -> Tensor:
         longest = max(len(row[part]) for row in batch)
-        size = -(-longest // 16) * 16 if part in (0, 4) or longest > 16 else -(-longest // 4) * 4
+        size = -(-longest // 16) * 16 if part == 0 or longest > 16 else -(-longest // 4) * 4
         rows = [[*row[part], *[filler] * (size - len(row[part]))] for row in batch]
         return torch.tensor(rows, dtype=kind)
 
@@ -170,7 +171,7 @@ def _padded(batch: Sequence[Example]) -> Batch:
         "decoder_input_ids": pad(1, 0),
         "labels": pad(2, -100),
     }
-    return inputs, pad(3, 0.0, torch.float), pad(4, 0.0, torch.float)
+    return inputs, pad(3, 0.0, torch.float), pad(4, -1)
 
 
 def _dense_world(rng: random.Random) -> everyday.World:

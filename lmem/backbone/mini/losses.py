@@ -1,10 +1,12 @@
 """What mini is trained by: the pieces of the answer, and the place in the text where it begins.
 
-    loss = sum_i w_i CE_i / sum_i w_i  -  pointer * mean_b sum_n shares_bn log softmax(h_b p)_n
+    loss = sum_i w_i CE_i / sum_i w_i  -  pointer * (mean_i log softmax(h p)_n(i) + mean_i log A_i,n(i))
 
-w_i is 1 for the first piece of a value, which must find its owner, and `later` for the others. h are the encoder's outputs, p is
-learned and dropped after training. The second part needs no decoder: it tells the encoder directly whose fact a token belongs to,
-as in extractive reading (Seo et al., ICLR 2017).
+w_i is 1 for the first piece of a value, which must find its owner, and `later` for the others; n(i) is where in the text the i-th
+piece of the answer stands. h are the encoder's outputs, p is learned and dropped after training: this part, over first pieces,
+needs no decoder and tells the encoder directly whose fact a token belongs to, as in extractive reading (Seo et al., ICLR 2017). A is
+one head of the decoder's last cross-attention, over all pieces: it tells the decoder where to look for each piece that it copies
+(as in pointer networks: Vinyals et al., NeurIPS 2015).
 """
 
 from torch import Tensor
@@ -25,16 +27,16 @@ def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return (cross_entropy(logits, labels, reduction="none") * weights).sum() / weights.sum()
 
 
-def pointer_loss(scores: Tensor, mask: Tensor, shares: Tensor) -> Tensor:
-    """Compute the cross entropy of where the answer begins.
+def pointer_loss(log_shares: Tensor, places: Tensor) -> Tensor:
+    """Compute the cross entropy of where pieces of the answer stand.
 
     Args:
-        scores: (B, N), one number for each token of the source.
-        mask: (B, N), 0 for padding.
-        shares: (B, N), of the right places; a row of zeros is left out.
+        log_shares: (B, M, N), logarithms of how each piece's attention is shared among the tokens of the source.
+        places: (B, M), the right tokens; -1 is left out.
 
     Returns:
         A scalar.
     """
-    scores = scores.masked_fill(mask == 0, -1e4)
-    return -(scores.log_softmax(-1) * shares).sum() / shares.sum().clamp_min(1.0)
+    right = log_shares.gather(2, places.clamp_min(0)[:, :, None])[:, :, 0]
+    known = places >= 0
+    return -(right * known).sum() / known.sum().clamp_min(1)

@@ -3,11 +3,11 @@
 A question and up to 12 turns go into the encoder, and the answer comes out of the decoder, "unknown" where the turns do not say.
 What worked for nano is kept: attention starts as copying by likeness, and Muon trains the matrices. What is new: one head starts by
 telling the question from the turns, the lessons rise from one or two turns to the whole language (`batches`), at first only a
-value's first piece weighs fully, a second loss points to where the answer begins (`losses`), and every other step compares
-questions with turns that are encoded apart, and with their tokens (`matching`).
+value's first piece weighs fully, a second loss points to where each piece of the answer stands (`losses`), and a share of the steps
+compares questions with turns that are encoded apart, and with their tokens (`matching`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
-checkpoint, from which the next leg starts with new optimisers and a short warm-up.
+checkpoint, from which the next leg starts with new optimisers and a short warm-up, larger if it is to be (`grow`).
 """
 
 import json
@@ -24,6 +24,7 @@ from torch.nn.utils import clip_grad_norm_
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5ForConditionalGeneration
 
 from lmem.backbone.mini.batches import LAST_LEVEL, Batches
+from lmem.backbone.mini.grow import grow
 from lmem.backbone.mini.losses import pointer_loss, weighted_loss
 from lmem.backbone.mini.matching import Matching, MatchingBatch, MatchingBatches
 from lmem.backbone.mini.measure import measure, validation
@@ -52,13 +53,14 @@ class MiniConfig(Settings):
         batch: Most questions of a batch.
         tokens: Most pieces of a batch's sources.
         level: Level of the curriculum to begin with, at least; later legs go on at the level where the last one ended.
-        pointer: Weight of the second loss.
+        pointer: Weight of the losses that say where the answer stands.
         matching: Share of the steps that compare questions and turns which are encoded apart.
         missing: Share of the questions whose evidence is left out, so that "unknown" is right.
         undated: Share of the conversations without dates.
         vocabulary: Pieces of the tokenizer.
         width: Model width D.
         heads: Attention heads H.
+        head_size: Numbers of a head's queries and keys.
         feed_forward: Width of the feed-forward layers.
         encoder_layers: Layers of the encoder.
         decoder_layers: Layers of the decoder.
@@ -82,15 +84,16 @@ class MiniConfig(Settings):
     tokens: AtLeast1 = 6000
     level: AtLeast0 = 0
     pointer: NotNegative = 1.0
-    matching: Share = 0.5
+    matching: Share = 0.3
     missing: Share = 0.06
     undated: Share = 0.55
     vocabulary: AtLeast1 = 6144
     width: AtLeast1 = 192
     heads: AtLeast1 = 8
+    head_size: AtLeast1 = 64
     feed_forward: AtLeast1 = 512
     encoder_layers: AtLeast1 = 4
-    decoder_layers: AtLeast1 = 2
+    decoder_layers: AtLeast1 = 3
     bf16: bool = True
     compile: bool = False
     device: str = "cpu"
@@ -100,8 +103,6 @@ class MiniConfig(Settings):
     questions: AtLeast1 = 300
 
     def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise InputError(f"width {self.width} cannot be split over {self.heads} heads")
         if self.level > LAST_LEVEL:
             raise InputError(f"expected a level of 0 to {LAST_LEVEL}, not {self.level}")
 
@@ -110,7 +111,7 @@ def build_model(
     config: MiniConfig, tokenizer: PreTrainedTokenizerFast
 ) -> T5ForConditionalGeneration:
     """Make mini with random weights, of which one head starts by telling the question from the turns."""
-    sizes = (config.width, config.heads, config.feed_forward)
+    sizes = (config.width, config.heads, config.head_size, config.feed_forward)
     model = copying_t5(len(tokenizer), *sizes, config.encoder_layers, config.decoder_layers)
     _look_for_marks(model, [tokenizer.encode(mark)[0] for mark in ("question:", "context:")])
     return model
@@ -177,6 +178,7 @@ def pretrain(
         model = T5ForConditionalGeneration.from_pretrained(
             start, dtype=torch.float32, attn_implementation="eager"
         )
+        model = grow(model, build_model(config, tokenizer))
         facts = json.loads((Path(start) / "pretrain.json").read_text())
         legs, config = facts["legs"], replace(config, level=max(config.level, facts["level"]))
     else:
@@ -193,16 +195,17 @@ class States(nn.Module):
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return (B, N, D) of the encoder, (B, M, D) of the decoder."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (B, N, D) of the encoder, (B, M, D) of the decoder, and (B, M, N) of a head of its last cross-attention."""
         encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             encoder_hidden_states=encoded,
             encoder_attention_mask=attention_mask,
             use_cache=False,
-        )[0]
-        return encoded, decoded
+            output_attentions=True,
+        )
+        return encoded, decoded.last_hidden_state, decoded.cross_attentions[-1][:, 0]
 
 
 class _Leg:
@@ -303,17 +306,19 @@ class _Leg:
         labels = inputs.pop("labels")
         asked = labels != -100  # padding needs no logits, which are the larger part of the work
         with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
-            encoded, decoded = states(**inputs)
+            encoded, decoded, attention = states(**inputs)
             logits = self.model.lm_head(decoded[asked] * self.model.config.d_model**-0.5)
         loss = weighted_loss(logits.float(), labels[asked], weights.to(device)[asked])
-        scores = encoded.float() @ self.points
-        pointer = pointer_loss(scores, inputs["attention_mask"], places.to(device))
+        first, places = weights.to(device) == 1, places.to(device)
+        scores = (encoded.float() @ self.points).masked_fill(inputs["attention_mask"] == 0, -1e4)
+        begins = scores.log_softmax(-1)[:, None].expand(-1, labels.shape[1], -1)
+        pointer = pointer_loss(begins, places.where(first, torch.full_like(places, -1)))
+        pointer = pointer + pointer_loss(attention.float().clamp_min(1e-6).log(), places)
         self._update(loss + self.config.pointer * pointer)
         self.losses.append(loss.item())
         self.questions += inputs["input_ids"].shape[0]
         self.pieces += inputs["input_ids"].numel()
-        first = weights.to(device)[asked] == 1
-        right = (logits.argmax(-1) == labels[asked])[first].float().mean().item()
+        right = (logits.argmax(-1) == labels[asked])[first[asked]].float().mean().item()
         self.right.append(right)
         return right
 
@@ -368,7 +373,8 @@ class _Leg:
 
     def _publish(self, line: dict[str, Any]) -> None:
         """Write the leg's 16-bit checkpoint."""
-        leg = {"minutes": self.config.minutes, "steps": self.step}
+        parameters = self.model.num_parameters()
+        leg = {"minutes": self.config.minutes, "steps": self.step, "parameters": parameters}
         weights = self.model.state_dict()
         half: Any = T5ForConditionalGeneration(self.model.config)
         half.to(torch.bfloat16).load_state_dict(
@@ -376,7 +382,7 @@ class _Leg:
         )
         facts = {
             "config": asdict(self.config),  # pyright: ignore[reportArgumentType]
-            "parameters": self.model.num_parameters(),
+            "parameters": parameters,
             "machine": machine(),
             "versions": versions(),
             "legs": [*self.legs, leg],
