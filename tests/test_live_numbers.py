@@ -32,3 +32,9 @@ def test_8_bits_cost_mini_at_most_half_a_point_of_reading():
     assert found["fingerprint"] == load_backbone("mini").fingerprint
     assert found["n"] >= 1000
     assert 100 * found["rounded"]["difference"]["mean"] >= -0.5
+
+
+def test_the_pages_say_how_many_weights_mini_has():
+    said = f"{load_backbone('mini').model.num_parameters() / 1e6:.1f} million weights"
+    for path in ("book/read_plain_english.md", "lmem/viz/live/words.toml"):
+        assert said in " ".join((ROOT / path).read_text(encoding="utf-8").split()), path
