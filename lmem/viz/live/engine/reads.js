@@ -35,7 +35,7 @@ lmemLive.parts.push(function reads(engine) {
     const soft = kept(bank, "soft", () => product(mix ? product(mix, masked) : masked, rule.matrix("w_p")));
     const seen = mix ? Array(soft.rows).fill(true) : mask, every = [...mask.keys()];
     const record = mix ? null : (shares, query) => query >= soft.rows && look.add(shares, every);
-    return { prefix: { rows: soft, mask: seen }, recordEncoder: record };
+    return { prefix: { rows: soft, mask: seen, keep: rule.keep }, recordEncoder: record };
   }
 
   /** Rows that join the encoder's output, recorded while the frozen attention looks at them behind `latents` positions. */
