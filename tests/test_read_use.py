@@ -70,6 +70,16 @@ def test_a_read_that_starts_at_the_identity_reads_hidden_states_untrained(nano, 
     assert set(found["printed"]["curve"]) == {0, 2}
 
 
+def test_a_prefix_that_keeps_its_positions_reads_hidden_states_untrained(nano, questions):
+    dropped, kept = (
+        learning_curve(ideal_model(nano, "prefix", start), *questions, "exact", FEW)
+        for start in ("identity", "kept")
+    )
+    assert dropped["curve"][0] == 0
+    assert kept["curve"][0] > 0.8
+    assert kept["wrong"] < 0.3
+
+
 def test_a_query_at_the_identity_returns_a_token_that_was_written_alone(nano):
     model = ideal_model(nano, "query", "identity")
     latents = nano.encode(["Ben: I live in Kavalo now."])[0][:1]

@@ -133,9 +133,7 @@ def repaired_cell(name: str, scale: float, seed: int) -> Cell:
         raise InputError(f"expected a repair out of {', '.join(known)}, not {name!r}")
     repair = known[name]
     training = {"lr": RepairConfig.lr, **repair.training}
-    return Cell(
-        repair.repaired_method, scale, seed, repair.write, repair.read, training, name
-    )
+    return Cell(repair.repaired_method, scale, seed, repair.write, repair.read, training, name)
 
 
 def run_repairs(
