@@ -90,6 +90,14 @@ def test_a_query_at_the_identity_returns_a_token_that_was_written_alone(nano):
     assert 0.3 < extra.norm() / latents.norm() < 3
 
 
+def test_learned_keys_are_learned_with_the_read(nano, questions):
+    model = ideal_model(nano, "query", "learned")
+    before = model.write_rule.w_k.detach().clone()
+    found = learning_curve(model, *questions, "exact", FEW)
+    assert found["curve"].keys() == {0, 2}
+    assert not torch.equal(model.write_rule.w_k, before)
+
+
 def test_a_prefix_at_the_identity_is_the_rows(nano):
     model = ideal_model(nano, "prefix", "identity")
     rows = torch.randn(1, 64, nano.width)

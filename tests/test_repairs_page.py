@@ -116,7 +116,7 @@ def test_the_section_on_reads_is_what_its_files_say(tool):
     drawn = "\n".join(tool.reads(ideal_files()))
     assert "20 steps" in drawn
     stored = json.loads(re.search(r'<script type="application/json">(.*?)</script>', drawn)[1])
-    assert len(stored["data"]) == 8
+    assert len(stored["data"]) == 10
     assert "has 0.0 points" in drawn
     rows = tool.read_table(tool.read_scores(ideal_files()))
     assert [row["steps to 50%"] for row in rows[:2]] == ["0", "never"]
