@@ -138,9 +138,7 @@ def late_files():
         about = {"method": method, "options": {"write": write}}
         files[name] = about | {"facts": {"0": {"4": share}}}
     files["reads-prefix-kept-1steps-s0"] = ideal("prefix", "kept")
-    for bank in ("exact", "embeddings"):
-        curve = files["reads-prefix-kept-1steps-s0"]["banks"][bank]["curve"]
-        curve["0"] = 0.9
+    files["reads-prefix-kept-1steps-s0"]["banks"]["exact"]["curve"]["0"] = 0.9
     files["reads-query-learned-100steps-s0"] = ideal("query", "learned")
     for name, right in (("m1_repaired", 4), ("m4_repaired", 8), ("m1", 0), ("m4", 0)):
         files[f"{name}-1x-s0"] = result(right)

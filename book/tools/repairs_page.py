@@ -402,15 +402,14 @@ def late_row(files, repair):
 def late_prefix(dropped, kept):
     """What stands in the way of M.1: ideal banks of embeddings and of hidden states, their positions dropped or kept."""
     curve = dropped["embeddings"]["curve"]
-    last, exact = (kept[kind]["curve"]["0"] for kind in ("embeddings", "exact"))
+    exact = kept["exact"]["curve"]["0"]
     return said(
         "repairs_prefix",
-        holds=curve["0"] <= 0.05 < points(dropped["embeddings"]) < 0.5 and min(last, exact) > 0.8,
+        holds=curve["0"] <= 0.05 < points(dropped["embeddings"]) < 0.5 and exact > 0.8,
         first=percent(curve["0"]),
         steps=list(curve)[-1],
         last=percent(points(dropped["embeddings"])),
         states=percent(points(dropped["exact"])),
-        kept=percent(last),
         exact=percent(exact),
     )
 

@@ -1,6 +1,6 @@
-"""Repairs: for four of the paper's six methods a small set of changes with which it remembers (the page "Four of the six methods, repaired").
+"""Repairs: for each of the paper's six methods a small set of changes with which it remembers (the page "The six methods, repaired").
 
-A repair keeps the form of the method's write and the site at which its read enters. What it changes are options of the package: where
+A repair keeps the form of the method's write and the site at which its read enters; only that of M.4 has another rule, the delta rule. What it changes are options of the package: where
 the maps start, whether the bank decays, where a token is written. The printed method is trained and asked in the same way, as
 the control of the changes; the twin's bank is the control of the memory. What each change is good for is measured by leaving it out.
 
