@@ -1,8 +1,9 @@
 """Repairs: for each of the paper's six methods a small set of changes with which it remembers (the page "The six methods, repaired").
 
-A repair keeps the form of the method's write and the site at which its read enters; only that of M.4 has another rule, the delta rule. What it changes are options of the package: where
-the maps start, whether the bank decays, where a token is written. The printed method is trained and asked in the same way, as
-the control of the changes; the twin's bank is the control of the memory. What each change is good for is measured by leaving it out.
+A repair keeps the form of the method's write and the site at which its read enters; that of M.4 writes its matrix by the delta rule. What it
+changes are options of the package: where the maps start, whether the bank decays, where a token is written. The printed method is
+trained and asked in the same way, as the control of the changes; the twin's bank is the control of the memory. What each change is
+good for is measured by leaving it out.
 
 Everything is trained on short conversations. Each adapter is asked about conversations of that length and about longer ones.
 """
