@@ -151,6 +151,10 @@ def test_the_section_on_m1_and_m4_falls_with_its_numbers(tool):
     assert "90.0 percent, and with the delta rule" in said
     assert "then 100.0 points after 20 steps" in " ".join(said.split())
     assert said.count("printed |") == said.count("repaired |") == 2
+    assert "as far as that was run" not in said
+    files = late_files() | {"m4_repaired-without-rule-1x-s0": result(1)}
+    [line] = [x for x in "\n".join(tool.late_repairs(files)).splitlines() if "| the delta" in x]
+    assert line.split("|")[5].strip() == "less"
     changed = {
         "repairs_matrix": ("kept-delta+query-0-s0", "facts", "0", "4", 0.1),
         "repairs_prefix": ("reads-prefix-kept-1steps-s0", "banks", "exact", "curve", {"0": 0.1}),

@@ -369,8 +369,20 @@ def late_repairs(files):
             m4=percent(gains["m4"]),
         ),
         table(rows),
+        *late_left_out(files),
         late_limits(),
     ]
+
+
+def late_left_out(files):
+    """What is left of M.1 and M.4 at 1x without one of their changes, as far as that was run."""
+    found = left_out(files, LATE, 1)
+    shown = verdicts(found)
+    parts = [said("repairs_late_left_out", cells=len(found))] if found else []
+    for repair in repaired(LATE):
+        if any(name.startswith(repair.name) for name in found):
+            parts += [f"**{LATE[repair.method]}**", left_table(files, repair, found, shown, 1)]
+    return parts
 
 
 def late_limits():
@@ -456,13 +468,13 @@ def changes(names=NAMES):
     )
 
 
-def left_out(files):
-    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs that ran without something."""
+def left_out(files, methods=NAMES, scale=10):
+    """{name: memory score after 12 turns, minus that of the whole repair}, of the repairs that ran without something."""
     found = {}
-    for repair in repaired():
-        whole = dict(enumerate(seeds(files, repair.name, 10)))
+    for repair in repaired(methods):
+        whole = dict(enumerate(seeds(files, repair.name, scale)))
         for less in repair.each_left_out():
-            if left := dict(enumerate(seeds(files, less.name, 10))):
+            if left := dict(enumerate(seeds(files, less.name, scale))):
                 found[less.name] = compare_cells(whole, left)["memory"]
     return found
 
@@ -475,13 +487,13 @@ def left_labels(repair):
     return {name: whole.get(name) or f"only `{left}`" for name, left in options.items()}
 
 
-def left_table(files, repair, found, shown):
+def left_table(files, repair, found, shown, scale=10):
     """One line for the repair, for each of its changes and their parts left out, and for the printed method."""
     labels = {repair.name: "nothing: the repair"}
     labels |= {name: text for name, text in left_labels(repair).items() if name in found}
     rows = []
     for name, label in (labels | {repair.method: "all four: as printed"}).items():
-        asked = seeds(files, name, 10)
+        asked = seeds(files, name, scale)
         row = {
             "left out": label,
             "seeds": len(asked),
