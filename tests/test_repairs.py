@@ -128,7 +128,7 @@ def test_a_repaired_matrix_returns_a_token_to_one_that_asks_for_it(nano):
     model = MemoryModel(nano, repair.repaired_method, 1, write=repair.write, read=repair.read)
     assert torch.equal(model.write_rule.w_k, model.read.w_q)
     assert repair.without("the delta rule in place of sum, norm and decay").repaired_method == "m4"
-    latents = torch.cat(nano.encode(as_texts(TALK)))[5::15]
+    latents = torch.cat(nano.encode(conversation_texts(TALK)))[5::15]
     bank = model.write_latents(model.new_bank(), [[latents]])
     with torch.no_grad():
         rows, _ = model.read(bank.state.rows, torch.ones(1, model.rows).bool(), latents[None])
