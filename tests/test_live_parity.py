@@ -55,7 +55,7 @@ CASES = {  # name: method, scale, options of the write, options of the read
         {"key": 10, "code": 6, "length": 3, "facts": 5, "heads": 2, "hidden": 16, "theta": 0.3},
         {"threshold": 0.9, "heads": 3, "hidden": 24},
     ),
-    **{r.name: (r.method, 1, r.write, r.read) for r in REPAIRS if r.changes},
+    **{r.name: (r.repaired_method, 1, r.write, r.read) for r in REPAIRS if r.changes},
     "m3_repaired, 10x": ("m3", 10, {"address": 30.0, "normalise": True}, {"start": "identity"}),
     "m6, each token": (
         "m6",

@@ -70,6 +70,16 @@ def test_a_read_that_starts_at_the_identity_reads_hidden_states_untrained(nano, 
     assert set(found["printed"]["curve"]) == {0, 2}
 
 
+def test_a_prefix_that_keeps_its_positions_reads_hidden_states_untrained(nano, questions):
+    dropped, kept = (
+        learning_curve(ideal_model(nano, "prefix", start), *questions, "exact", FEW)
+        for start in ("identity", "kept")
+    )
+    assert dropped["curve"][0] == 0
+    assert kept["curve"][0] > 0.8
+    assert kept["wrong"] < 0.3
+
+
 def test_a_query_at_the_identity_returns_a_token_that_was_written_alone(nano):
     model = ideal_model(nano, "query", "identity")
     latents = nano.encode(["Ben: I live in Kavalo now."])[0][:1]
@@ -78,6 +88,14 @@ def test_a_query_at_the_identity_returns_a_token_that_was_written_alone(nano):
     extra, _ = model.read(rows, mask, latents[None])
     assert torch.cosine_similarity(extra[0, 0], latents[0], 0) > 0.999
     assert 0.3 < extra.norm() / latents.norm() < 3
+
+
+def test_learned_keys_are_learned_with_the_read(nano, questions):
+    model = ideal_model(nano, "query", "learned")
+    before = model.write_rule.w_k.detach().clone()
+    found = learning_curve(model, *questions, "exact", FEW)
+    assert found["curve"].keys() == {0, 2}
+    assert not torch.equal(model.write_rule.w_k, before)
 
 
 def test_a_prefix_at_the_identity_is_the_rows(nano):

@@ -123,19 +123,35 @@ def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(nano):
             MemoryModel(nano, "m5", read={"start": "borrowed", **options})
 
 
+def test_a_repaired_matrix_returns_a_token_to_one_that_asks_for_it(nano):
+    [repair] = [each for each in REPAIRS if each.name == "m4_repaired"]
+    model = MemoryModel(nano, repair.repaired_method, 1, write=repair.write, read=repair.read)
+    assert torch.equal(model.write_rule.w_k, model.read.w_q)
+    assert repair.without("the delta rule in place of sum, norm and decay").repaired_method == "m4"
+    latents = torch.cat(nano.encode(conversation_texts(TALK)))[5::15]
+    bank = model.write_latents(model.new_bank(), [[latents]])
+    with torch.no_grad():
+        rows, _ = model.read(bank.state.rows, torch.ones(1, model.rows).bool(), latents[None])
+    likeness = torch.cosine_similarity(rows[0][:, None], latents[None], 2)  # (N, N)
+    assert torch.equal(likeness.argmax(1), torch.arange(len(latents)))
+    size = vocabulary_latents(nano.model).square().mean().sqrt()
+    torch.testing.assert_close(rows.square().mean(-1).sqrt(), size.expand(1, len(latents)))
+
+
 def test_repairs_name_at_most_four_changes():
     assert len({repair.name for repair in REPAIRS}) == len(REPAIRS)
     for repair in REPAIRS:
         assert len(repair.changes) <= 4
         assert bool(repair.changes) == repair.name.endswith("_repaired")
         parts = "+".join("+".join(parts) for parts in repair.changes.values())
-        assert sorted(parts.split("+") if parts else []) == sorted([*repair.write, *repair.read])
+        named = [*repair.write, *repair.read, *(["rule"] if repair.rule else [])]
+        assert sorted(parts.split("+") if parts else []) == sorted(named)
 
 
 def options_in_full(repair):
-    method = methods.find(repair.method)
+    method = methods.find(repair.method)  # both rules of a square bank have its options
     write = WRITES[method.write].complete(640, 64, repair.write)
-    return write | completed(READS[method.read], repair.read)
+    return write | completed(READS[method.read], repair.read) | {"rule": repair.rule}
 
 
 def test_a_repair_without_a_change_differs_from_it_in_these_options_only():
@@ -148,8 +164,8 @@ def test_a_repair_without_a_change_differs_from_it_in_these_options_only():
             assert (less.method, less.training) == (repair.method, repair.training)
             assert KNOWN[less.name] == less
     assert (
-        len(KNOWN) == len(REPAIRS) + 31
-    )  # 16 changes, and the 15 parts of those that have several
+        len(KNOWN) == len(REPAIRS) + 47
+    )  # 24 changes, and the 23 parts of those that have several
 
 
 FEW = {"conversations": 2, "turns": 10, "steps": 2, "tests": 2, "long_tests": 2, "long_turns": 12}

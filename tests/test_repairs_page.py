@@ -60,10 +60,12 @@ def test_a_repair_is_compared_with_what_is_left_of_it(tool):
     files = {}
     for name, right in ((m3.name, 8), (less.name, 2), ("m3", 0)):
         files[f"{name}-10x-s0"] = result(right)
+    files["m3_repaired-10x-s1"] = result(12)  # is not compared, what is left has one seed
     found = tool.left_out(files)
     assert found[less.name]["mean"] == -0.5
     rows = tool.left_table(files, m3, found, {less.name: "less"}).splitlines()[2:]
     assert [row.split("|")[1].split()[0] for row in rows] == ["nothing:", "rows", "all"]
+    assert [row.split("|")[2].strip() for row in rows] == ["2", "1", "1"]
     assert "less" in rows[1]
     labels = tool.left_labels(tool.KNOWN["m2_repaired"])
     assert labels["m2_repaired-without-gamma"] == "no decay"
@@ -116,7 +118,7 @@ def test_the_section_on_reads_is_what_its_files_say(tool):
     drawn = "\n".join(tool.reads(ideal_files()))
     assert "20 steps" in drawn
     stored = json.loads(re.search(r'<script type="application/json">(.*?)</script>', drawn)[1])
-    assert len(stored["data"]) == 8
+    assert len(stored["data"]) == 10
     assert "has 0.0 points" in drawn
     rows = tool.read_table(tool.read_scores(ideal_files()))
     assert [row["steps to 50%"] for row in rows[:2]] == ["0", "never"]
@@ -126,7 +128,8 @@ def test_the_section_on_reads_is_what_its_files_say(tool):
             tool.reads(ideal_files(**changed))
 
 
-def test_the_reasons_fall_with_their_numbers(tool):
+def late_files():
+    """What the section on M.1 and M.4 reads."""
     files = ideal_files()
     free = {"normalise": False}
     told = (("hebbian+query", {}, 0.02), ("hebbian+query", free, 0.9), ("delta+query", {}, 0.8))
@@ -134,18 +137,38 @@ def test_the_reasons_fall_with_their_numbers(tool):
         name = f"kept-{method}-{len(write)}-s0"
         about = {"method": method, "options": {"write": write}}
         files[name] = about | {"facts": {"0": {"4": share}}}
-    said = "\n".join(tool.resist(files))
-    assert "steps it is 20.0 percent" in said
+    files["reads-prefix-kept-1steps-s0"] = ideal("prefix", "kept")
+    files["reads-prefix-kept-1steps-s0"]["banks"]["exact"]["curve"]["0"] = 0.9
+    files["reads-query-learned-100steps-s0"] = ideal("query", "learned")
+    for name, right in (("m1_repaired", 4), ("m4_repaired", 8), ("m1", 0), ("m4", 0)):
+        files[f"{name}-1x-s0"] = result(right)
+    return files
+
+
+def test_the_section_on_m1_and_m4_falls_with_its_numbers(tool):
+    said = "\n".join(tool.late_repairs(late_files()))
+    assert "steps of training it is 20.0 percent" in " ".join(said.split())
     assert "90.0 percent, and with the delta rule" in said
-    files["reads-query-identity-s0"] = ideal("query", "identity")
-    with pytest.raises(tool.NumberError, match="repairs_matrix"):
-        tool.resist(files)
-    files["kept-delta+query-0-s0"]["facts"]["0"]["4"] = 0.1
-    with pytest.raises(tool.NumberError, match="repairs_matrix"):
-        tool.resist(files)
-    files["reads-prefix-identity-s0"]["banks"]["embeddings"]["curve"]["20"] = 0.9
-    with pytest.raises(tool.NumberError, match="repairs_prefix"):
-        tool.resist(files)
+    assert "then 100.0 points after 20 steps" in " ".join(said.split())
+    assert said.count("printed |") == said.count("repaired |") == 2
+    assert "as far as that was run" not in said
+    files = late_files() | {"m4_repaired-without-rule-1x-s0": result(1)}
+    [line] = [x for x in "\n".join(tool.late_repairs(files)).splitlines() if "| the delta" in x]
+    assert line.split("|")[5].strip() == "less"
+    changed = {
+        "repairs_matrix": ("kept-delta+query-0-s0", "facts", "0", "4", 0.1),
+        "repairs_prefix": ("reads-prefix-kept-1steps-s0", "banks", "exact", "curve", {"0": 0.1}),
+    }
+    for text, (name, *path, key, value) in changed.items():
+        files = late_files()
+        part = files[name]
+        for step in path:
+            part = part[step]
+        part[key] = value
+        with pytest.raises(tool.NumberError, match=text):
+            tool.late_repairs(files)
+    with pytest.raises(tool.NumberError, match="repairs_late_table"):
+        tool.late_repairs(late_files() | {"m4_repaired-1x-s0": result(0)})
 
 
 def test_results_of_other_settings_are_refused(tool):

@@ -108,6 +108,31 @@ def test_prefix_by_hand(request, talk, questions, name, length):
     torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_a_kept_prefix_is_seen_by_the_decoder(tiny, talk):
+    """With `keep` the decoder reads all of E([S; x]), one text or several, one beam or two."""
+    model = away(MemoryModel(tiny, "m1", read={"keep": True}))
+    bank, t5 = filled(model, talk), tiny.model
+    inputs = tiny.inputs(["question: Where does Ben live?", "question: Who?"])
+    with torch.no_grad():
+        soft = (bank.state.rows @ model.read.w_p).expand(2, -1, -1)
+        embeds = torch.cat([soft, t5.shared(inputs["input_ids"])], 1)
+        mask = torch.cat([torch.ones(2, model.rows).long(), inputs["attention_mask"]], 1)
+        z = t5.encoder(inputs_embeds=embeds, attention_mask=mask).last_hidden_state
+        start = torch.zeros(2, 1, dtype=torch.long)
+        whole = {"encoder_outputs": BaseModelOutput(z), "attention_mask": mask}
+        expected = t5(**whole, decoder_input_ids=start).logits
+        cut = {"encoder_outputs": BaseModelOutput(z[:, model.rows :])}
+        dropped = t5(**cut, attention_mask=mask[:, model.rows :], decoder_input_ids=start).logits
+        beams = {"num_beams": 2, "max_new_tokens": 4, "do_sample": False}
+        written = t5.generate(**whole, **beams)
+        with model.attached(bank):
+            actual = t5(**inputs, decoder_input_ids=start).logits
+            generated = t5.generate(**inputs, **beams)
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+    assert (actual - dropped).abs().max() > 1e-2
+    assert torch.equal(generated, written)
+
+
 def softmax_heads(look, j, s, rows):
     """What each state finds among the rows, head by head: (N, inner)."""
     size, parts = look.inner // look.heads, []

@@ -16,6 +16,7 @@ sys.path[:0] = [str(ROOT / "book" / "tools")]
 from page_numbers import NumberError, said, write_or_check  # noqa: E402
 from results_page import figure, table  # noqa: E402
 
+from lmem.backbone.backbone import load_backbone  # noqa: E402
 from lmem.data import splits  # noqa: E402
 from lmem.data.tinyworld.language import UNKNOWN  # noqa: E402
 from lmem.evaluation import results  # noqa: E402
@@ -24,11 +25,13 @@ from lmem.evaluation.tables import percent  # noqa: E402
 from lmem.experiments.aggregate import compare_cells, mean_gain  # noqa: E402
 from lmem.experiments.read_use import ReadUseConfig  # noqa: E402
 from lmem.experiments.repairs import KNOWN, REPAIRS, RepairConfig  # noqa: E402
+from lmem.memory.methods import find, rows_of  # noqa: E402
 from lmem.viz import plots  # noqa: E402
 from lmem.viz.colours import LOOKS  # noqa: E402
 
 BUCKETS = {"0-7": (0, 7), "8-15": (8, 15), "16-31": (16, 31), "32-60": (32, 60)}
 NAMES = {"m2": "M.2, branch", "m3": "M.3, extension", "m5": "M.5, gated branch", "m6": "M.6, slots"}
+LATE = {"m1": "M.1, prefix", "m4": "M.4, matrix"}  # repaired later, and measured at 1x only
 SCALES = (10, 1)
 READS = {
     "extension": "extension (M.3, M.6)",
@@ -43,6 +46,8 @@ BANKS = {
     "superposed-3": "four turns in a row",
     "pooled": "one mean",
 }
+
+LATE_READS = ("prefix-kept-1steps", "query-learned-100steps")  # what M.1 and M.4 can use, repaired
 
 EXAMPLE = "tiny-test 7-10/q0"
 
@@ -97,7 +102,7 @@ def seeds(files, repair, scale, part=""):
 
 def cells(files, changed):
     """(method with scale, seeds after 12 turns, seeds after 60 turns), of the repairs or of the printed methods."""
-    chosen = [repair for repair in REPAIRS if bool(repair.changes) == changed]
+    chosen = [r for r in REPAIRS if bool(r.changes) == changed and r.method in NAMES]
     for repair in sorted(chosen, key=lambda repair: repair.method):
         for scale in SCALES:
             parts = (seeds(files, repair.name, scale, part) for part in ("", "-long"))
@@ -124,8 +129,8 @@ def abstention(results_of_seeds):
     return f"{percent(right / len(asked))} (n={len(asked)})"
 
 
-def repaired():
-    return [repair for repair in REPAIRS if repair.changes]
+def repaired(methods=NAMES):
+    return [repair for repair in REPAIRS if repair.changes and repair.method in methods]
 
 
 def scores(files):
@@ -344,37 +349,93 @@ def read_findings(banks):
     ]
 
 
-def resist(files):
-    """Why M.1 and M.4 have no repair."""
+def late_repairs(files):
+    """M.1 and M.4: what was in the way, what was changed, and what they remember at 1x."""
     scores = read_scores(files)
+    kept, learned = (files[f"reads-{name}-s0"]["banks"] for name in LATE_READS)
+    rows = [late_row(files, repair) for repair in REPAIRS if repair.method in LATE]
+    gains = {method: mean_gain(seeds(files, f"{method}_repaired", 1))["mean"] for method in LATE}
     return [
-        "## Why M.1 and M.4 resist",
-        resist_prefix(scores["prefix", "identity"]["banks"]),
-        resist_matrix(kept_by(files), points(scores["query", "identity"]["banks"]["exact"])),
+        "## M.1 and M.4",
+        said("repairs_late"),
+        late_prefix(scores["prefix", "identity"]["banks"], kept),
+        late_matrix(kept_by(files), points(scores["query", "identity"]["banks"]["exact"]), learned),
+        said("repairs_late_changes"),
+        changes(LATE),
+        said(
+            "repairs_late_table",
+            holds=gains["m4"] >= 0.5 and 0.1 <= gains["m1"] < gains["m4"],
+            m1=percent(gains["m1"]),
+            m4=percent(gains["m4"]),
+        ),
+        table(rows),
+        *late_left_out(files),
+        late_limits(),
     ]
 
 
-def resist_prefix(banks):
-    """What stands in the way of M.1: with the embeddings of the turn's own tokens, and with hidden states."""
-    prefix, curve = points(banks["embeddings"]), banks["embeddings"]["curve"]
+def late_left_out(files):
+    """What is left of M.1 and M.4 at 1x without one of their changes, as far as that was run."""
+    found = left_out(files, LATE, 1)
+    shown = verdicts(found)
+    parts = [said("repairs_late_left_out", cells=len(found))] if found else []
+    for repair in repaired(LATE):
+        if any(name.startswith(repair.name) for name in found):
+            parts += [f"**{LATE[repair.method]}**", left_table(files, repair, found, shown, 1)]
+    return parts
+
+
+def late_limits():
+    """What to know of these repairs, with the size of M.4's bank."""
+    [m1, m4] = repaired(LATE)
+    width, side = load_backbone(RepairConfig.backbone).width, rows_of(1, find("m4"))
     return said(
-        "repairs_prefix",
-        holds=curve["0"] <= 0.05 < prefix < 0.5,
-        first=percent(curve["0"]),
-        steps=list(curve)[-1],
-        last=percent(prefix),
-        states=percent(points(banks["exact"])),
+        "repairs_late_limits",
+        rate=m1.training["lr"],
+        steps=m4.training["steps"],
+        side=side,
+        rows=side**2 // width,
+        width=width,
     )
 
 
-def resist_matrix(kept, read):
+def late_row(files, repair):
+    """One line for M.1 or M.4 at 1x, printed or repaired."""
+    early, late = (seeds(files, repair.name, 1, part) for part in ("", "-long"))
+    return {
+        "method": f"{LATE[repair.method]}, {'repaired' if repair.changes else 'printed'}",
+        "seeds": len(early),
+        "memory score, 12 turns": percent(mean_gain(early)),
+        "memory score, 60 turns": percent(mean_gain(late)) if late else "-",
+        "abstention, 12 turns": abstention(early),
+    }
+
+
+def late_prefix(dropped, kept):
+    """What stands in the way of M.1: ideal banks of embeddings and of hidden states, their positions dropped or kept."""
+    curve = dropped["embeddings"]["curve"]
+    exact = kept["exact"]["curve"]["0"]
+    return said(
+        "repairs_prefix",
+        holds=curve["0"] <= 0.05 < points(dropped["embeddings"]) < 0.5 and exact > 0.8,
+        first=percent(curve["0"]),
+        steps=list(curve)[-1],
+        last=percent(points(dropped["embeddings"])),
+        states=percent(points(dropped["exact"])),
+        exact=percent(exact),
+    )
+
+
+def late_matrix(kept, read, learned):
     """What stands in the way of M.4: what a classifier finds four turns later, and what its read learns."""
     names = ("M.4, printed", "M.4, no clamp, no decay", "delta rule")
     printed, freed, delta = (kept[name]["4"] for name in names)
-    numbers = {"printed": printed, "freed": freed, "delta": delta, "read": read}
+    score = points(learned["exact"])
+    numbers = {"printed": printed, "freed": freed, "delta": delta, "read": read, "learned": score}
     return said(
         "repairs_matrix",
-        holds=min(delta, freed) >= 0.5 and printed <= 0.1 and read <= 0.3,
+        holds=min(delta, freed) >= 0.5 and max(printed, read) <= 0.1 and score >= 0.8,
+        steps=list(learned["exact"]["curve"])[-1],
         **{name: percent(share) for name, share in numbers.items()},
     )
 
@@ -400,28 +461,22 @@ def verdict(files):
     )
 
 
-def changes():
+def changes(names=NAMES):
     """What each repair changes."""
     return "\n".join(
-        f"- **{NAMES[repair.method]}**: {'; '.join(repair.changes)}." for repair in repaired()
+        f"- **{names[repair.method]}**: {'; '.join(repair.changes)}." for repair in repaired(names)
     )
 
 
-def one_seed(files, name):
-    """The first seed of a repair at 10x, as a list."""
-    return seeds(files, name, 10)[:1]
-
-
-def left_out(files):
-    """{name: memory score at 10x after 12 turns, minus that of the whole repair}, of the repairs that ran without something."""
-    return {
-        less.name: compare_cells(*({0: one_seed(files, each.name)[0]} for each in (repair, less)))[
-            "memory"
-        ]
-        for repair in repaired()
-        for less in repair.each_left_out()
-        if f"{less.name}-10x-s0" in files
-    }
+def left_out(files, methods=NAMES, scale=10):
+    """{name: memory score after 12 turns, minus that of the whole repair}, of the repairs that ran without something."""
+    found = {}
+    for repair in repaired(methods):
+        whole = dict(enumerate(seeds(files, repair.name, scale)))
+        for less in repair.each_left_out():
+            if left := dict(enumerate(seeds(files, less.name, scale))):
+                found[less.name] = compare_cells(whole, left)["memory"]
+    return found
 
 
 def left_labels(repair):
@@ -432,15 +487,16 @@ def left_labels(repair):
     return {name: whole.get(name) or f"only `{left}`" for name, left in options.items()}
 
 
-def left_table(files, repair, found, shown):
+def left_table(files, repair, found, shown, scale=10):
     """One line for the repair, for each of its changes and their parts left out, and for the printed method."""
     labels = {repair.name: "nothing: the repair"}
     labels |= {name: text for name, text in left_labels(repair).items() if name in found}
     rows = []
     for name, label in (labels | {repair.method: "all four: as printed"}).items():
-        asked = one_seed(files, name)
+        asked = seeds(files, name, scale)
         row = {
             "left out": label,
+            "seeds": len(asked),
             "memory score": percent(mean_gain(asked)),
             "compared with the repair": percent(found.get(name)),
             "shown": shown.get(name, "-"),
@@ -511,7 +567,7 @@ def page(root):
         *without,
         *reads(files),
         *curves(files),
-        *resist(files),
+        *late_repairs(files),
         said("repairs_tried"),
         limits(taken_back=bool(without)),
         said("repairs_yourself"),

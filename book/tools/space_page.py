@@ -71,7 +71,8 @@ def score(seeds):
 
 def is_repair(name, pair):
     return any(
-        r.name == name and r.changes and methods.find(r.method).name == pair for r in REPAIRS
+        r.name == name and r.changes and methods.find(r.repaired_method).name == pair
+        for r in REPAIRS
     )
 
 

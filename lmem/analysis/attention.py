@@ -82,7 +82,7 @@ def record_attention(
         out = backbone.model(**inputs, labels=labels, output_attentions=True)
     n = inputs["attention_mask"].shape[1]
     question_tokens = _texts(backbone, inputs["input_ids"][0])
-    if site == "encoder_input":
+    if site == "encoder_input" and not model.read.keep:
         readers, shares = question_tokens, _means(out.encoder_attentions)  # (L, X + N, X + N)
         x = shares.shape[2] - n
         on_rows, on_question = shares[:, x:, :x], shares[:, x:, x:]

@@ -121,6 +121,8 @@ class _CallState(threading.local):
     latents: Tensor  # the encoder's output (B, N, D)
     joined: Tensor  # the banks' rows that join it (U, X, D)
     length: int  # soft tokens before the encoder's input
+    soft_mask: Tensor  # (B, m)
+    soft_latents: Tensor  # what the encoder made of them (B, m, D)
 
     def __init__(self) -> None:
         self.encoded: int | None = None  # texts of the last encoder call in this block
@@ -160,8 +162,10 @@ class Attachment(HookBlock):
         self.before(decoder, self.begin_decoding, with_kwargs=True)
         if site.name == "encoder_input":
             self.before(encoder, self.prepend, with_kwargs=True)
-            self.after(encoder, self.drop)
+            self.after(encoder, self.drop, prepend=True)  # of nested blocks the inner one first
             self.before(decoder, self.need_encoder)
+            if self.read.keep:
+                self.before(decoder, self.put_back, with_kwargs=True)
         elif site.name == "encoder_output":
             self.before(decoder, self.extend, with_kwargs=True)
             for maps in sites.maps(self.model) if self.read.from_bank_only else ():
@@ -245,13 +249,14 @@ class Attachment(HookBlock):
         batch, places = len(embeds), self.places(len(embeds), decoding=False)
         read = self.read(self.rows.to(embeds.device), self.mask.to(embeds.device))
         soft, seen = (spread(part, places, batch) for part in read)  # (B, m, D), (B, m)
-        self.calls.length = soft.shape[1]
+        self.calls.length, self.calls.soft_mask = soft.shape[1], seen
         kwargs["inputs_embeds"] = torch.cat([soft.to(embeds.dtype), embeds], 1)  # (B, m + N, D)
         kwargs["attention_mask"] = join_masks(seen, kwargs.get("attention_mask"), embeds)
         return (), kwargs
 
     def drop(self, module: Any, args: tuple, output: Any) -> Any:
         """After the encoder: remove the positions of the soft tokens."""
+        self.calls.soft_latents = output[0][:, : self.calls.length]
         if isinstance(output, tuple):  # return_dict=False, in older releases of transformers
             return (output[0][:, self.calls.length :], *output[1:])
         output.last_hidden_state = output.last_hidden_state[:, self.calls.length :]  # (B, N, D)
@@ -268,6 +273,16 @@ class Attachment(HookBlock):
             raise InputError(
                 "encoder_outputs= was passed in: this memory enters before the encoder, so encode inside the block"
             )
+
+    def put_back(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Before the decoder: append the latents of the soft tokens, with their mask, for a read that keeps them."""
+        states, soft = kwargs["encoder_hidden_states"], self.calls.soft_latents
+        beams = len(states) // len(soft)
+        soft, mask = (part.repeat_interleave(beams, 0) for part in (soft, self.calls.soft_mask))
+        seen = kwargs.get("encoder_attention_mask")
+        kwargs = {**kwargs, "encoder_attention_mask": join_masks(seen, mask, states)}
+        kwargs["encoder_hidden_states"] = torch.cat([states, soft], 1)
+        return args, kwargs
 
     def extend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Before the decoder: append the read's rows to the encoder's output."""

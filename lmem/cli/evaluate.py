@@ -153,7 +153,7 @@ def repairs(
     ] = None,
     setting: Setting = None,
 ) -> Report:
-    """Four of the six methods, printed and repaired: what each remembers, on short conversations and on long ones."""
+    """The paper's methods, printed and repaired: what each remembers, on short conversations and on long ones."""
     from lmem.experiments.repairs import RepairConfig, run_repairs
 
     config = RepairConfig.from_dict(pairs(setting))

@@ -36,7 +36,7 @@ from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 from lmem.utils.toml import read_toml
 
 TOKENS = 12  # of an answer at most
-# {read: {start: its options}}
+# {read: {start: its options, and those of a write that learns with it}}
 STARTS: dict[str, dict[str, dict[str, Any]]] = read_toml(Path(__file__).with_name("starts.toml"))
 
 
@@ -147,7 +147,7 @@ def learning_curve(
     """Train a read on ideal banks, and ask it about others on the way.
 
     Args:
-        model: Its write puts the rows into the bank; its read is trained in place.
+        model: Its write puts the rows into the bank; its read is trained in place, and its write if that has weights.
         train: Questions to train on.
         test: Questions to ask.
         kind: Which bank.
@@ -157,9 +157,9 @@ def learning_curve(
         curve, {step: share of the test questions that are answered right}; wrong, the share after the last step with the
         bank of another question; loss, the mean of the last ten steps.
     """
-    banks, asked = (_write(model, ideal_rows(part, kind)) for part in (train, test))
-    answer_loss = AnswerLoss(model, train.dataset, FixedBanks(banks))
-    weights = list(model.read.parameters())
+    banks, asked = (IdealBanks(model, ideal_rows(part, kind)) for part in (train, test))
+    answer_loss = AnswerLoss(model, train.dataset, banks)
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, config.lr)
     batches = Batches(train.dataset.examples, config.batch, config.seed)
     curve: dict[int, float] = {}
@@ -180,15 +180,25 @@ def learning_curve(
     return {"curve": curve, "wrong": wrong, "loss": sum(losses[-10:]) / len(losses[-10:])}
 
 
+class IdealBanks(FixedBanks):
+    """A bank for each question, written when it is asked for, because the write may learn (as in `lmem.training.banks`)."""
+
+    def __init__(self, model: MemoryModel, rows: Sequence[Tensor]) -> None:
+        self.model, self.rows = model, rows
+
+    def select(self, places: Sequence[int]) -> tuple[Bank, list[int]]:
+        """Write the banks of these questions: (banks, for each question its index among them)."""
+        turns = [[self.rows[place]] for place in places]
+        return self.model.write_latents(self.model.new_bank(len(turns)), turns), [
+            *range(len(turns))
+        ]
+
+
 @torch.no_grad()
-def _write(model: MemoryModel, rows: Sequence[Tensor]) -> Bank:
-    return model.write_latents(model.new_bank(len(rows)), [[z] for z in rows])
-
-
-def _share_right(model: MemoryModel, bank: Bank, test: Asked, shift: int = 0) -> float:
+def _share_right(model: MemoryModel, banks: IdealBanks, test: Asked, shift: int = 0) -> float:
     """Return the share of the questions answered right, each from its own bank, or from that of the question `shift` later."""
     examples = test.dataset.examples
-    of = [(i + shift) % len(examples) for i in range(len(examples))]
+    bank, of = banks.select([(i + shift) % len(examples) for i in range(len(examples))])
     answers = model.answer(bank, [e.prompt for e in examples], of=of, max_new_tokens=TOKENS)
     return _share(answers, test)
 
@@ -267,9 +277,10 @@ def run_reads(
 
 def ideal_model(backbone: Backbone, read: str, start: str, seed: int = 0) -> MemoryModel:
     """Return a model whose write keeps what it gets: latents as rows, or for a square bank their Hebbian matrix."""
-    options = STARTS[read][start]
+    options = STARTS[read][start].copy()
+    write = options.pop("write", {})
     if READS[read].form == "square":
-        square = {"maps": "identity", "normalise": False, "gamma": 1.0}
+        square = {"maps": "identity", "normalise": False, "gamma": 1.0, **write}
         scale = (backbone.width / 256) ** 2  # a matrix of D x D
         return MemoryModel(backbone, f"hebbian+{read}", scale, seed, square, options)
     return MemoryModel(backbone, f"recent+{read}", 1, seed, read=options)

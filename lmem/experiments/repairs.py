@@ -1,8 +1,9 @@
-"""Repairs: for four of the paper's six methods a small set of changes with which it remembers (the page "Four of the six methods, repaired").
+"""Repairs: for each of the paper's six methods a small set of changes with which it remembers (the page "The six methods, repaired").
 
-A repair keeps the form of the method's write and the site at which its read enters. What it changes are options of the package: where
-the maps start, whether the bank decays, where a token is written. The printed method is trained and asked in the same way, as
-the control of the changes; the twin's bank is the control of the memory. What each change is good for is measured by leaving it out.
+A repair keeps the form of the method's write and the site at which its read enters; that of M.4 writes its matrix by the delta rule. What it
+changes are options of the package: where the maps start, whether the bank decays, where a token is written. The printed method is
+trained and asked in the same way, as the control of the changes; the twin's bank is the control of the memory. What each change is
+good for is measured by leaving it out.
 
 Everything is trained on short conversations. Each adapter is asked about conversations of that length and about longer ones.
 """
@@ -25,6 +26,7 @@ from lmem.evaluation.evaluate import EvalConfig
 from lmem.evaluation.tables import percent
 from lmem.experiments.aggregate import group_by_seed, load_seeds, mean_gain
 from lmem.experiments.runner import Cell, Experiment, Trained, run_cell
+from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.memory.write import AttentionWrite
 from lmem.training.train import TrainConfig, train
@@ -70,9 +72,10 @@ class Repair:
 
     Attributes:
         name: Of its result files, without a hyphen: "m3_repaired". What is left out follows: "m3_repaired-without-gamma".
-        method: A name out of `lmem methods`.
+        method: The printed method, a name out of `lmem methods`.
         changes: What differs from the printed method, in words, with the options that are set for it: {change: its parts}. A part is
-            an option, or "start+shared" where one option needs the other.
+            an option, or "start+shared" where one option needs the other, or "rule".
+        rule: A write in place of the method's own, such as "delta".
         write: Options of the write.
         read: Options of the read.
         training: Settings of `lmem.training.train.TrainConfig` that differ from those that all repairs share.
@@ -81,9 +84,15 @@ class Repair:
     name: str
     method: str
     changes: dict[str, list[str]] = field(default_factory=dict)
+    rule: str = ""
     write: dict[str, Any] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def repaired_method(self) -> str:
+        """The name of the method with its rule."""
+        return f"{self.rule}+{methods.find(self.method).read}" if self.rule else self.method
 
     def without(self, change: str, parts: Sequence[str] = ()) -> "Repair":
         """Return this repair with a change, or only some of its parts, left as the printed method has it."""
@@ -94,6 +103,7 @@ class Repair:
         return replace(
             self,
             name=f"{self.name}-without-{left}",
+            rule="" if "rule" in parts else self.rule,
             changes={text: kept for text, kept in self.changes.items() if text != change} | now,
             write={name: v for name, v in self.write.items() if name not in left.split("+")},
             read={name: v for name, v in self.read.items() if name not in left.split("+")},
@@ -124,7 +134,7 @@ def repaired_cell(name: str, scale: float, seed: int) -> Cell:
         raise InputError(f"expected a repair out of {', '.join(known)}, not {name!r}")
     repair = known[name]
     training = {"lr": RepairConfig.lr, **repair.training}
-    return Cell(repair.method, scale, seed, repair.write, repair.read, training, name)
+    return Cell(repair.repaired_method, scale, seed, repair.write, repair.read, training, name)
 
 
 def run_repairs(
@@ -223,9 +233,8 @@ def run_repair(
 def train_repair(repair: Repair, scale: float, seed: int, config: RepairConfig) -> Trained:
     """Train a repair on short conversations."""
     start = time.perf_counter()
-    model = MemoryModel(
-        load_backbone(config.backbone), repair.method, scale, seed, repair.write, repair.read
-    )
+    backbone, method = load_backbone(config.backbone), repair.repaired_method
+    model = MemoryModel(backbone, method, scale, seed, repair.write, repair.read)
     conversations, _ = splits.for_training("tinyworld", config.conversations, config.turns, seed)
     shared: dict[str, Any] = {"steps": config.steps, "batch": config.batch, "lr": config.lr}
     shared |= {"warmup": 10, "seed": seed}

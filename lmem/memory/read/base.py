@@ -46,6 +46,7 @@ class Read(nn.Module):
         form: Kind of bank that it reads, as in `Write.form`.
         sets: Sets of projections: 1 for all layers together, or one for each.
         from_bank_only: At encoder_output: the rows that join are `keys`, made from the bank only.
+        keep: At encoder_input: the decoder sees the positions of the soft tokens too.
         raw: At decoder_layer: read with the states before the layer's own norm instead of after it.
         untrained: What an untrained read changes: "silent" for nothing, or why it changes the logits.
         choices: Names of weights that the answer's gradient does not reach, as in `Write.choices`.
@@ -56,6 +57,7 @@ class Read(nn.Module):
     form: str = "rows"
     sets: int = 1
     from_bank_only: bool = False
+    keep: bool = False
     raw: bool = False
     untrained: str = "zero rows take softmax mass"
     choices: tuple[str, ...] = ()

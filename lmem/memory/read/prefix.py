@@ -2,7 +2,10 @@
 
     S = U_P P W_P;  Z = E([S; x]) without its first m positions      paper, section 3; chapter 3
 
-U_P mixes R rows into m; it is the identity when m = R. W_P starts at zero as in the paper, or at the identity.
+U_P mixes R rows into m; it is the identity when m = R. W_P starts at zero as in the paper, or at c times the identity. A large c
+lets rows pass through the encoder almost unchanged: what its layers add to them is small in comparison, and its last norm takes c out.
+
+With `keep` the decoder also sees the first m positions, Z = E([S; x]).
 """
 
 from typing import Literal
@@ -26,13 +29,30 @@ class PrefixRead(Read):
         rows: int,
         length: int | None = None,
         start: Literal["zero", "identity"] = "zero",
+        times: float = 1.0,
+        keep: bool = False,
     ):
+        """Draw U_P if it is needed, and set W_P.
+
+        Args:
+            width: D.
+            layers: Not used.
+            rows: R.
+            length: m; default: R.
+            start: What W_P starts from.
+            times: c.
+            keep: Let the decoder see the positions of the soft tokens too.
+
+        Raises:
+            MethodError: m does not fit R.
+        """
         super().__init__()
+        self.keep = keep
         if length is not None and not 1 <= length <= rows:
             raise MethodError(
                 f"a prefix of a bank with {rows} rows has 1 to {rows} tokens, not {length}"
             )
-        weight = torch.eye(width) if start == "identity" else torch.zeros(width, width)
+        weight = times * torch.eye(width) if start == "identity" else torch.zeros(width, width)
         self.w_p = nn.Parameter(weight)
         mix = None if length in (None, rows) else torch.randn(length, rows) / rows**0.5
         self.u_p: Tensor | None

@@ -6,7 +6,11 @@ One row for each token of the question, padding masked. W_mem starts at zero and
 would ever get a gradient.
 
 `start="identity"` sets W_QH to the identity and W_mem to I / m, with m the mean of z . z over the backbone's vocabulary, so that a
-token that asks the matrix of its own latent, z z^T, gets about that latent.
+token that asks the matrix of its own latent, z z^T, gets about that latent. `start="whitened"` sets W_QH to the map that whitens the
+backbone's latents, where the write's W_KH starts with `whiten`, and W_mem to the identity.
+
+With `resize` each row of H is as long as a latent. A sum over many tokens can have any length, and the frozen decoder attends to long
+rows.
 """
 
 from typing import Any, Literal, Self
@@ -15,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lmem.backbone.latent_statistics import vocabulary_latents
+from lmem.backbone.latent_statistics import padded, vocabulary_latents, whitening
 from lmem.memory.read.base import Keys, Read, extra_mask
+from lmem.memory.write.base import unit
 
 
 class QueryRead(Read):
@@ -26,21 +31,37 @@ class QueryRead(Read):
     form = "square"
 
     def __init__(
-        self, width: int, layers: int, rows: int, start: Literal["drawn", "identity"] = "drawn"
+        self,
+        width: int,
+        layers: int,
+        rows: int,
+        start: Literal["drawn", "identity", "whitened"] = "drawn",
+        resize: bool = False,
     ):
-        """Draw W_QH; `start` is "drawn", or "identity" (`adapt`)."""
+        """Draw W_QH; `start` is "drawn", or what `adapt` sets; `resize` gives the rows that are read the length of a latent."""
         super().__init__()
-        self.start = start
+        self.start, self.resize = start, resize
+        if resize:
+            self.size = nn.Buffer(torch.ones(()))  # root mean square of a latent
         self.w_q = nn.Parameter(0.02 * torch.randn(width, rows))
         self.w_mem = nn.Parameter(torch.zeros(rows, width))
 
     @torch.no_grad()
     def adapt(self, model: PreTrainedModel, modules: list[Any]) -> Self:
-        """If `start` is "identity", set both maps."""
-        if self.start == "identity" and not self.w_q.is_meta:
+        """Set both maps as `start` says, and the size of a latent if rows are resized."""
+        if self.w_q.is_meta:
+            return self
+        if self.start == "identity":
             size = vocabulary_latents(model).square().sum(1).mean()
             self.w_q.copy_(torch.eye(*self.w_q.shape))
             self.w_mem.copy_(torch.eye(*self.w_mem.shape) / size)
+        if self.resize or self.start == "whitened":
+            white, size = whitening(model)
+            if self.resize:
+                self.size.copy_(size)
+            if self.start == "whitened":
+                self.w_q.copy_(padded(white, self.w_q.shape[1]))
+                self.w_mem.copy_(torch.eye(*self.w_mem.shape))
         return self
 
     def forward(
@@ -53,4 +74,6 @@ class QueryRead(Read):
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, N, D) of a bank (B, A, A) for states (B, N, D), and their mask (B, N)."""
         extra = states @ self.w_q @ rows @ self.w_mem  # (B, N, D)
+        if self.resize:
+            extra = self.size * unit(extra)
         return extra, extra_mask(mask, extra.shape[1], seen)

@@ -22,12 +22,10 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from lmem.backbone.latent_statistics import vocabulary_latents
+from lmem.backbone.latent_statistics import whitening
 from lmem.errors import MethodError
 from lmem.memory.bank import State
 from lmem.memory.write.base import Write, unit
-
-RIDGE = 0.01  # added to the variances before whitening, times their mean
 
 
 class AttentionWrite(Write):
@@ -68,13 +66,9 @@ class AttentionWrite(Write):
     def adapt(self, model: PreTrainedModel) -> Self:
         """With addresses, whiten the latents of the backbone's vocabulary with W_Q, and take their length as a row's limit."""
         if self.address and not self.w_q.is_meta:
-            latents = vocabulary_latents(model).double()
-            mean = latents.mean(0)
-            sizes, vectors = torch.linalg.eigh(torch.cov(latents.T))
-            white = vectors * (sizes + RIDGE * sizes.mean()).rsqrt() @ vectors.T
-            away = torch.eye(self.width).to(white) - torch.outer(mean, mean) / mean.square().sum()
-            self.w_q.copy_((away @ white).to(self.w_q))
-            self.longest.copy_(latents.square().mean().sqrt())
+            white, size = whitening(model)
+            self.w_q.copy_(white.to(self.w_q))
+            self.longest.copy_(size)
         return self
 
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from lmem.backbone.latent_statistics import padded, whitening
 from lmem.errors import MethodError, ShapeError
 from lmem.memory.bank import State
 from lmem.memory.options import Options, completed
@@ -194,6 +195,33 @@ class Write(nn.Module):
     def all_rows(state: State) -> Tensor:
         """Return `written` (B, R) of a rule that changes every row with every turn."""
         return state.turns[:, None].expand_as(state.written)
+
+
+class SquareWrite(Write):
+    """What the rules share that keep keys and values in a matrix: the maps W_K and W_V, (D, A)."""
+
+    form = "square"
+
+    def __init__(self, rows: int, width: int, whiten: bool = False, **options: Any):
+        """Draw the maps.
+
+        Args:
+            rows: A.
+            width: D.
+            whiten: Set W_K to the map that whitens the backbone's latents (`adapt`), so that keys of different tokens differ.
+            **options: Those of `Write`.
+        """
+        super().__init__(rows, width, **options)
+        self.whiten = whiten
+        self.w_k = self.draw(width, rows)
+        self.w_v = self.draw(width, rows)
+
+    @torch.no_grad()
+    def adapt(self, model: PreTrainedModel) -> Self:
+        """If `whiten` is set, fill the first D columns of W_K, and the others with zeros."""
+        if self.whiten and not self.w_k.is_meta:
+            self.w_k.copy_(padded(whitening(model)[0], self.rows))
+        return self
 
 
 def unit(rows: Tensor) -> Tensor:

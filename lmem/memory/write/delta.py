@@ -15,13 +15,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from lmem.memory.bank import State
-from lmem.memory.write.base import Write
+from lmem.memory.write.base import SquareWrite
 
 
-class DeltaWrite(Write):
+class DeltaWrite(SquareWrite):
     """Write the difference between a token's value and what the matrix recalls for its key."""
-
-    form = "square"
 
     def __init__(
         self,
@@ -33,8 +31,6 @@ class DeltaWrite(Write):
         **options: Any,
     ):
         super().__init__(rows, width, gamma=gamma, normalise=normalise, noise=noise, **options)
-        self.w_k = self.draw(width, rows)
-        self.w_v = self.draw(width, rows)
         self.w_b = self.draw(width)
 
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,21 +14,17 @@ from torch import Tensor
 
 from lmem.errors import MethodError
 from lmem.memory.bank import State
-from lmem.memory.write.base import Turn, Write, numbered_after
+from lmem.memory.write.base import SquareWrite, Turn, numbered_after
 
 
-class HebbianWrite(Write):
+class HebbianWrite(SquareWrite):
     """Write the outer products of keys and values into a matrix."""
-
-    form = "square"
 
     def __init__(
         self, rows: int, width: int, normalise: bool = True, noise: float = 0.0, **options: Any
     ):
         """Draw the maps; with `noise` M_0 is random, as in the paper's released code. See `Write`."""
         super().__init__(rows, width, normalise=normalise, noise=noise, **options)
-        self.w_k = self.draw(width, rows)
-        self.w_v = self.draw(width, rows)
 
     def update(self, state: State, latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         keys, values = latents @ self.w_k, latents @ self.w_v  # (B, N, A)

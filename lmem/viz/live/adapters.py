@@ -34,7 +34,7 @@ WRITE_OPTIONS = (
     "most",
     "looks_back",
 )
-READ_OPTIONS = ("raw", "key", "length", "threshold")
+READ_OPTIONS = ("keep", "raw", "key", "length", "threshold")
 
 
 def describe(model: MemoryModel, name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
    Equations and names are those of `lmem.memory.read`; chapters 3, 4, 5, 7 and 14 explain them. A read gives an attachment for
    `T5`, in which `look` collects, for each row of the bank, the share of attention that it got while the answer was decoded. */
 lmemLive.parts.push(function reads(engine) {
-  const { Matrix, linear, product, plus, scaled, stacked, softmax, sigmoid } = engine;
+  const { Matrix, linear, product, plus, scaled, stacked, softmax, sigmoid, rootMeanSquare } = engine;
 
   /** What depends on the bank alone is computed once and kept with the bank. */
   function kept(bank, name, compute) {
@@ -35,7 +35,7 @@ lmemLive.parts.push(function reads(engine) {
     const soft = kept(bank, "soft", () => product(mix ? product(mix, masked) : masked, rule.matrix("w_p")));
     const seen = mix ? Array(soft.rows).fill(true) : mask, every = [...mask.keys()];
     const record = mix ? null : (shares, query) => query >= soft.rows && look.add(shares, every);
-    return { prefix: { rows: soft, mask: seen }, recordEncoder: record };
+    return { prefix: { rows: soft, mask: seen, keep: rule.keep }, recordEncoder: record };
   }
 
   /** Rows that join the encoder's output, recorded while the frozen attention looks at them behind `latents` positions. */
@@ -54,8 +54,9 @@ lmemLive.parts.push(function reads(engine) {
 
   /** M.4: each token of the question queries a matrix memory. */
   function query(rule, bank, rows) {
-    const extra = (z) => product(product(product(z, rule.matrix("w_q")), rows), rule.matrix("w_mem"));
-    return { extra };
+    const recalled = (z) => product(product(product(z, rule.matrix("w_q")), rows), rule.matrix("w_mem"));
+    const resized = (z) => scaled(rootMeanSquare(recalled(z), 1e-6), rule.vectors.size[0]);
+    return { extra: rule.has("size") ? resized : recalled };
   }
 
   /** Attention over the rows with the read's own maps (`lmem.memory.read.attend`): states (N, D) -> (N, inner). */

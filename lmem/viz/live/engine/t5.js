@@ -1,7 +1,7 @@
 /* The frozen backbone: T5's encoder and decoder, with a cache and the three sites at which a memory enters (chapters 3 to 5).
 
    One text at a time, so nothing is padding. An attachment, which `reads.js` makes from a bank, may have
-     prefix   {rows, mask}            soft tokens before the encoder's input
+     prefix   {rows, mask, keep}      soft tokens before the encoder's input
      extra    (states) -> rows        rows that join the encoder's output
      gain     (layer, states) -> rows what is added to each decoder layer's cross-attention */
 lmemLive.parts.push(function backbones(engine) {
@@ -109,7 +109,8 @@ lmemLive.parts.push(function backbones(engine) {
       return plus(x, linear(hidden, outer));
     }
 
-    /** Hidden states (N, D) of token ids; a prefix takes part and is dropped again. `record` sees the weights of every layer. */
+    /** Hidden states (N, D) of token ids; a prefix takes part and is dropped again, or with `keep` appended. `record` sees the weights of
+        every layer. */
     encode(ids, prefix = null, record = null) {
       let x = this.embed(ids);
       const extra = prefix ? prefix.rows.rows : 0;
@@ -121,7 +122,8 @@ lmemLive.parts.push(function backbones(engine) {
         const heard = this.attend(linear(normed, q), linear(normed, k), linear(normed, v), { position, seen, record });
         x = this.feedForward(plus(x, linear(heard, o)), layer.forward);
       }
-      return this.normed(x, this.weights["encoder.final_layer_norm.weight"]).slice(extra, x.rows);
+      const states = this.normed(x, this.weights["encoder.final_layer_norm.weight"]), own = states.slice(extra, x.rows);
+      return prefix?.keep ? stacked(own, states.pick([...Array(extra).keys()].filter(seen))) : own;
     }
 
     /** Keys and values of what the decoder's cross-attentions read, layer by layer. */
