@@ -107,7 +107,12 @@ def test_options_reach_the_write_and_the_read(tiny, talk):
         ("m6", {"k": 2.5}, {}, "got k=2.5: Input should be a valid integer"),
         ("m2", {}, {"start": "borowed"}, "should be 'drawn' or 'borrowed'"),
         ("m3", {}, {"start": "one"}, "should be 'zero' or 'identity'"),
-        ("m1", {}, {"heads": 2}, "PrefixRead options out of keep, length, start, times, got heads=2"),
+        (
+            "m1",
+            {},
+            {"heads": 2},
+            "PrefixRead options out of keep, length, start, times, got heads=2",
+        ),
         ("m0", {"gamma": 0.5}, {}, "expected no options for none"),
     ],
 )
