@@ -39,6 +39,13 @@ TAX_BY_ROWS: dict[int, float] = {int(n): tax for n, tax in _TABLES["tax_by_rows"
 PARAMETERS: dict[str, float] = _TABLES["parameters"]  # table 2: millions, at d = 2048, 24 layers
 
 
+def levels(method: str, scale: int = 1) -> dict[str, float]:
+    """Return the three F1 levels behind a method's tax and benefit, percent, to two digits."""
+    tax, benefit = TAX_AND_BENEFIT[scale][method]
+    scores = {"baseline": F_BASE, "null_rows": F_BASE - tax, "right": F_BASE + benefit}
+    return {name: round(value, 2) + 0.0 for name, value in scores.items()}
+
+
 # ---- tables 2 to 5, the paper's values next to ours ----------------------------------------------
 
 METHODS = ("m0", "m1", "m2", "m3", "m4", "m5", "m6", "m2_as_run", "m5_as_run")
