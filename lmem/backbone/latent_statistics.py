@@ -24,7 +24,7 @@ def vocabulary_latents(model: PreTrainedModel) -> Tensor:
 def whitening(model: PreTrainedModel, ridge: float = 0.01) -> tuple[Tensor, Tensor]:
     """Return the map (D, D) that whitens the vocabulary's latents and drops their mean, and their root mean square ().
 
-    W = (1 - m m^T / |m|^2) (C + r c 1)^(-1/2),   C covariance, m mean, c mean variance, r = `ridge`
+    W = (1 - m m^T / (m^T m)) (C + r c 1)^(-1/2),   C covariance, m mean, c mean variance, r = `ridge`
     """
     latents = vocabulary_latents(model).double()
     mean = latents.mean(0)
