@@ -355,7 +355,7 @@ def small(tmp_path_factory):
     tokenizer, folders = train_tokenizer(size=1000, texts=400), {}
     for name, act in (("gated", "gated-gelu"), ("plain", "relu")):
         torch.manual_seed(5)
-        model = copying_t5(len(tokenizer), 192, 6, 320, 5, 3)
+        model = copying_t5(len(tokenizer), 192, 6, 40, 320, 5, 3)
         if act == "relu":
             config = model.config.to_dict() | {"feed_forward_proj": "relu"}
             torch.manual_seed(5)

@@ -100,8 +100,8 @@ PLANTS = [
     Plant(
         "the mask of an earlier bank",
         hooks,
-        "(seen, mask, states)",
-        '(seen, self.read.__dict__.setdefault("stale", mask), states)',
+        '["encoder_attention_mask"] = join_masks(seen, mask, states)',
+        '["encoder_attention_mask"] = join_masks(seen, self.read.__dict__.setdefault("stale", mask), states)',
         test_invariants.test_an_empty_bank_is_no_memory,
         M3,
     ),

@@ -148,13 +148,13 @@ def test_the_same_key_takes_the_same_row_and_another_one_does_not(model):
     assert again.written.max() == 1  # the newer turn
 
 
-def doubt_by_cosine(read, key):
-    """Let the doubt be near 0 for a cosine of 1 and near 1 for one of 0 or less."""
+def doubt_by_cosine(read, key, steep=20.0):
+    """Let the doubt be near 0 for a cosine of 1 and near 1 for one of 0 or less, the more so the steeper it is."""
     with torch.no_grad():
         for weight in read.doubt.parameters():
             weight.zero_()
         read.doubt[0].weight[0, key] = 1.0  # 3 times the cosine
-        read.doubt[2].weight[0, 0], read.doubt[2].bias[0] = -20.0, 20.0
+        read.doubt[2].weight[0, 0], read.doubt[2].bias[0] = -steep, steep
 
 
 def matching_rows(read, states, seen, size):
@@ -225,7 +225,7 @@ def test_an_answer_is_as_sure_as_its_row_is_not_doubted(model):
     """p (1 - doubt) if the row is told, p doubt if it is withheld; other banks of the batch change nothing."""
     write, read = span_parts(model)
     fire_at(write)
-    doubt_by_cosine(read, 8)
+    doubt_by_cosine(read, 8, steep=2.0)
     told = model.write(model.new_bank(), ["Ana: My dog is called Rex.", "Ana: I live in Oslo."])
     assert not told.empty
     question = "Where does Ana live?"
