@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lmem.chat import terminal
+from lmem.chat import commands, terminal
 from lmem.chat.dialect import EVERYDAY, dialect_of
 from lmem.chat.kept import change_of
 from lmem.chat.lines import UNSURE, is_question, parts_of, split_request
@@ -315,6 +315,17 @@ def test_a_plain_request_to_forget_works_where_one_turn_is_meant(chat):
         "forgot turn 3, 'Hugo works" in chat.take("forget that Hugo works for Falcon-Studio").text
     )
     assert chat.bank.turns_written == [2]
+
+
+def test_of_an_earlier_chat_no_words_are_known(chat, keyed, tmp_path):
+    commands.save_at(chat, tmp_path / "bank.safetensors")
+    later = ChatSession(keyed, chat.name)
+    commands.load_at(later, tmp_path / "bank.safetensors")
+    for session, said in ((chat, False), (later, True)):
+        reply = session.take("forget what I said about my address").text
+        assert reply.startswith("no turn of this chat has the words 'my address'")
+        assert ("of an earlier one only numbers are kept" in reply) == said
+    assert later.bank.turns_written == [4]
 
 
 def test_a_request_that_could_mean_several_turns_or_none_names_the_command(chat):

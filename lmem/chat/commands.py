@@ -204,7 +204,10 @@ def forget_about(session: "ChatSession", topic: str) -> Reply:
     if len(turns) == 1:
         return forget(session, str(turns[0] + 1))
     if not turns:
-        return Reply(f"no turn of this chat has the words {topic!r}; {HOW_TO_FORGET}", "notice")
+        older = session.bank.turns_written[0] > 0 and 0 not in session.said
+        kept = ", and of an earlier one only numbers are kept" if older else ""
+        none = f"no turn of this chat has the words {topic!r}{kept}"
+        return Reply(f"{none}; {HOW_TO_FORGET}", "notice")
     return Reply(f"which one? {_ways_to_forget(session, turns)}", "notice")
 
 
