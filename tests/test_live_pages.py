@@ -229,7 +229,7 @@ def test_the_other_bank_has_names_for_names_and_numbers_for_numbers(opened):
 
 
 def test_loading_can_be_tried_again(opened, folder):
-    """A file that did not come, and an engine that stops at work; afterwards the piece begins anew."""
+    """A file that did not come, and an engine that stops at work; afterwards the piece starts again."""
     late = folder / "live" / "weights" / "nano-late.js"
     late.unlink(missing_ok=True)
     driver = opened("talk", ' data-memory="nano-late"')

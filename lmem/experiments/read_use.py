@@ -29,7 +29,6 @@ from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
 from lmem.memory.read import READS
 from lmem.metrics.answer_scores import exact_match
-from lmem.training.banks import FixedBanks
 from lmem.training.dataset import Batches, QuestionDataset
 from lmem.training.loss import AnswerLoss
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
@@ -180,7 +179,7 @@ def learning_curve(
     return {"curve": curve, "wrong": wrong, "loss": sum(losses[-10:]) / len(losses[-10:])}
 
 
-class IdealBanks(FixedBanks):
+class IdealBanks:
     """A bank for each question, written when it is asked for, because the write may learn (as in `lmem.training.banks`)."""
 
     def __init__(self, model: MemoryModel, rows: Sequence[Tensor]) -> None:
@@ -189,9 +188,8 @@ class IdealBanks(FixedBanks):
     def select(self, places: Sequence[int]) -> tuple[Bank, list[int]]:
         """Write the banks of these questions: (banks, for each question its index among them)."""
         turns = [[self.rows[place]] for place in places]
-        return self.model.write_latents(self.model.new_bank(len(turns)), turns), [
-            *range(len(turns))
-        ]
+        bank = self.model.write_latents(self.model.new_bank(len(turns)), turns)
+        return bank, list(range(len(turns)))
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ All have one method: `select(places) -> (Bank, indices into it)`.
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
@@ -19,6 +20,14 @@ from lmem.memory.model import MemoryModel
 from lmem.training.dataset import QuestionDataset
 from lmem.training.processes import share_work
 from lmem.utils.progress import track
+
+
+class Banks(Protocol):
+    """What a loss asks for the banks of some places."""
+
+    def select(self, places: Sequence[int]) -> tuple[Bank, list[int]]:
+        """Return the banks of these places: (banks, for each place its index among them)."""
+        ...
 
 
 class FixedBanks:
@@ -66,9 +75,6 @@ class LearnedBanks:
             bank = self.model.write_latents(bank, [z[: -self.window] for z in turns])
         bank = self.model.write_latents(bank.detach(), [z[-self.window :] for z in turns])
         return bank, [distinct.index(place) for place in places]
-
-
-Banks = FixedBanks | LearnedBanks
 
 
 def make_banks(

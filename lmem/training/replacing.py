@@ -93,5 +93,8 @@ def _marked(
     places = torch.tensor([[fact.token] for fact in facts], device=key.device)
     own = write.facts_at(states, mask.bool().to(key.device), places)[0][:, 0]  # (F, K)
     same = key @ own.T > SAME
-    same &= torch.tensor(turns)[:, None] == torch.tensor([fact.turn for fact in facts])
+    written, told = (
+        torch.tensor(each).to(same.device) for each in (turns, [f.turn for f in facts])
+    )
+    same &= written[:, None] == told
     return [int(row.nonzero()[0]) if bool(row.any()) else None for row in same]

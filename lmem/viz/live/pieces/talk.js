@@ -253,7 +253,7 @@
       this.swap.disabled = !this.turns.some(({ other }) => other);
     }
 
-    /** What came of a sentence, in a line. */
+    /** What a sentence has changed, in a line. */
     kept({ writes, item }) {
       if (this.says === SAYS.text) return "It is in the input.";
       return writes[Number(this.swapped)].changed.length ? `Kept in ${item.querySelector(".live-place").textContent}.` : "No fact found in it, so nothing is kept.";
