@@ -96,6 +96,14 @@ return {states: states.map((one) => [...one.data]), banks, asked};
 """
 
 
+def test_the_page_reads_every_byte(driver, tmp_path):
+    """As a reader would: a script of a folder, in a page in UTF-8."""
+    data = bytes(range(256)) + np.random.default_rng(0).bytes(100_000)
+    page_with(driver, tmp_path, {"bytes": {"data": weights.coded(data)}})
+    read = "return [...live.engine.bytesOf(lmemLive.files.bytes.data)]"
+    assert bytes(driver.execute_script(read)) == data
+
+
 def relative(found, wanted):
     found, wanted = np.asarray(found, "f8").ravel(), np.asarray(wanted, "f8").ravel()
     assert found.shape == wanted.shape
