@@ -430,7 +430,7 @@ def test_a_name_drawn_at_random_comes_back_from_the_memory(page, coarse):
 
 
 def test_8_bits_cost_nano_at_most_half_a_point_of_reading(nano, coarse):
-    plain, rounded = measure(nano, 1000), measure(coarse["nano"], 1000)
+    plain, rounded = measure(nano, 500), measure(coarse["nano"], 500)
     assert 100 * rounded["em"] >= 100 * plain["em"] - 0.5
 
 

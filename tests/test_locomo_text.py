@@ -35,7 +35,7 @@ def texts(path):
         content = json.loads(text) if path.suffix in (".json", ".ipynb", ".gz") else None
     except ValueError:
         content = None
-    yield from [text] if content is None else strings(content)
+    yield from [text] if content is None else dict.fromkeys(strings(content))  # each but once
 
 
 def strings(value):
