@@ -15,13 +15,18 @@ UNTOLD = "You haven't told me."  # what a user sees where nothing in the bank is
 UNSURE = "I'm not sure."  # and where something is near, but doubted too much to be told
 _WORDS, _REQUESTS = ENGLISH["lines"], ENGLISH["requests"]
 _OPENING = "|".join(_WORDS["openings"]).format(**_WORDS)
-_TAG = "|".join(_WORDS["tags"]).format(**_WORDS)
+_TAG, _UNMARKED, _CONFIRMS = (
+    "|".join(_WORDS[name]).format(**_WORDS) for name in ("tags", "unmarked", "confirms")
+)
 PATTERNS = {  # that JavaScript reads too; group 1 of `tagged` is the statement before a tag
     "opening": rf"^[¿¡\"'(* ]*(?:{_OPENING})",
     "rhetorical": rf"^(?:{'|'.join(_WORDS['rhetorical'])})\W*$",
-    "tagged": rf"^(?!\W*(?:{_OPENING}|{_WORDS['asks_back']}))(.*?\w)(?:{_TAG})\W*\?\W*$",
+    "tagged": rf"^(?!\W*(?:{_OPENING}))(.*?\w)(?:(?:{_TAG})\W*\?|(?:{_UNMARKED}))\W*$",
+    "confirms": rf"^(?:{_CONFIRMS})\W*\?\W*$",
 }
-_OPENS, _RHETORICAL, _TAGGED = (re.compile(one, re.IGNORECASE) for one in PATTERNS.values())
+_OPENS, _RHETORICAL, _TAGGED, _ASKS_IF_SO = (
+    re.compile(one, re.IGNORECASE) for one in PATTERNS.values()
+)
 _SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b[DMS][rst]\.)(?<!\bMrs\.)\s+(?=\w|[\"'“‘¿¡(*])")
 _LAST, *_ABOUT = (
     re.compile(rf"{_REQUESTS['opening']}{one}{_REQUESTS['closing']}", re.IGNORECASE)
@@ -42,7 +47,7 @@ def parts_of(line: str) -> Line:
     """Split a line into what is to be remembered and what is asked: "I moved to Rome. Where do I live?" has both.
 
     A question that wants no answer ("Can you believe it?") belongs to what was said before it. A statement with a tag ("I live
-    in Paris, remember?") is said, without the tag.
+    in Paris, right?") is asked, for it may be wrong: what is asked changes no bank.
     """
     sentences = _SENTENCE.split(line)
     said, asked = [], []
@@ -51,11 +56,17 @@ def parts_of(line: str) -> Line:
         asks = is_question(sentence) if last else "?" in sentence and _begins_like_one(sentence)
         if said and _RHETORICAL.match(plain):
             said.append(sentence)
-        elif tagged := _TAGGED.match(plain):
-            said.append(f"{sentence[: tagged.end(1)]}.")
+        elif said and _ASKS_IF_SO.match(plain):
+            asked.append(f"{said.pop()} {sentence}")
         else:
-            (asked if asks else said).append(sentence)
+            (asked if asks or has_tag(sentence) else said).append(sentence)
     return Line(" ".join(said), " ".join(asked))
+
+
+def has_tag(line: str) -> bool:
+    """Say whether a line is a statement that asks whether it is so: "I live in Paris, right?", "I live in Paris. Right?"."""
+    *before, last = _SENTENCE.split(straight_quotes(line).strip())
+    return _TAGGED.match(last) is not None or bool(before and _ASKS_IF_SO.match(last))
 
 
 def split_request(line: str) -> tuple[str, str | None]:

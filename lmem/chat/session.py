@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
 from lmem.chat.kept import change_of
-from lmem.chat.lines import UNSURE, UNTOLD, is_withdrawal, parts_of, split_request
+from lmem.chat.lines import UNSURE, UNTOLD, has_tag, is_withdrawal, parts_of, split_request
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold
 from lmem.chat.words import unreadable_words
@@ -24,6 +24,7 @@ from lmem.utils.text import checked_text
 
 LISTED_WORDS = 5
 SEE_WHY = "/why shows what I would have said"
+NOT_TOLD = "a question changes nothing; say it as a plain statement to have it kept"
 
 
 class Asked(NamedTuple):
@@ -39,7 +40,6 @@ class Put(NamedTuple):
 
     bank: Bank
     ledger: Ledger
-    said: dict[int, str]
 
 
 class ChatSession:
@@ -49,9 +49,8 @@ class ChatSession:
         model: The memory.
         dialect: How to put lines to its backbone.
         bank: The bank now.
-        ledger: The turns of this chat, or of the ledger that was loaded.
+        ledger: The turns of this chat and of the ledger that was loaded, with their words; nowhere else are words kept.
         name: Who speaks.
-        said: {turn, counted from 0: its text} of the turns of this chat; nowhere else is text kept.
         asked: The last question.
         newest: The turn that the line before told, counted from 0; None if it told none.
         threshold: Answers of lower confidence are not given.
@@ -96,9 +95,7 @@ class ChatSession:
         self.warning = ""
         self.go_on_with(model.new_bank() if bank is None else bank)
 
-    def go_on_with(
-        self, bank: Bank, ledger: Ledger | None = None, said: dict[int, str] | None = None
-    ) -> None:
+    def go_on_with(self, bank: Bank, ledger: Ledger | None = None) -> None:
         """Take another bank in place of this one.
 
         Raises:
@@ -107,14 +104,14 @@ class ChatSession:
         self.model.check(bank)
         if len(bank) != 1:
             raise BankError(f"expected one bank to talk to, not {len(bank)}")
-        self.bank, self.ledger, self.said = bank, ledger or Ledger(), said or {}
+        self.bank, self.ledger = bank, ledger or Ledger()
         self.asked: Asked | None = None
         self.newest: int | None = None
         self.unsaved = 0
 
     def put_aside(self) -> Put | None:
         """Return what /recover should go back to once another bank is taken."""
-        return Put(self.bank, self.ledger, self.said) if self.unsaved else self.aside
+        return Put(self.bank, self.ledger) if self.unsaved else self.aside
 
     # ---- a line ------------------------------------------------------------------------------------
 
@@ -145,7 +142,8 @@ class ChatSession:
             return self._tell(said)
         prompt = self.in_bank(self.dialect.question(asked, self.called))
         if not said:
-            return self._ask(asked, prompt)
+            answer, note = self._ask(asked, prompt), NOT_TOLD if has_tag(asked) else ""
+            return answer._replace(note=_joined(answer.note, note))
         self.model.backbone.tokenize([prompt])  # refused before anything is written
         told, answer = self._tell(said), self._ask(asked, prompt)
         return answer._replace(note=_joined(told.text, told.note, answer.note))
@@ -173,10 +171,11 @@ class ChatSession:
 
     def write(self, turns: list, texts: Sequence[str], truncate: bool = False) -> None:
         """Write turns; bank and ledger change together, and the recovery file follows."""
-        ledger = Ledger(self.ledger.first, list(self.ledger.latents), self.ledger.last)
+        old = self.ledger
+        ledger = Ledger(old.first, list(old.latents), old.last, list(old.texts))
         bank = self.model.write(self.bank, turns, truncate, ledger)
-        said = dict(enumerate(texts, self.bank.turns_written[0]))
-        self.bank, self.ledger, self.said = bank, ledger, self.said | said
+        ledger.texts = [*old.texts, *texts]  # as they were typed
+        self.bank, self.ledger = bank, ledger
         self.unsaved += len(texts)
         self.autosave()
 
@@ -234,6 +233,12 @@ class ChatSession:
                 f"{backbone} cannot read the name {self.name}; in the bank you are {self.called}."
             )
         return lines
+
+    @property
+    def said(self) -> dict[int, str]:
+        """{turn, counted from 0: its words} of the turns whose words the ledger has."""
+        texts = enumerate(self.ledger.texts, self.first_recorded())
+        return {turn: text for turn, text in texts if text}
 
     def first_recorded(self) -> int:
         """Return the number of turns that the ledger does not have, because they were written before it began."""

@@ -47,17 +47,16 @@
     return pattern.test(question.replace(/[‘’ʼ]/g, "'")) ? `${speaker}: ${question}` : question;
   }
 
-  /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag says something. */
-  function partsOf({ opening, rhetorical, tagged }, line) {
-    const [opens, wantsNone, tag] = [opening, rhetorical, tagged].map((pattern) => new RegExp(pattern, "i"));
+  /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag asks whether it is so. */
+  function partsOf({ opening, rhetorical, tagged, confirms }, line) {
+    const [opens, wantsNone, tag, ifSo] = [opening, rhetorical, tagged, confirms].map((pattern) => new RegExp(pattern, "i"));
     const sentences = line.split(/(?<=[.!?。！？…])(?<!\b(?:[DMS][rst]|Mrs)\.)\s+(?=[\p{L}\p{N}"'“‘¿¡(*])/u), said = [], asked = [];
     sentences.forEach((sentence, place) => {
       const plain = sentence.replace(/[‘’ʼ]/g, "'").trim(), begins = opens.test(plain), last = place === sentences.length - 1;
       const marked = /[?？؟‽⁇⁈][\s"'!*)”’»]*$/u.test(plain), asks = last ? marked || (begins && !plain.endsWith("!")) : begins && plain.includes("?");
-      const tagless = plain.match(tag);
       if (said.length && wantsNone.test(plain)) said.push(sentence);
-      else if (tagless) said.push(`${sentence.slice(0, tagless[1].length)}.`);
-      else (asks ? asked : said).push(sentence);
+      else if (said.length && ifSo.test(plain)) asked.push(`${said.pop()} ${sentence}`);
+      else (asks || tag.test(plain) ? asked : said).push(sentence);
     });
     return { said: said.join(" "), asked: asked.join(" ") };
   }
