@@ -144,6 +144,25 @@ def test_nano_is_asked_in_its_own_words(line, asked):
     assert dialect_of("nano").question(line, "Ana") == asked
 
 
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("where do i live", "Ana: Where do I live?"),
+        ("what's my sister's name?", "Ana: What's my sister's name?"),
+        ("where does hannah live", "Where does Hannah live?"),
+        ("WHO AM I", "Ana: Who am I?"),
+        ("who is rex", "Who is Rex?"),
+        ("may i sing in may??", "Ana: May I sing in may??"),
+        ("what is ana's dog called", "What is Ana's dog called?"),
+        ("do you know new york", "Do you know New York?"),
+        ("¿quién es hannah?", "¿quién es Hannah?"),
+    ],
+)
+def test_a_question_is_asked_as_it_is_written_in_books(line, asked):
+    told = ["My sister is called Hannah.", "He may bark: it is Rex, not Max.", "I met May in New York."]
+    assert EVERYDAY.question(line, "Ana", told) == asked
+
+
 def test_other_backbones_are_told_who_asks():
     assert EVERYDAY.question("What's my dog called?", "Maya") == "Maya: What's my dog called?"
     assert EVERYDAY.question("What is Ben's dog called?", "Maya") == "What is Ben's dog called?"
@@ -278,7 +297,8 @@ def test_the_default_threshold_changes_no_answer(keyed, chat, conversations):
     for question in conversations[0].questions:
         plain = keyed.answer(chat.bank, question.text)
         reply = chat.take(question.text)
-        assert reply.text == (UNTOLD if plain in ("unknown", "") else plain)
+        silent = (UNTOLD, UNSURE)
+        assert reply.text in (silent if plain in ("unknown", "") else (plain,))
 
 
 def test_the_list_is_asked_of_the_bank(chat):
@@ -404,6 +424,21 @@ def test_what_is_withheld_and_what_was_never_told(chat, monkeypatch, withheld, t
     assert ("/why" in reply.note) == (withheld == "doubted")
 
 
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What is my brother's job?", UNSURE),  # "My brother is Hugo."
+        ("What is my favourite song?", UNTOLD),
+        ("Does anybody work here?", UNSURE),  # "Hugo works for Falcon-Studio."
+    ],
+)
+def test_what_somebody_spoke_of_was_not_left_untold(chat, monkeypatch, question, words):
+    """Even where nothing was kept of it: "You haven't told me." would be wrong."""
+    answer = Answer("unknown", 0.9, 0.7, "far")
+    monkeypatch.setattr(chat.model, "answer", lambda *args, **options: answer)
+    assert chat.take(question).text == words
+
+
 @pytest.fixture(scope="module")
 def spans():
     return MemoryModel.from_shipped("mini-spans")
@@ -414,7 +449,7 @@ def test_why_names_the_row_that_was_withheld(spans):
     bold = spans.variant(read={"threshold": 2.0})
     shy.take("I adopted a dog called Rex.")
     assert not shy.bank.empty
-    assert shy.take("What is my dog called?").text in (UNSURE, UNTOLD)
+    assert shy.take("What is my dog called?").text == UNSURE
     why, nearest, *more = shy.take("/why").text.splitlines()
     said = bold.answer(shy.bank, "Ana: What is my dog called?")
     assert said != "unknown"
@@ -804,7 +839,7 @@ def test_ctrl_c_while_it_thinks_changes_nothing(model, console, monkeypatch):
     session.take("One.")
     bank, ledger = session.bank, session.ledger
     monkeypatch.setattr(MemoryModel, "write_latents", stopped)
-    lines = iter(["Two.", "/quit"])
+    lines = iter(["Two.", "/quit", "/quit"])
     terminal.converse(session, lambda prompt: next(lines), console)
     assert "nothing was changed" in console.export_text()
     assert session.bank is bank

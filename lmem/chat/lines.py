@@ -5,14 +5,15 @@ A question ends with a question mark of any script, or begins as English questio
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from lmem.utils.toml import read_toml
 
 ENGLISH = read_toml(Path(__file__).with_name("english.toml"))
-UNTOLD = "You haven't told me."  # what a user sees where nothing in the bank is near the question
-UNSURE = "I'm not sure."  # and where something is near, but doubted too much to be told
+UNTOLD = "You haven't told me."  # where nothing in the bank is near the question, and none of its words was said
+UNSURE = "I'm not sure."  # where something is near, but doubted too much to be told, or a word of the question was said
 _WORDS, _REQUESTS = ENGLISH["lines"], ENGLISH["requests"]
 _OPENING = "|".join(_WORDS["openings"]).format(**_WORDS)
 _TAG, _UNMARKED, _CONFIRMS = (
@@ -33,6 +34,8 @@ _LAST, *_ABOUT = (
     for one in (_REQUESTS["last"], *_REQUESTS["about"])
 )
 _WITHDRAWAL = re.compile(_REQUESTS["withdrawal"], re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+_INSIDE = re.compile(r"(?<=[^.!?…:\s] )[^\W\d_]+")  # a word that begins no sentence
 _SMALL = frozenset(_REQUESTS["small"].split("|"))
 
 
@@ -89,9 +92,33 @@ def is_withdrawal(line: str) -> bool:
 
 
 def content_words(text: str) -> set[str]:
-    """Return the words of a text that say what it is about, in small letters and without 's."""
+    """Return the words of a text that say what it is about, in small letters and without s or 's at the end."""
     words = re.findall(r"\w+(?:'\w+)?", straight_quotes(text).lower())
-    return {word.removesuffix("'s") for word in words if word not in _SMALL}
+    return {re.sub(r"(?<=\w\w)(?:'s|(?<!s)s)$", "", word) for word in words if word not in _SMALL}
+
+
+def names_in(texts: Iterable[str]) -> dict[str, str]:
+    """Return {name in small letters: name} of the words that have a capital inside a sentence and are never written without."""
+    spelled = [word for text in texts for word in _INSIDE.findall(text)]
+    small = {word for word in spelled if word.islower()} | _SMALL
+    return {
+        word.lower(): word for word in spelled if word[0].isupper() and word.lower() not in small
+    }
+
+
+def as_written(question: str, names: Mapping[str, str]) -> str:
+    """Return a question as it is in books: a capital at its start, I, the names that are known, and a mark at its end.
+
+    A small model reads "where do i live" less well than "Where do I live?".
+
+    Args:
+        question: As it was typed.
+        names: Of `names_in`.
+    """
+    text = question.lower() if question.isupper() else question
+    text = _WORD.sub(lambda match: names.get(match[0], "I" if match[0] == "i" else match[0]), text)
+    text = text[:1].upper() + text[1:]
+    return f"{text}?" if _WORD.match(text[-1:]) else text
 
 
 def is_question(line: str) -> bool:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
 from lmem.chat.kept import change_of
-from lmem.chat.lines import UNSURE, UNTOLD, has_tag, is_withdrawal, parts_of, split_request
+from lmem.chat.lines import UNSURE, UNTOLD, content_words, has_tag, is_withdrawal, parts_of, split_request
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold
 from lmem.chat.words import unreadable_words
@@ -140,7 +140,8 @@ class ChatSession:
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
-        prompt = self.in_bank(self.dialect.question(asked, self.called))
+        told = self.said.values()
+        prompt = self.in_bank(self.dialect.question(asked, self.called, told))
         if not said:
             answer, note = self._ask(asked, prompt), NOT_TOLD if has_tag(asked) else ""
             return answer._replace(note=_joined(answer.note, note))
@@ -188,9 +189,15 @@ class ChatSession:
         note = self._note(line)
         if shown:
             return Reply(self.as_said(answer.text), "answer", note)
-        if knows or answer.withheld == "doubted":
-            return Reply(UNSURE, "answer", _joined(note, SEE_WHY))
-        return Reply(UNTOLD, "answer", note)
+        unsure = knows or answer.withheld == "doubted"
+        if not unsure and not self._spoke_of(line):
+            return Reply(UNTOLD, "answer", note)
+        return Reply(UNSURE, "answer", _joined(note, SEE_WHY if knows or answer.withheld else ""))
+
+    def _spoke_of(self, question: str) -> bool:
+        """Say whether anything that was said has a word of a question; the memory alone may have kept nothing of it."""
+        said = set().union(*map(content_words, self.said.values()))
+        return not said.isdisjoint(content_words(question))
 
     def knows(self, answer: Answer) -> bool:
         """Say whether an answer is more than "unknown", and was not withheld by the memory itself."""
