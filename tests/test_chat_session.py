@@ -101,7 +101,9 @@ def test_what_looks_like_a_tag_may_be_a_question(line):
     assert not has_tag(line)
 
 
-@pytest.mark.parametrize("line", ["I don't know if he's right.", "It isn't me, it's you.", "Right."])
+@pytest.mark.parametrize(
+    "line", ["I don't know if he's right.", "It isn't me, it's you.", "Right."]
+)
 def test_what_looks_like_a_tag_may_be_a_statement(line):
     assert parts_of(line) == (line, "")
 
@@ -159,7 +161,11 @@ def test_nano_is_asked_in_its_own_words(line, asked):
     ],
 )
 def test_a_question_is_asked_as_it_is_written_in_books(line, asked):
-    told = ["My sister is called Hannah.", "He may bark: it is Rex, not Max.", "I met May in New York."]
+    told = [
+        "My sister is called Hannah.",
+        "He may bark: it is Rex, not Max.",
+        "I met May in New York.",
+    ]
     assert EVERYDAY.question(line, "Ana", told) == asked
 
 
@@ -780,6 +786,9 @@ def test_quit_asks_once_where_something_is_not_saved(model, console, tmp_path):
     lines = iter(["One.", "/new", "/quit", "/quit"])
     terminal.converse(ChatSession(model), lambda prompt: next(lines), console)
     assert "Not saved: the chat that /recover goes back to" in console.export_text()
+    lines = iter(["One.", "Two.", f"/save! {file}", "Three.", "/forget 1", "/quit", "/quit"])
+    terminal.converse(ChatSession(model), lambda prompt: next(lines), console)
+    assert "Not saved: 1 turn, 1 taken back." in console.export_text()
 
 
 def test_without_a_recovery_file_the_end_of_the_input_says_what_is_lost(model, console):

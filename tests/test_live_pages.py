@@ -580,7 +580,12 @@ def test_a_question_is_put_as_in_the_terminal(opened):
         "Is Jérémy mine?", "Where does Rémy live?", "What's Émi's job?", "I?", "And me, what do I like?", "What did I say, Ana?",
         "where does hannah live", "WHO IS HANNAH", "i’m what?", "what is zoë’s dog called", "élise, where is rex??", "may i?", "who said \"new york\"", "ok",
     ]  # fmt: skip
-    told = ["My sister is called Hannah. Élise lives in New York.", "Rex may bark at Élise.", "I met May!", "Is it Rex or Max?"]
+    told = [
+        "My sister is called Hannah. Élise lives in New York.",
+        "Rex may bark at Élise.",
+        "I met May!",
+        "Is it Rex or Max?",
+    ]
     ask = "const {words} = document.querySelector('.lmem-live').piece; return arguments[1].map((line) => lmemLive.addressed(words, arguments[0], line, arguments[2]))"
     found = driver.execute_script(ask, "Zoë", lines, told)
     assert found == [EVERYDAY.question(line, "Zoë", told) for line in lines]

@@ -154,7 +154,9 @@ def set_threshold(session: "ChatSession", rest: str) -> Reply:
         session.threshold = checked_threshold(rest)
     if not session.threshold:
         return Reply("every answer is given that the memory does not hold back itself", "notice")
-    return Reply(f"an answer is given if it is at least {percent(session.threshold)} sure", "notice")
+    return Reply(
+        f"an answer is given if it is at least {percent(session.threshold)} sure", "notice"
+    )
 
 
 # ---- changing the bank -------------------------------------------------------------------------------
@@ -177,9 +179,9 @@ def forget(session: "ChatSession", rest: str) -> Reply:
         turn = _turn_that_says(session, rest)
     named = session.turn(turn)
     bank, ledger = session.model.unwrite(session.bank, turn - start, session.ledger)
-    unsaved = session.unsaved + 1
+    unsaved, taken_back = session.unsaved, session.taken_back
     session.go_on_with(bank, ledger)
-    session.unsaved = unsaved
+    session.unsaved, session.taken_back = unsaved + 1, taken_back + 1
     session.autosave()
     later = "" if turn == written - 1 else "; the turns after it count one less now"
     return Reply(f"forgot {named}{later}", "notice")
@@ -302,8 +304,8 @@ def save_at(session: "ChatSession", path: Path) -> Reply:
     beside = ""
     if session.keep_ledger and session.ledger.first is not None:
         session.ledger.save(_ledger_of(path))
-        beside = f"; {_ledger_of(path).name}, next to it, holds the words that were said, so keep it safe"
-    session.file, session.unsaved = path, 0
+        beside = f"; {_ledger_of(path).name}, next to it, holds what was said, so keep it safe"
+    session.file, session.unsaved, session.taken_back = path, 0, 0
     if session.recovery:
         session.recovery.delete()
     return Reply(f"saved {path}, {turns_of(session.bank.turns_written[0])}{beside}", "notice")

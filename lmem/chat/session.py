@@ -12,7 +12,15 @@ from typing import NamedTuple
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
 from lmem.chat.kept import change_of
-from lmem.chat.lines import UNSURE, UNTOLD, content_words, has_tag, is_withdrawal, parts_of, split_request
+from lmem.chat.lines import (
+    UNSURE,
+    UNTOLD,
+    content_words,
+    has_tag,
+    is_withdrawal,
+    parts_of,
+    split_request,
+)
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold
 from lmem.chat.words import unreadable_words
@@ -55,7 +63,8 @@ class ChatSession:
         newest: The turn that the line before told, counted from 0; None if it told none.
         threshold: Answers of lower confidence are not given.
         keep_ledger: Whether the ledger is saved with every bank.
-        unsaved: Changes since the bank was last saved or loaded.
+        unsaved: Changes since the bank was last saved or loaded: turns told, and turns taken back.
+        taken_back: How many of these were taken back.
         file: Where the bank was last saved or loaded.
         aside: What /new and /load put aside.
         overwrite: A file that waits for a yes.
@@ -107,7 +116,7 @@ class ChatSession:
         self.bank, self.ledger = bank, ledger or Ledger()
         self.asked: Asked | None = None
         self.newest: int | None = None
-        self.unsaved = 0
+        self.unsaved = self.taken_back = 0
 
     def put_aside(self) -> Put | None:
         """Return what /recover should go back to once another bank is taken."""

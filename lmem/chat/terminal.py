@@ -75,10 +75,11 @@ def chat(
 
 def not_saved(session: ChatSession) -> str:
     """Say what leaving would lose; "" if nothing."""
-    lost = [turns_of(session.unsaved)] if session.unsaved else []
-    if session.aside is not None:
-        lost.append("the chat that /recover goes back to")
-    return f"Not saved: {' and '.join(lost)}" if lost else ""
+    told, taken_back = session.unsaved - session.taken_back, session.taken_back
+    lost = [turns_of(told)] if told else []
+    lost += [f"{taken_back} taken back"] if taken_back else []
+    lost += ["the chat that /recover goes back to"] if session.aside is not None else []
+    return f"Not saved: {', '.join(lost)}" if lost else ""
 
 
 def converse(session: ChatSession, read: Callable[[str], str], console: Console) -> None:
