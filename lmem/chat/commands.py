@@ -59,7 +59,7 @@ def why(session: "ChatSession", rest: str) -> Reply:
         return _why_withheld(session, prompt, answer)
     about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {_sure(answer)}"
     if session.knows(answer) and not shown:
-        about += f", and you asked for at least {percent(session.threshold)}"
+        about += f", and I say nothing below {percent(session.threshold)}"
     start = session.first_recorded()
     if not session.knows(answer) and answer.doubt is not None:
         return Reply("\n".join([about, *_nearest(session, prompt)]), "notice")

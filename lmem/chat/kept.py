@@ -65,6 +65,14 @@ class Near(NamedTuple):
     answer: str
 
 
+def least_sure(model: MemoryModel) -> float:
+    """Return how sure an answer must be to be given, if nobody says: LEAST where a value is copied piece by piece, else 0.
+
+    A piece that the read cannot make out is guessed by the decoder, in a misspelled value: "Wolver tummyton".
+    """
+    return LEAST if isinstance(model.read, CopyingRead) else 0.0
+
+
 def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
     """Say what the newest turn changed."""
     turn = after.turns_written[0] - 1

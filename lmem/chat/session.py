@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
-from lmem.chat.kept import change_of
+from lmem.chat.kept import change_of, least_sure
 from lmem.chat.lines import (
     UNSURE,
     UNTOLD,
@@ -76,7 +76,7 @@ class ChatSession:
         model: MemoryModel,
         name: str = "Ana",
         bank: Bank | None = None,
-        threshold: float | str = 0.0,
+        threshold: float | str | None = None,
         keep_ledger: bool = False,
         recovery: Recovery | None = None,
     ):
@@ -86,7 +86,7 @@ class ChatSession:
             model: A model with a trained read.
             name: Who speaks.
             bank: The bank to go on with; default: an empty one.
-            threshold: Answers of lower confidence are not given.
+            threshold: Answers of lower confidence are not given; default: `least_sure(model)`.
             keep_ledger: Save the ledger with every bank.
             recovery: Where a bank that is not saved is kept; None keeps none.
 
@@ -96,7 +96,7 @@ class ChatSession:
         """
         self.model, self.name = model, checked_name(name)
         self.dialect = dialect_of(model.backbone.name)
-        self.threshold = checked_threshold(threshold)
+        self.threshold = checked_threshold(least_sure(model) if threshold is None else threshold)
         self.keep_ledger, self.recovery = keep_ledger, recovery
         self.file: Path | None = None
         self.aside: Put | None = None

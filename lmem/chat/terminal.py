@@ -26,7 +26,7 @@ def chat(
     name: str | None = NAME,
     read: Callable[[str], str] = input,
     console: Console | None = None,
-    threshold: float = 0.0,
+    threshold: float | None = None,
     keep_ledger: bool = False,
     recovery: Recovery | None = None,
 ) -> Bank:
@@ -38,7 +38,7 @@ def chat(
         name: The speaker of what is typed; None asks.
         read: Function that shows a prompt and returns the next line.
         console: Where the replies are printed.
-        threshold: Answers of lower confidence are not given.
+        threshold: Answers of lower confidence are not given; default: as in `ChatSession`.
         keep_ledger: Save the ledger with every bank.
         recovery: Where a bank that is not saved is kept; None keeps none.
 
