@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lmem.chat import commands, terminal
 from lmem.chat.dialect import EVERYDAY, dialect_of
-from lmem.chat.kept import change_of
+from lmem.chat.kept import Fact, change_of
 from lmem.chat.lines import UNSURE, has_tag, is_question, parts_of, split_request
 from lmem.chat.recovery import KEPT, Recovery, state_folder
 from lmem.chat.session import UNTOLD, ChatSession
@@ -318,6 +318,24 @@ def test_the_list_is_asked_of_the_bank(chat):
     assert chat.take("/list Rosa").text == "nothing is kept about Rosa"
     chat.take("/new")
     assert chat.take("/list").text == "nothing is kept"
+
+
+def test_the_list_has_one_line_for_a_turn_and_hides_nothing(chat, monkeypatch):
+    facts = [
+        Fact(0, "Which cat?", Answer("Miro", 0.9)),
+        Fact(3, "Who?", Answer("Hugo", 0.5)),
+        Fact(3, "Which studio?", Answer("unknown", 0.5, 0.6, "doubted")),
+        Fact(3, "", Answer("", 0.0)),
+    ]
+    monkeypatch.setattr(commands, "facts_of", lambda *args: list(facts))
+    assert chat.take("/list").text.splitlines() == [
+        "turn 4, 'Hugo works for Falcon-Studio.': Hugo (50% sure); kept, but unsure; "
+        "kept, but I know no question for it",
+        "turn 1, 'I adopted a cat called Miro.': Miro (90% sure)",
+    ]
+    facts *= 30
+    facts[:] = [fact._replace(turn=turn) for turn, fact in enumerate(facts)]
+    assert chat.take("/list").text.splitlines()[-1] == f"and {120 - commands.LISTED} older ones"
 
 
 def test_the_list_of_a_memory_without_keys(nano, talk):

@@ -104,7 +104,7 @@ def _nearest(session: "ChatSession", prompt: str) -> list[str]:
 
 
 def list_facts(session: "ChatSession", rest: str) -> Reply:
-    """List what is kept, the newest first: one line for each fact, with what the bank says when it is asked."""
+    """List what is kept, the newest first: a line for each turn, with what the bank says when it is asked."""
     said = [word for text in session.said.values() for word in re.findall(r"\w+", text)]
     names = [session.in_bank(rest)] if rest else [session.called, *session.dialect.names(said)]
     facts = facts_of(session.model, session.bank, session.dialect, names)
@@ -112,11 +112,14 @@ def list_facts(session: "ChatSession", rest: str) -> Reply:
         facts = [fact for fact in facts if _is_about(session, fact, names[0].lower())]
     if not facts:
         return Reply(f"nothing is kept about {rest}" if rest else "nothing is kept", "notice")
-    facts.sort(key=lambda fact: -1 if fact.turn is None else fact.turn, reverse=True)
-    lines = [_fact_line(session, fact) for fact in facts[:LISTED]]
-    if len(facts) > LISTED:
-        lines.append(f"and {len(facts) - LISTED} older ones")
-    return Reply("\n".join(lines), "notice")
+    facts.sort(key=lambda fact: -1 if fact.turn is None else -fact.turn)
+    lines: dict[str, list[str]] = {}
+    for fact in facts:
+        lines.setdefault(_asked_for(session, fact), []).append(_says(session, fact))
+    listed = [f"{asked} {'; '.join(says)}" for asked, says in lines.items()]
+    if len(listed) > LISTED:
+        listed[LISTED:] = [f"and {len(listed) - LISTED} older ones"]
+    return Reply("\n".join(listed), "notice")
 
 
 def _is_about(session: "ChatSession", fact: Fact, name: str) -> bool:
@@ -124,20 +127,24 @@ def _is_about(session: "ChatSession", fact: Fact, name: str) -> bool:
     return name in f"{fact.question} {words}".lower()
 
 
-def _fact_line(session: "ChatSession", fact: Fact) -> str:
-    """Say what a row holds: "turn 2, 'I live in Rome.': Rome (79% sure)"; its question stands for words that are not kept."""
-    answer, question = fact.answer, session.as_said(fact.question)
-    if not question:
-        holds = "kept, but no question that I know finds it"
-    elif answer.withheld:
-        holds = "kept, but I am not sure enough to say it"
-    else:
-        unsure = ", so I say nothing" if answer.confidence < session.threshold else ""
-        holds = f"{session.as_said(answer.text) or 'no answer'} ({_sure(answer)}{unsure})"
+def _asked_for(session: "ChatSession", fact: Fact) -> str:
+    """Name a fact: "turn 2, 'I live in Rome.':"; its question stands for words that are not known."""
+    question = session.as_said(fact.question)
     if fact.turn is None:
-        return f"{question} {holds}"
-    asked = "" if fact.turn in session.said or not question else f" {question}"
-    return f"{session.turn(fact.turn)}:{asked} {holds}"
+        return question
+    known = fact.turn in session.said or not question
+    return f"{session.turn(fact.turn)}:" + ("" if known else f" {question}")
+
+
+def _says(session: "ChatSession", fact: Fact) -> str:
+    """Say what is answered when a fact is asked for: "Rome (79% sure)"."""
+    answer = fact.answer
+    if not fact.question:
+        return "kept, but I know no question for it"
+    if answer.withheld:
+        return "kept, but unsure"
+    unsure = ", so I say nothing" if answer.confidence < session.threshold else ""
+    return f"{session.as_said(answer.text) or 'no answer'} ({_sure(answer)}{unsure})"
 
 
 def describe(session: "ChatSession", rest: str) -> Reply:
