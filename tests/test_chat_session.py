@@ -234,6 +234,10 @@ def test_a_question_never_overwrites(chat, line):
     assert "changes nothing" in reply.note
     assert chat.bank is before
     assert chat.take("Where do I live?").text == "Cedar-Bay"
+    both = chat.take(f"I lost a red-scarf. {line}")
+    assert "kept, turn 5" in both.note
+    assert "changes nothing" in both.note
+    assert chat.take("Where do I live?").text == "Cedar-Bay"
 
 
 def test_a_full_bank_says_what_gave_way(keyed):

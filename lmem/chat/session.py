@@ -149,11 +149,10 @@ class ChatSession:
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
-        told = self.said.values()
-        prompt = self.in_bank(self.dialect.question(asked, self.called, told))
+        question = self.dialect.question(asked, self.called, self.said.values())
+        prompt = self.in_bank(question)
         if not said:
-            answer, note = self._ask(asked, prompt), NOT_TOLD if has_tag(asked) else ""
-            return answer._replace(note=_joined(answer.note, note))
+            return self._ask(asked, prompt)
         self.model.backbone.tokenize([prompt])  # refused before anything is written
         told, answer = self._tell(said), self._ask(asked, prompt)
         return answer._replace(note=_joined(told.text, told.note, answer.note))
@@ -195,7 +194,7 @@ class ChatSession:
         knows = self.knows(answer)
         shown = knows and answer.confidence >= self.threshold
         self.asked, self.newest = Asked(prompt, answer, shown), None
-        note = self._note(line)
+        note = _joined(self._note(line), NOT_TOLD if has_tag(line) else "")
         if shown:
             return Reply(self.as_said(answer.text), "answer", note)
         unsure = knows or answer.withheld == "doubted"
