@@ -24,7 +24,8 @@ def chat(
         ),
     ] = None,
     ledger: Annotated[
-        bool, opt("Save next to each bank what /why and /forget need tomorrow.", "--ledger")
+        bool,
+        opt("Save next to each bank what was said; /why and /forget need it tomorrow.", "--ledger"),
     ] = False,
     autosave: Annotated[
         bool, opt("Keep a recovery file of what is not saved, in your state folder.")
