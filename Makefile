@@ -26,9 +26,11 @@ help:
 	@echo "make editions   the students' notebooks, without solutions, and those with solutions, in _build/editions"
 	@echo "make slides     slides of every chapter, with its figures, in _build/slides; CHAPTERS=notebooks/04*.ipynb for some"
 
+# pip would compile every file, on one core: what nobody imports is left out, and all cores take part
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[book,dev]'
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests/|/transformers/models/' .venv/lib || true
 	@touch $@
 
 book: $(READY)

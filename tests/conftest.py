@@ -17,9 +17,32 @@ from lmem.data import locomo, tinyworld
 torch.set_num_threads(1)
 
 
+# Files that take half a minute and more, in this order. The site is built first, so that no worker waits for it; with the long
+# files early and short ones last, both workers end together.
+FIRST = [
+    "test_book.py",
+    "test_live_parity.py",
+    "15_flan_t5_and_locomo_on_one_gpu.ipynb",
+    "test_live_pages.py",
+    "test_browser.py",
+    "test_reproduce.py",
+    "test_notebooks_elsewhere.py",
+    "test_train.py",
+    "test_chat_session.py",
+    "test_cli_any_input.py",
+    "test_invariants.py",
+    "test_notebooks.py",
+    "test_editions.py",
+    "test_spans.py",
+    "test_nano.py",
+    "test_bench.py",
+]
+PLACES = {name: place for place, name in enumerate(FIRST)}
+
+
 def pytest_collection_modifyitems(items):
-    """The site is built first: a worker that comes to the browser's tests must not wait for the one that builds it."""
-    items.sort(key=lambda item: item.path.name != "test_book.py")
+    """Long files first; the others stay in their order."""
+    items.sort(key=lambda item: PLACES.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")

@@ -191,8 +191,9 @@ def test_site_has_every_page_and_is_small(site):
     sizes = {path: path.stat().st_size for path in site.rglob("*") if path.is_file()}
     assert sum(size for path, size in sizes.items() if weights not in path.parents) < 30e6
     assert sizes[weights / "nano.js"] < 5e6
-    assert sizes[weights / "mini.js"] < 12e6
-    assert sum(size for path, size in sizes.items() if weights in path.parents) < 20e6
+    first_page = ("mini", "mini-words", "mini-spans")
+    assert sum(sizes[weights / f"{name}.js"] for name in first_page) < 12e6
+    assert sum(size for path, size in sizes.items() if weights in path.parents) < 17e6
 
 
 def test_plotly_and_icons_are_cut_to_what_the_site_uses(extension, tmp_path):

@@ -322,6 +322,7 @@ ANSWERS = {
             (lambda s, a, t, k, c: a.index(max(a)) if k else None, "expected 1, got 0"),
             (lambda s, a, t, k, c: place(s, a, t, True, c), "is not kept"),
             (lambda s, a, t, k, c: place(s, a, -1, k, c), "not in the bank is a new fact"),
+            (lambda s, a, t, k, c: place(s, a, t - 1e-9, k, c), "not above it"),
             (lambda s, a, t, k, c: place(s, [-x for x in a], t, k, c), "written longest ago"),
         ],
     ),

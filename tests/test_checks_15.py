@@ -65,8 +65,9 @@ WRONG = {
         lambda r, o, n, t, m: "perhaps memory" if max(r) > max(o) + m else "no memory",
         lambda r, o, n, t, m: judge(r[:1], o[:1], n[:1], t[:1], m),
         lambda r, o, n, t, m: judge(r, o, n, t, 0.0),
+        lambda r, o, n, t, m: "no memory" if max(r) <= max(o) + m else judge(r, o, n, t, m),  # the third rule first
     ],
-    "split": [leaking, lambda c, s: split(c, 0), lambda c, s: split(c, s)[::-1], lambda c, s: (split(c, s)[0], [])],
+    "split": [leaking, lambda c, s: split(c, 0), lambda c, s: split(c, s)[::-1], lambda c, s: (split(c, s)[0], []), lambda c, s: split(c, random.random())],
     "held": [lambda f, s, t: (f + t) * s / 2**30, lambda f, s, t: (f * s + 12 * t) / 2**30, lambda f, s, t: (f * s + 16 * t) / 1e9],
     "seconds": [
         lambda ops, r, b, o: max(sum(f for f, _ in ops) / r, sum(m for _, m in ops) / b) + o,

@@ -133,11 +133,15 @@ def place(tmp_path, monkeypatch, tiny, tiny_folder):
     )
     monkeypatch.setattr(rows, "newest_last", few(rows.newest_last, (0, 2), (1, 12)))
 
+    save_samples(tinyworld.samples(3, 0, tinyworld.World(turns=10)), "WORLD")
+    model.new_bank().save("BANK")
+    made = {name: Path(name).read_bytes() for name in ("WORLD", "BANK")}
+
     def fill():
         Path("FILE").write_text('{"a": 1}')
         Path("FOLDER").mkdir(exist_ok=True)
-        save_samples(tinyworld.samples(3, 0, tinyworld.World(turns=10)), "WORLD")
-        model.new_bank().save("BANK")
+        for name, content in made.items():
+            Path(name).write_bytes(content)
 
     return fill
 

@@ -1,6 +1,7 @@
 """Weights in 8 bits, the list of adapters, and the widget, without a browser."""
 
-import base64
+import json
+import re
 
 import numpy as np
 import pytest
@@ -12,9 +13,14 @@ from lmem.viz.live import adapters, site, weights
 from lmem.viz.live.widget import live
 
 
+def bytes_of(text):
+    """Decode as the engine does."""
+    return bytes((ord(character) - 64) % 256 for character in text)
+
+
 def unpacked(file, name):
     """Read a tensor as the engine does."""
-    place, data = file["tensors"][name], base64.b64decode(file["data"])
+    place, data = file["tensors"][name], bytes_of(file["data"])
     count = int(np.prod(place["shape"]))
     if place["kind"] == "f32":
         return np.frombuffer(data, "<f4", count, place["offset"]).reshape(place["shape"])
@@ -40,6 +46,16 @@ def test_packed_tensors_come_back_within_half_a_step():
         assert np.array_equal(back, coarse[name]), name
         step = np.abs(tensor).max(-1, keepdims=True) / 127 if tensor.ndim > 1 else 0
         assert (np.abs(back - tensor) <= 0.5001 * step).all(), name
+
+
+def test_a_script_keeps_every_byte_and_most_take_one():
+    rng = np.random.default_rng(0)
+    data = bytes(range(256)) + rng.bytes(10_000)
+    script = weights.script("name", {"tokenizer": "▁ü", "data": weights.coded(data)})
+    [written] = re.findall(r'^lmemLive.files\["name"\].data = ("[^\n\r]*");$', script, re.M)
+    assert bytes_of(json.loads(written, strict=False)) == data  # JSON with any character inside
+    small = np.arange(-64, 64, dtype="i1").tobytes()
+    assert len(weights.coded(small).encode()) == len(small)
 
 
 def test_the_list_of_adapters_is_what_the_package_has():
@@ -68,12 +84,14 @@ def test_the_widget_takes_a_bank_and_gives_one_back(nano):
 def test_the_widget_sends_the_files_that_the_engine_asks_for(nano, monkeypatch):
     model, sent = MemoryModel.from_shipped("nano-keyed", nano), []
     widget = live(model)
-    monkeypatch.setattr(widget, "send", sent.append)
+    monkeypatch.setattr(widget, "send", lambda *message: sent.append(message))
     for name in ("backbone", "adapter", "words"):
         widget._hear(widget, {"ask": name}, [])
-    assert [message["file"] for message in sent] == ["backbone", "adapter", "words"]
-    assert '"kind": "recall"' in sent[1]["text"]
-    assert len(str(widget.get_state())) < 130_000  # what a notebook stores
+    assert [message["file"] for message, _ in sent] == ["backbone", "adapter", "words"]
+    assert '"kind": "recall"' in sent[1][0]["text"]
+    wanted = [[widget._file(name)["data"]] for name in ("backbone", "adapter")]
+    assert [[data.decode() for data in buffers] for _, buffers in sent] == [*wanted, []]
+    assert len(str(widget.get_state())) < 120_000  # what a notebook stores
 
 
 def test_the_widget_refuses_banks_that_do_not_fit(nano):

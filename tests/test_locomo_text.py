@@ -26,17 +26,16 @@ def words(text):
 
 
 def texts(path):
-    """What a file says, as texts: the strings of a JSON file, one each, with those of a list of lines joined too."""
+    """What a file says, as texts: the strings of a JSON file, one each, with those of a list joined too; else the whole."""
     content = path.read_bytes()
     if path.suffix == ".gz":
         content = gzip.decompress(content)
     text = content.decode(errors="replace")
     try:
-        if path.suffix in (".json", ".ipynb", ".gz"):
-            yield from strings(json.loads(text))
-        yield text
+        content = json.loads(text) if path.suffix in (".json", ".ipynb", ".gz") else None
     except ValueError:
-        yield text
+        content = None
+    yield from [text] if content is None else dict.fromkeys(strings(content))  # each but once
 
 
 def strings(value):
@@ -48,7 +47,8 @@ def strings(value):
             yield from strings(one)
     elif isinstance(value, list):
         if value and all(isinstance(one, str) for one in value):
-            yield "".join(value)
+            yield "".join(value)  # lines
+            yield " ".join(value)  # words
         for one in value:
             yield from strings(one)
 
@@ -113,6 +113,7 @@ INVENTED = "It's been ages, hasn't it? We climbed the old lighthouse & counted s
         ("page.html", f"<p>{html.escape(INVENTED)}</p>".replace("old ", "<b>old</b> ")),
         ("code.py", f"TEXT = {json.dumps(INVENTED)}\n"),
         ("result.json", json.dumps({"questions": {"text": ["a", INVENTED.lower()]}})),
+        ("split.json", json.dumps({"words": INVENTED.split()})),
         ("result.json.gz", gzip.compress(json.dumps([{INVENTED: 1}]).encode())),
         ("n.ipynb", json.dumps({"cells": [{"outputs": [{"text": [INVENTED[:30], INVENTED[30:]]}]}]})),
         ("figure.json", json.dumps({"hovertext": f"turn 3:<br>{INVENTED}\n"})),

@@ -26,8 +26,12 @@ def told():
     return splits.for_testing("tinyworld", 2, 80, 7)
 
 
-def test_answers_are_those_of_the_evaluation(keyed, told):
-    rows = retrieval_ranks(keyed, told)
+@pytest.fixture(scope="module")
+def rows(keyed, told):
+    return retrieval_ranks(keyed, told)
+
+
+def test_answers_are_those_of_the_evaluation(keyed, told, rows):
     scored = evaluate(keyed, told, controls="right", progress=False)["questions"]
     em = {row["id"]: row["right"]["em"] for row in scored if row["answerable"]}
     assert {row["id"]: row["em"] for row in rows} == em
@@ -38,12 +42,11 @@ def test_answers_are_those_of_the_evaluation(keyed, told):
     assert len(found) > 0.9 * len(right)
 
 
-def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told):
+def test_what_is_told_first_is_lost_when_rows_run_out(keyed, told, rows):
     few = retrieval_ranks(keyed.variant(0.125), told)  # 16 rows
-    enough = retrieval_ranks(keyed, told)
-    gone, not_kept = (sum(row["place"] is None for row in rows) for rows in (few, enough))
+    gone, not_kept = (sum(row["place"] is None for row in found) for found in (few, rows))
     assert gone > 2 * not_kept
-    places = {row["place"] for row in enough if row["place"] is not None}
+    places = {row["place"] for row in rows if row["place"] is not None}
     assert min(places) == 0  # 0 is the first; no row has more before it than there are
     assert max(places) < keyed.write_rule.rows
 

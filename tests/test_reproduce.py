@@ -337,7 +337,7 @@ def test_without_network_one_sentence_says_what_to_put_where(tmp_path, capsys, m
 
     monkeypatch.setattr(locomo_release, "find", lambda: None)
     monkeypatch.setattr(locomo_release, "download", gone)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     out = tmp_path / "out"
     code, printed, err = lmem(
         capsys, "reproduce", "--backbone", "no-such/model-here", "--out", out, "--profile", "cpu"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmem.analysis.row_contents import recall_shares
+from lmem.analysis.retrieval import recall_shares
 from lmem.errors import InputError, MethodError
 from lmem.memory.model import MemoryModel
 from lmem.viz.retrieved_rows import retrieved_rows

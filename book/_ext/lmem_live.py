@@ -22,7 +22,8 @@ def write_files(app):
 def add_scripts(app, pagename, templatename, context, doctree):
     """Load the pieces on the pages that have one."""
     if pieces := PIECE.findall(context.get("body", "")):
-        app.add_css_file(f"live/{site.STYLE.relative_to(site.HERE).as_posix()}")
+        for style in site.STYLES:
+            app.add_css_file(f"live/{style.relative_to(site.HERE).as_posix()}")
         for piece in site.scripts_for(pieces):
             app.add_js_file(
                 f"live/{piece.relative_to(site.HERE).as_posix()}", loading_method="defer"

@@ -32,7 +32,7 @@ PICTURES = {
     "space": ('data-piece="space"', "design_space", ""),
 }  # fmt: skip
 PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>{name}</title>
-<link rel="stylesheet" href="live/pieces/live.css"><style>
+<link rel="stylesheet" href="live/pieces/live.css"><link rel="stylesheet" href="live/pieces/site.css"><style>
 html {{ font: 16px system-ui, sans-serif; background: #fff; --pst-color-text-base: #1c1f23; --pst-color-background: #fff; }}
 html[data-theme="dark"] {{ background: #14181e; --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af; --pst-color-border: #48566b; --pst-color-background: #14181e; }}
 body {{ margin: 0; padding: 0.4rem 1.4rem; }} .lmem-live {{ margin: 0; border: 0; padding: 0.6rem 0; }}</style></head>

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from lmem.analysis.row_contents import recall_shares
+from lmem.analysis.retrieval import recall_shares
 from lmem.data.conversation import Conversation
 from lmem.data.everyday import UNKNOWN
 from lmem.memory.model import MemoryModel

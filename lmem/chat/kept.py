@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from lmem.analysis.row_contents import nearest_rows, recall_scores, recall_shares
+from lmem.analysis.retrieval import nearest_rows, recall_scores, recall_shares
 from lmem.chat.dialect import Dialect
 from lmem.memory.bank import Bank, State
 from lmem.memory.ledger import Ledger

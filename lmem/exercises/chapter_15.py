@@ -30,5 +30,10 @@ def split(answer):
             (len(train), len(test)) == (7, 3),
             f"{shown}: expected 7 conversations for training and 3 for testing, got {len(train)} and {len(test)}",
         )
+        again = call(answer, conversations, seed)
+        require(
+            {name for name, _ in again[1]} == test,
+            f"{shown}: a second call with the same seed gives another split; use a random generator of your own",
+        )
         chosen.add(frozenset(test))
     require(len(chosen) > 1, "expected other conversations for testing with another seed")

@@ -22,7 +22,7 @@ PIECES = [
     for name in ("client", "talk", "collapse", "journey", "machine", "space", "show")
 ]
 NEEDS = {"space": {"talk"}}  # the design space makes counterfactuals as the talk does
-STYLE = HERE / "pieces" / "live.css"
+STYLES = [HERE / "pieces" / f"{name}.css" for name in ("live", "site")]  # a notebook has the first
 BACKBONES = {name: PACKAGE / "backbone" / "assets" / name for name in ("nano", "mini")}
 ADAPTERS = PACKAGE / "memory" / "assets" / "adapters"
 
@@ -37,7 +37,7 @@ def write(out: Path) -> list[Path]:
         The files.
     """
     written = []
-    for source in (*ENGINE, *PIECES, STYLE):
+    for source in (*ENGINE, *PIECES, *STYLES):
         target = out / source.relative_to(HERE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

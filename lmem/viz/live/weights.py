@@ -2,11 +2,10 @@
 
     w = s q,   q a whole number from -127 to 127,   s = max |w| / 127 for each row of the last axis
 
-Small tensors stay 32-bit floats: norms, biases, position biases. Nothing here imports torch, so that the site can be built
-without it.
+Small tensors stay 32-bit floats: norms, biases, position biases. The bytes are characters of a text, 1.15 bytes for each in UTF-8
+where base 64 needs 1.33. Nothing here imports torch, so that the site can be built without it.
 """
 
-import base64
 import json
 import struct
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ CONFIG = (
     "d_model", "d_kv", "num_heads", "num_layers", "num_decoder_layers", "dense_act_fn", "layer_norm_epsilon",
     "relative_attention_num_buckets", "relative_attention_max_distance", "decoder_start_token_id", "eos_token_id",
 )  # fmt: skip
+ESCAPED = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}  # the backslash first
 TYPES = {"F32": "<f4", "F64": "<f8", "F16": "<f2", "BF16": "<u2"}
 
 
@@ -49,11 +49,19 @@ def dequantised(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
+def coded(data: bytes) -> str:
+    """Write each byte as the character with the number `byte + 64 mod 256`.
+
+    In UTF-8 numbers from -64 to 63 take one byte, as most weights do, and the others two.
+    """
+    return (np.frombuffer(data, "u1") + np.uint8(64)).tobytes().decode("latin-1")
+
+
 def packed(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Pack tensors into one text.
 
     Returns:
-        `tensors` {name: shape, kind "q8" or "f32", offset in bytes} and `data`, the bytes in base 64.
+        `tensors` {name: shape, kind "q8" or "f32", offset in bytes} and `data`, the bytes as `coded` writes them.
     """
     places, parts, offset = {}, [], 0
     for name, weight in tensors.items():
@@ -65,7 +73,7 @@ def packed(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:
         places[name] = {"shape": list(weight.shape), "kind": kind, "offset": offset}
         parts.append(data)
         offset += len(data)
-    return {"tensors": places, "data": base64.b64encode(b"".join(parts)).decode("ascii")}
+    return {"tensors": places, "data": coded(b"".join(parts))}
 
 
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -126,6 +134,17 @@ def adapter_file(tensors: Mapping[str, np.ndarray], about: Mapping[str, Any]) ->
 
 
 def script(name: str, content: Mapping[str, Any]) -> str:
-    """Write a file as a classic script, which a page loads from a folder as well as from a server."""
-    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    return f"lmemLive.files[{json.dumps(name)}] = {text};\n"
+    """Write a file as a classic script in UTF-8, which a page loads from a folder as well as from a server.
+
+    The data are a string of JavaScript, which may hold any character but four. JSON would need six bytes for each below 32.
+    """
+    rest = {key: value for key, value in content.items() if key != "data"}
+    text = json.dumps(rest, separators=(",", ":"), ensure_ascii=False)
+    here = f"lmemLive.files[{json.dumps(name)}]"
+    script = f"{here} = {text};\n"
+    if "data" in content:
+        data = content["data"]
+        for plain, escaped in ESCAPED.items():
+            data = data.replace(plain, escaped)
+        script += f'{here}.data = "{data}";\n'
+    return script

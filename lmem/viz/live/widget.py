@@ -20,7 +20,7 @@ from lmem.errors import BankError
 from lmem.memory.bank import Bank, State
 from lmem.memory.model import MemoryModel
 from lmem.viz.live import adapters, weights
-from lmem.viz.live.site import ENGINE, PIECES, STYLE
+from lmem.viz.live.site import ENGINE, PIECES, STYLES
 from lmem.viz.live.words import WORDS, plain_words
 
 NOTEBOOK = Path(__file__).parent / "pieces" / "notebook.js"
@@ -47,7 +47,7 @@ class Live(anywidget.AnyWidget):
     """
 
     _esm = _module()
-    _css = STYLE.read_text(encoding="utf-8")
+    _css = STYLES[0].read_text(encoding="utf-8")
 
     def __init__(self, model: MemoryModel, bank: Bank | None = None):
         self.model = model
@@ -89,7 +89,11 @@ class Live(anywidget.AnyWidget):
     def _hear(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
         """Send a file that the engine asks for, or take over the bank that it wrote."""
         if "ask" in message:
-            self.send({"file": message["ask"], "text": json.dumps(self._file(message["ask"]))})
+            file = self._file(message["ask"])
+            data = file.pop("data", None)  # goes as bytes; JSON has six for each rare character
+            self.send(
+                {"file": message["ask"], "text": json.dumps(file)}, [data.encode()] if data else []
+            )
         elif "told" in message:
             self._bank = self._bank_of(message["told"])
 

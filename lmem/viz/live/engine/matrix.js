@@ -156,21 +156,27 @@ lmemLive.parts.push(function matrices(engine) {
     return out;
   }
 
+  /** The bytes that are the characters of a text. */
+  function bytesOf(text) {
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i) - 64;
+    return bytes;
+  }
+
   /** Read a file of `lmem.viz.live.weights`: {name: Float32Array}, with `shapes` beside them.
 
       "q8" stores one scale for each row of the last axis, then the rows as signed bytes; "f32" stores numbers as they are. */
   function unpack(file) {
-    const text = atob(file.data), bytes = new Uint8Array(text.length), weights = {};
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    const { buffer } = bytesOf(file.data), weights = {};
     for (const [name, { shape, kind, offset }] of Object.entries(file.tensors)) {
       const count = shape.reduce((a, b) => a * b, 1);
       if (kind === "f32") {
-        weights[name] = new Float32Array(bytes.buffer.slice(offset, offset + 4 * count));
+        weights[name] = new Float32Array(buffer.slice(offset, offset + 4 * count));
         continue;
       }
       const cols = shape[shape.length - 1], rows = count / cols, data = new Float32Array(count);
-      const scales = new Float32Array(bytes.buffer.slice(offset, offset + 4 * rows));
-      const whole = new Int8Array(bytes.buffer, offset + 4 * rows, count);
+      const scales = new Float32Array(buffer.slice(offset, offset + 4 * rows));
+      const whole = new Int8Array(buffer, offset + 4 * rows, count);
       for (let i = 0; i < rows; i++) for (let j = i * cols; j < (i + 1) * cols; j++) data[j] = whole[j] * scales[i];
       weights[name] = data;
     }
@@ -183,6 +189,6 @@ lmemLive.parts.push(function matrices(engine) {
   }
 
   Object.assign(engine, {
-    Matrix, dot, linear, product, plus, scaled, stacked, softmax, sigmoid, relu, gelu, geluNew, rootMeanSquare, unitLength, unpack,
+    Matrix, dot, linear, product, plus, scaled, stacked, softmax, sigmoid, relu, gelu, geluNew, rootMeanSquare, unitLength, bytesOf, unpack,
   });
 });

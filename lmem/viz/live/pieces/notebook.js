@@ -5,10 +5,12 @@ function render({ model, el }) {
   live.file = (name) => {
     const short = name.endsWith("-words") ? "words" : name;
     return (waiting[short] ||= new Promise((done) => {
-      const take = (message) => {
+      const take = (message, buffers) => {
         if (message.file !== short) return;
         model.off("msg:custom", take);
-        done(JSON.parse(message.text));
+        const file = JSON.parse(message.text);
+        if (buffers?.length) file.data = new TextDecoder().decode(buffers[0]);
+        done(file);
       };
       model.on("msg:custom", take);
       model.send({ ask: short });
