@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -16,8 +17,8 @@ from rich.console import Console
 
 from lmem.chat import commands, terminal
 from lmem.chat.dialect import EVERYDAY, dialect_of
-from lmem.chat.kept import change_of
-from lmem.chat.lines import UNSURE, is_question, parts_of, split_request
+from lmem.chat.kept import Fact, change_of
+from lmem.chat.lines import UNSURE, has_tag, is_question, parts_of, split_request
 from lmem.chat.recovery import KEPT, Recovery, state_folder
 from lmem.chat.session import UNTOLD, ChatSession
 from lmem.chat.words import unreadable_words
@@ -69,41 +70,42 @@ def test_what_is_no_question_is_a_turn(line):
         ),
         ("I asked why? Nobody knew.", "I asked why? Nobody knew.", ""),
         ("I saw Dr. Brown. Is he my dentist?", "I saw Dr. Brown.", "Is he my dentist?"),
-        (
-            "Mum lives in Leeds, doesn't she? Where do I live?",
-            "Mum lives in Leeds.",
-            "Where do I live?",
-        ),
+        ("It rained. I live in Paris. Right?", "It rained.", "I live in Paris. Right?"),
     ],
 )
 def test_a_line_may_tell_and_ask(line, said, asked):
     assert parts_of(line) == (said, asked)
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("I live in Paris, remember?", "I live in Paris."),
-        ("I live in Paris remember?", "I live in Paris."),
-        ("It's cold today, isn't it?", "It's cold today."),
-        ("It’s cold today isn’t it?", "It’s cold today."),
-        ("My dog is called Rex, right?", "My dog is called Rex."),
-        ("I live in Rome, don't you remember?", "I live in Rome."),
-        ("We have two kids, Ella and Max, you know?", "We have two kids, Ella and Max."),
-        ("It's not far from Rome, is it?", "It's not far from Rome."),
-    ],
-)
-def test_a_statement_with_a_tag_is_told_without_it(line, said):
-    assert parts_of(line) == (said, "")
+TAGGED = [
+    "I live in Paris, remember?", "I live in Paris remember?", "It's cold today, isn't it?", "It’s cold today isn’t it?",
+    "My dog is called Rex, right?", "My dog is called Rex, right", "I live in Rome, don't I", "I live in Rome, don't you remember?",
+    "We have two kids, Ella and Max, you know?", "It's not far from Rome, is it?", "You know my name, don't you?",
+    "My dog is called Rex. Right?", "My dog is called Rex. Is that right?", "I live in Rome. Don't I?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", TAGGED)
+def test_a_statement_with_a_tag_is_asked(line):
+    assert parts_of(line) == ("", line)
+    assert has_tag(line)
 
 
 @pytest.mark.parametrize(
     "line",
-    ["Isn't it cold?", "What's my name again, remember?", "You know my name, don't you?", "Is he right?",
+    ["Isn't it cold?", "What's my name again, remember?", "Is he right?",
      "Do you like tea, or not?", "What is it?", "My sister, is she called Lena?"],
 )  # fmt: skip
 def test_what_looks_like_a_tag_may_be_a_question(line):
     assert parts_of(line) == ("", line)
+    assert not has_tag(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["I don't know if he's right.", "It isn't me, it's you.", "Right."]
+)
+def test_what_looks_like_a_tag_may_be_a_statement(line):
+    assert parts_of(line) == (line, "")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +144,29 @@ def test_a_request_to_forget_is_told_apart(line, rest, topic):
 )
 def test_nano_is_asked_in_its_own_words(line, asked):
     assert dialect_of("nano").question(line, "Ana") == asked
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("where do i live", "Ana: Where do I live?"),
+        ("what's my sister's name?", "Ana: What's my sister's name?"),
+        ("where does hannah live", "Where does Hannah live?"),
+        ("WHO AM I", "Ana: Who am I?"),
+        ("who is rex", "Who is Rex?"),
+        ("may i sing in may??", "Ana: May I sing in may??"),
+        ("what is ana's dog called", "What is Ana's dog called?"),
+        ("do you know new york", "Do you know New York?"),
+        ("¿quién es hannah?", "¿quién es Hannah?"),
+    ],
+)
+def test_a_question_is_asked_as_it_is_written_in_books(line, asked):
+    told = [
+        "My sister is called Hannah.",
+        "He may bark: it is Rex, not Max.",
+        "I met May in New York.",
+    ]
+    assert EVERYDAY.question(line, "Ana", told) == asked
 
 
 def test_other_backbones_are_told_who_asks():
@@ -199,6 +224,22 @@ def test_a_turn_is_acknowledged(keyed):
     assert session.bank.turns_written == [4]
 
 
+@pytest.mark.parametrize(
+    "line", ["I live in Amber-Hill, right?", "I live in Amber-Hill. Right?", "I live in Amber-Hill, don't I"]
+)  # fmt: skip
+def test_a_question_never_overwrites(chat, line):
+    before = chat.bank
+    reply = chat.take(line)
+    assert reply.kind == "answer"
+    assert "changes nothing" in reply.note
+    assert chat.bank is before
+    assert chat.take("Where do I live?").text == "Cedar-Bay"
+    both = chat.take(f"I lost a red-scarf. {line}")
+    assert "kept, turn 5" in both.note
+    assert "changes nothing" in both.note
+    assert chat.take("Where do I live?").text == "Cedar-Bay"
+
+
 def test_a_full_bank_says_what_gave_way(keyed):
     small = keyed.variant(scale=1 / 64)  # one row of the width, two of the keyed write
     session = ChatSession(small, "Ana")
@@ -249,9 +290,13 @@ def test_the_threshold_can_be_moved(chat):
     assert chat.take("Where do I live?")[:2] == (UNSURE, "answer")
     why = chat.take("/why").text
     assert "'Cedar-Bay'" in why
-    assert "below the threshold 1" in why
+    assert "I say nothing below 100%" in why
+    assert "so I say nothing" in chat.take("/list").text
     chat.take("/threshold 0")
     assert chat.take("Where do I live?").text == "Cedar-Bay"
+    assert chat.take("/threshold 5%").text == "an answer is given if it is at least 5% sure"
+    assert chat.threshold == 0.05
+    chat.take("/threshold 0")
     for wrong in ("2", "-1", "nan", "much"):
         with pytest.raises(InputError, match="from 0 to 1"):
             chat.take(f"/threshold {wrong}")
@@ -262,19 +307,39 @@ def test_the_default_threshold_changes_no_answer(keyed, chat, conversations):
     for question in conversations[0].questions:
         plain = keyed.answer(chat.bank, question.text)
         reply = chat.take(question.text)
-        assert reply.text == (UNTOLD if plain in ("unknown", "") else plain)
+        silent = (UNTOLD, UNSURE)
+        assert reply.text in (silent if plain in ("unknown", "") else (plain,))
 
 
 def test_the_list_is_asked_of_the_bank(chat):
     listed = chat.take("/list").text.splitlines()
-    assert [line.split(":")[0] for line in listed] == ["turn 1", "turn 2", "turn 3", "turn 4"]
-    for line, answer in zip(listed, ("Miro", "Cedar-Bay", "Hugo", "Falcon-Studio"), strict=True):
-        assert f"? {answer} (" in line
-    assert chat.take("/list Hugo").text.count("\n") == 0
+    facts = [("Hugo works for Falcon-Studio.", "Falcon-Studio"), ("My brother is Hugo.", "Hugo")]
+    facts += [("I live in Cedar-Bay.", "Cedar-Bay"), ("I adopted a cat called Miro.", "Miro")]
+    for turn, line, (text, answer) in zip((4, 3, 2, 1), listed, facts, strict=True):
+        assert re.fullmatch(rf"turn {turn}, '{text}': {answer} \(\d+% sure\)", line)
+    assert chat.take("/list Hugo").text.count("\n") == 1
     assert "Falcon-Studio" in chat.take("/list Hugo").text
     assert chat.take("/list Rosa").text == "nothing is kept about Rosa"
     chat.take("/new")
     assert chat.take("/list").text == "nothing is kept"
+
+
+def test_the_list_has_one_line_for_a_turn_and_hides_nothing(chat, monkeypatch):
+    facts = [
+        Fact(0, "Which cat?", Answer("Miro", 0.9)),
+        Fact(3, "Who?", Answer("Hugo", 0.5)),
+        Fact(3, "Which studio?", Answer("unknown", 0.5, 0.6, "doubted")),
+        Fact(3, "", Answer("", 0.0)),
+    ]
+    monkeypatch.setattr(commands, "facts_of", lambda *args: list(facts))
+    assert chat.take("/list").text.splitlines() == [
+        "turn 4, 'Hugo works for Falcon-Studio.': Hugo (50% sure); kept, but unsure; "
+        "kept, but I know no question for it",
+        "turn 1, 'I adopted a cat called Miro.': Miro (90% sure)",
+    ]
+    facts *= 30
+    facts[:] = [fact._replace(turn=turn) for turn, fact in enumerate(facts)]
+    assert chat.take("/list").text.splitlines()[-1] == f"and {120 - commands.LISTED} older ones"
 
 
 def test_the_list_of_a_memory_without_keys(nano, talk):
@@ -299,6 +364,7 @@ def test_forgetting_by_number_and_by_words(chat):
             chat.take(f"/forget {wrong}")
     assert chat.bank.turns_written == [2]
     assert chat.said == {0: "I adopted a cat called Miro.", 1: "Hugo works for Falcon-Studio."}
+    assert chat.ledger.texts == list(chat.said.values())
 
 
 def test_forgetting_a_correction_brings_the_old_fact_back(chat):
@@ -324,7 +390,7 @@ def test_of_an_earlier_chat_no_words_are_known(chat, keyed, tmp_path):
     for session, said in ((chat, False), (later, True)):
         reply = session.take("forget what I said about my address").text
         assert reply.startswith("no turn of this chat has the words 'my address'")
-        assert ("of an earlier one only numbers are kept" in reply) == said
+        assert ("the words of an earlier one are not kept" in reply) == said
     assert later.bank.turns_written == [4]
 
 
@@ -386,6 +452,21 @@ def test_what_is_withheld_and_what_was_never_told(chat, monkeypatch, withheld, t
     assert ("/why" in reply.note) == (withheld == "doubted")
 
 
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What is my brother's job?", UNSURE),  # "My brother is Hugo."
+        ("What is my favourite song?", UNTOLD),
+        ("Does anybody work here?", UNSURE),  # "Hugo works for Falcon-Studio."
+    ],
+)
+def test_what_somebody_spoke_of_was_not_left_untold(chat, monkeypatch, question, words):
+    """Even where nothing was kept of it: "You haven't told me." would be wrong."""
+    answer = Answer("unknown", 0.9, 0.7, "far")
+    monkeypatch.setattr(chat.model, "answer", lambda *args, **options: answer)
+    assert chat.take(question).text == words
+
+
 @pytest.fixture(scope="module")
 def spans():
     return MemoryModel.from_shipped("mini-spans")
@@ -396,14 +477,32 @@ def test_why_names_the_row_that_was_withheld(spans):
     bold = spans.variant(read={"threshold": 2.0})
     shy.take("I adopted a dog called Rex.")
     assert not shy.bank.empty
-    assert shy.take("What is my dog called?").text in (UNSURE, UNTOLD)
+    assert shy.take("What is my dog called?").text == UNSURE
     why, nearest, *more = shy.take("/why").text.splitlines()
     said = bold.answer(shy.bank, "Ana: What is my dog called?")
     assert said != "unknown"
     assert nearest == f"nearest: turn 1, 'I adopted a dog called Rex.', would say {said!r}"
     assert not more
     assert "no answer to 'Ana: What is my dog called?'" in why
-    assert "limit of 0%" in why or "nothing that is kept is like it" in why
+    assert "say nothing below 100%" in why or "nothing that is kept is like it" in why
+    for jargon in ("doubt", "limit", "bits", "row"):
+        assert jargon not in why
+    [line] = shy.take("/list").text.splitlines()
+    assert line.startswith("turn 1, 'I adopted a dog called Rex.': kept, but ")
+    assert "% sure" not in line
+
+
+@pytest.mark.parametrize(("sure", "shown"), [(0.04, UNSURE), (0.06, "Wolver tummyton")])
+def test_a_value_that_is_spelled_by_chance_is_withheld(spans, monkeypatch, sure, shown):
+    chat = ChatSession(spans, "Ana")
+    assert chat.threshold == 0.05
+    assert ChatSession(spans, "Ana", threshold=0).threshold == 0
+    chat.take("I live in Wolverhampton.")
+    answer = Answer("Wolver tummyton", sure, 0.1, None)
+    monkeypatch.setattr(spans, "answer", lambda *args, **options: answer)
+    reply = chat.take("Where do I live?")
+    assert reply.text == shown
+    assert ("/why" in reply.note) == (shown == UNSURE)
 
 
 def test_why_of_an_empty_bank(spans):
@@ -439,11 +538,28 @@ def test_the_ledger_is_saved_on_request_and_works_tomorrow(chat, keyed, tmp_path
     later = ChatSession(keyed, "Ana")
     assert "4 turns and their ledger" in later.take(f"/load {file}").text
     later.take("Where do I live?")
-    assert "from turn 2 (" in later.take("/why").text  # its text is kept nowhere
-    assert "forgot turn 2" in later.take("/forget I live in Cedar-Bay").text
+    assert "from turn 2, 'I live in Cedar-Bay.'" in later.take("/why").text
+    assert later.said == chat.said
+    assert "turn 3, 'My brother is Hugo.'" in later.take("/list").text
+    assert "forgot turn 2, 'I live" in later.take("forget what I said about Cedar-Bay").text
     assert later.take("Where do I live?").text == UNTOLD
     later.take("/save")
     assert len(Ledger.load(ledger)) == 3  # both files follow
+
+
+def test_a_ledger_without_words_still_works(chat, keyed, tmp_path):
+    """As version 0.2 saved it."""
+    chat.take(f"/save {tmp_path / 'bank'} --ledger")
+    chat.ledger.texts = [""] * 4
+    chat.ledger.save(tmp_path / "bank.ledger")
+    later = ChatSession(keyed, "Ana")
+    later.take(f"/load {tmp_path / 'bank'}")
+    later.take("Where do I live?")
+    assert later.take("/why").text.endswith("from turn 2")
+    assert re.search(r"^turn 2: .*\? Cedar-Bay \(", later.take("/list").text, re.M)
+    assert "forgot turn 2" in later.take("/forget I live in Cedar-Bay").text
+    later.take("I lost a red-scarf.")
+    assert later.said == {3: "I lost a red-scarf."}
 
 
 def test_a_ledger_of_another_bank_is_not_used(chat, keyed, tmp_path):
@@ -464,8 +580,9 @@ def test_any_name_will_do(keyed, name):
     assert session.take("what's my cat called").text == "Miro"
     assert session.take(f"Who is {name}'s brother?").text == "Hugo"
     assert f"cannot read the name {name}" in " ".join(session.introduction())
-    assert name in session.take("/list").text
     assert name in session.take("/why").text
+    session.ledger.texts = [""] * 2  # then a fact is named by its question
+    assert name in session.take("/list").text
 
 
 def test_names_that_cannot_be_used(keyed):
@@ -481,7 +598,7 @@ def test_a_chat_is_imported(keyed, tmp_path):
     )
     session = ChatSession(keyed, "Ana")
     reply = session.take(f'/import "{file}"')
-    assert reply.text == "wrote 1 turns of Ben after turn 0"
+    assert reply.text == "wrote 1 turn of Ben after turn 0"
     assert "1 media" in reply.note
     assert session.take("Where does Ben live?").text == "Cedar-Bay"
     assert "Ben: I live in Cedar-Bay." in session.take("/why").text
@@ -525,7 +642,7 @@ def test_a_files_name_is_read_as_a_shell_does(model, console, tmp_path, monkeypa
     if "nobody" in name:
         assert text.count("expected the name of a file") == 2
     else:
-        assert "loaded, 1 turns" in text
+        assert "loaded, 1 turn" in text
         assert [p.name for p in tmp_path.iterdir()] == ["my bank" if "my" in name else "x.bank"]
 
 
@@ -689,6 +806,33 @@ def test_it_is_deleted_by_save_and_by_quit(model, console, state, tmp_path):
     assert len(list(state.iterdir())) == 1
 
 
+def test_quit_asks_once_where_something_is_not_saved(model, console, tmp_path):
+    file = tmp_path / "x"
+    prompts = iter(["/quit", "One.", "Two.", "/quit", "/why not", "/q", "Three.", "/quit", f"/save {file}", "/quit"])  # fmt: skip
+    terminal.converse(ChatSession(model), lambda prompt: next(prompts), console)
+    assert console.export_text() == ""
+    terminal.converse(ChatSession(model), lambda prompt: next(prompts), console)
+    assert "Not saved: 2 turns. /save FILE, or /quit again." in console.export_text()
+    session = ChatSession(model)
+    terminal.converse(session, lambda prompt: next(prompts), console)
+    text = console.export_text()
+    assert "Not saved: 1 turn. /save FILE, or /quit again." in text
+    assert text.count("Not saved") == 1
+    assert next(prompts, None) is None
+    lines = iter(["One.", "/new", "/quit", "/quit"])
+    terminal.converse(ChatSession(model), lambda prompt: next(lines), console)
+    assert "Not saved: the chat that /recover goes back to" in console.export_text()
+    lines = iter(["One.", "Two.", f"/save! {file}", "Three.", "/forget 1", "/quit", "/quit"])
+    terminal.converse(ChatSession(model), lambda prompt: next(lines), console)
+    assert "Not saved: 1 turn, 1 taken back." in console.export_text()
+
+
+def test_without_a_recovery_file_the_end_of_the_input_says_what_is_lost(model, console):
+    _, text = talk_to(model, console, "One.", "Two.", EOFError())
+    assert "Not saved: 2 turns" in text
+    assert "/recover" not in text
+
+
 def test_recover_goes_on_with_it(model, console, state):
     talk_to(model, console, "One.", "Two.", EOFError(), recovery=Recovery(state))
     later = Recovery(state)
@@ -740,7 +884,7 @@ def test_ctrl_c_while_it_thinks_changes_nothing(model, console, monkeypatch):
     session.take("One.")
     bank, ledger = session.bank, session.ledger
     monkeypatch.setattr(MemoryModel, "write_latents", stopped)
-    lines = iter(["Two.", "/quit"])
+    lines = iter(["Two.", "/quit", "/quit"])
     terminal.converse(session, lambda prompt: next(lines), console)
     assert "nothing was changed" in console.export_text()
     assert session.bank is bank
@@ -821,6 +965,8 @@ def test_in_a_real_terminal(tmp_path):
         assert "lmem: Cedar-Bay" in screen.expect("Mehmet: ")
         os.write(screen.master, b"caf\xe9\n")
         assert "half a character" in screen.expect("Mehmet: ")
+        screen.say("/quit")
+        assert "Not saved: 1 turn." in screen.expect("Mehmet: ")
         screen.say("/quit")
         assert screen.run.wait(60) == 0
     finally:

@@ -8,6 +8,7 @@ from helpers import changed, make
 
 from lmem import Bank, Ledger, MemoryModel
 from lmem.errors import BankError, InputError
+from lmem.memory.bank import save_tensors
 from lmem.memory.ledger import leave_one_out
 
 METHODS = ["m3", "m4", "m6", "gated+branch", "delta+query", "recent"]
@@ -144,13 +145,47 @@ def test_a_ledger_is_saved_and_loaded(tiny, talk, tmp_path, method):
     torch.testing.assert_close(
         bits, model.attribute(bank, "Where does Ben live?", ledger, "Cedar-Bay")
     )
+    assert loaded.texts == talk
     later = model.write(bank, ["Ben: Bye."], ledger=loaded)
     assert len(loaded) == 5
+    assert loaded.texts == [*talk, "Ben: Bye."]
+    assert model.unwrite(later, [1, 3], loaded)[1].texts == [talk[0], talk[2], "Ben: Bye."]
     with pytest.raises(BankError, match="another one"):
         Ledger.load(path).check(later)
     _, none = model.unwrite(bank, range(4), ledger)
     none.save(path)
     assert Ledger.load(path) == none
+
+
+def test_a_ledger_of_an_earlier_version_has_no_words(tiny, talk, tmp_path, monkeypatch):
+    model, path = make(tiny, "recent"), tmp_path / "x.ledger"
+    bank, ledger = written(model, talk)
+
+    def save(path, form, tensors, about, private):
+        old = {name: tensor for name, tensor in tensors.items() if name != "texts"}
+        save_tensors(path, form, old, about, private)
+
+    monkeypatch.setattr("lmem.memory.ledger.save_tensors", save)
+    ledger.save(path)
+    loaded = Ledger.load(path)
+    assert loaded.texts == [""] * 4
+    loaded.check(bank)
+    assert model.unwrite(bank, 1, loaded)[0] == model.unwrite(bank, 1, ledger)[0]
+
+
+@pytest.mark.parametrize("words", [b"", b"{}", b'["a"]', b'["a", "b", "c", 1]', b"[[[[", b"\xff"])
+def test_words_that_are_none_are_refused(tiny, talk, tmp_path, monkeypatch, words):
+    model, path = make(tiny, "recent"), tmp_path / "x.ledger"
+    _, ledger = written(model, talk)
+
+    def save(path, form, tensors, about, private):
+        odd = torch.tensor(list(words), dtype=torch.uint8)
+        save_tensors(path, form, tensors | {"texts": odd}, about, private)
+
+    monkeypatch.setattr("lmem.memory.ledger.save_tensors", save)
+    ledger.save(path)
+    with pytest.raises(BankError, match="the words of 4 turns"):
+        Ledger.load(path)
 
 
 def test_a_ledger_that_is_none_is_refused(tiny, talk, tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lmem.chat.kept import Fact, facts_of, nearest, sources_of
 from lmem.chat.lines import content_words
-from lmem.chat.reply import Reply, checked_threshold
+from lmem.chat.reply import Reply, checked_threshold, percent, turns_of
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
 from lmem.errors import BankError, InputError
@@ -30,7 +30,7 @@ HOW_TO_FORGET = "/forget N takes turn N back, /new all of them; /list shows what
 NAMED = 3  # turns that could be meant
 NEEDS_LEDGER = (
     "needs the ledger that was kept when that was said, and this chat does not have it: "
-    "/save FILE --ledger keeps one beside the bank"
+    "/save FILE --ledger keeps one next to the bank"
 )
 
 
@@ -57,10 +57,9 @@ def why(session: "ChatSession", rest: str) -> Reply:
     prompt, answer, shown = session.asked
     if answer.withheld:
         return _why_withheld(session, prompt, answer)
-    sure = f"{answer.confidence:.0%} sure"
-    about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {sure}"
+    about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {_sure(answer)}"
     if session.knows(answer) and not shown:
-        about += f", which is below the threshold {session.threshold:g}"
+        about += f", and I say nothing below {percent(session.threshold)}"
     start = session.first_recorded()
     if not session.knows(answer) and answer.doubt is not None:
         return Reply("\n".join([about, *_nearest(session, prompt)]), "notice")
@@ -70,7 +69,7 @@ def why(session: "ChatSession", rest: str) -> Reply:
         return Reply(about, "notice")
     found = sources_of(session.model, session.bank, session.ledger, prompt, answer.text)
     if found:
-        turns = " and ".join(f"{session.turn(turn)} ({bits:.1f} bits)" for turn, bits in found)
+        turns = " and ".join(session.turn(turn) for turn, _ in found)
         return Reply(f"{about}; from {turns}", "notice")
     if start:
         return Reply(
@@ -81,14 +80,18 @@ def why(session: "ChatSession", rest: str) -> Reply:
 
 def _why_withheld(session: "ChatSession", prompt: str, answer: Answer) -> Reply:
     """Say why an answer was withheld, and what the nearest rows would have said."""
-    limit = getattr(session.model.read, "threshold", 1.0)
-    question = session.as_said(prompt)
+    needed = 1 - getattr(session.model.read, "threshold", 1.0)
     if answer.withheld == "far":
-        why = f"no answer to {question!r}: nothing that is kept is like it"
+        why = "nothing that is kept is like it"
     else:
-        doubt = f"its doubt of {answer.doubt:.0%} reaches the limit of {limit:.0%}"
-        why = f"no answer to {question!r}: the nearest row is withheld, since {doubt}"
-    return Reply("\n".join([why, *_nearest(session, prompt)]), "notice")
+        fits = percent(1 - (answer.doubt or 0))
+        why = f"I am {fits} sure that the nearest turn answers it, and I say nothing below {percent(needed)}"
+    first = f"no answer to {session.as_said(prompt)!r}: {why}"
+    return Reply("\n".join([first, *_nearest(session, prompt)]), "notice")
+
+
+def _sure(answer: Answer) -> str:
+    return f"{percent(answer.confidence)} sure"
 
 
 def _nearest(session: "ChatSession", prompt: str) -> list[str]:
@@ -101,41 +104,66 @@ def _nearest(session: "ChatSession", prompt: str) -> list[str]:
 
 
 def list_facts(session: "ChatSession", rest: str) -> Reply:
-    """List what is kept."""
+    """List what is kept, the newest first: a line for each turn, with what the bank says when it is asked."""
     said = [word for text in session.said.values() for word in re.findall(r"\w+", text)]
     names = [session.in_bank(rest)] if rest else [session.called, *session.dialect.names(said)]
     facts = facts_of(session.model, session.bank, session.dialect, names)
     if rest:
-        facts = [fact for fact in facts if names[0].lower() in fact.question.lower()]
+        facts = [fact for fact in facts if _is_about(session, fact, names[0].lower())]
     if not facts:
         return Reply(f"nothing is kept about {rest}" if rest else "nothing is kept", "notice")
-    lines = [_fact_line(session, fact) for fact in facts[:LISTED]]
-    if len(facts) > LISTED:
-        lines.append(f"and {len(facts) - LISTED} more")
-    return Reply("\n".join(lines), "notice")
+    facts.sort(key=lambda fact: -1 if fact.turn is None else -fact.turn)
+    lines: dict[str, list[str]] = {}
+    for fact in facts:
+        lines.setdefault(_asked_for(session, fact), []).append(_says(session, fact))
+    listed = [f"{asked} {'; '.join(says)}" for asked, says in lines.items()]
+    if len(listed) > LISTED:
+        listed[LISTED:] = [f"and {len(listed) - LISTED} older ones"]
+    return Reply("\n".join(listed), "notice")
 
 
-def _fact_line(session: "ChatSession", fact: Fact) -> str:
-    if fact.turn is not None and not fact.question:
-        return f"{session.turn(fact.turn)}: kept, but no question that I know finds it"
-    where = "" if fact.turn is None else f"turn {fact.turn + 1}: "
-    answer = session.as_said(fact.answer.text) or "no answer"
-    return f"{where}{session.as_said(fact.question)} {answer} ({fact.answer.confidence:.0%} sure)"
+def _is_about(session: "ChatSession", fact: Fact, name: str) -> bool:
+    words = "" if fact.turn is None else session.in_bank(session.said.get(fact.turn, ""))
+    return name in f"{fact.question} {words}".lower()
+
+
+def _asked_for(session: "ChatSession", fact: Fact) -> str:
+    """Name a fact: "turn 2, 'I live in Rome.':"; its question stands for words that are not known."""
+    question = session.as_said(fact.question)
+    if fact.turn is None:
+        return question
+    known = fact.turn in session.said or not question
+    return f"{session.turn(fact.turn)}:" + ("" if known else f" {question}")
+
+
+def _says(session: "ChatSession", fact: Fact) -> str:
+    """Say what is answered when a fact is asked for: "Rome (79% sure)"."""
+    answer = fact.answer
+    if not fact.question:
+        return "kept, but I know no question for it"
+    if answer.withheld:
+        return "kept, but unsure"
+    unsure = ", so I say nothing" if answer.confidence < session.threshold else ""
+    return f"{session.as_said(answer.text) or 'no answer'} ({_sure(answer)}{unsure})"
 
 
 def describe(session: "ChatSession", rest: str) -> Reply:
-    """Say how many turns were written, and which still have rows."""
+    """Say how many turns were told, and of which something is kept."""
     turns = sorted({turn + 1 for turn in session.bank.state.written[0].tolist()} - {0})
     listed = ", ".join(map(str, turns[:LISTED])) + (", ..." if len(turns) > LISTED else "")
-    text = f"{session.bank.turns_written[0]} turns written, rows from the turns {listed or 'none'}"
-    return Reply(text, "notice")
+    kept = f"something is kept of turns {listed}" if turns else "nothing is kept"
+    return Reply(f"{turns_of(session.bank.turns_written[0])} told; {kept}", "notice")
 
 
 def set_threshold(session: "ChatSession", rest: str) -> Reply:
-    """Set the confidence below which no answer is given."""
+    """Set how sure an answer must be to be given."""
     if rest:
         session.threshold = checked_threshold(rest)
-    return Reply(f"answers need a confidence of at least {session.threshold:g}", "notice")
+    if not session.threshold:
+        return Reply("every answer is given that the memory does not hold back itself", "notice")
+    return Reply(
+        f"an answer is given if it is at least {percent(session.threshold)} sure", "notice"
+    )
 
 
 # ---- changing the bank -------------------------------------------------------------------------------
@@ -158,17 +186,16 @@ def forget(session: "ChatSession", rest: str) -> Reply:
         turn = _turn_that_says(session, rest)
     named = session.turn(turn)
     bank, ledger = session.model.unwrite(session.bank, turn - start, session.ledger)
-    said = {t - (t > turn): text for t, text in session.said.items() if t != turn}
-    unsaved = session.unsaved + 1
-    session.go_on_with(bank, ledger, said)
-    session.unsaved = unsaved
+    unsaved, taken_back = session.unsaved, session.taken_back
+    session.go_on_with(bank, ledger)
+    session.unsaved, session.taken_back = unsaved + 1, taken_back + 1
     session.autosave()
     later = "" if turn == written - 1 else "; the turns after it count one less now"
     return Reply(f"forgot {named}{later}", "notice")
 
 
 def _turn_that_says(session: "ChatSession", sentence: str) -> int:
-    """Return the newest turn with these words: of this chat by its text, of a loaded ledger by its latents."""
+    """Return the newest turn with these words: by its text, or by its latents where an old ledger has no words."""
     wanted = _plain(sentence)
     for turn, text in sorted(session.said.items(), reverse=True):
         if _plain(text) == wanted:
@@ -204,8 +231,8 @@ def forget_about(session: "ChatSession", topic: str) -> Reply:
     if len(turns) == 1:
         return forget(session, str(turns[0] + 1))
     if not turns:
-        older = session.bank.turns_written[0] > 0 and 0 not in session.said
-        kept = ", and of an earlier one only numbers are kept" if older else ""
+        older = len(session.said) < session.bank.turns_written[0]
+        kept = ", and the words of an earlier one are not kept" if older else ""
         none = f"no turn of this chat has the words {topic!r}{kept}"
         return Reply(f"{none}; {HOW_TO_FORGET}", "notice")
     return Reply(f"which one? {_ways_to_forget(session, turns)}", "notice")
@@ -256,7 +283,7 @@ def import_chat(session: "ChatSession", rest: str) -> Reply:
     names = ", ".join(name for name, _ in report.speakers.most_common(6))
     dropped = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())
     note = f"left out: {dropped}" if dropped else ""
-    return Reply(f"wrote {report.turns} turns of {names} after turn {before}", "notice", note)
+    return Reply(f"wrote {turns_of(report.turns)} of {names} after turn {before}", "notice", note)
 
 
 # ---- files -------------------------------------------------------------------------------------------
@@ -285,10 +312,10 @@ def save_at(session: "ChatSession", path: Path) -> Reply:
     if session.keep_ledger and session.ledger.first is not None:
         session.ledger.save(_ledger_of(path))
         beside = f"; {_ledger_of(path).name}, next to it, holds what was said, so keep it safe"
-    session.file, session.unsaved = path, 0
+    session.file, session.unsaved, session.taken_back = path, 0, 0
     if session.recovery:
         session.recovery.delete()
-    return Reply(f"saved {path}, {session.bank.turns_written[0]} turns{beside}", "notice")
+    return Reply(f"saved {path}, {turns_of(session.bank.turns_written[0])}{beside}", "notice")
 
 
 def load(session: "ChatSession", rest: str) -> Reply:
@@ -315,29 +342,29 @@ def load_at(session: "ChatSession", path: Path) -> Reply:
     session.go_on_with(bank, ledger)
     session.aside, session.file = aside, path
     session.keep_ledger |= ledger is not None
-    text = f"loaded, {bank.turns_written[0]} turns" + (" and their ledger" if ledger else "")
+    text = f"loaded, {turns_of(bank.turns_written[0])}" + (" and their ledger" if ledger else "")
     return Reply(text + _recoverable(session), "notice", note)
 
 
 def recover(session: "ChatSession", rest: str) -> Reply:
     """Go back to the bank that was put aside, else to that of a chat that ended without saving."""
     if session.aside is not None:
-        bank, ledger, said = session.aside
-        session.go_on_with(bank, ledger, said)
-        session.aside, session.file, session.unsaved = None, None, 1
+        session.go_on_with(*session.aside)
+        session.aside, session.file = None, None
+        session.unsaved = session.bank.turns_written[0] or 1
         session.autosave()
-        return Reply(f"back at {bank.turns_written[0]} turns, not saved yet", "notice")
+        return Reply(f"back at {turns_of(session.bank.turns_written[0])}, not saved yet", "notice")
     others = session.recovery.others() if session.recovery else []
     if not others:
         raise InputError("expected a chat that was not saved, there is none")
     bank = Bank.load(others[0])
     aside = session.put_aside()
     session.go_on_with(bank)
-    session.aside, session.file, session.unsaved = aside, None, 1
+    session.aside, session.file, session.unsaved = aside, None, bank.turns_written[0] or 1
     if session.autosave():  # it is in this chat's file now
         others[0].unlink(missing_ok=True)
     note = "its ledger is not: /why and /forget know only what you say from here on"
-    return Reply(f"back at {bank.turns_written[0]} turns, not saved yet", "notice", note)
+    return Reply(f"back at {turns_of(bank.turns_written[0])}, not saved yet", "notice", note)
 
 
 def _recoverable(session: "ChatSession") -> str:

@@ -5,14 +5,14 @@ no facts: the answers come from the bank alone.
 
     nano, tinyworld     "where do i live" by Mehmet is asked as "Where does Piet live?": nano has no first person in questions, a
                         capital at the start of each sentence, and no word for Mehmet
-    others, everyday    "Mehmet: Where do I live?"
+    others, everyday    the same as "Mehmet: Where do I live?"
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lmem.chat.lines import ENGLISH, straight_quotes
+from lmem.chat.lines import ENGLISH, as_written, names_in, straight_quotes
 from lmem.data.everyday import language as everyday
 from lmem.data.everyday.marks import END, KEEP, Form, fill
 from lmem.data.tinyworld import language as tinyworld
@@ -46,11 +46,16 @@ class Dialect:
         """Return a line as it is written."""
         return line
 
-    def question(self, line: str, name: str) -> str:
-        """Return a question as it is asked; one about the speaker names him or her first."""
-        if _SPEAKS_OF_ONESELF.search(straight_quotes(line)):
-            return f"{name}: {line}"
-        return line
+    def question(self, line: str, name: str, told: Iterable[str] = ()) -> str:
+        """Return a question as it is asked; one about the speaker names him or her first.
+
+        Args:
+            line: As it was typed.
+            name: Who asks.
+            told: What was said before, for the spelling of names.
+        """
+        asked = as_written(line, names_in(told) | {name.lower(): name})
+        return f"{name}: {asked}" if _SPEAKS_OF_ONESELF.search(straight_quotes(line)) else asked
 
     def topics(self, name: str) -> Iterator[str]:
         """Yield the questions that can be asked about somebody."""
@@ -76,7 +81,7 @@ class Tinyworld(Dialect):
         text = re.sub(r"(^|[.!?] +)(\w)", lambda match: match[1] + match[2].upper(), text)
         return text if text[-1:] in ".!?" else f"{text}."
 
-    def question(self, line: str, name: str) -> str:
+    def question(self, line: str, name: str, told: Iterable[str] = ()) -> str:
         text = _POLITE.sub("", self.statement(line).rstrip(" .!?…？"))
         text = _INDIRECT.sub(r"\1 do i \2", text)
         for pattern, words in _PATTERNS["first_person"]:

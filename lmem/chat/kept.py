@@ -1,5 +1,6 @@
 """What a bank keeps, found out by asking it: what a turn changed, which facts answer, which turn an answer came from."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -64,6 +65,14 @@ class Near(NamedTuple):
     answer: str
 
 
+def least_sure(model: MemoryModel) -> float:
+    """Return how sure an answer must be to be given, if nobody says: LEAST where a value is copied piece by piece, else 0.
+
+    A piece that the read cannot make out is guessed by the decoder, in a misspelled value: "Wolver tummyton".
+    """
+    return LEAST if isinstance(model.read, CopyingRead) else 0.0
+
+
 def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
     """Say what the newest turn changed."""
     turn = after.turns_written[0] - 1
@@ -84,8 +93,9 @@ def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
 def facts_of(model: MemoryModel, bank: Bank, dialect: Dialect, names: Iterable[str]) -> list[Fact]:
     """Ask a bank about people: every question that the dialect knows.
 
-    Where each row holds one fact, a row is listed with the question that finds it best, so a fact is listed once; a row that
-    no question finds is listed without. Elsewhere all answers are listed but "unknown" and those of low confidence.
+    Where each row holds one fact, a row is listed with the question that finds it best, so a fact is listed once: one that is
+    answered if there is any, else one whose answer is withheld; a row that no question finds is listed without. Elsewhere all
+    answers are listed but "unknown" and those of low confidence.
 
     Args:
         model: The memory.
@@ -106,12 +116,12 @@ def facts_of(model: MemoryModel, bank: Bank, dialect: Dialect, names: Iterable[s
             for question, answer in asked.items()
             if answer.text and answer.text != dialect.unknown and answer.confidence >= FOUND
         ]
-    told = {
-        q: answer
-        for q, answer in asked.items()
-        if answer.withheld is None and answer.text.lower() not in ("", dialect.unknown)
+    found = {
+        question: answer
+        for question, answer in asked.items()
+        if answer.withheld or answer.text.lower() not in ("", dialect.unknown)
     }
-    return _by_row(model, bank, told)
+    return _by_row(model, bank, found)
 
 
 def answers_to(model: MemoryModel, bank: Bank, questions: list[str]) -> dict[str, Answer]:
@@ -130,17 +140,19 @@ def _batches(questions: list[str]) -> list[list[str]]:
 def _by_row(model: MemoryModel, bank: Bank, asked: dict[str, Answer]) -> list[Fact]:
     """List the rows in the order of their turns, each with the question that finds it best.
 
-    That is the question whose key is nearest to the row's, among those that retrieve it and get an answer.
+    That is the question whose key is nearest to the row's, among those that retrieve it and get an answer; if none does, among
+    those that retrieve it and are withheld an answer.
     """
     written = bank.state.written[0].cpu()
-    best = torch.full((len(written),), -torch.inf)
+    best = [(False, -math.inf)] * len(written)  # whether it is told, and how near
     questions = [""] * len(written)
     for part in _batches(list(asked)):
         for question, scores in zip(part, recall_scores(model, bank, part)[0], strict=True):
-            row = int(scores.argmax())
-            found = row < len(written) and scores.softmax(0)[row] >= FOUND
-            if found and scores[row] > best[row] and asked[question].confidence >= LEAST:
-                best[row], questions[row] = scores[row], question
+            row, answer = int(scores.argmax()), asked[question]
+            found = row < len(written) and float(scores.softmax(0)[row]) >= FOUND
+            fit = answer.withheld is None, float(scores[row])
+            if found and fit > best[row] and (answer.withheld or answer.confidence >= LEAST):
+                best[row], questions[row] = fit, question
     rows = [row for row in written.argsort().tolist() if written[row] >= 0]
     nothing = Answer("", 0.0)
     return [

@@ -5,29 +5,37 @@ A question ends with a question mark of any script, or begins as English questio
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from lmem.utils.toml import read_toml
 
 ENGLISH = read_toml(Path(__file__).with_name("english.toml"))
-UNTOLD = "You haven't told me."  # what a user sees where nothing in the bank is near the question
-UNSURE = "I'm not sure."  # and where something is near, but doubted too much to be told
+UNTOLD = "You haven't told me."  # where nothing in the bank is near the question, and none of its words was said
+UNSURE = "I'm not sure."  # where something is near, but doubted too much to be told, or a word of the question was said
 _WORDS, _REQUESTS = ENGLISH["lines"], ENGLISH["requests"]
 _OPENING = "|".join(_WORDS["openings"]).format(**_WORDS)
-_TAG = "|".join(_WORDS["tags"]).format(**_WORDS)
+_TAG, _UNMARKED, _CONFIRMS = (
+    "|".join(_WORDS[name]).format(**_WORDS) for name in ("tags", "unmarked", "confirms")
+)
 PATTERNS = {  # that JavaScript reads too; group 1 of `tagged` is the statement before a tag
     "opening": rf"^[¿¡\"'(* ]*(?:{_OPENING})",
     "rhetorical": rf"^(?:{'|'.join(_WORDS['rhetorical'])})\W*$",
-    "tagged": rf"^(?!\W*(?:{_OPENING}|{_WORDS['asks_back']}))(.*?\w)(?:{_TAG})\W*\?\W*$",
+    "tagged": rf"^(?!\W*(?:{_OPENING}))(.*?\w)(?:(?:{_TAG})\W*\?|(?:{_UNMARKED}))\W*$",
+    "confirms": rf"^(?:{_CONFIRMS})\W*\?\W*$",
 }
-_OPENS, _RHETORICAL, _TAGGED = (re.compile(one, re.IGNORECASE) for one in PATTERNS.values())
+_OPENS, _RHETORICAL, _TAGGED, _ASKS_IF_SO = (
+    re.compile(one, re.IGNORECASE) for one in PATTERNS.values()
+)
 _SENTENCE = re.compile(r"(?<=[.!?。！？…])(?<!\b[DMS][rst]\.)(?<!\bMrs\.)\s+(?=\w|[\"'“‘¿¡(*])")
 _LAST, *_ABOUT = (
     re.compile(rf"{_REQUESTS['opening']}{one}{_REQUESTS['closing']}", re.IGNORECASE)
     for one in (_REQUESTS["last"], *_REQUESTS["about"])
 )
 _WITHDRAWAL = re.compile(_REQUESTS["withdrawal"], re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]+")
+_INSIDE = re.compile(r"(?<=[^.!?…:\s] )[^\W\d_]+")  # a word that begins no sentence
 _SMALL = frozenset(_REQUESTS["small"].split("|"))
 
 
@@ -42,7 +50,7 @@ def parts_of(line: str) -> Line:
     """Split a line into what is to be remembered and what is asked: "I moved to Rome. Where do I live?" has both.
 
     A question that wants no answer ("Can you believe it?") belongs to what was said before it. A statement with a tag ("I live
-    in Paris, remember?") is said, without the tag.
+    in Paris, right?") is asked, for it may be wrong: what is asked changes no bank.
     """
     sentences = _SENTENCE.split(line)
     said, asked = [], []
@@ -51,11 +59,17 @@ def parts_of(line: str) -> Line:
         asks = is_question(sentence) if last else "?" in sentence and _begins_like_one(sentence)
         if said and _RHETORICAL.match(plain):
             said.append(sentence)
-        elif tagged := _TAGGED.match(plain):
-            said.append(f"{sentence[: tagged.end(1)]}.")
+        elif said and _ASKS_IF_SO.match(plain):
+            asked.append(f"{said.pop()} {sentence}")
         else:
-            (asked if asks else said).append(sentence)
+            (asked if asks or has_tag(sentence) else said).append(sentence)
     return Line(" ".join(said), " ".join(asked))
+
+
+def has_tag(line: str) -> bool:
+    """Say whether a line is a statement that asks whether it is so: "I live in Paris, right?", "I live in Paris. Right?"."""
+    *before, last = _SENTENCE.split(straight_quotes(line).strip())
+    return _TAGGED.match(last) is not None or bool(before and _ASKS_IF_SO.match(last))
 
 
 def split_request(line: str) -> tuple[str, str | None]:
@@ -78,9 +92,33 @@ def is_withdrawal(line: str) -> bool:
 
 
 def content_words(text: str) -> set[str]:
-    """Return the words of a text that say what it is about, in small letters and without 's."""
+    """Return the words of a text that say what it is about, in small letters and without s or 's at the end."""
     words = re.findall(r"\w+(?:'\w+)?", straight_quotes(text).lower())
-    return {word.removesuffix("'s") for word in words if word not in _SMALL}
+    return {re.sub(r"(?<=\w\w)(?:'s|(?<!s)s)$", "", word) for word in words if word not in _SMALL}
+
+
+def names_in(texts: Iterable[str]) -> dict[str, str]:
+    """Return {name in small letters: name} of the words that have a capital inside a sentence and are never written without."""
+    spelled = [word for text in texts for word in _INSIDE.findall(text)]
+    small = {word for word in spelled if word.islower()} | _SMALL
+    return {
+        word.lower(): word for word in spelled if word[0].isupper() and word.lower() not in small
+    }
+
+
+def as_written(question: str, names: Mapping[str, str]) -> str:
+    """Return a question as it is in books: a capital at its start, I, the names that are known, and a mark at its end.
+
+    A small model reads "where do i live" less well than "Where do I live?".
+
+    Args:
+        question: As it was typed.
+        names: Of `names_in`.
+    """
+    text = question.lower() if question.isupper() else question
+    text = _WORD.sub(lambda match: names.get(match[0], "I" if match[0] == "i" else match[0]), text)
+    text = text[:1].upper() + text[1:]
+    return f"{text}?" if _WORD.match(text[-1:]) else text
 
 
 def is_question(line: str) -> bool:

@@ -23,6 +23,16 @@ class Reply(NamedTuple):
     note: str = ""
 
 
+def turns_of(count: int) -> str:
+    """Return "1 turn", "2 turns"."""
+    return f"{count} turn{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, such as "79%"; "under 1%" where it would round to none."""
+    return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
 def checked_name(name: str) -> str:
     """Return a name that can stand before a colon.
 
@@ -38,13 +48,14 @@ def checked_name(name: str) -> str:
 
 
 def checked_threshold(value: float | str) -> float:
-    """Return a threshold for confidences.
+    """Return a threshold for confidences, from 0 to 1 or in percent, such as "60%".
 
     Raises:
         InputError: It is no number from 0 to 1.
     """
+    text = str(value).strip()
     try:
-        threshold = float(value)
+        threshold = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         threshold = math.nan
     if not 0 <= threshold <= 1:

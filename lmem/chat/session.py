@@ -11,8 +11,16 @@ from typing import NamedTuple
 
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
-from lmem.chat.kept import change_of
-from lmem.chat.lines import UNSURE, UNTOLD, is_withdrawal, parts_of, split_request
+from lmem.chat.kept import change_of, least_sure
+from lmem.chat.lines import (
+    UNSURE,
+    UNTOLD,
+    content_words,
+    has_tag,
+    is_withdrawal,
+    parts_of,
+    split_request,
+)
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold
 from lmem.chat.words import unreadable_words
@@ -24,6 +32,7 @@ from lmem.utils.text import checked_text
 
 LISTED_WORDS = 5
 SEE_WHY = "/why shows what I would have said"
+NOT_TOLD = "a question changes nothing; say it as a plain statement to have it kept"
 
 
 class Asked(NamedTuple):
@@ -39,7 +48,6 @@ class Put(NamedTuple):
 
     bank: Bank
     ledger: Ledger
-    said: dict[int, str]
 
 
 class ChatSession:
@@ -49,14 +57,14 @@ class ChatSession:
         model: The memory.
         dialect: How to put lines to its backbone.
         bank: The bank now.
-        ledger: The turns of this chat, or of the ledger that was loaded.
+        ledger: The turns of this chat and of the ledger that was loaded, with their words; nowhere else are words kept.
         name: Who speaks.
-        said: {turn, counted from 0: its text} of the turns of this chat; nowhere else is text kept.
         asked: The last question.
         newest: The turn that the line before told, counted from 0; None if it told none.
         threshold: Answers of lower confidence are not given.
         keep_ledger: Whether the ledger is saved with every bank.
-        unsaved: Changes since the bank was last saved or loaded.
+        unsaved: Changes since the bank was last saved or loaded: turns told, and turns taken back.
+        taken_back: How many of these were taken back.
         file: Where the bank was last saved or loaded.
         aside: What /new and /load put aside.
         overwrite: A file that waits for a yes.
@@ -68,7 +76,7 @@ class ChatSession:
         model: MemoryModel,
         name: str = "Ana",
         bank: Bank | None = None,
-        threshold: float | str = 0.0,
+        threshold: float | str | None = None,
         keep_ledger: bool = False,
         recovery: Recovery | None = None,
     ):
@@ -78,7 +86,7 @@ class ChatSession:
             model: A model with a trained read.
             name: Who speaks.
             bank: The bank to go on with; default: an empty one.
-            threshold: Answers of lower confidence are not given.
+            threshold: Answers of lower confidence are not given; default: `least_sure(model)`.
             keep_ledger: Save the ledger with every bank.
             recovery: Where a bank that is not saved is kept; None keeps none.
 
@@ -88,7 +96,7 @@ class ChatSession:
         """
         self.model, self.name = model, checked_name(name)
         self.dialect = dialect_of(model.backbone.name)
-        self.threshold = checked_threshold(threshold)
+        self.threshold = checked_threshold(least_sure(model) if threshold is None else threshold)
         self.keep_ledger, self.recovery = keep_ledger, recovery
         self.file: Path | None = None
         self.aside: Put | None = None
@@ -96,9 +104,7 @@ class ChatSession:
         self.warning = ""
         self.go_on_with(model.new_bank() if bank is None else bank)
 
-    def go_on_with(
-        self, bank: Bank, ledger: Ledger | None = None, said: dict[int, str] | None = None
-    ) -> None:
+    def go_on_with(self, bank: Bank, ledger: Ledger | None = None) -> None:
         """Take another bank in place of this one.
 
         Raises:
@@ -107,14 +113,14 @@ class ChatSession:
         self.model.check(bank)
         if len(bank) != 1:
             raise BankError(f"expected one bank to talk to, not {len(bank)}")
-        self.bank, self.ledger, self.said = bank, ledger or Ledger(), said or {}
+        self.bank, self.ledger = bank, ledger or Ledger()
         self.asked: Asked | None = None
         self.newest: int | None = None
-        self.unsaved = 0
+        self.unsaved = self.taken_back = 0
 
     def put_aside(self) -> Put | None:
         """Return what /recover should go back to once another bank is taken."""
-        return Put(self.bank, self.ledger, self.said) if self.unsaved else self.aside
+        return Put(self.bank, self.ledger) if self.unsaved else self.aside
 
     # ---- a line ------------------------------------------------------------------------------------
 
@@ -143,7 +149,8 @@ class ChatSession:
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
-        prompt = self.in_bank(self.dialect.question(asked, self.called))
+        question = self.dialect.question(asked, self.called, self.said.values())
+        prompt = self.in_bank(question)
         if not said:
             return self._ask(asked, prompt)
         self.model.backbone.tokenize([prompt])  # refused before anything is written
@@ -173,10 +180,11 @@ class ChatSession:
 
     def write(self, turns: list, texts: Sequence[str], truncate: bool = False) -> None:
         """Write turns; bank and ledger change together, and the recovery file follows."""
-        ledger = Ledger(self.ledger.first, list(self.ledger.latents), self.ledger.last)
+        old = self.ledger
+        ledger = Ledger(old.first, list(old.latents), old.last, list(old.texts))
         bank = self.model.write(self.bank, turns, truncate, ledger)
-        said = dict(enumerate(texts, self.bank.turns_written[0]))
-        self.bank, self.ledger, self.said = bank, ledger, self.said | said
+        ledger.texts = [*old.texts, *texts]  # as they were typed
+        self.bank, self.ledger = bank, ledger
         self.unsaved += len(texts)
         self.autosave()
 
@@ -186,12 +194,18 @@ class ChatSession:
         knows = self.knows(answer)
         shown = knows and answer.confidence >= self.threshold
         self.asked, self.newest = Asked(prompt, answer, shown), None
-        note = self._note(line)
+        note = _joined(self._note(line), NOT_TOLD if has_tag(line) else "")
         if shown:
             return Reply(self.as_said(answer.text), "answer", note)
-        if knows or answer.withheld == "doubted":
-            return Reply(UNSURE, "answer", _joined(note, SEE_WHY))
-        return Reply(UNTOLD, "answer", note)
+        unsure = knows or answer.withheld == "doubted"
+        if not unsure and not self._spoke_of(line):
+            return Reply(UNTOLD, "answer", note)
+        return Reply(UNSURE, "answer", _joined(note, SEE_WHY if knows or answer.withheld else ""))
+
+    def _spoke_of(self, question: str) -> bool:
+        """Say whether anything that was said has a word of a question; the memory alone may have kept nothing of it."""
+        said = set().union(*map(content_words, self.said.values()))
+        return not said.isdisjoint(content_words(question))
 
     def knows(self, answer: Answer) -> bool:
         """Say whether an answer is more than "unknown", and was not withheld by the memory itself."""
@@ -234,6 +248,12 @@ class ChatSession:
                 f"{backbone} cannot read the name {self.name}; in the bank you are {self.called}."
             )
         return lines
+
+    @property
+    def said(self) -> dict[int, str]:
+        """{turn, counted from 0: its words} of the turns whose words the ledger has."""
+        texts = enumerate(self.ledger.texts, self.first_recorded())
+        return {turn: text for turn, text in texts if text}
 
     def first_recorded(self) -> int:
         """Return the number of turns that the ledger does not have, because they were written before it began."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lmem.chat import commands
 from lmem.chat.recovery import Recovery
-from lmem.chat.reply import Reply, checked_name
+from lmem.chat.reply import Reply, checked_name, turns_of
 from lmem.chat.session import ChatSession
 from lmem.errors import LmemError
 from lmem.memory.bank import Bank
@@ -26,7 +26,7 @@ def chat(
     name: str | None = NAME,
     read: Callable[[str], str] = input,
     console: Console | None = None,
-    threshold: float = 0.0,
+    threshold: float | None = None,
     keep_ledger: bool = False,
     recovery: Recovery | None = None,
 ) -> Bank:
@@ -38,7 +38,7 @@ def chat(
         name: The speaker of what is typed; None asks.
         read: Function that shows a prompt and returns the next line.
         console: Where the replies are printed.
-        threshold: Answers of lower confidence are not given.
+        threshold: Answers of lower confidence are not given; default: as in `ChatSession`.
         keep_ledger: Save the ledger with every bank.
         recovery: Where a bank that is not saved is kept; None keeps none.
 
@@ -64,23 +64,32 @@ def chat(
     try:
         converse(session, read, console)
     except (EOFError, KeyboardInterrupt):
-        if session.unsaved and recovery:
-            console.print(
-                "\nnot saved; the next `lmem chat` brings it back with /recover", style="dim"
-            )
+        if missing := not_saved(session):
+            back = "; the next `lmem chat` brings it back with /recover"
+            console.print(f"\n{missing}{back if session.recovery else ''}", style="dim")
         return session.bank
     if recovery:
         recovery.delete()
     return session.bank
 
 
+def not_saved(session: ChatSession) -> str:
+    """Say what leaving would lose; "" if nothing."""
+    told, taken_back = session.unsaved - session.taken_back, session.taken_back
+    lost = [turns_of(told)] if told else []
+    lost += [f"{taken_back} taken back"] if taken_back else []
+    lost += ["the chat that /recover goes back to"] if session.aside is not None else []
+    return f"Not saved: {', '.join(lost)}" if lost else ""
+
+
 def converse(session: ChatSession, read: Callable[[str], str], console: Console) -> None:
-    """Read and answer lines until /quit.
+    """Read and answer lines until /quit, which asks once where something is not saved.
 
     Raises:
         EOFError: The input ended.
         KeyboardInterrupt: Ctrl-C was pressed while the prompt waited.
     """
+    told = ""
     while True:
         try:
             line = read(f"{session.name}: ").strip()
@@ -88,7 +97,12 @@ def converse(session: ChatSession, read: Callable[[str], str], console: Console)
             console.print(str(error), style="red", markup=False, soft_wrap=True)
             continue
         if line.lower() in QUIT:
-            return
+            missing = not_saved(session)
+            if missing in ("", told):
+                return
+            told = missing
+            console.print(f"{told}. /save FILE, or {line} again.", style="dim", markup=False)
+            continue
         if not line:
             continue
         try:

@@ -18,10 +18,14 @@ def chat(
     bank: Annotated[Path | None, opt("A saved bank to go on with.")] = None,
     name: Annotated[str | None, opt("Who you are; default: you are asked.")] = None,
     threshold: Annotated[
-        float, opt("Answer only if the confidence is at least this, from 0 to 1.")
-    ] = 0.0,
+        float | None,
+        opt(
+            "Answer only if the answer is at least this sure, from 0 to 1; default: 0.05 where values are copied, else 0."
+        ),
+    ] = None,
     ledger: Annotated[
-        bool, opt("Save next to each bank what /why and /forget need tomorrow.", "--ledger")
+        bool,
+        opt("Save next to each bank what was said; /why and /forget need it tomorrow.", "--ledger"),
     ] = False,
     autosave: Annotated[
         bool, opt("Keep a recovery file of what is not saved, in your state folder.")
@@ -33,7 +37,8 @@ def chat(
     from lmem.chat.reply import checked_name, checked_threshold
     from lmem.memory.model import MemoryModel
 
-    checked_threshold(threshold)
+    if threshold is not None:
+        checked_threshold(threshold)
     if name is None and not sys.stdin.isatty():
         name = terminal.NAME
     elif name is not None:

@@ -1,9 +1,11 @@
 """The ledger: what was written into a bank, turn by turn, so that a turn can be removed again (chapter 10).
 
 A bank does not store its turns, and with most writes no turn can be subtracted from it. The ledger keeps the latents of the
-turns, never inside the bank's file. It is sensitive data: without it nothing can be handed out, and nothing unwritten.
+turns and their words, never inside the bank's file. It is sensitive data: without it nothing can be handed out, and nothing
+unwritten.
 """
 
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +32,13 @@ class Ledger:
         first: The bank before the first recorded turn.
         latents: (N, D) for each recorded turn.
         last: Digest of the bank that these turns led to.
+        texts: The words of each recorded turn; "" where a ledger of an earlier version had none.
     """
 
     first: Bank | None = None
     latents: list[torch.Tensor] = field(default_factory=list)
     last: str = ""
+    texts: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -44,7 +48,7 @@ class Ledger:
         if not isinstance(other, Ledger) or len(self) != len(other):
             return False
         pairs = zip(self.latents, other.latents, strict=True)
-        same = self.last == other.last and self.first == other.first
+        same = (self.last, self.first, self.texts) == (other.last, other.first, other.texts)
         return same and all(torch.equal(mine, theirs) for mine, theirs in pairs)
 
     def check(self, bank: Bank) -> None:
@@ -56,20 +60,28 @@ class Ledger:
                 f"expected the bank that this ledger's {len(self)} turns led to, this is another one"
             )
 
-    def add(self, before: Bank, latents: list[torch.Tensor], after: Bank) -> None:
-        """Record turns that led from `before` to `after`."""
+    def add(
+        self,
+        before: Bank,
+        latents: list[torch.Tensor],
+        after: Bank,
+        texts: Sequence[str] | None = None,
+    ) -> None:
+        """Record turns that led from `before` to `after`, with their words if they are known."""
         self.first = before if self.first is None else self.first
         self.latents += latents
+        self.texts += [""] * len(latents) if texts is None else texts
         self.last = digest(after.state._asdict())
 
-    def without(self, turns: int | Iterable[int]) -> list[torch.Tensor]:
-        """Return the latents without those of these turns, numbered from the first recorded one.
+    def without(self, turns: int | Iterable[int]) -> tuple[list[torch.Tensor], list[str]]:
+        """Return latents and words without those of these turns, numbered from the first recorded one.
 
         Raises:
             InputError: A turn was not recorded.
         """
         removed = self.checked(turns)
-        return [z for t, z in enumerate(self.latents) if t not in removed]
+        kept = [turn for turn in range(len(self)) if turn not in removed]
+        return [self.latents[turn] for turn in kept], [self.texts[turn] for turn in kept]
 
     def checked(self, turns: int | Iterable[int]) -> list[int]:
         """Return different turns of the ledger, ascending.
@@ -90,7 +102,7 @@ class Ledger:
     def save(self, path: str | PathLike) -> None:
         """Write one safetensors file that only its owner can read (mode 600); it holds nothing executable.
 
-        The latents are the conversation in another form, so whoever has the file can find out much of what was said.
+        It holds the words of the conversation, so whoever has the file can read what was said.
 
         Raises:
             BankError: Nothing was recorded.
@@ -102,7 +114,8 @@ class Ledger:
             )
         latents = self.latents or [self.first.state.rows.new_zeros(0, 1)]
         lengths = torch.tensor([len(z) for z in self.latents], dtype=torch.long)
-        content = {"latents": torch.cat(latents), "lengths": lengths}  # (sum of N, D), (T,)
+        words = torch.frombuffer(bytearray(json.dumps(self.texts).encode()), dtype=torch.uint8)
+        content = {"latents": torch.cat(latents), "lengths": lengths, "texts": words}
         about = {"owner": self.first.owner, "backbone": self.first.backbone, "last": self.last}
         save_tensors(path, FORMAT, self.first.state._asdict() | content, about, private=True)
 
@@ -110,10 +123,13 @@ class Ledger:
     def load(cls, path: str | PathLike) -> Self:
         """Read a ledger and check it once. Whether it is that of a bank, `check` says.
 
+        A file of an earlier version has no words.
+
         Raises:
             BankError: The file is missing, truncated, altered or no ledger.
         """
         tensors, about = read_tensors(path, FORMAT, ("owner", "backbone", "last"))
+        words = tensors.pop("texts", None)
         if set(tensors) != {*State._fields, "latents", "lengths"}:
             raise BankError(
                 f"expected the tensors of a ledger at {path}, found {', '.join(tensors)}"
@@ -125,7 +141,19 @@ class Ledger:
         state = State(**tensors)
         check_state(state, path)
         first = Bank(state, about["owner"], about["backbone"])
-        return cls(first, list(latents.split(lengths.tolist())), about["last"])
+        texts = [""] * len(lengths) if words is None else _texts(words, len(lengths), path)
+        return cls(first, list(latents.split(lengths.tolist())), about["last"], texts)
+
+
+def _texts(words: torch.Tensor, count: int, path: str | PathLike) -> list[str]:
+    """Return the words of each turn out of UTF-8 bytes (N,) of JSON."""
+    try:
+        texts = json.loads(bytes(words.tolist()))
+    except (ValueError, TypeError, RecursionError):
+        texts = None
+    if not isinstance(texts, list) or list(map(type, texts)) != [str] * count:
+        raise BankError(f"expected the words of {count} turns in the ledger at {path}")
+    return texts
 
 
 def ledger_and_start(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:

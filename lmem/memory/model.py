@@ -262,7 +262,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             turns: A Conversation, or a list of turns in a form of `lmem.data.messages`: "SPEAKER: TEXT", messages, pairs. For
                 a batch of banks a list of such lists.
             truncate: Cut turns that are too long instead of refusing them.
-            ledger: A Ledger of one bank, which keeps the turns' latents so that a turn can be unwritten.
+            ledger: A Ledger of one bank, which keeps the turns' latents and words so that a turn can be unwritten.
 
         Returns:
             The bank after the turns.
@@ -285,7 +285,8 @@ class MemoryModel(nn.Module, ModelHubMixin):
             if ledger is not None:
                 recorded += latents[0]
         if ledger is not None:
-            ledger.add(before, recorded, bank)
+            said = [text.removeprefix("context: ") for text in texts[0]]
+            ledger.add(before, recorded, bank, said)
         return bank
 
     def encode_turns(
@@ -356,9 +357,9 @@ class MemoryModel(nn.Module, ModelHubMixin):
         """
         self.check(bank)
         ledger, first = ledger_and_start(ledger, bank)
-        latents = ledger.without(turns)
+        latents, texts = ledger.without(turns)
         rewritten, shorter = self.write_latents(first, [latents]), Ledger()
-        shorter.add(first, latents, rewritten)
+        shorter.add(first, latents, rewritten, texts)
         return rewritten, shorter
 
     @torch.no_grad()

@@ -80,7 +80,8 @@ def mini_words() -> dict[str, Any]:
 
 def plain_words() -> dict[str, Any]:
     """Return the words of a backbone that the page does not know."""
-    return _TABLES["plain"] | {"unsure": UNSURE, "lines": PATTERNS}
+    lines = PATTERNS | {"small": ENGLISH["requests"]["small"]}
+    return _TABLES["plain"] | {"unsure": UNSURE, "lines": lines}
 
 
 WORDS = {"nano": nano_words, "mini": mini_words}

@@ -124,8 +124,8 @@
     live.element("details", { class: "live-about" }, live.element("summary", {}, title), live.element("p", {}, about),
       ...known.map(([name, some]) => live.element("p", {}, live.element("b", {}, `${name}: `), some.join(", "))));
 
-  /** What is said where no answer is given. */
-  live.silence = (words, { withheld }) => (withheld === "doubted" ? words.unsure : words.untold);
+  /** What is said where no answer is given; `told` says whether a sentence has a word of the question. */
+  live.silence = (words, { withheld }, told = false) => (withheld === "doubted" || told ? words.unsure : words.untold);
 
   live.percent = (share) => {
     if (share > 0 && share < 0.01) return "less than 1%";

@@ -39,25 +39,44 @@
   /** The first words of a value. */
   const short = (text) => text.split(" ").slice(0, 3).join(" ").replace(/[\s.,!?]+$/, "") + (text.split(" ").length > 3 ? " …" : "");
 
-  /** A question as `lmem chat` puts it: one about the speaker names him or her first. */
-  function addressed({ oneself }, speaker, question) {
-    if (!oneself) return question;
-    const letter = "[\\p{L}\\p{N}_]", edge = `(?:(?<!${letter})(?=${letter})|(?<=${letter})(?!${letter}))`; // of words in any script
-    const pattern = new RegExp(oneself.replaceAll("\\b", edge), "iu");
-    return pattern.test(question.replace(/[‘’ʼ]/g, "'")) ? `${speaker}: ${question}` : question;
+  const straight = (text) => text.replace(/[‘’ʼ]/g, "'");
+  const isSmall = ({ small }, word) => new RegExp(`^(?:${small})$`).test(word);
+
+  /** The words of a text that say what it is about, in small letters and without s or 's at the end. */
+  function contentWords(lines, text) {
+    const words = straight(text).toLowerCase().match(/[\p{L}\p{N}_]+(?:'[\p{L}\p{N}_]+)?/gu) || [];
+    return words.filter((word) => !isSmall(lines, word)).map((word) => word.replace(/(?<=[\p{L}\p{N}_]{2})(?:'s|(?<!s)s)$/u, ""));
   }
 
-  /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag says something. */
-  function partsOf({ opening, rhetorical, tagged }, line) {
-    const [opens, wantsNone, tag] = [opening, rhetorical, tagged].map((pattern) => new RegExp(pattern, "i"));
+  /** The words of what was told that have a capital inside a sentence and are never written without, by their small letters. */
+  function namesIn(lines, told) {
+    const spelled = told.flatMap((text) => text.match(/(?<=[^.!?…:\s] )\p{L}+/gu) || []);
+    const small = new Set(spelled.filter((word) => word === word.toLowerCase()));
+    const isName = (word) => /^\p{Lu}/u.test(word) && !small.has(word.toLowerCase()) && !isSmall(lines, word.toLowerCase());
+    return new Map(spelled.filter(isName).map((word) => [word.toLowerCase(), word]));
+  }
+
+  /** A question as `lmem chat` puts it: as it is written in books, and one about the speaker names him or her first. */
+  function addressed({ oneself, lines }, speaker, question, told = []) {
+    if (!oneself) return question;
+    const letter = "[\\p{L}\\p{N}_]", edge = `(?:(?<!${letter})(?=${letter})|(?<=${letter})(?!${letter}))`; // of words in any script
+    const pattern = new RegExp(oneself.replaceAll("\\b", edge), "iu"), loud = question === question.toUpperCase();
+    const names = namesIn(lines, told).set(speaker.toLowerCase(), speaker);
+    let text = (loud ? question.toLowerCase() : question).replace(/[\p{L}\p{N}]+/gu, (word) => names.get(word) || (word === "i" ? "I" : word));
+    text = text.slice(0, 1).toUpperCase() + text.slice(1) + (/[\p{L}\p{N}]$/u.test(text) ? "?" : "");
+    return pattern.test(straight(text)) ? `${speaker}: ${text}` : text;
+  }
+
+  /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag asks whether it is so. */
+  function partsOf({ opening, rhetorical, tagged, confirms }, line) {
+    const [opens, wantsNone, tag, ifSo] = [opening, rhetorical, tagged, confirms].map((pattern) => new RegExp(pattern, "i"));
     const sentences = line.split(/(?<=[.!?。！？…])(?<!\b(?:[DMS][rst]|Mrs)\.)\s+(?=[\p{L}\p{N}"'“‘¿¡(*])/u), said = [], asked = [];
     sentences.forEach((sentence, place) => {
-      const plain = sentence.replace(/[‘’ʼ]/g, "'").trim(), begins = opens.test(plain), last = place === sentences.length - 1;
+      const plain = straight(sentence).trim(), begins = opens.test(plain), last = place === sentences.length - 1;
       const marked = /[?？؟‽⁇⁈][\s"'!*)”’»]*$/u.test(plain), asks = last ? marked || (begins && !plain.endsWith("!")) : begins && plain.includes("?");
-      const tagless = plain.match(tag);
       if (said.length && wantsNone.test(plain)) said.push(sentence);
-      else if (tagless) said.push(`${sentence.slice(0, tagless[1].length)}.`);
-      else (asks ? asked : said).push(sentence);
+      else if (said.length && ifSo.test(plain)) asked.push(`${said.pop()} ${sentence}`);
+      else (asks || tag.test(plain) ? asked : said).push(sentence);
     });
     return { said: said.join(" "), asked: asked.join(" ") };
   }
@@ -222,7 +241,7 @@
         await this.start();
         await this.warn(this.askField, question);
         this.question = question;
-        this.prompt = addressed(this.words, this.speaker, question);
+        this.prompt = addressed(this.words, this.speaker, question, this.turns.map(({ text }) => text));
         await this.answerAgain();
       }, this.askField, question);
     }
@@ -335,7 +354,7 @@
       const bars = first.top.map(({ piece, p }) => element("li", {}, element("span", {}, piece.replace("▁", "") || "␣"), element("meter", { min: 0, max: 1, value: p, "aria-label": `probability of ${piece}` }), element("span", {}, live.percent(p))));
       this.answer.replaceChildren(
         element("p", { class: "live-question" }, this.question),
-        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? live.silence(this.words, result) : result.text || "(nothing)"),
+        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? live.silence(this.words, result, this.spokeOf(this.question)) : result.text || "(nothing)"),
         element("p", { class: "live-why" }, this.why(result, best, unknown)),
         ...(result.withheld ? [this.anyway()] : []),
         ...(!unknown && this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
@@ -369,6 +388,12 @@
     /** Whether an answer is in none of the sentences; of a bank that came from Python they are not known. */
     invented(text) {
       return text !== this.words.unknown && !this.given && !this.turns.some((turn) => plain(this.wordsOf(turn)).includes(plain(text)));
+    }
+
+    /** Whether a sentence has a word of a question, though perhaps nothing of it was kept. */
+    spokeOf(question) {
+      const { lines } = this.words, asked = new Set(contentWords(lines, question));
+      return this.turns.some((turn) => contentWords(lines, this.wordsOf(turn)).some((word) => asked.has(word)));
     }
 
     /** Light up each sentence by the attention its rows got, the one that was told, and its row in the bank. */
@@ -422,6 +447,6 @@
     }
   }
 
-  Object.assign(live, { addressed, counterfactual, partsOf });
+  Object.assign(live, { addressed, contentWords, counterfactual, partsOf });
   live.pieces.talk = (box, options, fail) => (box.piece = new Talk(box, options, fail));
 })();
