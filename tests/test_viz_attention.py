@@ -77,12 +77,12 @@ def test_the_table_says_where_most_goes():
         "layer": 1,
         "most of the question": "question: 75%",
         "most of the bank": "turn 1 75%",
-        "bank's part over the question's": "0.50",
+        "size added: branch / frozen": "0.50",
     }
     assert second["most of the bank"] == "turn 1 100%"
     [row, _] = attention.attention_rows({"null rows": looked(added=None, turns=[-1] * 3)}, 1)
     assert row["most of the bank"] == "no turn 100%"
-    assert "bank's part over the question's" not in row
+    assert "size added: branch / frozen" not in row
 
 
 def test_rows_can_be_drawn_one_by_one():

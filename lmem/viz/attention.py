@@ -125,7 +125,7 @@ def attention_rows(records: Mapping[str, AttentionRecord], reader: int = 0) -> l
                 "most of the bank": f"{_turn(turn)} {_percent(on_turn)}",
             }
             if record.added is not None:
-                row["bank's part over the question's"] = f"{record.added[layer, reader]:.2f}"
+                row["size added: branch / frozen"] = f"{record.added[layer, reader]:.2f}"
             rows.append(row)
     return rows
 

@@ -128,9 +128,8 @@ def slots(
     hide_ticks(figure, row=1, col=1)
     figure.update_xaxes(automargin=False)
     figure.update_xaxes(title="column (pooled)", row=1, col=1)
-    figure.update_xaxes(
-        title={"text": "writes", "standoff": 2}, range=[0, int(last.max()) + 1], nticks=4, col=2
-    )
+    writes = {"text": "writes", "standoff": 16}  # on top, where no colour scale is
+    figure.update_xaxes(title=writes, side="top", range=[0, int(last.max()) + 1], nticks=4, col=2)
     figure.update_yaxes(autorange="reversed", showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(title="slot", row=1, col=1)
     # numbers: names that change from frame to frame stop plotly's bars
@@ -174,7 +173,7 @@ def square(
         y = [significant(float(size)) for size in sizes[i] if size > 1e-6 * sizes[i][0]]
         matrix, keys = go.Heatmap(z=z, **bytes_look), go.Heatmap(z=cosines, **keys_look)
         frames.append([matrix, keys, go.Scatter(x=list(range(1, len(y) + 1)), y=y, **points_look)])
-    titles = ["size of the links", "turns' keys: cosine", "singular values, log scale"]
+    titles = ["size of the links", "turns' keys: cosine", "singular values by number, log scale"]
     space = {"vertical_spacing": 0.2, "horizontal_spacing": 0.12, "row_heights": [0.55, 0.45]}
     specs = [[{}, {}], [{"colspan": 2}, None]]
     figure = make_subplots(rows=2, cols=2, specs=specs, subplot_titles=titles, **space)
@@ -192,7 +191,7 @@ def square(
         figure.update_yaxes(title={"text": y, "standoff": 4}, row=1, col=col)
     power = float(np.log10(largest))
     power = [round(power - 3.2, 2), round(power + 0.2, 2)]
-    figure.update_xaxes(title="number", range=[0, VALUES + 1], row=2, col=1)
+    figure.update_xaxes(range=[0, VALUES + 1], row=2, col=1)
     figure.update_yaxes(title="size", type="log", range=power, dtick=1, row=2, col=1)
     figure.update_annotations(font_size=13)
     figure.update_layout(showlegend=False)
