@@ -106,13 +106,15 @@ def test_tokens_go_to_empty_rows_first(nano):
     assert torch.cdist(latents, kept).min(1).values.max() < 0.02 * latents.norm(dim=1).mean()
 
 
-def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(nano):
-    model = MemoryModel(nano, "m5", read={"start": "borrowed", "shared": False, "bias": 50.0})
+@pytest.mark.parametrize("name", ["nano", "flan"])  # flan's heads are narrower than its states
+def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(request, name):
+    backbone = request.getfixturevalue(name)
+    model = MemoryModel(backbone, "m5", read={"start": "borrowed", "shared": False, "bias": 50.0})
     torch.manual_seed(0)
-    rows, states = torch.randn(1, 5, nano.width), torch.randn(1, 3, nano.width)
+    rows, states = torch.randn(1, 5, backbone.width), torch.randn(1, 3, backbone.width)
     mask = torch.ones(1, 5, dtype=torch.bool)
     with torch.no_grad():
-        for i, block in enumerate(nano.model.decoder.block):
+        for i, block in enumerate(backbone.model.decoder.block):
             found = model.read(rows, mask, states, layer=i)
             frozen = block.layer[1].EncDecAttention
             scores = frozen.q(states) @ frozen.k(rows).transpose(1, 2)  # of all heads, added up
@@ -120,7 +122,7 @@ def test_a_borrowed_gate_reads_as_the_frozen_heads_do_together(nano):
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     for options in ({}, {"shared": False, "heads": 4}):
         with pytest.raises(MethodError, match="shared=False|one head"):
-            MemoryModel(nano, "m5", read={"start": "borrowed", **options})
+            MemoryModel(backbone, "m5", read={"start": "borrowed", **options})
 
 
 def test_a_repaired_matrix_returns_a_token_to_one_that_asks_for_it(nano):

@@ -10,7 +10,7 @@ import torch
 from helpers import lmem
 
 from lmem.data import locomo_release, tinyworld
-from lmem.errors import DataError, InputError
+from lmem.errors import DataError, InputError, MethodError
 from lmem.evaluation import results
 from lmem.evaluation.summary import summarise
 from lmem.experiments import paper, reproduce
@@ -374,15 +374,17 @@ def test_the_verb(run, short, capsys):
 def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that_cell(
     run, short, monkeypatch, tmp_path
 ):
-    """m3 fits with smaller batches; m6 does not fit at all; a plan leaves m5 out."""
+    """m3 fits with smaller batches; m6 does not fit at all; the backbone cannot have m2; a plan leaves m5 out."""
     tried, run_cell, plan = [], reproduce.run_published_cell, reproduce.plan_cell
-    few = ["m3-1x-s42", "m6-1x-s42", "m5-1x-s42", "m0-1x-s42"]
+    few = ["m2-1x-s42", "m3-1x-s42", "m6-1x-s42", "m5-1x-s42", "m0-1x-s42"]
     cells = [cell for cell in reproduce.make_cells(short) if cell.name in few]
     monkeypatch.setattr(reproduce, "make_cells", lambda *_: cells)
 
     def out_of_memory(cell, *others):
         batches = others[-1]
         tried.append((cell.name, batches.train))
+        if cell.method == "m2":
+            raise MethodError("expected another backbone")
         if cell.method == "m6" or (cell.method == "m3" and batches.train > 4):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
         return run_cell(cell, *others)
@@ -396,7 +398,8 @@ def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that
     monkeypatch.setattr(reproduce, "plan_cell", too_large)
     report = reproduce.reproduce(short, tmp_path, None, False)
     assert report["done"] == ["m0-1x-s42", "m3-1x-s42"]
-    assert sorted(report["failed"]) == ["m5-1x-s42", "m6-1x-s42"]
+    assert sorted(report["failed"]) == ["m2-1x-s42", "m5-1x-s42", "m6-1x-s42"]
+    assert report["failed"]["m2-1x-s42"] == "expected another backbone"
     assert "out of memory" in report["failed"]["m6-1x-s42"]
     assert reproduce.Reproduction(short, tmp_path).failed() == report["failed"]
     assert [size for name, size in tried if name == "m3-1x-s42"] == [16, 8, 4]
@@ -410,7 +413,7 @@ def test_out_of_memory_splits_batches_then_goes_on_and_a_restart_tries_only_that
     monkeypatch.setattr(reproduce, "run_published_cell", run_cell)
     tried.clear()
     again = reproduce.reproduce(short, tmp_path, None, False)
-    assert again["done"] == ["m6-1x-s42"]
+    assert again["done"] == ["m2-1x-s42", "m6-1x-s42"]
     assert sorted(again["skipped"]) == ["m0-1x-s42", "m3-1x-s42"]
     assert sorted(again["failed"]) == ["m5-1x-s42"]
     assert list(reproduce.Reproduction(short, tmp_path).failed()) == ["m5-1x-s42"]

@@ -21,7 +21,7 @@ from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.backbone.latent_cache import cached
 from lmem.data import locomo_release, splits
 from lmem.data.conversation import Conversation
-from lmem.errors import DataError, InputError
+from lmem.errors import DataError, InputError, MethodError
 from lmem.evaluation import results
 from lmem.evaluation.conditions import LIGHT, allowed_conditions
 from lmem.evaluation.evaluate import EvalConfig
@@ -294,6 +294,9 @@ class Reproduction:
             try:
                 run_published_cell(cell, self.experiment, self.config, *self.inputs, batches)
                 return ""
+            except MethodError as failure:  # this backbone cannot have the method
+                error, batches = str(failure), None
+                continue
             except (RuntimeError, MemoryError) as failure:
                 if not isinstance(failure, MemoryError) and not should_reduce_batch_size(failure):
                     raise

@@ -70,18 +70,18 @@ class GatedBranchRead(Read):
         """If `start` is "borrowed", copy what fits of the frozen cross-attentions.
 
         Raises:
-            MethodError: The backbone's attention has biases, or another width, or there are several heads.
+            MethodError: The backbone's attention has biases, or there are several heads.
         """
         if self.start != "borrowed":
             return self
         frozen = borrowed(model, modules)
-        if self.attend.heads != 1 or frozen.inner != self.attend.inner:
+        if self.attend.heads != 1:
             raise MethodError(
-                "expected one head, and a backbone whose heads are together as wide as its states"
+                f"expected one head for a branch that starts borrowed, not {self.attend.heads}"
             )
-        # the frozen scores have the width of one head under the root, ours that of all
-        self.attend.w_q.copy_(frozen.w_q * frozen.heads**0.5)
-        self.attend.w_k.copy_(frozen.w_k)
+        # as wide as all frozen heads together; their scores have the width of one head under the root, ours that of all
+        self.attend.w_q = nn.Parameter(frozen.w_q * frozen.heads**0.5)
+        self.attend.w_k = frozen.w_k
         self.w_g.zero_()
         for i, module in enumerate(modules):
             self.attend.w_v[i].copy_(frozen.w_v[i] @ module.EncDecAttention.o.weight.T)
