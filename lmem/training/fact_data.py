@@ -158,14 +158,14 @@ def _facts(backbone: Backbone, source: Source, texts: list[str]) -> list[Fact]:
     ):
         own = len(backbone.tokenize([source.texts[turn]])[0])  # tokens of the turn itself
         for subject, relation, value in stated:
-            place = (len(ids) - 1, 1) if value is None else _last_place(backbone, ids, value, own)
+            place = (len(ids) - 1, 1) if value is None else last_span(backbone, ids, value, own)
             if place:
                 single = relation not in many and relation not in language.roles
                 found.append(Fact(turn, *place, (subject, relation), value, single))
     return found
 
 
-def _last_place(backbone: Backbone, ids: list[int], value: str, own: int) -> tuple[int, int] | None:
+def last_span(backbone: Backbone, ids: list[int], value: str, own: int) -> tuple[int, int] | None:
     """Find the last place of a value in the turn's own tokens: where it begins, and its tokens."""
     for text in (f" {value}", value):
         pieces = backbone.tokenizer.encode(text, add_special_tokens=False)
