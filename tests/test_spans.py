@@ -1,7 +1,6 @@
 """The span memory: where facts begin, what a row holds, which row is told, and that it learns."""
 
 import json
-import random
 from dataclasses import replace
 
 import pytest
@@ -19,14 +18,7 @@ from lmem.memory.read.copying import doubt_signs, lead
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
 from lmem.training.replacing import replacements
-from lmem.training.spans import (
-    SpanConfig,
-    TellingLoss,
-    calibrate,
-    span_parts,
-    start_codes,
-    train_spans,
-)
+from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 
 SMALL = {"key": 8, "code": 6, "length": 3, "facts": 2}
 
@@ -277,26 +269,6 @@ def test_codes_start_at_the_regression(model):
     with torch.no_grad():
         back = read.respell(write.code(alone))
     assert (back - turned).norm() / turned.norm() < 0.02
-
-
-def test_a_made_up_word_takes_the_place_of_a_value(mini, model, conversations):
-    """A made-up word is told as the value was: from its own place in the turn, to the same question."""
-    telling = TellingLoss(model, conversations, SpanConfig(seed=1), random.Random(1))
-    cases = telling.told[:30]
-    made = telling.with_words(cases)
-    words = {fact.value for _, _, fact in made} - {fact.value for _, _, fact in cases}
-    assert len(words) > 25
-    for (each, place, fact), (old, asked, before) in zip(made, cases, strict=True):
-        if fact.value not in words:
-            continue
-        assert each.questions[place].answer == fact.value
-        assert each.questions[place].prompt == old.questions[asked].prompt
-        assert each.texts[0] == fact.value.join(old.texts[before.turn].rsplit(before.value, 1))
-        [ids] = mini.tokenize(each.texts, truncate=True)
-        pieces = ids[fact.token : fact.token + fact.pieces]
-        assert mini.tokenizer.decode(pieces).strip() == fact.value
-        [latents] = mini.encode(each.texts, truncate=True)
-        assert torch.allclose(each.latents[0].float(), latents.float(), atol=1e-3)
 
 
 def test_it_learns_and_its_backbone_does_not(model, conversations):

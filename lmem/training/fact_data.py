@@ -18,7 +18,7 @@ from lmem.data.messages import with_question_before
 from lmem.errors import InputError
 from lmem.utils.progress import track
 
-TURNS = 80  # of a training conversation
+TURNS = 240  # of a training conversation: enough facts for hard company
 Draw = Callable[[random.Random], everyday.World]
 
 
@@ -92,7 +92,7 @@ def default_world(rng: random.Random) -> everyday.World:
         turns=TURNS,
         facts=rng.choice([0.35, 0.5]),
         overwritten=0.15,
-        questions=60,
+        questions=120,
         mix=(0.42, 0.14, 0.04, 0.15, 0.25),
         pool="train",
     )
@@ -158,14 +158,14 @@ def _facts(backbone: Backbone, source: Source, texts: list[str]) -> list[Fact]:
     ):
         own = len(backbone.tokenize([source.texts[turn]])[0])  # tokens of the turn itself
         for subject, relation, value in stated:
-            place = (len(ids) - 1, 1) if value is None else last_span(backbone, ids, value, own)
+            place = (len(ids) - 1, 1) if value is None else _last_place(backbone, ids, value, own)
             if place:
                 single = relation not in many and relation not in language.roles
                 found.append(Fact(turn, *place, (subject, relation), value, single))
     return found
 
 
-def last_span(backbone: Backbone, ids: list[int], value: str, own: int) -> tuple[int, int] | None:
+def _last_place(backbone: Backbone, ids: list[int], value: str, own: int) -> tuple[int, int] | None:
     """Find the last place of a value in the turn's own tokens: where it begins, and its tokens."""
     for text in (f" {value}", value):
         pieces = backbone.tokenizer.encode(text, add_special_tokens=False)

@@ -14,7 +14,6 @@ import math
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import torch
@@ -22,14 +21,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutput
 
-from lmem.backbone.backbone import Backbone, pad
+from lmem.backbone.backbone import pad
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
 from lmem.memory.read.copying import CopyingRead, doubt_signs, lead
 from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
-from lmem.training.fact_data import Fact, FactConversation, FactQuestion, last_span
+from lmem.training.fact_data import Fact, FactConversation, FactQuestion
 from lmem.training.minimise import hundreds, minimise
 from lmem.training.replacing import SAME, replacements
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
@@ -59,15 +58,14 @@ class SpanConfig(Settings):
         doubt_batch: Pairs of a question and a row in each of them.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
-        telling_words: Share of these whose value is a made-up word, so that every piece of the vocabulary is told.
         telling_lr: Peak learning rate there.
         abstain: Share of the validation questions about what was never told that the threshold must leave unanswered.
         seed: Of everything random.
     """
 
-    steps: AtLeast1 = 2000
-    batch: AtLeast1 = 6
-    questions: AtLeast1 = 40
+    steps: AtLeast1 = 2500
+    batch: AtLeast1 = 3
+    questions: AtLeast1 = 80
     lr: Positive = 3e-3
     weight_decay: NotNegative = 1e-2
     clip: Positive = 2.0
@@ -76,9 +74,8 @@ class SpanConfig(Settings):
     drop: Share = 0.1
     doubt_steps: AtLeast1 = 3000
     doubt_batch: AtLeast1 = 512
-    telling_steps: AtLeast1 = 800
+    telling_steps: AtLeast1 = 1500
     telling_batch: AtLeast1 = 48
-    telling_words: Share = 0.5
     telling_lr: Positive = 2e-3
     abstain: Share = 0.95
     seed: int = 42
@@ -489,7 +486,6 @@ class TellingLoss:
         start_codes(
             self.write, self.read, *self._regression(min(2000, len(self.told))), self.metric()
         )
-        self.starts, self.inner = _pieces(self.backbone)
         read = self.read
         modules = [self.write.code, read.respell, read.around]
         self.weights = [p for module in modules for p in module.parameters()]
@@ -498,8 +494,6 @@ class TellingLoss:
     def __call__(self) -> Tensor:
         """Draw answers and compute their loss: () with gradient."""
         told = self._some(self.told, self.config.telling_batch)
-        made_up = round(self.config.telling_words * len(told))
-        told = self.with_words(told[:made_up]) + told[made_up:]
         loss = self._decoder_loss(told, self.read.value_rows(self._values(told)))
         if self.taken_back:
             some = self._some(self.taken_back, 8)
@@ -509,32 +503,6 @@ class TellingLoss:
             rows = self.read.nothing.expand(len(some), -1, -1)
             loss = loss + 0.2 * self._decoder_loss(some, rows)
         return loss
-
-    def with_words(self, cases: list[Case]) -> list[Case]:
-        """Put a made-up word in the place of each value, and encode the turns again; the questions stay."""
-        words = [self._word() for _ in cases]
-        texts = [
-            word.join(each.texts[fact.turn].rsplit(str(fact.value), 1))
-            for (each, _, fact), word in zip(cases, words, strict=True)
-        ]
-        encoded = self.backbone.encode(texts, truncate=True)
-        ids = self.backbone.tokenize(texts, truncate=True)
-        made: list[Case] = []
-        for (each, asked, fact), word, text, latents, tokens in zip(
-            cases, words, texts, encoded, ids, strict=True
-        ):
-            place = last_span(self.backbone, tokens, word, len(tokens))
-            if place is None:  # the turn says the value in another form
-                made.append((each, asked, fact))
-                continue
-            question = replace(each.questions[asked], answer=word)
-            own = FactConversation([text], [latents], [], [], [question], [each.asked[asked]])
-            made.append((own, 0, Fact(0, *place, fact.about, word, fact.single)))
-        return made
-
-    def _word(self) -> str:
-        more = self.rng.choices(self.inner, k=self.rng.randrange(4))
-        return "".join([self.rng.choice(self.starts), *more])
 
     def _some(self, cases: list, n: int) -> list:
         return self.rng.sample(cases, min(n, len(cases)))
@@ -584,13 +552,6 @@ class TellingLoss:
             alone.append(each.latents[fact.turn][fact.token : last].float())
             joint.append(both[before + fact.token : before + last].float())
         return torch.cat(alone).cpu(), torch.cat(joint).cpu()
-
-
-def _pieces(backbone: Backbone) -> tuple[list[str], list[str]]:
-    """Return the pieces of letters that begin a word, without the mark of the space, and those that continue one."""
-    pieces = sorted(backbone.tokenizer.get_vocab())
-    begin = [p[1:] for p in pieces if p.startswith("▁") and p[1:].isalpha()]
-    return begin, [p for p in pieces if p.isalpha()]
 
 
 @torch.no_grad()
