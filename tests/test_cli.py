@@ -316,7 +316,7 @@ def test_chat_writes_asks_saves_and_loads(tiny, tmp_path):
     assert end.empty
     assert Bank.load(path).turns_written == [1]
     assert "lmem: " in said
-    assert "1 turns written" in said
+    assert "1 turn told; something is kept of turns 1" in said
     again = terminal.chat(model, path, "Ana", lambda prompt: "/quit", console)
     assert again.turns_written == [1]
 
@@ -331,7 +331,7 @@ def test_chat_survives_a_wrong_file(tiny, tmp_path):
 def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     """Too long a turn, a folder in the file's place: said in a sentence, and the bank is still there."""
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
-    lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit"])
+    lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit", "/quit"])
     end = terminal.chat(
         MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console
     )
@@ -339,6 +339,7 @@ def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     said = console.export_text()
     assert "at most 384" in said
     assert "is a folder" in said
+    assert said.count("Not saved: 1 turn. /save FILE, or /quit again.") == 1
     assert list(tmp_path.iterdir()) == []
 
 
