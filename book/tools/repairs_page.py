@@ -374,6 +374,9 @@ def late_repairs(files):
     ]
 
 
+WHITEN = "m4_repaired-without-whiten"
+
+
 def late_left_out(files):
     """What is left of M.1 and M.4 at 1x without one of their changes, as far as that was run."""
     found = left_out(files, LATE, 1)
@@ -382,6 +385,8 @@ def late_left_out(files):
     for repair in repaired(LATE):
         if any(name.startswith(repair.name) for name in found):
             parts += [f"**{LATE[repair.method]}**", left_table(files, repair, found, shown, 1)]
+    if WHITEN in found:
+        parts.append(said("repairs_late_whiten", holds=shown[WHITEN] == "not shown"))
     return parts
 
 
