@@ -531,9 +531,9 @@ def test_without_a_ledger_why_and_forget_need_one(chat, tmp_path):
 
 def test_the_ledger_is_saved_on_request_and_works_tomorrow(chat, keyed, tmp_path):
     file, ledger = tmp_path / "bank", tmp_path / "bank.ledger"
-    chat.take(f"/save {file}")
+    assert "/save FILE --ledger keeps their words" in chat.take(f"/save {file}").note
     assert not ledger.exists()
-    chat.take(f"/save {file} --ledger")
+    assert not chat.take(f"/save {file} --ledger").note
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
     later = ChatSession(keyed, "Ana")
     assert "4 turns and their ledger" in later.take(f"/load {file}").text
@@ -541,7 +541,7 @@ def test_the_ledger_is_saved_on_request_and_works_tomorrow(chat, keyed, tmp_path
     assert "from turn 2, 'I live in Cedar-Bay.'" in later.take("/why").text
     assert later.said == chat.said
     assert "turn 3, 'My brother is Hugo.'" in later.take("/list").text
-    assert "forgot turn 2, 'I live" in later.take("forget what I said about Cedar-Bay").text
+    assert "forgot turn 2, 'I live" in later.take("/forget what I said about Cedar-Bay").text
     assert later.take("Where do I live?").text == UNTOLD
     later.take("/save")
     assert len(Ledger.load(ledger)) == 3  # both files follow

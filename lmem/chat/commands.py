@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmem.chat.kept import Fact, facts_of, nearest, sources_of
-from lmem.chat.lines import content_words
+from lmem.chat.lines import content_words, split_request
 from lmem.chat.reply import Reply, checked_threshold, percent, turns_of
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
@@ -175,6 +175,9 @@ def forget(session: "ChatSession", rest: str) -> Reply:
         raise InputError(
             "expected a turn's number or its words: /forget 3, or /forget I live in Cedar-Bay"
         )
+    _, topic = split_request(f"forget {rest}")
+    if topic and not rest.startswith(topic):  # "what I said about my sister"
+        return forget_about(session, topic)
     written, start = session.bank.turns_written[0], session.first_recorded()
     if re.fullmatch(r"[0-9]{1,9}", rest):
         turn = int(rest) - 1
@@ -308,14 +311,16 @@ def save_over(session: "ChatSession", rest: str) -> Reply:
 def save_at(session: "ChatSession", path: Path) -> Reply:
     """Save bank and, if it is to be kept, ledger."""
     session.bank.save(path)
-    beside = ""
+    beside, note = "", ""
+    if len(session.ledger) and not session.keep_ledger:
+        note = "after the next /load, /why and /forget will not know these turns; /save FILE --ledger keeps their words too"
     if session.keep_ledger and session.ledger.first is not None:
         session.ledger.save(_ledger_of(path))
         beside = f"; {_ledger_of(path).name}, next to it, holds what was said, so keep it safe"
     session.file, session.unsaved, session.taken_back = path, 0, 0
     if session.recovery:
         session.recovery.delete()
-    return Reply(f"saved {path}, {turns_of(session.bank.turns_written[0])}{beside}", "notice")
+    return Reply(f"saved {path}, {turns_of(session.bank.turns_written[0])}{beside}", "notice", note)
 
 
 def load(session: "ChatSession", rest: str) -> Reply:
@@ -342,7 +347,11 @@ def load_at(session: "ChatSession", path: Path) -> Reply:
     session.go_on_with(bank, ledger)
     session.aside, session.file = aside, path
     session.keep_ledger |= ledger is not None
-    text = f"loaded, {turns_of(bank.turns_written[0])}" + (" and their ledger" if ledger else "")
+    text = f"loaded, {turns_of(bank.turns_written[0])}"
+    if ledger:
+        known = len(ledger)
+        whole = known == bank.turns_written[0]
+        text += " and their ledger" if whole else f" and a ledger of the last {turns_of(known)}"
     return Reply(text + _recoverable(session), "notice", note)
 
 
