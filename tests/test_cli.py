@@ -331,7 +331,9 @@ def test_chat_survives_a_wrong_file(tiny, tmp_path):
 def test_chat_goes_on_after_every_refusal(tiny, tmp_path):
     """Too long a turn, a folder in the file's place: said in a sentence, and the bank is still there."""
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115
-    lines = iter(["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit", "/quit"])
+    lines = iter(
+        ["I live in Cedar-Bay.", "hello " * 500, f"/save {tmp_path}", "", "/quit", "/quit"]
+    )
     end = terminal.chat(
         MemoryModel(tiny, "recent"), None, "Ana", lambda prompt: next(lines), console
     )

@@ -12,7 +12,7 @@ out=${1:?expected a folder for the results}
 backbone=${2:-nano}
 lmem=${LMEM:-lmem}
 if [ -n "$DRY" ]; then
-  bench="--dry-run" device=cpu minutes=0.05 limit=300 data=tinyworld  # one core measures mini for two minutes
+  bench="--dry-run" device=cpu minutes=0.05 limit=300 data=tinyworld  # one core measures mini for three minutes
   train="--conversations 4 --turns 12 --steps 2" evaluate="--conversations 2 --turns 12"
 else
   bench="--sizes flan-t5-xl" device=cuda minutes=1 limit=90 data=locomo train="" evaluate="--knowledge"
