@@ -470,6 +470,16 @@ def test_the_journey_by_keyboard(journey):
     assert driver.execute_script(here) == ["tokens", None]
 
 
+def a_name_that_is_kept():
+    """A name drawn at random, of those that the memory answers in PyTorch: it confuses 9 of the 64."""
+    model = MemoryModel.from_shipped("nano-keyed")
+    for name in random.sample(NAMES["person"], len(NAMES["person"])):
+        bank = model.write(model.new_bank(), [f"Ana: My brother is {name}.", "What a long day."])
+        if model.answer(bank, "Who is Ana's brother?") == name:
+            return name
+    pytest.fail("no name is answered")
+
+
 def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     """The table of the page, by slider and buttons; then a conversation with a name drawn at random."""
     page = (site.PACKAGE.parent / "book/conversation_time_machine.md").read_text(encoding="utf-8")
@@ -491,14 +501,12 @@ def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     labels = [button.get_attribute("aria-label") for button in find(driver, ".live-told button")]
     assert labels[:1] + labels[10:] == ["unwrite turn 1", "write again turn 11", "unwrite turn 12"]
     script = "const {piece} = document.querySelector('.lmem-live'); piece.text.value = arguments[0]; piece.asked.value = arguments[1]; piece.read()"
-    right = 0
-    for name in random.sample(NAMES["person"], 4):  # nano confuses a few names
-        driver.execute_script(
-            script, f"Ana: My brother is {name}.\nWhat a long day.", "Who is Ana's brother?"
-        )
-        settled(driver)
-        right += said(driver) == name
-    assert right >= 2
+    name = a_name_that_is_kept()
+    driver.execute_script(
+        script, f"Ana: My brother is {name}.\nWhat a long day.", "Who is Ana's brother?"
+    )
+    settled(driver)
+    assert said(driver) == name
     press(driver, ".live-told", "unwrite")
     assert said(driver) != name
     [field] = find(driver, "input[aria-label='Ask at this point']")
