@@ -48,6 +48,7 @@ BANKS = {
 }
 
 LATE_READS = ("prefix-kept-1steps", "query-learned-100steps")  # what M.1 and M.4 can use, repaired
+WHITEN = "m4_repaired-without-whiten"
 
 EXAMPLE = "tiny-test 7-10/q0"
 
@@ -372,9 +373,6 @@ def late_repairs(files):
         *late_left_out(files),
         late_limits(),
     ]
-
-
-WHITEN = "m4_repaired-without-whiten"
 
 
 def late_left_out(files):
