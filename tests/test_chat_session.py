@@ -17,10 +17,11 @@ from rich.console import Console
 
 from lmem.chat import commands, terminal
 from lmem.chat.dialect import EVERYDAY, dialect_of
-from lmem.chat.kept import Fact, change_of
-from lmem.chat.lines import UNSURE, has_tag, is_question, parts_of, split_request
+from lmem.chat.kept import NONE, Fact, Topic, change_of
+from lmem.chat.lines import UNSURE, has_tag, is_question, names_in, parts_of, split_request
 from lmem.chat.recovery import KEPT, Recovery, state_folder
 from lmem.chat.session import UNTOLD, ChatSession
+from lmem.chat.topics import everyday_topics
 from lmem.chat.words import unreadable_words
 from lmem.data.tinyworld.language import CHAT
 from lmem.errors import BankError, InputError, LmemError
@@ -166,15 +167,12 @@ def test_a_question_is_asked_as_it_is_written_in_books(line, asked):
         "He may bark: it is Rex, not Max.",
         "I met May in New York.",
     ]
-    assert EVERYDAY.question(line, "Ana", told) == asked
+    assert EVERYDAY.question(line, "Ana", names_in(told)) == asked
 
 
 def test_other_backbones_are_told_who_asks():
     assert EVERYDAY.question("What's my dog called?", "Maya") == "Maya: What's my dog called?"
     assert EVERYDAY.question("What is Ben's dog called?", "Maya") == "What is Ben's dog called?"
-    topics = list(EVERYDAY.topics("Maya"))
-    assert len(topics) > 100
-    assert all("Maya" in topic and "{" not in topic and "\x01" not in topic for topic in topics)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +189,12 @@ def test_words_that_the_tokenizer_only_spells(nano, text, unreadable):
 
 
 # ---- what is said about a line
+
+
+PLAIN = [
+    "I live in Bristol.", "My dog is called Biscuit.", "My wife Clara is a translator.", "Clara was born in Porto.", "My dad is 54 years old.",
+    "I'm allergic to strawberries.", "My favourite colour is green.", "Actually, my favourite colour is red.", "What a long day!",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +295,7 @@ def test_the_threshold_can_be_moved(chat):
     why = chat.take("/why").text
     assert "'Cedar-Bay'" in why
     assert "I say nothing below 100%" in why
-    assert "so I say nothing" in chat.take("/list").text
+    assert f"Where does Ana live? {UNSURE}" in chat.take("/list").text
     chat.take("/threshold 0")
     assert chat.take("Where do I live?").text == "Cedar-Bay"
     assert chat.take("/threshold 5%").text == "an answer is given if it is at least 5% sure"
@@ -312,34 +316,94 @@ def test_the_default_threshold_changes_no_answer(keyed, chat, conversations):
 
 
 def test_the_list_is_asked_of_the_bank(chat):
-    listed = chat.take("/list").text.splitlines()
-    facts = [("Hugo works for Falcon-Studio.", "Falcon-Studio"), ("My brother is Hugo.", "Hugo")]
-    facts += [("I live in Cedar-Bay.", "Cedar-Bay"), ("I adopted a cat called Miro.", "Miro")]
-    for turn, line, (text, answer) in zip((4, 3, 2, 1), listed, facts, strict=True):
-        assert re.fullmatch(rf"turn {turn}, '{text}': {answer} \(\d+% sure\)", line)
-    assert chat.take("/list Hugo").text.count("\n") == 1
-    assert "Falcon-Studio" in chat.take("/list Hugo").text
+    assert chat.take("/list").text.splitlines() == [
+        "turn 4, 'Hugo works for Falcon-Studio.': Who does Hugo work for? Falcon-Studio",
+        "turn 3, 'My brother is Hugo.': Who is Ana's brother? Hugo",
+        "turn 2, 'I live in Cedar-Bay.': Where does Ana live? Cedar-Bay",
+        "turn 1, 'I adopted a cat called Miro.': What is Ana's cat called? Miro",
+    ]
+    turns = {"Hugo": "43", "the cat": "1", "me": "321", "Ana": "321"}
+    for name, numbers in turns.items():
+        assert re.findall(r"turn (\d)", chat.take(f"/list {name}").text) == list(numbers)
     assert chat.take("/list Rosa").text == "nothing is kept about Rosa"
     chat.take("/new")
     assert chat.take("/list").text == "nothing is kept"
 
 
-def test_the_list_has_one_line_for_a_turn_and_hides_nothing(chat, monkeypatch):
+@pytest.mark.parametrize("threshold", [0.0, 0.7, 1.0])
+def test_the_list_says_what_the_chat_answers(spans, threshold):
+    """Whatever that is: an answer, also a wrong one, or none."""
+    session = ChatSession(spans, "Nora", threshold=threshold)
+    for line in PLAIN:
+        session.take(line)
+    listed = session.take("/list").text
+    assert len(listed.splitlines()) == len(session.kept())
+    facts = re.findall(r"(?:: |; )([^;:?]+\?) ([^;\n(]+)", listed)
+    assert facts
+    for question, answer in facts:
+        assert session.take(question).text == answer.strip()
+        assert "  " not in question
+    assert "54" not in session.take("/list Clara").text  # that is said of somebody else
+    assert session.take("/list Zuzu").text == "nothing is kept about Zuzu"
+    session.ledger.texts = [""] * len(PLAIN)
+    assert session.said == {}
+    for line in session.take("/list").text.splitlines():  # nothing is asked that is not answered
+        assert UNSURE not in line
+    for line in session.take("/list Clara").text.splitlines():
+        assert "Clara" in line
+
+
+def test_the_list_has_one_line_for_a_turn(chat, monkeypatch):
+    where, who = (Topic(question, question, 0.5) for question in ("Where?", "Who?"))
     facts = [
-        Fact(0, "Which cat?", Answer("Miro", 0.9)),
-        Fact(3, "Who?", Answer("Hugo", 0.5)),
-        Fact(3, "Which studio?", Answer("unknown", 0.5, 0.6, "doubted")),
-        Fact(3, "", Answer("", 0.0)),
+        Fact(3, who, Answer("Hugo", 0.5)),
+        Fact(3, where, Answer("unknown", 0.5, 0.6, "doubted")),
+        Fact(1, where, Answer("Amber-Hill", 0.5), found=False),
+        Fact(0, NONE, Answer("", 0.0)),
     ]
-    monkeypatch.setattr(commands, "facts_of", lambda *args: list(facts))
+    monkeypatch.setattr(commands, "facts_of", lambda *args: facts)
     assert chat.take("/list").text.splitlines() == [
-        "turn 4, 'Hugo works for Falcon-Studio.': Hugo (50% sure); kept, but unsure; "
-        "kept, but I know no question for it",
-        "turn 1, 'I adopted a cat called Miro.': Miro (90% sure)",
+        f"turn 4, 'Hugo works for Falcon-Studio.': Who? Hugo; Where? {UNSURE}",
+        "turn 2, 'I live in Cedar-Bay.': Where? Amber-Hill (from another turn)",
+        "turn 1, 'I adopted a cat called Miro.': kept, but I know no question for it",
     ]
-    facts *= 30
-    facts[:] = [fact._replace(turn=turn) for turn, fact in enumerate(facts)]
+
+
+def test_a_long_list_ends_with_a_number(chat, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ChatSession, "kept", lambda self: list(range(120))[::-1])
+    monkeypatch.setattr(commands, "facts_of", lambda *args: asked.append(args[2]) or [Fact(0, NONE, Answer("", 0.0))])  # fmt: skip
     assert chat.take("/list").text.splitlines()[-1] == f"and {120 - commands.LISTED} older ones"
+    assert list(asked[0]) == list(range(120))[: -commands.LISTED - 1 : -1]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "question"),
+    [
+        ("I live in Bristol.", "Where do I live?"),
+        ("Greta lives in Munich.", "Where does Greta live?"),
+        ("My dad lives in Dublin.", "Where does my dad live?"),
+        ("My sister is 34 years old.", "How many years old is my sister?"),
+        ("Biscuit is a beagle.", "What breed is Biscuit?"),
+        ("Priya has a parrot called Mango.", "What is Priya's parrot called?"),
+        ("Omar\u2019s wife is called Lina.", "Who is Omar's wife?"),
+        ("Ben Hall: I live in Bristol.", "Where does Ben Hall live?"),
+        ("I'm allergic to strawberries.", "What am I allergic to?"),
+        ("We have a cat named Pepper.", "What is my cat called?"),
+    ],
+)
+def test_a_sentence_is_asked_for_what_it_says(sentence, question):
+    [first, *more] = everyday_topics().of(sentence).items()
+    assert first[0] == question
+    assert all(0 < share <= first[1] for _, share in more)
+
+
+def test_what_a_sentence_says_nothing_of_is_not_asked():
+    topics = everyday_topics()
+    assert topics.of("Bzzt.") == {}
+    every = list(topics.of(""))
+    assert len(every) > 200
+    assert not [question for question in every if re.search(r"[{}\x01]|  |\bam my\b", question)]
 
 
 def test_the_list_of_a_memory_without_keys(nano, talk):
@@ -369,8 +433,9 @@ def test_forgetting_by_number_and_by_words(chat):
 
 def test_forgetting_a_correction_brings_the_old_fact_back(chat):
     chat.take("Correction: I live in Amber-Hill.")
-    chat.take("/forget 5")
+    assert chat.take("/forget 5").note == "to 'Where does Ana live?' I say 'Cedar-Bay' now"
     assert chat.take("Where do I live?").text == "Cedar-Bay"
+    assert chat.take("/forget 2").note == ""
 
 
 def test_a_plain_request_to_forget_works_where_one_turn_is_meant(chat):
@@ -485,11 +550,12 @@ def test_why_names_the_row_that_was_withheld(spans):
     assert not more
     assert "no answer to 'Ana: What is my dog called?'" in why
     assert "say nothing below 100%" in why or "nothing that is kept is like it" in why
+    assert "at least 100% sure of its turn" in shy.take("/threshold").text
     for jargon in ("doubt", "limit", "bits", "row"):
         assert jargon not in why
     [line] = shy.take("/list").text.splitlines()
-    assert line.startswith("turn 1, 'I adopted a dog called Rex.': kept, but ")
-    assert "% sure" not in line
+    assert line.startswith("turn 1, 'I adopted a dog called Rex.': ")
+    assert line.endswith(UNSURE)
 
 
 @pytest.mark.parametrize(("sure", "shown"), [(0.04, UNSURE), (0.06, "Wolver tummyton")])
@@ -503,6 +569,10 @@ def test_a_value_that_is_spelled_by_chance_is_withheld(spans, monkeypatch, sure,
     reply = chat.take("Where do I live?")
     assert reply.text == shown
     assert ("/why" in reply.note) == (shown == UNSURE)
+    why = chat.take("/why").text
+    turn, words = re.findall(r"(\d+)% (?:that its turn|for the copy)", why)
+    assert (turn, words) == ("90", f"{sure / 0.9:.0%}"[:-1])
+    assert ("say nothing below 5%" in why) == (shown == UNSURE)
 
 
 def test_why_of_an_empty_bank(spans):
@@ -556,7 +626,7 @@ def test_a_ledger_without_words_still_works(chat, keyed, tmp_path):
     later.take(f"/load {tmp_path / 'bank'}")
     later.take("Where do I live?")
     assert later.take("/why").text.endswith("from turn 2")
-    assert re.search(r"^turn 2: .*\? Cedar-Bay \(", later.take("/list").text, re.M)
+    assert re.search(r"^turn 2: .*\? Cedar-Bay$", later.take("/list").text, re.M)
     assert "forgot turn 2" in later.take("/forget I live in Cedar-Bay").text
     later.take("I lost a red-scarf.")
     assert later.said == {3: "I lost a red-scarf."}

@@ -9,7 +9,7 @@ from lmem.backbone.backbone import pad
 from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel, as_prompt
-from lmem.memory.read.copying import CopyingRead
+from lmem.memory.read.copying import Choice, CopyingRead
 from lmem.memory.read.recall import RecallRead
 
 
@@ -59,8 +59,8 @@ def recall_scores(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> l
 
 
 @torch.no_grad()
-def nearest_rows(model: MemoryModel, bank: Bank, question: str, count: int) -> list[int]:
-    """Return the rows whose keys are nearest to a question in the hop that decides, the nearest first.
+def choices(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> Choice:
+    """Return the rows that several questions choose from a bank, in the hop that decides.
 
     Raises:
         MethodError: The read does not choose one row.
@@ -69,11 +69,10 @@ def nearest_rows(model: MemoryModel, bank: Bank, question: str, count: int) -> l
     bank = _single(model, bank)
     if not isinstance(model.read, CopyingRead):
         raise MethodError(f"expected a read that chooses a row, not that of {model.method.name}")
-    readable = model.write_rule.readable(bank.state)
-    states, seen = pad(model.backbone.encode([as_prompt(question)]))
-    rows = bank.state.rows
-    chosen = model.read.choose(rows, readable, states.to(rows), seen.bool().to(rows.device))
-    return chosen.similarity[0].topk(min(count, int(readable.sum()))).indices.tolist()
+    states, seen = pad(model.backbone.encode([as_prompt(question) for question in questions]))
+    rows = bank.state.rows.expand(len(questions), -1, -1)  # (B, R, K + V)
+    readable = model.write_rule.readable(bank.state).expand(len(questions), -1)
+    return model.read.choose(rows, readable, states.to(rows), seen.bool().to(rows.device))
 
 
 def _single(model: MemoryModel, bank: Bank) -> Bank:

@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmem.chat.kept import Fact, facts_of, nearest, sources_of
-from lmem.chat.lines import content_words, split_request
+from lmem.chat.kept import Fact, Topic, facts_of, nearest, sources_of
+from lmem.chat.lines import content_words, names_in, split_request
 from lmem.chat.reply import Reply, checked_threshold, percent, turns_of
+from lmem.chat.topics import is_about
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
 from lmem.errors import BankError, InputError
@@ -80,18 +81,22 @@ def why(session: "ChatSession", rest: str) -> Reply:
 
 def _why_withheld(session: "ChatSession", prompt: str, answer: Answer) -> Reply:
     """Say why an answer was withheld, and what the nearest rows would have said."""
-    needed = 1 - getattr(session.model.read, "threshold", 1.0)
     if answer.withheld == "far":
         why = "nothing that is kept is like it"
     else:
         fits = percent(1 - (answer.doubt or 0))
-        why = f"I am {fits} sure that the nearest turn answers it, and I say nothing below {percent(needed)}"
+        why = f"I am {fits} sure that the nearest turn answers it, and I say nothing below {percent(session.least_fit)}"
     first = f"no answer to {session.as_said(prompt)!r}: {why}"
     return Reply("\n".join([first, *_nearest(session, prompt)]), "notice")
 
 
 def _sure(answer: Answer) -> str:
-    return f"{percent(answer.confidence)} sure"
+    sure = f"{percent(answer.confidence)} sure"
+    if answer.doubt is None or answer.withheld:
+        return sure
+    turn = 1 - answer.doubt
+    words = answer.confidence / turn if turn else 0.0
+    return f"{sure}: {percent(turn)} that its turn answers it, times {percent(words)} for the copy of its words"
 
 
 def _nearest(session: "ChatSession", prompt: str) -> list[str]:
@@ -104,52 +109,54 @@ def _nearest(session: "ChatSession", prompt: str) -> list[str]:
 
 
 def list_facts(session: "ChatSession", rest: str) -> Reply:
-    """List what is kept, the newest first: a line for each turn, with what the bank says when it is asked."""
-    said = [word for text in session.said.values() for word in re.findall(r"\w+", text)]
-    names = [session.in_bank(rest)] if rest else [session.called, *session.dialect.names(said)]
-    facts = facts_of(session.model, session.bank, session.dialect, names)
-    if rest:
-        facts = [fact for fact in facts if _is_about(session, fact, names[0].lower())]
+    """List what is kept, the newest first: a line for each turn, with a question and what the chat answers to it."""
+    oneself = rest.lower() in (session.name.lower(), "i", "me")
+    about = "" if oneself else rest
+    turns = [
+        turn
+        for turn in session.kept()
+        if not rest or any(is_about(session.said.get(turn, rest), name) for name in (about, rest))
+    ]
+    facts = _facts(session, turns[:LISTED], about)
+    if rest:  # a turn whose words are not known is about NAME if a question about NAME finds it
+        facts = [
+            fact
+            for fact in facts
+            if fact.turn in session.said or about.lower() in fact.topic.question.lower()
+        ]
     if not facts:
         return Reply(f"nothing is kept about {rest}" if rest else "nothing is kept", "notice")
-    facts.sort(key=lambda fact: -1 if fact.turn is None else -fact.turn)
-    lines: dict[str, list[str]] = {}
+    lines: dict[int, list[str]] = {}
     for fact in facts:
-        lines.setdefault(_asked_for(session, fact), []).append(_says(session, fact))
-    listed = [f"{asked} {'; '.join(says)}" for asked, says in lines.items()]
-    if len(listed) > LISTED:
-        listed[LISTED:] = [f"and {len(listed) - LISTED} older ones"]
+        lines.setdefault(fact.turn, []).append(_says(session, fact))
+    listed = [f"{session.turn(turn)}: {'; '.join(says)}" for turn, says in lines.items()]
+    if len(turns) > LISTED:
+        listed.append(f"and {len(turns) - LISTED} older ones")
     return Reply("\n".join(listed), "notice")
 
 
-def _is_about(session: "ChatSession", fact: Fact, name: str) -> bool:
-    words = "" if fact.turn is None else session.in_bank(session.said.get(fact.turn, ""))
-    return name in f"{fact.question} {words}".lower()
-
-
-def _asked_for(session: "ChatSession", fact: Fact) -> str:
-    """Name a fact: "turn 2, 'I live in Rome.':"; its question stands for words that are not known."""
-    question = session.as_said(fact.question)
-    if fact.turn is None:
-        return question
-    known = fact.turn in session.said or not question
-    return f"{session.turn(fact.turn)}:" + ("" if known else f" {question}")
+def _facts(session: "ChatSession", turns: Sequence[int], about: str = "") -> list[Fact]:
+    """Find the questions that turns answer, by their words; where these are not known, try all questions about somebody."""
+    names, said = names_in(session.said.values()), session.said
+    unknown = []
+    if set(turns) - set(said):
+        unknown = [topic for each in {"", about} for topic in session.topics("", names, each)]
+    asked = {turn: session.topics(said[turn], names) if turn in said else unknown for turn in turns}
+    return facts_of(session.model, session.bank, asked, session.tells)
 
 
 def _says(session: "ChatSession", fact: Fact) -> str:
-    """Say what is answered when a fact is asked for: "Rome (79% sure)"."""
-    answer = fact.answer
-    if not fact.question:
+    """Say what is answered when a fact is asked for: "Where do I live? Rome"."""
+    question = fact.topic.question
+    if not question:
         return "kept, but I know no question for it"
-    if answer.withheld:
-        return "kept, but unsure"
-    unsure = ", so I say nothing" if answer.confidence < session.threshold else ""
-    return f"{session.as_said(answer.text) or 'no answer'} ({_sure(answer)}{unsure})"
+    elsewhere = "" if fact.found or not session.tells(fact.answer) else " (from another turn)"
+    return f"{question} {session.words_for(fact.answer, question)}{elsewhere}"
 
 
 def describe(session: "ChatSession", rest: str) -> Reply:
     """Say how many turns were told, and of which something is kept."""
-    turns = sorted({turn + 1 for turn in session.bank.state.written[0].tolist()} - {0})
+    turns = [turn + 1 for turn in reversed(session.kept())]
     listed = ", ".join(map(str, turns[:LISTED])) + (", ..." if len(turns) > LISTED else "")
     kept = f"something is kept of turns {listed}" if turns else "nothing is kept"
     return Reply(f"{turns_of(session.bank.turns_written[0])} told; {kept}", "notice")
@@ -159,11 +166,10 @@ def set_threshold(session: "ChatSession", rest: str) -> Reply:
     """Set how sure an answer must be to be given."""
     if rest:
         session.threshold = checked_threshold(rest)
-    if not session.threshold:
-        return Reply("every answer is given that the memory does not hold back itself", "notice")
-    return Reply(
-        f"an answer is given if it is at least {percent(session.threshold)} sure", "notice"
-    )
+    needed = f"it is at least {percent(session.threshold)} sure"
+    if session.least_fit:
+        needed += f", and I am at least {percent(session.least_fit)} sure of its turn"
+    return Reply(f"an answer is given if {needed}", "notice")
 
 
 # ---- changing the bank -------------------------------------------------------------------------------
@@ -188,13 +194,25 @@ def forget(session: "ChatSession", rest: str) -> Reply:
     else:
         turn = _turn_that_says(session, rest)
     named = session.turn(turn)
+    told = _facts(session, [turn] if turn in session.said else [])
     bank, ledger = session.model.unwrite(session.bank, turn - start, session.ledger)
     unsaved, taken_back = session.unsaved, session.taken_back
     session.go_on_with(bank, ledger)
     session.unsaved, session.taken_back = unsaved + 1, taken_back + 1
     session.autosave()
     later = "" if turn == written - 1 else "; the turns after it count one less now"
-    return Reply(f"forgot {named}{later}", "notice")
+    again = [_answered(session, fact.topic) for fact in told if session.tells(fact.answer)]
+    return Reply(f"forgot {named}{later}", "notice", "; ".join(filter(None, again)))
+
+
+def _answered(session: "ChatSession", topic: Topic) -> str:
+    """Say what a question is answered now, and from which turn; "" if it is not."""
+    answer = session.model.answer(session.bank, topic.prompt, return_confidence=True)
+    if not session.tells(answer):
+        return ""
+    rows = nearest(session.model, session.bank, topic.prompt)
+    source = f", from {session.turn(rows[0].turn)}" if rows else ""
+    return f"to {topic.question!r} I say {session.as_said(answer.text)!r} now{source}"
 
 
 def _turn_that_says(session: "ChatSession", sentence: str) -> int:

@@ -1,7 +1,7 @@
 """How to talk to a memory: each backbone was trained on sentences of some form, and people type others.
 
-A dialect says how a line and a question must be put so that the frozen backbone can read them, and what can be asked. It knows
-no facts: the answers come from the bank alone.
+A dialect says how a line and a question must be put so that the frozen backbone can read them. It knows no facts: the answers
+come from the bank alone.
 
     nano, tinyworld     "where do i live" by Mehmet is asked as "Where does Piet live?": nano has no first person in questions, a
                         capital at the start of each sentence, and no word for Mehmet
@@ -9,13 +9,13 @@ no facts: the answers come from the bank alone.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lmem.chat.lines import ENGLISH, as_written, names_in, straight_quotes
-from lmem.data.everyday import language as everyday
-from lmem.data.everyday.marks import END, KEEP, Form, fill
-from lmem.data.tinyworld import language as tinyworld
+from lmem.chat.lines import ENGLISH, as_written, straight_quotes
+from lmem.chat.topics import ONESELF, everyday_topics, tinyworld_topics
+from lmem.data.everyday.marks import Form
+from lmem.data.tinyworld.language import UNKNOWN
 
 _SHORT, _PATTERNS = ENGLISH["contracted"], ENGLISH["questions"]
 _CONTRACTED = re.compile("|".join(rf"\b{re.escape(short)}\b" for short in _SHORT), re.IGNORECASE)
@@ -46,28 +46,26 @@ class Dialect:
         """Return a line as it is written."""
         return line
 
-    def question(self, line: str, name: str, told: Iterable[str] = ()) -> str:
+    def question(self, line: str, name: str, names: Mapping[str, str] | None = None) -> str:
         """Return a question as it is asked; one about the speaker names him or her first.
 
         Args:
             line: As it was typed.
             name: Who asks.
-            told: What was said before, for the spelling of names.
+            names: Of `names_in` what was said before, for their spelling.
         """
-        asked = as_written(line, names_in(told) | {name.lower(): name})
+        asked = as_written(line, {**(names or {}), name.lower(): name})
         return f"{name}: {asked}" if _SPEAKS_OF_ONESELF.search(straight_quotes(line)) else asked
 
-    def topics(self, name: str) -> Iterator[str]:
-        """Yield the questions that can be asked about somebody."""
-        known = everyday.load()
-        for relation in (*known.relations.values(), *known.roles.values()):
-            if relation.subject == "person" and relation.value:
-                text = fill(relation.questions[0], Form("name", name))
-                yield text.replace(KEEP, "").replace(END, "")
+    def topics(self, sentence: str, name: str, about: str = "") -> dict[str, float]:
+        """Return the questions that a sentence may answer, as in `Topics.of`.
 
-    def names(self, answers: list[str]) -> list[str]:
-        """Return the answers about which one can ask further; none, since any word may be a name."""
-        return []
+        Args:
+            sentence: As it was typed; "" for all questions.
+            name: Who said it.
+            about: Whom all questions are about; "" for the speaker.
+        """
+        return everyday_topics().of(sentence, Form("name", about) if about else ONESELF)
 
 
 class Tinyworld(Dialect):
@@ -81,7 +79,7 @@ class Tinyworld(Dialect):
         text = re.sub(r"(^|[.!?] +)(\w)", lambda match: match[1] + match[2].upper(), text)
         return text if text[-1:] in ".!?" else f"{text}."
 
-    def question(self, line: str, name: str, told: Iterable[str] = ()) -> str:
+    def question(self, line: str, name: str, names: Mapping[str, str] | None = None) -> str:
         text = _POLITE.sub("", self.statement(line).rstrip(" .!?…？"))
         text = _INDIRECT.sub(r"\1 do i \2", text)
         for pattern, words in _PATTERNS["first_person"]:
@@ -90,24 +88,13 @@ class Tinyworld(Dialect):
         text = text.strip()
         return f"{text[:1].upper()}{text[1:]}?"
 
-    def topics(self, name: str) -> Iterator[str]:
-        kind = next((kind for kind, names in tinyworld.NAMES.items() if name in names), "person")
-        for relation in tinyworld.RELATIONS.values():
-            if relation.subject == kind:
-                for question in relation.questions[:-1]:
-                    text = question.replace("{S's}", f"{name}'s").replace("{S}", name)
-                    yield f"{text[:1].upper()}{text[1:]}"
-
-    def names(self, answers: list[str]) -> list[str]:
-        known = {name for names in tinyworld.NAMES.values() for name in names}
-        return [answer for answer in dict.fromkeys(answers) if answer in known]
+    def topics(self, sentence: str, name: str, about: str = "") -> dict[str, float]:
+        return tinyworld_topics().of(sentence, Form("name", about or name))
 
 
 EVERYDAY = Dialect()
 DIALECTS: dict[str, Dialect] = {  # by the backbone's name; any other one reads everyday English
-    "nano": Tinyworld(
-        ("I live in Cedar-Bay.", "Where do I live?", "/why"), tinyworld.UNKNOWN, "Piet"
-    )
+    "nano": Tinyworld(("I live in Cedar-Bay.", "Where do I live?", "/why"), UNKNOWN, "Piet")
 }
 
 

@@ -1,13 +1,12 @@
 """What a bank keeps, found out by asking it: what a turn changed, which facts answer, which turn an answer came from."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 
-from lmem.analysis.retrieval import nearest_rows, recall_scores, recall_shares
-from lmem.chat.dialect import Dialect
+from lmem.analysis.retrieval import choices, recall_scores, recall_shares
+from lmem.chat.topics import LIKELY
 from lmem.memory.bank import Bank, State
 from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
@@ -16,8 +15,6 @@ from lmem.memory.read.recall import RecallRead
 from lmem.memory.write.keyed import FactWrite
 
 BATCH = 64  # questions that are answered together
-MOST_NAMES = 12  # people and pets that `facts_of` asks about
-FOUND = 0.5  # share of a row from which on a question is said to find it
 LEAST = 0.05  # confidence below which an answer is none
 CANDIDATES = 8  # rows whose turns `sources_of` leaves out
 LEAST_BITS = 1.0  # by which an answer must lean on a turn
@@ -39,18 +36,37 @@ class Change(NamedTuple):
     gave_way: int | None = None
 
 
+class Topic(NamedTuple):
+    """What a turn may be asked for.
+
+    Attributes:
+        question: As it is typed.
+        prompt: As it is asked.
+        likeness: How likely the turn answers it, by its words.
+    """
+
+    question: str
+    prompt: str
+    likeness: float
+
+
+NONE = Topic("", "", 0.0)
+
+
 class Fact(NamedTuple):
     """A fact as the bank tells it.
 
     Attributes:
-        turn: The turn that last wrote its row, counted from 0; None if the rows are not those of single turns.
-        question: The question that finds it; "" if none does.
+        turn: The turn that last wrote its row, counted from 0.
+        topic: What it is asked for; NONE if no question is known.
         answer: The bank's answer.
+        found: Whether the question finds the turn.
     """
 
-    turn: int | None
-    question: str
+    turn: int
+    topic: Topic
     answer: Answer
+    found: bool = True
 
 
 class Near(NamedTuple):
@@ -90,41 +106,69 @@ def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
     return Change(True, None, old) if full and not alike else Change(True, old)
 
 
-def facts_of(model: MemoryModel, bank: Bank, dialect: Dialect, names: Iterable[str]) -> list[Fact]:
-    """Ask a bank about people: every question that the dialect knows.
+def facts_of(
+    model: MemoryModel,
+    bank: Bank,
+    asked: Mapping[int, Sequence[Topic]],
+    is_told: Callable[[Answer], bool],
+) -> list[Fact]:
+    """Ask a bank for the facts of turns: for each row of a turn one of the turn's questions that finds it.
 
-    Where each row holds one fact, a row is listed with the question that finds it best, so a fact is listed once: one that is
-    answered if there is any, else one whose answer is withheld; a row that no question finds is listed without. Elsewhere all
-    answers are listed but "unknown" and those of low confidence.
+    That is the likeliest one that is answered, if there is any, else the likeliest one. Where the words of a turn are not known,
+    it is the one whose key is nearest, if that is answered. A turn whose rows no question finds is asked its likeliest one. Without keys, every
+    question finds its turn.
 
     Args:
         model: The memory.
         bank: One bank.
-        dialect: How to ask.
-        names: Whom to ask about first; names among the answers follow.
+        asked: {turn, counted from 0: what it may be asked for}.
+        is_told: Whether an answer is given.
     """
-    asked: dict[str, Answer] = {}
-    known = list(dict.fromkeys(names))
-    for name in known:  # grows
-        questions = [question for question in dialect.topics(name) if question not in asked]
-        asked |= answers_to(model, bank, questions)
-        fresh = dialect.names([answer.text for answer in asked.values()])
-        known += [each for each in fresh if each not in known][: MOST_NAMES - len(known)]
-    if not isinstance(model.read, RecallRead):
-        return [
-            Fact(None, question, answer)
-            for question, answer in asked.items()
-            if answer.text and answer.text != dialect.unknown and answer.confidence >= FOUND
-        ]
-    found = {
-        question: answer
-        for question, answer in asked.items()
-        if answer.withheld or answer.text.lower() not in ("", dialect.unknown)
-    }
-    return _by_row(model, bank, found)
+    found = _rows_found(
+        model, bank, [topic.prompt for topics in asked.values() for topic in topics]
+    )
+    rows: dict[tuple[int, int], list[Topic]] = {}  # {(turn, row): topics}
+    written = bank.state.written[0].tolist()
+    for turn, topics in asked.items():
+        for topic in topics:
+            row = found[topic.prompt][0] if found else 0
+            if not found or (row < len(written) and written[row] == turn):
+                rows.setdefault((turn, row), []).append(topic)
+    for turn in asked.keys() - {turn for turn, _ in rows}:
+        rows[turn, -1] = [topic for topic in asked[turn][:1] if topic.likeness >= LIKELY]
+    answers = answers_to(
+        model, bank, [topic.prompt for topics in rows.values() for topic in topics]
+    )
+
+    def fit(topic: Topic) -> tuple[bool, float]:
+        if not topic.likeness and found:
+            return False, found[topic.prompt][1]
+        return is_told(answers[topic.prompt]), topic.likeness
+
+    facts = []
+    for turn, row in sorted(rows, reverse=True):
+        topic = max(rows[turn, row], key=fit, default=NONE)
+        answer = answers.get(topic.prompt, Answer("", 0.0))
+        known = topic.likeness or is_told(answer)
+        facts.append(Fact(turn, topic if known else NONE, answer, row >= 0))
+    return facts
 
 
-def answers_to(model: MemoryModel, bank: Bank, questions: list[str]) -> dict[str, Answer]:
+def _rows_found(
+    model: MemoryModel, bank: Bank, prompts: Iterable[str]
+) -> dict[str, tuple[int, float]]:
+    """Return {question: (the row whose key is nearest, how near)}; empty without keys."""
+    found: dict[str, tuple[int, float]] = {}
+    for part in _batches(prompts) if isinstance(model.read, RecallRead) else ():
+        if isinstance(model.read, CopyingRead):
+            nearness, rows = choices(model, bank, part).similarity.max(1)
+        else:
+            nearness, rows = recall_scores(model, bank, part)[0].max(1)
+        found |= dict(zip(part, zip(rows.tolist(), nearness.tolist(), strict=True), strict=True))
+    return found
+
+
+def answers_to(model: MemoryModel, bank: Bank, questions: Iterable[str]) -> dict[str, Answer]:
     """Return {question: answer with its confidence}."""
     answers: dict[str, Answer] = {}
     for part in _batches(questions):
@@ -133,31 +177,10 @@ def answers_to(model: MemoryModel, bank: Bank, questions: list[str]) -> dict[str
     return answers
 
 
-def _batches(questions: list[str]) -> list[list[str]]:
-    return [questions[start : start + BATCH] for start in range(0, len(questions), BATCH)]
-
-
-def _by_row(model: MemoryModel, bank: Bank, asked: dict[str, Answer]) -> list[Fact]:
-    """List the rows in the order of their turns, each with the question that finds it best.
-
-    That is the question whose key is nearest to the row's, among those that retrieve it and get an answer; if none does, among
-    those that retrieve it and are withheld an answer.
-    """
-    written = bank.state.written[0].cpu()
-    best = [(False, -math.inf)] * len(written)  # whether it is told, and how near
-    questions = [""] * len(written)
-    for part in _batches(list(asked)):
-        for question, scores in zip(part, recall_scores(model, bank, part)[0], strict=True):
-            row, answer = int(scores.argmax()), asked[question]
-            found = row < len(written) and float(scores.softmax(0)[row]) >= FOUND
-            fit = answer.withheld is None, float(scores[row])
-            if found and fit > best[row] and (answer.withheld or answer.confidence >= LEAST):
-                best[row], questions[row] = fit, question
-    rows = [row for row in written.argsort().tolist() if written[row] >= 0]
-    nothing = Answer("", 0.0)
-    return [
-        Fact(int(written[row]), questions[row], asked.get(questions[row], nothing)) for row in rows
-    ]
+def _batches(questions: Iterable[str]) -> list[list[str]]:
+    """Split questions, each once, into batches of similar lengths."""
+    each = sorted(set(questions), key=len)
+    return [each[start : start + BATCH] for start in range(0, len(each), BATCH)]
 
 
 def sources_of(
@@ -203,7 +226,9 @@ def nearest(model: MemoryModel, bank: Bank, question: str) -> list[Near]:
     bold = model.variant(read={"threshold": ALWAYS})
     bank = model.on_device(bank)
     rows, written, turns = bank.state
-    found = nearest_rows(model, bank, question, NEAREST)
+    similarity = choices(model, bank, [question]).similarity[0]
+    filled = min(NEAREST, int((bank.state.written[0] >= 0).sum()))
+    found = similarity.topk(filled).indices.tolist()
     alone = torch.full((len(found), written.shape[1]), -1).to(written)  # (F, R)
     for place, row in enumerate(found):
         alone[place, row] = written[0, row]

@@ -5,19 +5,20 @@ the bank completely or not at all.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
-from lmem.chat.kept import change_of, least_sure
+from lmem.chat.kept import Topic, change_of, least_sure
 from lmem.chat.lines import (
     UNSURE,
     UNTOLD,
     content_words,
     has_tag,
     is_withdrawal,
+    names_in,
     parts_of,
     split_request,
 )
@@ -145,12 +146,12 @@ class ChatSession:
                 self.model.backbone.tokenize([f"{self.called}: {checked_text(line, 'a line')}"])
             forgot = commands.forget_about(self, to_forget)
             rest = self.take(line) if line else None  # what else was said
-            return forgot._replace(note=_joined(rest.text, rest.note)) if rest else forgot
+            note = _joined(forgot.note, rest.text, rest.note) if rest else forgot.note
+            return forgot._replace(note=note)
         said, asked = parts_of(line)
         if not asked:
             return self._tell(said)
-        question = self.dialect.question(asked, self.called, self.said.values())
-        prompt = self.in_bank(question)
+        prompt = self.prompt(asked, names_in(self.said.values()))
         if not said:
             return self._ask(asked, prompt)
         self.model.backbone.tokenize([prompt])  # refused before anything is written
@@ -191,16 +192,22 @@ class ChatSession:
     def _ask(self, line: str, prompt: str) -> Reply:
         """Answer from the bank."""
         answer = self.model.answer(self.bank, prompt, return_confidence=True)
-        knows = self.knows(answer)
-        shown = knows and answer.confidence >= self.threshold
-        self.asked, self.newest = Asked(prompt, answer, shown), None
+        words, self.newest = self.words_for(answer, line), None
+        self.asked = Asked(prompt, answer, self.tells(answer))
         note = _joined(self._note(line), NOT_TOLD if has_tag(line) else "")
-        if shown:
-            return Reply(self.as_said(answer.text), "answer", note)
-        unsure = knows or answer.withheld == "doubted"
-        if not unsure and not self._spoke_of(line):
-            return Reply(UNTOLD, "answer", note)
-        return Reply(UNSURE, "answer", _joined(note, SEE_WHY if knows or answer.withheld else ""))
+        why = words == UNSURE and (self.knows(answer) or answer.withheld)
+        return Reply(words, "answer", _joined(note, SEE_WHY if why else ""))
+
+    def words_for(self, answer: Answer, question: str) -> str:
+        """Return what the user is told when a question has this answer."""
+        if self.tells(answer):
+            return self.as_said(answer.text)
+        unsure = self.knows(answer) or answer.withheld == "doubted" or self._spoke_of(question)
+        return UNSURE if unsure else UNTOLD
+
+    def tells(self, answer: Answer) -> bool:
+        """Say whether an answer is given: it is known, and sure enough."""
+        return self.knows(answer) and answer.confidence >= self.threshold
 
     def _spoke_of(self, question: str) -> bool:
         """Say whether anything that was said has a word of a question; the memory alone may have kept nothing of it."""
@@ -222,7 +229,25 @@ class ChatSession:
             return False
         return True
 
+    @property
+    def least_fit(self) -> float:
+        """How sure the memory must be that a turn answers, from 0 to 1; 0 where it chooses none."""
+        return max(0.0, 1 - getattr(self.model.read, "threshold", 1.0))
+
+    def kept(self) -> list[int]:
+        """Return the turns of which something is kept, counted from 0, the newest first."""
+        return sorted(set(self.bank.state.written[0].tolist()) - {-1}, reverse=True)
+
     # ---- names and words ---------------------------------------------------------------------------
+
+    def prompt(self, question: str, names: Mapping[str, str]) -> str:
+        """Return a question as it is asked; `names` is for spelling, of `names_in`."""
+        return self.in_bank(self.dialect.question(question, self.called, names))
+
+    def topics(self, sentence: str, names: Mapping[str, str], about: str = "") -> list[Topic]:
+        """Return what a sentence may be asked for, as in `Dialect.topics`."""
+        asked = self.dialect.topics(sentence, self.name, about)
+        return [Topic(each, self.prompt(each, names), like) for each, like in asked.items()]
 
     @property
     def called(self) -> str:
