@@ -115,8 +115,8 @@ def facts_of(
     """Ask a bank for the facts of turns: for each row of a turn one of the turn's questions that finds it.
 
     That is the likeliest one that is answered, if there is any, else the likeliest one. Where the words of a turn are not known,
-    it is the one whose key is nearest, if that is answered. A turn whose rows no question finds is asked its likeliest one. Without keys, every
-    question finds its turn.
+    it is the one whose key is nearest, if that is answered. A turn whose rows no question finds is asked its likeliest one.
+    Without keys, every question finds the turn whose words it was chosen by.
 
     Args:
         model: The memory.
@@ -132,7 +132,8 @@ def facts_of(
     for turn, topics in asked.items():
         for topic in topics:
             row = found[topic.prompt][0] if found else 0
-            if not found or (row < len(written) and written[row] == turn):
+            fits = row < len(written) and written[row] == turn
+            if fits if found else topic.likeness:
                 rows.setdefault((turn, row), []).append(topic)
     for turn in asked.keys() - {turn for turn, _ in rows}:
         rows[turn, -1] = [topic for topic in asked[turn][:1] if topic.likeness >= LIKELY]
