@@ -128,21 +128,21 @@ class WrongScan(Mean):
 MISTAKES = [
     (InPlace, "a write is pure", "work on a copy"),
     (CountsPadding, "padding is never written", "use the mask"),
-    (MixesBanks, "banks side by side do not mix", "something mixes the banks"),
-    (Grows, "300 turns do not blow it up", "no longer finite|grows without end"),
-    (Draws, "at once is one by one, and again the same", "one by one|nothing may be drawn"),
-    (Lies, "`written` tells the truth", "no such row was there before"),
+    (MixesBanks, "the banks of a batch do not mix", "something mixes the banks"),
+    (Grows, "rows stay finite over 300 turns", "no longer finite|grows without end"),
+    (Draws, "all turns at once give the same bank as one by one", "one by one|must not draw"),
+    (Lies, "`written` tells the truth", "there was no such row before"),
     (FromTheFuture, "`written` tells the truth", "turns are numbered from 0"),
-    (KeepsSomething, "it goes on in another session", "keeps something of its own"),
-    (DrawnAnew, "it goes on in another session", "keeps something of its own"),
-    (ReadableAtOnce, "it takes a State and returns one of the same form", "before the first turn"),
-    (ReadableAtOnce, "attached it is seen, empty and detached it is not", "look at `readable`"),
-    (Transposed, "it takes a State and returns one of the same form", "it stops with"),
+    (KeepsSomething, "a saved bank continues in another session", "keeps something outside the bank"),
+    (DrawnAnew, "a saved bank continues in another session", "keeps something outside the bank"),
+    (ReadableAtOnce, "a State goes in, and a State of the same form comes out", "before the first turn"),
+    (ReadableAtOnce, "an attached bank changes answers; an empty or detached one does not", "check `readable`"),
+    (Transposed, "a State goes in, and a State of the same form comes out", "it raises"),
     (Nothing, "a turn changes the bank", "changes no row"),
     (Empty, "a turn without tokens writes nothing", "changes the bank"),
     (
         WrongScan,
-        "at once is one by one, and again the same",
+        "all turns at once give the same bank as one by one",
         "leave `update_all` to the base class",
     ),
 ]
@@ -162,7 +162,7 @@ def test_a_mistake_is_named(rule, what, said):
 def test_what_is_right_passes(rule):
     report = capstone.check(capstone.register("mine", rule))
     assert report.passed, report
-    assert repr(report).startswith("mine: 11 of 11 hold\n  holds  it takes a State")
+    assert repr(report).startswith("mine: 11 of 11 hold\n  holds  a State goes in")
 
 
 @pytest.mark.parametrize(

@@ -77,11 +77,11 @@ def test_a_write_of_ones_own(writes):
     assert chapter_17.own_write(Stub).state == "unfinished"
     assert "mine" not in writes
     for answer, said in (
-        (InPlace, "a write is pure: the old bank was changed"),
+        (InPlace, "a write is pure: the write changes the old bank"),
         (Broken, "Broken(8, 4), written a turn of 2 tokens, stops with RuntimeError"),
         (RowsOnly, "update must return (rows, written)"),
-        (Lots, "nothing may be drawn while writing"),
-        (Forgetful, "padding is written"),
+        (Lots, "must not draw random numbers"),
+        (Forgetful, "padding changes the result"),
         (dict, "expected a class that inherits from lmem.memory.write.base.Write"),
         (type("Idle", (Write,), {}), "expected an update in Idle"),
     ):

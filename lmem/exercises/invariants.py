@@ -1,6 +1,6 @@
-"""What must hold of every write, tried on one that a learner wrote; what does not hold is explained in words (chapter 17).
+"""Check a learner's write against the properties that every write must have (chapter 17).
 
-The package's own writes are held to the same by its tests. One failure does not hide another.
+The package's tests check the same properties of its own writes. Each property is checked by itself, so one failure does not hide another.
 """
 
 import tempfile
@@ -19,20 +19,20 @@ from lmem.memory.model import MemoryModel
 from lmem.memory.write import WRITES
 from lmem.memory.write.base import Write
 
-ROWS, WIDTH = 24, 16  # of the small rule that is tried
+ROWS, WIDTH = 24, 16  # of the small rule that is checked
 TALK = ["Ana: I adopted a cat called Miro.", "Ben: How sweet!", "Ben: I live in Cedar-Bay."]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Result of the invariants for a write: {what must hold: None, or a sentence about what is wrong}."""
+    """Result of the checks of a write: {property: None, or a sentence about what is wrong}."""
 
     name: str
     problems: dict[str, str | None]
 
     @property
     def passed(self) -> bool:
-        """Whether all of them hold."""
+        """Whether all properties hold."""
         return not any(self.problems.values())
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ def _wrong(holds: Callable[[Any], None], make: Callable[[], Any]) -> str | None:
     except Wrong as error:
         return str(error)
     except Exception as error:
-        return f"it stops with {type(error).__name__}: {error}"
+        return f"it raises {type(error).__name__}: {error}"
     return None
 
 
@@ -103,23 +103,23 @@ def _same(left: State, right: State) -> bool:
 
 def _form(rule: Write) -> None:
     start = rule.start(2)
-    require(not bool(rule.readable(start).any()), "before the first turn no row may be read")
+    require(not bool(rule.readable(start).any()), "before the first turn `readable` must be False for every row")
     new = rule(start, *_turn(5, 2))
     require(isinstance(new, State), f"a write returns a State, not {type(new).__name__}")
     for part in State._fields:
         a, b = getattr(start, part), getattr(new, part)
         require(
             a.shape == b.shape and a.dtype == b.dtype,
-            f"`{part}` had shape {tuple(a.shape)} and type {a.dtype}, after a turn {tuple(b.shape)} and {b.dtype}",
+            f"`{part}` has shape {tuple(a.shape)} and type {a.dtype} before a turn, {tuple(b.shape)} and {b.dtype} after it",
         )
     turns = new.turns.tolist()
-    require(turns == [1, 1], f"one turn was written, `turns` says {turns}")
-    require(bool(rule.readable(new).any()), "after a turn nothing may be read")
+    require(turns == [1, 1], f"after one turn `turns` must be 1 for each of the two banks, not {turns}")
+    require(bool(rule.readable(new).any()), "after a turn `readable` must be True for some row")
 
 
 def _changes(rule: Write) -> None:
     new = _written(rule, [_turn(5)])
-    require(not torch.equal(new.rows, rule.start().rows), "a turn of five tokens changes no row")
+    require(not torch.equal(new.rows, rule.start().rows), "a turn of five tokens changes no row; return the new rows")
 
 
 def _pure(rule: Write) -> None:
@@ -128,16 +128,16 @@ def _pure(rule: Write) -> None:
     latents, mask = _turn(4)
     given = latents.clone()
     rule(state, latents, mask)
-    changed = "the old bank was changed; work on a copy, or build a new tensor"
+    changed = "the write changes the old bank; work on a copy, or build a new tensor"
     require(_same(state, before), changed)
-    require(torch.equal(latents, given), "the turn's latents were changed; work on a copy")
+    require(torch.equal(latents, given), "the write changes the turn's latents; work on a copy")
 
 
 def _padding(rule: Write) -> None:
     latents, mask = _turn(4, extra=3)
     padded = _written(rule, [(latents, mask)])
     plain = _written(rule, [(latents[:, :4], mask[:, :4])])
-    wrong = "padding is written: use the mask, also where tokens are chosen or counted"
+    wrong = "padding changes the result: use the mask, also where tokens are chosen or counted"
     require(_same(padded, plain), wrong)
 
 
@@ -145,7 +145,7 @@ def _nothing(rule: Write) -> None:
     state = _written(rule, [_turn(5)])
     latents, mask = _turn(3)
     empty = rule(state, latents, mask & False)
-    require(_same(empty, state), "a turn without a token changes the bank")
+    require(_same(empty, state), "a turn without tokens changes the bank; return the old one")
 
 
 def _neighbours(rule: Write) -> None:
@@ -155,7 +155,7 @@ def _neighbours(rule: Write) -> None:
         alone = _written(rule, [(latents[i : i + 1], mask[i : i + 1]) for latents, mask in turns])
         require(
             _same(alone, State(*(part[i : i + 1] for part in state))),
-            f"bank {i} of a batch of two is not what it is alone: something mixes the banks",
+            f"bank {i} of a batch of two differs from the same bank written alone: something mixes the banks",
         )
 
 
@@ -163,25 +163,25 @@ def _scan(rule: Write) -> None:
     turns = [_turn(n) for n in (5, 3, 9, 4)]
     state = _written(rule, turns)
     at_once = rule.scan(rule.start(), turns)
-    drawn = "the same turns give two banks: nothing may be drawn while writing"
+    drawn = "the same turns give different banks: a write must not draw random numbers"
     require(_same(at_once, rule.scan(rule.start(), turns)), drawn)
-    wrong = "written at once is not what one by one gives; leave `update_all` to the base class, or make it equal to `update` turn by turn"
+    wrong = "all turns at once give another bank than one by one; leave `update_all` to the base class, or make it equal to `update` turn by turn"
     require(_same(at_once, state), wrong)
 
 
 def _numbers(rule: Write) -> None:
-    """A row with an old number must be one that was there before, with the same number."""
+    """Require that a row with an old turn number was there before, with the same number."""
     state = rule.start()
     for t in range(12):
         new = rule(state, *_turn(5))
         for row, number in zip(new.rows[0], new.written[0].tolist(), strict=True):
-            range_ = f"`written` says {number} after turn {t}; turns are numbered from 0, and -1 is never"
+            range_ = f"`written` says {number} after turn {t}; turns are numbered from 0, and -1 means never"
             require(-1 <= number <= t, range_)
             if 0 <= number < t:
                 there = (state.rows[0] - row).abs().amax(1) < 1e-5
                 require(
                     bool((there & (state.written[0] == number)).any()),
-                    f"after turn {t} a row says it was last changed in turn {number}, but no such row was there before: "
+                    f"after turn {t} `written` says that a row was last changed in turn {number}, but there was no such row before: "
                     "give the turn's number to every row that changes, and move it with the row",
                 )
         state = new
@@ -193,20 +193,20 @@ def _long(rule: Write) -> None:
         state = rule(state, *_turn(4))
     require(bool(torch.isfinite(state.rows).all()), "after 300 turns the rows are no longer finite")
     size = state.rows.norm(dim=2).max().item()
-    grown = f"after 300 turns of latents of length 4 a row is {size:.3g} long: it grows without end"
+    grown = f"after 300 turns of latents of length 4 a row has length {size:.3g}: it grows without end"
     require(size < 1e4, grown)
 
 
 OF_A_RULE: dict[str, Callable[[Write], None]] = {
-    "it takes a State and returns one of the same form": _form,
+    "a State goes in, and a State of the same form comes out": _form,
     "a turn changes the bank": _changes,
     "a write is pure": _pure,
-    "at once is one by one, and again the same": _scan,
+    "all turns at once give the same bank as one by one": _scan,
     "padding is never written": _padding,
     "a turn without tokens writes nothing": _nothing,
-    "banks side by side do not mix": _neighbours,
+    "the banks of a batch do not mix": _neighbours,
     "`written` tells the truth": _numbers,
-    "300 turns do not blow it up": _long,
+    "rows stay finite over 300 turns": _long,
 }
 
 
@@ -223,12 +223,12 @@ def _attached(model: MemoryModel) -> None:
     bare = _logits(model)
     with model.attached(model.new_bank()):
         empty = _logits(model)
-    require(torch.equal(empty, bare), "an empty bank is not as no bank at all: look at `readable`")
+    require(torch.equal(empty, bare), "an empty bank must change no answer: check `readable`")
     with model.attached(model.write(model.new_bank(), TALK)):
         read = _logits(model)
     seen = float((read - bare).abs().max()) > 1e-2
     require(seen, "a bank with three turns in it changes no answer")
-    after = "after the bank was taken away the backbone is not what it was"
+    after = "the backbone answers differently after the bank is detached"
     require(torch.equal(_logits(model), bare), after)
 
 
@@ -242,14 +242,14 @@ def _saved(model: MemoryModel) -> None:
     again = memory(str(model.method.write), write=model.options["write"])
     require(
         again.owner == model.owner,
-        "made anew it is another rule: what it draws must be a buffer or a parameter, drawn when it is made",
+        "a rule made again from the same seed differs: draw random numbers in `__init__`, into a buffer or a parameter",
     )
     here, there = model.write(bank, ["Ana: Bye!"]), again.write(later, ["Ana: Bye!"])
-    wrong = "a bank that was saved and loaded is written on otherwise: the rule keeps something of its own"
+    wrong = "a saved and loaded bank continues differently: the rule keeps something outside the bank"
     require(_same(there.state, here.state), wrong)
 
 
 OF_A_MODEL: dict[str, Callable[[MemoryModel], None]] = {
-    "attached it is seen, empty and detached it is not": _attached,
-    "it goes on in another session": _saved,
+    "an attached bank changes answers; an empty or detached one does not": _attached,
+    "a saved bank continues in another session": _saved,
 }
