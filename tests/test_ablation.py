@@ -88,7 +88,7 @@ def test_keep_all_keeps_the_newest_turns(nano):
 
 
 def test_an_unknown_step_is_refused(tmp_path, small):
-    with pytest.raises(InputError, match="rungs out of m2"):
+    with pytest.raises(InputError, match="steps of the ladder out of m2"):
         run_ablation(tmp_path, names=("m7",), config=small)
     with pytest.raises(InputError, match="tests out of 600"):
         AblationConfig(tests=("601",))

@@ -280,6 +280,7 @@ ANSWERS = {
             (lambda r, f, s, q: bank_share(r, f, s, math.exp(q)), "expected 0.5"),
             (lambda r, f, s, q: 1 - bank_share(r, f, s, q), "expected 0.8255, got 0.1746"),
             (lambda r, f, s, q: bank_share(r, 1, s, q), "before the exponential"),
+            (lambda r, f, s, q: bank_share(r, f, abs(s), q), "may be negative"),
         ],
     ),
     (chapter_13, "held"): (
@@ -291,6 +292,7 @@ ANSWERS = {
             (lambda p, n: n * p / p.norm(dim=0, keepdim=True), "its own norm"),
             (lambda p, n: n * p / p.abs().sum(1, keepdim=True), "its own norm"),
             (lambda p, n: p * torch.rsqrt(p.square().mean(1, keepdim=True)) * n, "its own norm"),
+            (lambda p, n: n * p / p.norm(dim=1, keepdim=True).clamp(min=1), "must become longer"),
         ],
     ),
     (chapter_13, "lift"): (

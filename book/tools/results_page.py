@@ -362,7 +362,7 @@ def nano(files):
         "one training seed each",
         "95% intervals by Wilson, over questions",
     )
-    about_it += " The trials are by `lmem pretrain` as it was then."
+    about_it += " The trials were made with earlier versions of `lmem pretrain`."
     parts = [table(rows), about_it, written_by(*commands)] if rows else []
     return section("What nano reads", folded(parts))
 

@@ -86,11 +86,17 @@ def read(
         padding: Turns of another conversation that the bank gets too, half of them before a probe's turns.
 
     Returns:
-        A dict: data, turns, n; questions_sha256, of what was asked; em, f1 of the questions that have an answer ({mean, low,
-        high, conversations}); false_unknown, the share of them answered "unknown"; abstention, the share of the others answered so; by_ability and by_group
-        ({name: {n, em, f1}}); best_guess, the share of the most frequent answer. Without evidence em is against the answer that the
-        evidence would give. With a rounded backbone also `rounded`: its em and abstention, the share of its answers that are `alike`, and the
-        `difference` of em, question by question, rounded minus plain.
+        A dict with these entries:
+
+        - data, turns, n, and questions_sha256 of the questions;
+        - em and f1 of the questions that have an answer, {mean, low, high, conversations};
+        - false_unknown, the share of them answered "unknown", and abstention, the share of the others answered so;
+        - by_ability and by_group, {name: {n, em, f1}};
+        - best_guess, the share of the most frequent answer;
+        - with a rounded backbone also `rounded`: its em and abstention, the share of its answers that are `alike`, and the
+          `difference` of em, question by question, rounded minus plain.
+
+        Without evidence, em compares with the answer that the evidence would give.
 
     Raises:
         InputError: `questions` is not positive, probes are to be read without evidence, or a memory is to be asked about

@@ -33,11 +33,16 @@ def summarise(rows: Rows, controls: Sequence[str]) -> Figures:
         controls: The conditions that they have.
 
     Returns:
-        A dict: conversations; n; `conditions`, see `_conditions`; `in_bank`, n and conditions of the questions whose evidence is
-        still in the bank; `memory`, right minus each wrong bank for both, in exact match and below it in f1 and bits;
-        `forgetting`, curves by lag: the paper's recall rate, its draft's clipped gain, the signed gain, f1 and em of each
-        condition; adapter_tax and net_benefit; `with_category_5`, the same with that category's questions, whose f1 and em are
-        then 1 if the answer declines; `locomo`, its official scores, see `_official`.
+        A dict with these entries:
+
+        - conversations and n;
+        - `conditions`, see `_conditions`;
+        - `in_bank`, n and conditions of the questions whose evidence is still in the bank;
+        - `memory`, right minus each wrong bank for both, in exact match and below it in f1 and bits;
+        - `forgetting`, by lag: recall rate, clipped gain, signed gain, and f1 and em of each condition;
+        - adapter_tax and net_benefit;
+        - `with_category_5`, the same with that category's questions; an answer that declines has f1 and em 1 there;
+        - `locomo`, its official scores, see `_official`.
     """
     answerable = [row for row in rows if row["answerable"]]
     summary = {

@@ -124,7 +124,7 @@ def verdict_text(figures: Row) -> str:
         "more": "Better than the wrong bank: this is memory.",
         "less": "The wrong bank does better: something is wrong.",
         "not shown": "The difference may be chance: no memory is shown.",
-        "too few": f"No verdict: {few} {'conversation is' if few == 1 else 'conversations are'} too few, 5 is the least.",
+        "too few": f"No verdict: {few} {'conversation is' if few == 1 else 'conversations are'} too few; at least 5 are needed.",
     }[verdict(figures)]
 
 

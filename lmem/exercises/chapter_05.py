@@ -1,4 +1,4 @@
-"""Checks of chapter 5: a branch and a gate by hand, what they cost in numbers, and a hook that adds beside a module."""
+"""Checks of chapter 5: a branch and a gate by hand, what they cost in numbers, and a hook that adds to a module's output."""
 
 import torch
 from torch import nn

@@ -118,10 +118,15 @@ def gather(names: Iterable[str | Path]) -> list[dict[str, Any]]:
         names: Result files of a sweep, by path or by the name of shipped ones.
 
     Returns:
-        A list of dicts: cell (the name without its seed), method, rows, scale, options, seeds, n; right and wrong, exact match with
-        both banks, and wrong_bank; memory and bits, right minus wrong (figures of a difference); bits_gained over no bank; tax and
-        benefit in F1; empty, the share of empty answers with the right bank; agreement, the share of questions with the same
-        answer from the wrong bank; spread, the lowest and the highest memory score of a seed. What cannot be had is None.
+        A list of dicts with these entries; what cannot be computed is None:
+
+        - cell (the name without its seed), method, rows, scale, options, seeds, n;
+        - right and wrong, exact match with both banks, and wrong_bank;
+        - memory and bits, right minus wrong (figures of a difference), and bits_gained over no bank;
+        - tax and benefit in F1;
+        - empty, the share of empty answers with the right bank;
+        - agreement, the share of questions with the same answer from the wrong bank;
+        - spread, the lowest and the highest memory score of a seed.
 
     Raises:
         InputError: The seeds of a cell were not asked the same questions.

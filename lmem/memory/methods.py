@@ -91,7 +91,7 @@ MOST_ROWS = 2**24  # a bank of so many rows of width 128 takes 8 GiB
 def rows_of(scale: float, method: Method | None = None) -> int:
     """Return the rows of the bank at a scale of the paper (table 1): 64 at 1, 640 at 10, in proportion otherwise.
 
-    A square bank has the side that gives it as many times the numbers: 256 at 1, 810 at 10.
+    A square bank has 256 rows at 1 and 810 at 10, ten times as many numbers.
 
     Raises:
         MethodError: The scale gives less than one row, or more than MOST_ROWS.

@@ -82,11 +82,14 @@ def forgetting_curve(
         share: The scores lie between 0 and 1; see `lmem.metrics.statistics.clustered_interval`.
 
     Returns:
-        A dict with one entry per bucket in `buckets`, `n`, `raw` (plain means) and `fit` (their non-increasing
-        isotonic fit, weighted by n), and with clusters `low` and `high`, the 95% interval of the raw means, and `conversations`, how many;
-        `mean_of_buckets` (of the fit, the paper's "Mean"; an empty bucket is left out), `raw_mean_of_buckets`,
-        `mean_of_questions`, and `without_lag`, a count. None means that a bucket is empty, or for intervals
-        that there is one conversation only, or all of them agree.
+        A dict with these entries:
+
+        - `buckets`, `n`, `raw` (plain means) and `fit` (their non-increasing isotonic fit, weighted by n), one value per bucket;
+        - with clusters also `low` and `high`, the 95% interval of the raw means, and `conversations`, how many;
+        - `mean_of_buckets` (of the fit, the paper's "Mean"; an empty bucket is left out) and `raw_mean_of_buckets`;
+        - `mean_of_questions`, and `without_lag`, a count.
+
+        None means that a bucket is empty, or for intervals that there is one conversation only, or all of them agree.
 
     Raises:
         InputError: The lengths differ or a lag is negative.

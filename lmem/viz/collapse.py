@@ -28,7 +28,7 @@ LINES = (  # name, key of `bank_metrics.measure_bank`, what it is a share of, co
 MOST = 8  # banks of one board
 TICKS = (0, 1, 3, 10, 30, 100, 300)  # turns that are named on its axis
 PANEL = 170  # height in pixels
-MARKS = (0, 1, 2, 3, 5, 10, 20, 40, 60, 100, 200, 400)  # turns at which a slider stands
+MARKS = (0, 1, 2, 3, 5, 10, 20, 40, 60, 100, 200, 400)  # turns at which the slider stops
 
 
 def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figure:

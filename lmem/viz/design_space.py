@@ -14,7 +14,7 @@ from lmem.viz.svg import drawing, element, line, text
 SITES = {  # in the order in which a question meets them
     "encoder_input": ("before the encoder", "rows join its input"),
     "encoder_output": ("between", "rows join its output"),
-    "decoder_layer": ("inside the decoder", "beside each attention"),
+    "decoder_layer": ("inside the decoder", "at each attention"),
 }
 LEFT, CELL, LINE, TOP = 134, 92, 34, 200  # pixels: left of the grid, a column, a row, the model
 LEAST = 7 * CELL  # of all columns, so that the names of the sites do not meet where there are few

@@ -61,9 +61,9 @@ def draw_weight_steps(rows: Sequence[dict], steps: int = 100) -> go.Figure:
             lines.append(line(x, y, name, colour, dash, mode="lines+markers", marker=marker))
         frames.append(lines)
     alt = (
-        f"Lines of how far a weight gets in {steps} steps, in percent of what was to go, over the size of the weight, for float32 and "
-        "bfloat16, with a slider over the size of a step. float32 goes all the way at any size. bfloat16 stops dead above a size that "
-        "grows with the step: at 1e-4 no weight above 2 to the power of -5 moves."
+        f"Lines of how far a weight gets in {steps} steps, in percent of the way, over the size of the weight, with a slider over the size of a step. "
+        "float32 goes all the way at any size. bfloat16 does not move above a size that grows with the step: "
+        "at 1e-4 no weight above 2 to the power of -5 moves."
     )
     title = "In bfloat16, large weights stop moving"
     figure = style(go.Figure(), title, alt, "size of the weight", "of the way, %", 500)

@@ -36,7 +36,7 @@ MASSES = (
 
 
 def clipping() -> list[dict]:
-    """Score 100 questions of which the bank corrects some (helped) and spoils some (hurt), compared with zero rows.
+    """Score 100 questions. Compared with zero rows, the bank corrects some of them (helped) and spoils others (hurt).
 
     Returns:
         Rows {helped, hurt, recall rate, signed gain}, in percent.

@@ -2,11 +2,14 @@
 
     loss = sum_i w_i CE_i / sum_i w_i  -  pointer * (mean_i log softmax(h p)_n(i) + mean_i log A_i,n(i))
 
-w_i is 1 for the first piece of a value, which must find its owner, and `later` for the others; n(i) is where in the text the i-th
-piece of the answer stands. h are the encoder's outputs, p is learned and dropped after training: this part, over first pieces,
-needs no decoder and tells the encoder directly whose fact a token belongs to, as in extractive reading (Seo et al., ICLR 2017). A is
-one head of the decoder's last cross-attention, over all pieces: it tells the decoder where to look for each piece that it copies
-(as in pointer networks: Vinyals et al., NeurIPS 2015).
+w_i is 1 for the first piece of a value, which must find its owner, and `later` for the others. n(i) is the place in the text of the
+i-th piece of the answer.
+
+h are the encoder's outputs, and p is learned and dropped after training. This part, over first pieces, needs no decoder. It tells the
+encoder directly whose fact a token belongs to, as in extractive reading (Seo et al., ICLR 2017).
+
+A is one head of the decoder's last cross-attention, over all pieces. It tells the decoder where to look for each piece that it copies,
+as in pointer networks (Vinyals et al., NeurIPS 2015).
 """
 
 from torch import Tensor

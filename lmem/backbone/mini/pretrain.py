@@ -1,10 +1,12 @@
 """The making of mini: a small T5 that reads everyday English and answers by copying (chapter 1).
 
 A question and up to 12 turns go into the encoder, and the answer comes out of the decoder, "unknown" where the turns do not say.
-What worked for nano is kept: attention starts as copying by likeness, and Muon trains the matrices. What is new: one head starts by
-telling the question from the turns, the lessons rise from one or two turns to the whole language (`batches`), at first only a
-value's first piece weighs fully, a second loss points to where each piece of the answer stands (`losses`), and a share of the steps
-compares questions with turns that are encoded apart, and with their tokens (`matching`).
+As for nano, attention starts as copying by likeness, and Muon trains the matrices. What is new:
+
+- One head starts by telling the question from the turns.
+- The lessons rise from one or two turns to the whole language (`batches`).
+- At first only a value's first piece has full weight. A second loss points to the place of each piece of the answer (`losses`).
+- A share of the steps compares questions with turns that are encoded apart, and with their tokens (`matching`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
 checkpoint, from which the next leg starts with new optimisers and a short warm-up, larger if it is to be (`grow`).
