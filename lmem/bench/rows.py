@@ -81,9 +81,12 @@ def bench_rows(
         seed: Of the index.
 
     Returns:
-        dict: by_rows, rows of (rows, way, ms, mib, n, em {mean, low, high}, same: share of the answers that equal the exact
-        ones), for top-k also recall (of its rows among the exact best k), touched, index_mib, index_s; slots, rows of (rows,
-        way, ms, same: share of the rows chosen that are the exact rule's); grows.
+        A dict with these entries:
+
+        - by_rows, rows of (rows, way, ms, mib, n, em {mean, low, high}, same: the share of answers that equal the exact ones); for
+          top-k also recall (of its rows among the exact best k), touched, index_mib, index_s;
+        - slots, rows of (rows, way, ms, same: the share of the rows chosen that are the exact rule's);
+        - grows.
 
     Raises:
         InputError: There are no questions or rows, or the bank is of another kind.

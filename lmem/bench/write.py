@@ -54,9 +54,13 @@ def bench_write(
         seed: Of all weights.
 
     Returns:
-        dict: by_turns, rows of (write, turns, turn_ms to encode and write, write_ms, read_ms), in a bank of 64 rows (256 x 256
-        if square); flat, by rule and column, the last cost over the first; by_rows, rows of (kind "write" or "read", name,
-        rows, numbers, ms); bare_ms of the same question without a bank; provenance.
+        A dict with these entries:
+
+        - by_turns, rows of (write, turns, turn_ms to encode and write, write_ms, read_ms), in a bank of 64 rows (256 x 256 if square);
+        - flat, by rule and column, the last cost over the first;
+        - by_rows, rows of (kind "write" or "read", name, rows, numbers, ms);
+        - bare_ms of the same question without a bank;
+        - provenance.
 
     Raises:
         InputError: A rule is unknown, a bank is smaller than the slots' 8 rows, or there are fewer than 3 repeats.

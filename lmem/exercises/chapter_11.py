@@ -16,7 +16,7 @@ lag, recall_rate = read_checks("11.1", "11.2")
 @exercise("11.3")
 def never_rising(answer):
     """(means of the buckets, questions in each) to their non-increasing fit, weighted by questions: a list, array or tensor."""
-    look_back = "after pooling look back: the pool may now stand above the one before it"
+    look_back = "after pooling look back: the pool may now be higher than the one before it"
     cases = [
         ([0.5, 0.25], [1, 3], [0.5, 0.25], "what falls stays as it is"),
         # 0.2 (1 question) and 0.6 (3): (0.2 + 1.8) / 4
@@ -43,7 +43,7 @@ def never_rising(answer):
 def knowledge(answer):
     """(scores by session and question, None where not asked; session of each question's newest evidence) to (K by session, panel by session)."""
     scores = [[0.5, 0.0, None, None], [0.5, 0.0, 1.0, None], [0.0, 0.0, 1.0, 1.0]]
-    hint = "K_s is over all questions whose evidence lies within 1..s; the panel is the questions of session 1 at every s"
+    hint = "K_s is over all questions whose evidence is in sessions 1..s; the panel is the questions of session 1 at every s"
     # the last question could be asked already, and was: it counts only when its evidence is there
     early = [[1.0, 0.0], [1.0, 0.0]]
     cases = [

@@ -103,7 +103,10 @@ def _same(left: State, right: State) -> bool:
 
 def _form(rule: Write) -> None:
     start = rule.start(2)
-    require(not bool(rule.readable(start).any()), "before the first turn `readable` must be False for every row")
+    require(
+        not bool(rule.readable(start).any()),
+        "before the first turn `readable` must be False for every row",
+    )
     new = rule(start, *_turn(5, 2))
     require(isinstance(new, State), f"a write returns a State, not {type(new).__name__}")
     for part in State._fields:
@@ -113,13 +116,18 @@ def _form(rule: Write) -> None:
             f"`{part}` has shape {tuple(a.shape)} and type {a.dtype} before a turn, {tuple(b.shape)} and {b.dtype} after it",
         )
     turns = new.turns.tolist()
-    require(turns == [1, 1], f"after one turn `turns` must be 1 for each of the two banks, not {turns}")
+    require(
+        turns == [1, 1], f"after one turn `turns` must be 1 for each of the two banks, not {turns}"
+    )
     require(bool(rule.readable(new).any()), "after a turn `readable` must be True for some row")
 
 
 def _changes(rule: Write) -> None:
     new = _written(rule, [_turn(5)])
-    require(not torch.equal(new.rows, rule.start().rows), "a turn of five tokens changes no row; return the new rows")
+    require(
+        not torch.equal(new.rows, rule.start().rows),
+        "a turn of five tokens changes no row; return the new rows",
+    )
 
 
 def _pure(rule: Write) -> None:
@@ -193,7 +201,9 @@ def _long(rule: Write) -> None:
         state = rule(state, *_turn(4))
     require(bool(torch.isfinite(state.rows).all()), "after 300 turns the rows are no longer finite")
     size = state.rows.norm(dim=2).max().item()
-    grown = f"after 300 turns of latents of length 4 a row has length {size:.3g}: it grows without end"
+    grown = (
+        f"after 300 turns of latents of length 4 a row has length {size:.3g}: it grows without end"
+    )
     require(size < 1e4, grown)
 
 
@@ -245,7 +255,9 @@ def _saved(model: MemoryModel) -> None:
         "a rule made again from the same seed differs: draw random numbers in `__init__`, into a buffer or a parameter",
     )
     here, there = model.write(bank, ["Ana: Bye!"]), again.write(later, ["Ana: Bye!"])
-    wrong = "a saved and loaded bank continues differently: the rule keeps something outside the bank"
+    wrong = (
+        "a saved and loaded bank continues differently: the rule keeps something outside the bank"
+    )
     require(_same(there.state, here.state), wrong)
 
 

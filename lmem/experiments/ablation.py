@@ -142,7 +142,9 @@ def run_ablation(
     known = {step.name: step for step in STEPS}
     for name in names:
         if name not in known:
-            raise InputError(f"expected steps of the ladder out of {', '.join(known)}, not {name!r}")
+            raise InputError(
+                f"expected steps of the ladder out of {', '.join(known)}, not {name!r}"
+            )
     cells = [
         (step, scale, seed, test)
         for seed in seeds

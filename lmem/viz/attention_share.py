@@ -44,7 +44,9 @@ def draw_bank_share(
     """
     kinds = {(tuple(by), len(shares)) for by in settings.values() for shares in by.values()}
     if len(kinds) != 1:
-        raise InputError(f"expected the same scales and layers in all settings, found {len(kinds)} kinds")
+        raise InputError(
+            f"expected the same scales and layers in all settings, found {len(kinds)} kinds"
+        )
     [(scales, layers)] = kinds
     if layers > len(LOOKS):
         raise InputError(
