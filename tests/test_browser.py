@@ -30,6 +30,14 @@ return [...document.querySelectorAll(".lmem-plotly")].flatMap((box) => {
   return [...box.querySelectorAll("text")].filter((one) => out(one.getBoundingClientRect())).map((one) => one.textContent);
 });
 """
+WIDE = """  // tables and code that are wider than their place on the page, opened or not
+document.querySelectorAll("details").forEach((one) => (one.open = true));
+return [...document.querySelectorAll("article :is(.pst-scrollable-table-container, .cell pre)")].flatMap((one) =>
+  one.scrollWidth > one.clientWidth + 1 ? [`${one.scrollWidth} of ${one.clientWidth}: ${one.textContent.trim().slice(0, 60)}`] : []);
+"""
+FITTING = [  # pages whose tables and code fit
+    "book/results", "notebooks/03_before_the_encoder", "notebooks/12_what_the_score_hides", "notebooks/13_capacity",
+]  # fmt: skip
 WEIGHT = """  // bytes that the page and all that it loaded have when they are unpacked
 return ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind)).reduce((sum, {decodedBodySize}) => sum + decodedBodySize, 0);
 """
@@ -55,6 +63,18 @@ def test_a_page_shows_all_on_a_phone_and_complains_of_nothing(driver, phone, sit
         assert driver.execute_script(WEIGHT) <= 5.5e6
     assert driver.execute_script("return document.documentElement.scrollWidth") <= phone["width"]
     assert complaints(driver) == []
+
+
+@pytest.mark.parametrize("page", [FIRST, *FITTING])
+def test_tables_and_code_fit_a_wide_screen(driver, site, page):
+    """At 1400 px nothing of them has to be scrolled sideways; commands in the text may be longer."""
+    seen = {"width": 1400, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", seen)
+    try:
+        visit(driver, f"{site}/{page}.html")
+        assert driver.execute_script(WIDE) == []
+    finally:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_a_complaint_is_heard(driver, site):

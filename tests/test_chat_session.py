@@ -549,7 +549,7 @@ def test_why_names_the_row_that_was_withheld(spans):
     assert nearest == f"nearest: turn 1, 'I adopted a dog called Rex.', would say {said!r}"
     assert not more
     assert "no answer to 'Ana: What is my dog called?'" in why
-    assert "say nothing below 100%" in why or "nothing that is kept is like it" in why
+    assert "say nothing below 100%" in why or "nothing that is kept is like" in why
     assert "at least 100% sure of its turn" in shy.take("/threshold").text
     for jargon in ("doubt", "limit", "bits", "row"):
         assert jargon not in why

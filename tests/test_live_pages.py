@@ -1,5 +1,6 @@
 """The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
 
+import calendar
 import json
 import random
 import re
@@ -11,10 +12,13 @@ from test_axe import prefer, violations
 from test_book import load
 
 from lmem.chat.dialect import EVERYDAY
+from lmem.chat.kept import LEAST
 from lmem.chat.lines import UNSURE, UNTOLD, content_words, parts_of
+from lmem.chat.reply import reason_of
+from lmem.data import everyday
 from lmem.data.tinyworld.language import NAMES
 from lmem.memory.methods import grid
-from lmem.memory.model import MemoryModel
+from lmem.memory.model import Answer, MemoryModel
 from lmem.viz.live import site
 from lmem.viz.live.widget import live
 from lmem.viz.live.words import WORDS, long_talk
@@ -29,6 +33,7 @@ const dark = matchMedia("(prefers-color-scheme: dark)"), follow = () => document
 dark.addEventListener("change", follow); follow();</script></head><body><main><h1>Live</h1>
 <div class="lmem-live" data-piece="{piece}"{more}>{inside}</div></main>{scripts}</body></html>"""
 FRONT = ' data-model="mini" data-memory="mini-spans"'  # as on the first page
+OTHER, OWN = "Swap in a memory with other facts", "Swap your own memory back in"
 STILL = '<p class="still">what stands here without scripts</p>'
 
 
@@ -118,11 +123,16 @@ def test_told_asked_swapped_and_never_told(opened):
     assert said(driver) == "Miro"
     assert "row 1" in find(driver, ".live-lit")[0].text
     assert "sentence 1" in driver.find_element("css selector", ".live-why").text
-    press(driver, "", "Swap the memory")
+    press(driver, "", OTHER)
     assert said(driver) == "Pixel"
     assert [mark.text for mark in find(driver, "mark")] == ["Pixel"]
-    press(driver, "", "Swap the memory")
+    compared = driver.find_element("css selector", ".live-compared").text
+    assert (
+        compared == "Before the swap it was “Miro”. The answer follows the bank, so it is memory."
+    )
+    press(driver, "", OWN)
     assert said(driver) == "Miro"
+    assert not driver.find_elements("css selector", ".live-compared")
     press(driver, ".live-chips", "What is Ana's favourite song?")
     assert said(driver) == "unknown"
     assert not driver.find_elements("css selector", ".live-lit")
@@ -156,7 +166,7 @@ def test_typed_by_keyboard_alone(opened):
     settled(driver)
     assert said(driver) == "Yusuf"
     for _ in range(12):
-        if driver.execute_script(focused) == "Swap the memory":
+        if driver.execute_script(focused) == OTHER:
             break
         keys(Keys.TAB)
     keys(Keys.SPACE)
@@ -212,20 +222,160 @@ def test_a_line_is_told_or_asked_whichever_field_it_is_typed_into(opened):
     assert driver.find_element("css selector", ".live-question").text == "what is my hamster called"
 
 
-def test_the_other_bank_has_names_for_names_and_numbers_for_numbers(opened):
+def test_whole_values_are_swapped_by_others_of_their_kind(opened):
     driver = opened("talk", FRONT)
     find(driver, ".live-chips button")
-    other = "const {words} = document.querySelector('.lmem-live').piece; return [lmemLive.counterfactual(words, arguments[0])?.other ?? null, words.others]"
-    swapped = lambda line: driver.execute_script(other, line)  # noqa: E731
-    months, days = WORDS["mini"]()["calendar"]
-    name, others = swapped("My cat is called Xylophonia.")
-    assert name in others["names"]
-    town, _ = swapped("I have moved to Qurrplix.")
-    assert town in others["towns"]
-    assert swapped("My exam is on Monday.")[0] in days[1:]
-    assert swapped("My birthday is on March 3rd.")[0] in {*months} - {"March"}
-    assert swapped("I have 3 children.")[0] not in (None, "3")
-    assert swapped("What a long day.")[0] is None
+    swaps = "const {words} = document.querySelector('.lmem-live').piece; return arguments[0].map((line) => (lmemLive.counterfactual(words, line)?.swaps || []).map(({own, other}) => [own, other]))"
+    lists = {name: kind.items for name, kind in everyday.load().kinds.items()}
+    months, days = ({*calendar.month_name[1:]}, {*calendar.day_name})
+    whole = {  # the value, and what the other one must be
+        "My favourite colour is green.": ("green", lists["colour"]),
+        "My mother works at the city hospital.": ("city hospital", None),
+        "I drive a red Toyota.": ("red", lists["colour"]),
+        "My cat is called Xylophonia.": ("Xylophonia", lists["pet_name"]),
+        "my dog is called rex": ("rex", [name.lower() for name in lists["pet_name"]]),
+        "I have moved to Qurrplix.": ("Qurrplix", lists["city"]),
+        "i live in lisbon": ("lisbon", [name.lower() for name in lists["city"]]),
+        "I'm a teacher.": ("teacher", lists["job"]),
+        "My exam is on Monday.": ("Monday", days),
+        "My birthday is on March 31st.": ("March", months),
+        "I'm married to Sofia.": (
+            "Sofia",
+            [*lists["person"], *everyday.load().names["female"].items],
+        ),
+        "My aunt is called June.": ("June", None),
+        "I love green tea.": ("green tea", None),
+        "I have 3 children.": ("3", ["5"]),
+        "The train leaves at 22:30.": ("22:30", ["22:32"]),
+        "I have two kids.": ("two", ["six"]),
+    }
+    found = driver.execute_script(swaps, [*whole])
+    for (line, (value, others)), pairs in zip(whole.items(), found, strict=True):
+        assert [own for own, _ in pairs] == [value], line
+        assert pairs[0][1] != value, line
+        assert others is None or pairs[0][1] in others, (line, pairs)
+    left = ["What a long day.", "I believe in God.", "My guitar is broken.", "The weather is nice."]
+    assert driver.execute_script(swaps, left) == [[]] * len(left)
+    [several] = driver.execute_script(swaps, ["I moved from Lisbon to Oslo and work as a nurse."])
+    assert [own for own, _ in several] == ["Lisbon", "Oslo", "nurse"]
+    assert not {"Lisbon", "Oslo", "nurse"} & {other for _, other in several}
+
+
+def test_what_is_told_of_has_a_value_of_its_own(opened):
+    """In conversations of tinyworld and everyday: what is swapped is never part of a word, and never what was said before."""
+    driver = opened("talk", FRONT)
+    find(driver, ".live-chips button")
+    swap = "const {words} = document.querySelector('.lmem-live').piece, told = []; return arguments[0].map((line) => { const other = lmemLive.counterfactual(words, line, told); told.push(line, other?.text || ''); return other; })"
+    for number in range(3):
+        one = everyday.sample("swaps", number, everyday.World(), twin=False)["conversation"]
+        lines = [turn["text"] for part in one.values() if isinstance(part, list) for turn in part]
+        told = ""
+        for line, other in zip(lines, driver.execute_script(swap, lines), strict=True):
+            told += f"\n{line.lower()}"
+            if not other:
+                continue
+            own = "".join(part.get("own", part["text"]) for part in other["parts"])
+            assert own == line
+            assert "".join(part["text"] for part in other["parts"]) == other["text"] != line
+            for pair in other["swaps"]:
+                assert pair["own"].lower() != pair["other"].lower()
+                assert re.search(rf"(?<!\w){re.escape(pair['own'])}(?!\w)", line)
+                assert not re.search(rf"(?<!\w){re.escape(pair['other'].lower())}(?!\w)", told)
+            told += f"\n{other['text'].lower()}"
+
+
+def test_a_sentence_without_a_counterpart_is_said_to_be_the_same(opened):
+    driver = opened("talk", FRONT)
+    typed(driver, "Tell it something", "I believe in God.")
+    [swap] = find(driver, ".live-swap")
+    assert not swap.is_enabled()
+    assert (
+        "None of your words has a counterpart."
+        in driver.find_element("css selector", ".live-talk").text
+    )
+    typed(driver, "Tell it something", "My favourite colour is green.")
+    assert "green becomes" in driver.find_element("css selector", ".live-talk").text
+    press(driver, "", OTHER)
+    assert swap.text == OWN
+    first, second = find(driver, ".live-told li")
+    assert "the same in both banks: no counterpart is known" in first.text
+    assert "the same in both banks" not in second.text
+    assert second.find_element("css selector", "mark").text not in ("", "green")
+
+
+def test_a_second_bank_shows_whether_it_is_memory(opened):
+    """Whatever the model says: an answer that follows, one that stays, one of words that were not swapped, and none."""
+    driver = opened("talk", FRONT)
+    press(driver, ".live-chips", "I adopted a cat called Miro.")
+    press(driver, ".live-chips", "I grew up in Lisbon.")
+    typed(driver, "Ask it", "What is my cat called?")
+    compare = """const {piece} = document.querySelector('.lmem-live'), answer = (text) => ({text, withheld: null, none: 0.1, sure: 0.9, row: 0});
+        return arguments[0].map(([before, now]) => (piece.own = answer(before), piece.compared(answer(now))))"""
+    pairs = [
+        ["Miro", "Pixel"],
+        ["Miro", "Miro"],
+        ["Miro", "unknown"],
+        ["Ana", "Ana"],
+        ["unknown", "Pixel"],
+    ]
+    assert driver.execute_script(compare, pairs) == [
+        "Before the swap it was “Miro”. The answer follows the bank, so it is memory.",
+        "Before the swap it was “Miro”. The answer stays, though this bank was told something else: it is a guess.",
+        "Before the swap it was “Miro”. It should be “Pixel” now.",
+        "Before the swap it was “Ana”. None of these words was swapped, so this does not test it.",
+        "Before the swap there was no answer.",
+    ]
+
+
+def test_the_first_question_has_an_answer_and_the_next_was_never_told(opened):
+    driver = opened("talk", FRONT)
+    tell, never = (WORDS["mini"]()[name][0] for name in ("tell", "never"))
+    chips = find(driver, "[aria-label='questions to ask'] button")
+    assert [chip.text for chip in chips] == [f"{tell['ask']} tells it first", f"{never} never told"]
+    press(driver, ".live-chips", tell["ask"])
+    assert [item.text for item in find(driver, ".live-sentence")] == [f"Ana: {tell['text']}"]
+    assert said(driver) == "Miro"
+    press(driver, ".live-chips", never)
+    assert said(driver) == UNTOLD
+    typed(driver, "Tell it something", "My favourite song is Yesterday.")
+    chips = find(driver, "[aria-label='questions to ask'] button")
+    assert [chip.text for chip in chips] == [tell["ask"]]
+
+
+def test_each_silence_has_its_reason(opened):
+    """The same words as in the terminal: near but doubted, spoken of but not kept, never told, and too unsure to be said."""
+    driver = opened("talk", FRONT)
+    find(driver, ".live-chips button")
+    silence = "const {words} = document.querySelector('.lmem-live').piece; return arguments[0].map(([result, spoken]) => lmemLive.silence(words, result, 'What is my dog called?', spoken ? ['Dogs bark.'] : []))"
+    cases = {
+        ("doubted", 0.25, False, "unknown"): UNSURE,
+        ("doubted", 0.25, True, "Rex"): UNSURE,
+        ("far", 0.75, False, "unknown"): UNTOLD,
+        ("far", 0.75, True, ""): UNSURE,
+        (None, 0.25, False, "unknown"): UNTOLD,
+    }
+    results = [
+        [{"text": text, "withheld": withheld, "none": doubt, "sure": 0.9, "row": 0}, spoken]
+        for withheld, doubt, spoken, text in cases
+    ]
+    found = driver.execute_script(silence, results)
+    for (withheld, doubt, spoken, text), words, one in zip(
+        cases, cases.values(), found, strict=False
+    ):
+        reason = reason_of(Answer(text, 0.9, doubt, withheld), spoken)
+        assert one == {"said": words, "why": f"{reason[0].upper()}{reason[1:]}."}
+    assert len({one["why"] for one in found}) == 4
+    plain = {"text": "unknown", "withheld": None, "none": None, "sure": 0.9, "row": None}
+    shaky = {"text": "peeve", "withheld": None, "none": 0.1, "sure": LEAST - 0.01, "row": 0}
+    known = {"text": "Rex", "withheld": None, "none": 0.1, "sure": LEAST + 0.01, "row": 0}
+    unasked, spoken, guessed, told = driver.execute_script(
+        silence, [[plain, False], [plain, True], [shaky, False], [known, True]]
+    )
+    for one, asked in ((unasked, False), (spoken, True)):
+        reason = reason_of(Answer("unknown", 0.9), asked)
+        assert one["why"] == f"{reason[0].upper()}{reason[1:]}."
+    assert guessed == {"said": UNSURE, "why": "An answer was found, but it is only 4% sure."}
+    assert told is None
 
 
 def test_loading_can_be_tried_again(opened, folder):
@@ -554,7 +704,7 @@ def test_mini_reads_what_a_reader_types(opened):
     assert re.search(r"sentence [12]", driver.find_element("css selector", ".live-why").text) or (
         said(driver) == UNSURE  # a sentence speaks of the sister
     )
-    press(driver, "", "Swap the words")
+    press(driver, "", "Swap other words into the sentences")
     marks = [mark.text for mark in find(driver, "mark")]
     assert marks[1] == "Nils"
     assert marks[0] != name
@@ -640,7 +790,7 @@ def test_the_first_page_in_plain_english(opened):
     show = "const {piece} = document.querySelector('.lmem-live'); return piece.asked({threshold: arguments[0]}).then((result) => (piece.show(result), [result.withheld, result.text]))"
     withheld, _ = driver.execute_script(show, 0)
     assert said(driver) == UNSURE
-    reason = {"far": "No row is like the question", "doubted": "it does not answer it"}[withheld]
+    reason = {"far": "nothing that is kept is like it", "doubted": "likely to answer it"}[withheld]
     assert reason in driver.find_element("css selector", ".live-why").text
     assert not driver.find_elements("css selector", ".live-lit")
     press(driver, ".live-answer", "What would it have said?")
@@ -649,7 +799,7 @@ def test_the_first_page_in_plain_english(opened):
     invented = "return document.querySelector('.lmem-live').piece.invented(arguments[0])"
     assert driver.execute_script(invented, "Zuzu")
     assert not driver.execute_script(invented, pet.lower())
-    press(driver, "", "Swap the memory")
+    press(driver, "", OTHER)
     assert len(driver.find_elements("css selector", "mark")) == 3
     press(driver, ".live-chips", "What is my favourite song?")
     result = driver.execute_script("return document.querySelector('.lmem-live').piece.result")
@@ -735,6 +885,14 @@ def test_the_design_space_says_what_the_table_says_and_runs_what_it_can(space):
     assert complaints(driver) == []
 
 
+CUT = """const context = document.createElement('canvas').getContext('2d'), arrow = 20;
+return [...document.querySelectorAll('.lmem-live select')].flatMap((one) => {
+  const style = getComputedStyle(one), room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrow;
+  context.font = style.font;
+  return [...one.options].map((option) => option.text).filter((text) => context.measureText(text).width > room);
+});"""  # entries of menus that are wider than their menu
+
+
 @pytest.mark.parametrize("piece", ["talk", "plain", "collapse", "journey", "machine", "space"])
 def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, space, driver, axe, piece):
     """Nothing runs over the side at 390 px; axe finds nothing in light and in dark, before and after use."""
@@ -761,6 +919,7 @@ def test_on_a_phone_in_the_dark_and_without_motion(opened, journey, space, drive
     elif piece == "collapse":
         press(driver, ".live-marks", "3")
         wait(lambda: counts(driver)[0][0] == "1", "a collapse")
+    assert driver.execute_script(CUT) == []
     driver.execute_script(
         "document.querySelectorAll('details').forEach((one) => (one.open = true))"
     )
@@ -913,13 +1072,11 @@ def test_a_page_loads_the_scripts_of_its_pieces():
             assert loaded[0] == "client", name
             assert loaded[-1] == "show", name
             assert {*pieces} <= {*loaded}, name
-    assert [path.stem for path in site.scripts_for(["space"])] == [
-        "client",
-        "talk",
-        "space",
-        "show",
-    ]
-    assert [path.stem for path in site.scripts_for(["talk"])] == ["client", "talk", "show"]
+    names = {
+        piece: [path.stem for path in site.scripts_for([piece])] for piece in ("space", "talk")
+    }
+    assert names["space"] == ["client", "swap", "space", "show"]
+    assert names["talk"] == ["client", "lines", "swap", "talk", "show"]
 
 
 def test_the_conversation_never_tells_the_answer_again():

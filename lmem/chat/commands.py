@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lmem.chat.kept import Fact, Topic, facts_of, nearest, sources_of
 from lmem.chat.lines import content_words, names_in, split_request
-from lmem.chat.reply import Reply, checked_threshold, percent, turns_of
+from lmem.chat.reply import Reply, checked_threshold, percent, reason_of, turns_of
 from lmem.chat.topics import is_about
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
@@ -20,7 +20,7 @@ from lmem.utils.files import user_path
 from lmem.utils.text import normalise_text
 
 if TYPE_CHECKING:
-    from lmem.chat.session import ChatSession
+    from lmem.chat.session import Asked, ChatSession
 
 FILE = "bank.safetensors"
 LEDGER = ".ledger"  # added to the name of the bank's file
@@ -55,12 +55,14 @@ def why(session: "ChatSession", rest: str) -> Reply:
     """Say which turn the last answer came from, and how sure it is."""
     if session.asked is None:
         raise InputError("expected a question before /why; ask something first")
-    prompt, answer, shown = session.asked
+    prompt, answer, shown, spoken = session.asked
     if answer.withheld:
-        return _why_withheld(session, prompt, answer)
+        return _why_withheld(session, session.asked)
     about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {_sure(answer)}"
     if session.knows(answer) and not shown:
         about += f", and I say nothing below {percent(session.threshold)}"
+    elif not session.knows(answer):
+        about += f"; {reason_of(answer, spoken)}"
     start = session.first_recorded()
     if not session.knows(answer) and answer.doubt is not None:
         return Reply("\n".join([about, *_nearest(session, prompt)]), "notice")
@@ -79,13 +81,12 @@ def why(session: "ChatSession", rest: str) -> Reply:
     return Reply(f"{about}; from no single turn, so it may be an invention", "notice")
 
 
-def _why_withheld(session: "ChatSession", prompt: str, answer: Answer) -> Reply:
+def _why_withheld(session: "ChatSession", asked: "Asked") -> Reply:
     """Say why an answer was withheld, and what the nearest rows would have said."""
-    if answer.withheld == "far":
-        why = "nothing that is kept is like it"
-    else:
-        fits = percent(1 - (answer.doubt or 0))
-        why = f"I am {fits} sure that the nearest turn answers it, and I say nothing below {percent(session.least_fit)}"
+    prompt, answer, _, spoken = asked
+    why = reason_of(answer, spoken)
+    if answer.withheld == "doubted":
+        why += f", and I say nothing below {percent(session.least_fit)}"
     first = f"no answer to {session.as_said(prompt)!r}: {why}"
     return Reply("\n".join([first, *_nearest(session, prompt)]), "notice")
 

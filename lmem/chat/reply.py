@@ -4,9 +4,19 @@ import math
 from typing import Literal, NamedTuple
 
 from lmem.errors import InputError
+from lmem.memory.model import Answer
 from lmem.utils.text import checked_text
 
 LONGEST_NAME = 40
+REASONS = {  # why no answer is given; the page has the same sentences
+    "untold": "nothing that is kept is like the question, and no word of it was said here",
+    "spoken": "a word of the question was said here, but nothing that is kept is like it",
+    "doubted": "what is kept is near the question, but only {sure} likely to answer it",
+    "empty": "what is kept is near the question, but holds no answer to it",
+    "unsure": "an answer was found, but it is only {sure} sure",
+    "unknown": "the model itself gives no answer, and no word of the question was said here",
+    "unknown but spoken": "the model itself gives no answer, though a word of the question was said here",
+}
 
 
 class Reply(NamedTuple):
@@ -31,6 +41,22 @@ def turns_of(count: int) -> str:
 def percent(share: float) -> str:
     """Return a share in percent, such as "79%"; "under 1%" where it would round to none."""
     return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
+
+
+def reason_of(answer: Answer, spoken: bool) -> str:
+    """Return why an answer is none.
+
+    Args:
+        answer: One that was withheld, or that is "unknown".
+        spoken: Whether a word of the question was said before.
+    """
+    if answer.withheld == "doubted":
+        return REASONS["doubted"].format(sure=percent(1 - (answer.doubt or 0)))
+    if answer.withheld:
+        return REASONS["spoken" if spoken else "untold"]
+    if answer.doubt is not None:
+        return REASONS["empty"]
+    return REASONS["unknown but spoken" if spoken else "unknown"]
 
 
 def checked_name(name: str) -> str:

@@ -37,11 +37,19 @@ NOT_TOLD = "a question changes nothing; say it as a plain statement to have it k
 
 
 class Asked(NamedTuple):
-    """The last question as it was asked, its answer, and whether that was told, and not withheld as too unsure."""
+    """The last question as it was asked, and its answer.
+
+    Attributes:
+        prompt: The question in the words that the model got.
+        answer: What the model said.
+        shown: Whether that was told, and not withheld as too unsure.
+        spoken: Whether a word of the question was said before.
+    """
 
     prompt: str
     answer: Answer
     shown: bool
+    spoken: bool
 
 
 class Put(NamedTuple):
@@ -193,7 +201,7 @@ class ChatSession:
         """Answer from the bank."""
         answer = self.model.answer(self.bank, prompt, return_confidence=True)
         words, self.newest = self.words_for(answer, line), None
-        self.asked = Asked(prompt, answer, self.tells(answer))
+        self.asked = Asked(prompt, answer, self.tells(answer), self._spoke_of(line))
         note = _joined(self._note(line), NOT_TOLD if has_tag(line) else "")
         why = words == UNSURE and (self.knows(answer) or answer.withheld)
         return Reply(words, "answer", _joined(note, SEE_WHY if why else ""))

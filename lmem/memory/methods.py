@@ -89,7 +89,7 @@ MOST_ROWS = 2**24  # a bank of so many rows of width 128 takes 8 GiB
 
 
 def rows_of(scale: float, method: Method | None = None) -> int:
-    """Return the rows of the bank at a scale of the paper (table 1): 64 at 1, 640 at 10, in proportion otherwise.
+    """Return the rows of the bank at a scale of the paper (table 1): 64 at 1, 640 at 10.
 
     A square bank has 256 rows at 1 and 810 at 10, ten times as many numbers.
 
@@ -98,7 +98,8 @@ def rows_of(scale: float, method: Method | None = None) -> int:
     """
     if not isinstance(scale, Real) or not 0.5 < 64 * float(scale) <= MOST_ROWS:
         raise MethodError(
-            f"scale must give at least 1 row and at most {MOST_ROWS:,} (64 rows are scale 1), not {scale!r}"
+            f"scale must give at least 1 row and at most {MOST_ROWS:,} (64 rows are scale 1), "
+            f"not {scale!r}"
         )
     square = method is not None and method.write and WRITES[method.write].form == "square"
     return round(256 * scale**0.5) if square else round(64 * scale)

@@ -225,7 +225,7 @@ class SquareWrite(Write):
 
 
 def unit(rows: Tensor) -> Tensor:
-    """Scale rows (..., D) to root mean square 1, the size of a T5 latent before its norm's weights."""
+    """Scale rows (..., D) to root mean square 1, as of a T5 latent before its norm's weights."""
     return rows * torch.rsqrt(rows.square().mean(-1, keepdim=True) + 1e-6)
 
 

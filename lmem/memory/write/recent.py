@@ -39,7 +39,7 @@ class RecentWrite(Write):
     def newest(
         self, state: State, latents: Tensor, turn: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the last R rows of the bank and N tokens, and the turns (B, N) they were written in."""
+        """Return the newest R of the bank's rows and N tokens, and their turns (B, N)."""
         rows = torch.cat([state.rows, latents], 1)  # (B, R + N, D)
         written = torch.cat([state.written, turn], 1)  # (B, R + N)
         keep = torch.cat([torch.ones_like(state.written, dtype=torch.bool), mask], 1)

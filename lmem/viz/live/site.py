@@ -19,9 +19,19 @@ ENGINE = [
 ]
 PIECES = [
     HERE / "pieces" / f"{name}.js"
-    for name in ("client", "talk", "collapse", "journey", "machine", "space", "show")
+    for name in (
+        "client",
+        "lines",
+        "swap",
+        "talk",
+        "collapse",
+        "journey",
+        "machine",
+        "space",
+        "show",
+    )
 ]
-NEEDS = {"space": {"talk"}}  # the design space makes counterfactuals as the talk does
+NEEDS = {"talk": {"lines", "swap"}, "machine": {"lines"}, "space": {"swap"}}
 STYLES = [HERE / "pieces" / f"{name}.css" for name in ("live", "site")]  # a notebook has the first
 BACKBONES = {name: PACKAGE / "backbone" / "assets" / name for name in ("nano", "mini")}
 ADAPTERS = PACKAGE / "memory" / "assets" / "adapters"

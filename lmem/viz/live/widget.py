@@ -20,7 +20,7 @@ from lmem.errors import BankError
 from lmem.memory.bank import Bank, State
 from lmem.memory.model import MemoryModel
 from lmem.viz.live import adapters, weights
-from lmem.viz.live.site import ENGINE, PIECES, STYLES
+from lmem.viz.live.site import ENGINE, STYLES, scripts_for
 from lmem.viz.live.words import WORDS, plain_words
 
 NOTEBOOK = Path(__file__).parent / "pieces" / "notebook.js"
@@ -29,7 +29,7 @@ NOTEBOOK = Path(__file__).parent / "pieces" / "notebook.js"
 @cache
 def _module() -> str:
     """The scripts as one module. Those of a page speak of one engine for the page; in a notebook each view has its own."""
-    needed = [path for path in PIECES if path.stem in ("client", "talk")]
+    *needed, _ = scripts_for(["talk"])  # all but what shows the pieces of a page
     scripts = (path.read_text(encoding="utf-8") for path in (*needed, *ENGINE))
     inside = "\n".join(scripts)
     own = f"function createLive(globalThis) {{\n{inside}\nreturn globalThis.lmemLive;\n}}\n"

@@ -1,10 +1,14 @@
 """The sentences and words that a page offers for a backbone: those of `words.toml`, and what is drawn from the data."""
 
 import re
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from lmem.chat.kept import LEAST
 from lmem.chat.lines import ENGLISH, PATTERNS, UNSURE, UNTOLD
+from lmem.chat.reply import REASONS
 from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
@@ -13,9 +17,9 @@ from lmem.utils.toml import read_toml
 
 TURNS = 60  # of the conversation along which banks are watched
 LATER = 600  # turns after which a fact is asked for, at most
-MINI_POOLS = ("pet_name", "city", "country", "allergen", "instrument", "fruit", "language")
 
 _TABLES = read_toml(Path(__file__).with_name("words.toml"))
+_SWAPS = read_toml(Path(__file__).with_name("swaps.toml"))
 METHODS: list[dict[str, Any]] = _TABLES["methods"]
 
 
@@ -54,8 +58,8 @@ def nano_words() -> dict[str, Any]:
     ]
     later = other_turns("six hundred turns", 2000)[:LATER]
     return words | {
-        "pools": [NAMES["pet"], NAMES["person"]],
-        "pairs": [list(map(list, pair)) for pair in VALUES.values()],
+        "swaps": swaps("nano", NAMES)
+        + [{"halves": pair, "around": [["", ""]]} for pair in VALUES.values()],
         "known": known,
         "methods": METHODS,
         "collapse": words["collapse"] | {"turns": long_talk()},
@@ -67,21 +71,47 @@ def nano_words() -> dict[str, Any]:
 def mini_words() -> dict[str, Any]:
     """Return what the page offers for mini, which reads plain English."""
     words, language = plain_words() | _TABLES["mini"], everyday.load()
-    kinds = [language.names["female"], language.names["male"]]
-    kinds += [language.kinds[name] for name in MINI_POOLS]
-    pools = [[word for word in kind.items if re.fullmatch(r"\w+", word)] for kind in kinds]
+    lists = {name: kind.items for name, kind in (language.kinds | language.names).items()}
     return words | {
         "untold": UNTOLD,
         "oneself": ENGLISH["questions"]["oneself"],
-        "pools": [*pools, list(words["swap"]), *words["calendar"]],
-        "others": {"names": pools[0][::10], "towns": pools[3][::10]},
+        "swaps": swaps("mini", lists),
     }
+
+
+def swaps(backbone: str, lists: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """Return the kinds of values that can stand for each other: of `swaps.toml`, with their words and patterns.
+
+    Args:
+        backbone: Whose kinds.
+        lists: The data's words by kind.
+    """
+    kinds = []
+    for kind in _SWAPS[backbone]:
+        items = [*kind.get("items", ()), *chain(*(lists[name] for name in kind.get("lists", ())))]
+        sides = {name: _sides(kind[name]) for name in ("around", "open", "low") if name in kind}
+        sides |= {"cue": _filled(kind["cue"])} if "cue" in kind else {}
+        kinds.append(kind | {"items": items} | sides)
+    return kinds
+
+
+def _sides(pairs: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return pairs of patterns, before and after a value, written out."""
+    return [list(map(_filled, pair)) for pair in pairs]
+
+
+def _filled(pattern: str) -> str:
+    """Return a pattern with those that it names in braces, and theirs."""
+    for name in reversed(_SWAPS["patterns"]):
+        pattern = pattern.replace(f"{{{name}}}", _SWAPS["patterns"][name])
+    return pattern.replace("{small}", ENGLISH["requests"]["small"])
 
 
 def plain_words() -> dict[str, Any]:
     """Return the words of a backbone that the page does not know."""
     lines = PATTERNS | {"small": ENGLISH["requests"]["small"]}
-    return _TABLES["plain"] | {"unsure": UNSURE, "lines": lines}
+    said = {"unsure": UNSURE, "reasons": REASONS, "least": LEAST, "lines": lines}
+    return _TABLES["plain"] | said | {"swaps": [], "around": _sides([["{before}", "{after}"]])}
 
 
 WORDS = {"nano": nano_words, "mini": mini_words}

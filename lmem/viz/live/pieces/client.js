@@ -124,9 +124,6 @@
     live.element("details", { class: "live-about" }, live.element("summary", {}, title), live.element("p", {}, about),
       ...known.map(([name, some]) => live.element("p", {}, live.element("b", {}, `${name}: `), some.join(", "))));
 
-  /** What is said where no answer is given; `told` says whether a sentence has a word of the question. */
-  live.silence = (words, { withheld }, told = false) => (withheld === "doubted" || told ? words.unsure : words.untold);
-
   live.percent = (share) => {
     if (share > 0 && share < 0.01) return "less than 1%";
     return share > 0.99 && share < 1 ? "more than 99%" : `${Math.round(100 * share)}%`;

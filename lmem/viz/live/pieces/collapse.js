@@ -20,7 +20,8 @@
       this.score = element("p", { class: "live-hint" });
       this.sizes(size);
       this.panel = element("section", { class: "live-side", "aria-label": `${where} bank` },
-        element("div", { class: "live-choice" }, this.method, this.scale), this.canvas, this.counter, this.answer, this.line, this.score, this.caption);
+        element("div", { class: "live-choice", "data-side": where }, this.method, this.scale), this.canvas, this.counter, this.answer, this.line, this.score, this.caption);
+      [...this.panel.children].forEach((one, place) => one.style.setProperty("--row", place + 2)); // where a phone shows it, below both menus
     }
 
     get entry() {

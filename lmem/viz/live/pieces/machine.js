@@ -126,7 +126,7 @@
     }
 
     show(question, result, kept) {
-      const { text, sure, none, row, shares, written } = result, silent = result.withheld || text === this.words.unknown;
+      const { text, sure, none, row, shares, written } = result, silent = live.silence(this.words, result, question, kept.map(({ said }) => said));
       this.result = result;
       const share = new Map(), found = row === null ? 1 - (none || 0) : 1;
       (shares || []).forEach((value, at) => written[at] >= 0 && share.set(written[at], (share.get(written[at]) || 0) + value * found));
@@ -137,8 +137,8 @@
         turn.note.textContent = value > 0.005 ? `${live.percent(value)} of the attention` : "";
       }
       const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
-      const why = silent || !turn ? "It finds no turn that answers this." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
-      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${silent ? " live-unknown" : ""}` }, silent ? live.silence(this.words, result) : text || "(nothing)"), element("p", { class: "live-why" }, `How sure: ${live.percent(sure)}. ${why}`));
+      const why = silent ? silent.why : !turn ? "No turn is in the bank." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
+      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${silent ? " live-unknown" : ""}` }, silent?.said || text), element("p", { class: "live-why" }, `How sure: ${live.percent(sure)}. ${why}`));
     }
   }
 

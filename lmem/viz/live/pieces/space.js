@@ -133,7 +133,7 @@
           banks.push(await live.call("writeAll", { bank: await live.call("bank", adapter.id), turns }));
         }
         for (const [i, { ask }] of told.entries())
-          if (ask) say(`Asking both banks: ${ask}`), answers.push({ ask, value: twin[i]?.own, other: twin[i]?.other, said: await Promise.all(banks.map(async (bank) => (await live.call("ask", { bank, question: ask })).text)) });
+          if (ask) say(`Asking both banks: ${ask}`), answers.push({ ask, value: twin[i]?.swaps[0].own, other: twin[i]?.swaps[0].other, said: await Promise.all(banks.map(async (bank) => (await live.call("ask", { bank, question: ask })).text)) });
         await live.call("drop", banks);
         if (running === this.running) this.report(entry, told, answers);
         this.status.textContent = "";

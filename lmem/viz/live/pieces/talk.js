@@ -1,7 +1,7 @@
 /* Tell it something, ask, see which row answered, swap the memory. One list of sentences; two banks: what was told, and its
    counterfactual twin, the same sentences with other values. */
 (() => {
-  const live = globalThis.lmemLive, { element } = live;
+  const live = globalThis.lmemLive, { contentWords, element, plain } = live;
   /** What the piece says of a memory, and of a model that has the sentences themselves in its input. */
   const SAYS = {
     rows: {
@@ -10,9 +10,13 @@
       empty: "Nothing yet: the memory is empty. Press one of the sentences, or write your own.",
       gets: "The model gets the question and the rows of numbers, never the sentences.",
       third: " Is it the memory that answers?",
-      swap: "Swap the memory",
-      own: "Swap in a bank that was told the same sentences with other values. Model and question stay; if the answer follows the bank, it is memory.",
-      other: "Now in use: the counterfactual bank. Same sentences, other values; model and question are unchanged. If the answer changed with the bank, it came from the bank.",
+      swap: "Swap in a memory with other facts",
+      back: "Swap your own memory back in",
+      own: "A second bank is told the same sentences with other values",
+      other: "Now in use: the second bank, told the marked words in place of yours. Model and question are unchanged.",
+      same: "the same in both banks: no counterpart is known",
+      follows: "The answer follows the bank, so it is memory.",
+      stays: "The answer stays, though this bank was told something else: it is a guess.",
       gone: "its row was replaced",
       nothing: "No row is written yet: the model has only the question.",
       invented: "the memory made this up, or misspelled it",
@@ -25,9 +29,13 @@
       empty: "Nothing yet. Press one of the sentences, or write your own.",
       gets: "The model gets the question and, each time again, all of these sentences as text. It has no memory.",
       third: " Does it read the sentences?",
-      swap: "Swap the words",
-      own: "Put other values into the same sentences. Model and question stay; if the answer follows the words, the model read them.",
-      other: "Now in its input: the same sentences with other values. Model and question are unchanged. If the answer changed with the words, the model read them.",
+      swap: "Swap other words into the sentences",
+      back: "Swap your own words back in",
+      own: "The same question, asked with other values in the sentences",
+      other: "Now in its input: the marked words in place of yours. Model and question are unchanged.",
+      same: "unchanged: no counterpart is known",
+      follows: "The answer follows the words, so the model read them.",
+      stays: "The answer stays, though the words have changed: it is a guess.",
       gone: "no longer fits into the input",
       nothing: "Its input has no sentence yet, only the question.",
       invented: "the model made this up, or misspelled it",
@@ -35,75 +43,8 @@
     },
   };
 
-  const plain = (text) => ` ${text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim()} `;
   /** The first words of a value. */
   const short = (text) => text.split(" ").slice(0, 3).join(" ").replace(/[\s.,!?]+$/, "") + (text.split(" ").length > 3 ? " …" : "");
-
-  const straight = (text) => text.replace(/[‘’ʼ]/g, "'");
-  const isSmall = ({ small }, word) => new RegExp(`^(?:${small})$`).test(word);
-
-  /** The words of a text that say what it is about, in small letters and without s or 's at the end. */
-  function contentWords(lines, text) {
-    const words = straight(text).toLowerCase().match(/[\p{L}\p{N}_]+(?:'[\p{L}\p{N}_]+)?/gu) || [];
-    return words.filter((word) => !isSmall(lines, word)).map((word) => word.replace(/(?<=[\p{L}\p{N}_]{2})(?:'s|(?<!s)s)$/u, ""));
-  }
-
-  /** The words of what was told that have a capital inside a sentence and are never written without, by their small letters. */
-  function namesIn(lines, told) {
-    const spelled = told.flatMap((text) => text.match(/(?<=[^.!?…:\s] )\p{L}+/gu) || []);
-    const small = new Set(spelled.filter((word) => word === word.toLowerCase()));
-    const isName = (word) => /^\p{Lu}/u.test(word) && !small.has(word.toLowerCase()) && !isSmall(lines, word.toLowerCase());
-    return new Map(spelled.filter(isName).map((word) => [word.toLowerCase(), word]));
-  }
-
-  /** A question as `lmem chat` puts it: as it is written in books, and one about the speaker names him or her first. */
-  function addressed({ oneself, lines }, speaker, question, told = []) {
-    if (!oneself) return question;
-    const letter = "[\\p{L}\\p{N}_]", edge = `(?:(?<!${letter})(?=${letter})|(?<=${letter})(?!${letter}))`; // of words in any script
-    const pattern = new RegExp(oneself.replaceAll("\\b", edge), "iu"), loud = question === question.toUpperCase();
-    const names = namesIn(lines, told).set(speaker.toLowerCase(), speaker);
-    let text = (loud ? question.toLowerCase() : question).replace(/[\p{L}\p{N}]+/gu, (word) => names.get(word) || (word === "i" ? "I" : word));
-    text = text.slice(0, 1).toUpperCase() + text.slice(1) + (/[\p{L}\p{N}]$/u.test(text) ? "?" : "");
-    return pattern.test(straight(text)) ? `${speaker}: ${text}` : text;
-  }
-
-  /** What a line says, and what it asks, as `lmem chat` splits it: a statement with a tag asks whether it is so. */
-  function partsOf({ opening, rhetorical, tagged, confirms }, line) {
-    const [opens, wantsNone, tag, ifSo] = [opening, rhetorical, tagged, confirms].map((pattern) => new RegExp(pattern, "i"));
-    const sentences = line.split(/(?<=[.!?。！？…])(?<!\b(?:[DMS][rst]|Mrs)\.)\s+(?=[\p{L}\p{N}"'“‘¿¡(*])/u), said = [], asked = [];
-    sentences.forEach((sentence, place) => {
-      const plain = straight(sentence).trim(), begins = opens.test(plain), last = place === sentences.length - 1;
-      const marked = /[?？؟‽⁇⁈][\s"'!*)”’»]*$/u.test(plain), asks = last ? marked || (begins && !plain.endsWith("!")) : begins && plain.includes("?");
-      if (said.length && wantsNone.test(plain)) said.push(sentence);
-      else if (said.length && ifSo.test(plain)) asked.push(`${said.pop()} ${sentence}`);
-      else (asks || tag.test(plain) ? asked : said).push(sentence);
-    });
-    return { said: said.join(" "), asked: asked.join(" ") };
-  }
-
-  /** The counterfactual of a sentence: the last word that has counterparts takes another one; where any name may be told, the last
-      name without one takes another name, that of a town after “in” and the like, and a number without a name takes another number. */
-  function counterfactual(words, text) {
-    const pattern = /[\p{L}\p{N}]+(?:-[\p{L}\p{N}]+)*/gu;
-    const turned = (list, word) => list[(list.indexOf(word) + Math.ceil(list.length / 3)) % list.length];
-    const other = (list) => list[text.length % list.length];
-    let found = null;
-    for (const match of text.matchAll(pattern)) {
-      const [word] = match, pool = words.pools.find((one) => one.includes(word));
-      const pair = words.pairs.find(([first, second]) => {
-        const [a, b, more] = word.split("-");
-        return !more && first.includes(a) && second.includes(b);
-      });
-      if (pair) found = { match, other: word.split("-").map((half, i) => turned(pair[i], half)).join("-") };
-      else if (pool && !found?.match[0].includes("-")) found = { match, other: words.swap[word] || turned(pool, word), known: true };
-      else if (words.oneself && !found?.known && match.index && /^\p{Lu}\p{Ll}/u.test(word))
-        found = { match, other: other(/\b(?:in|to|from|near) $/i.test(text.slice(0, match.index)) ? words.others.towns : words.others.names) };
-      else if (words.oneself && !found && /^\d{1,4}$/.test(word)) found = { match, other: String(Number(word) + 2) };
-    }
-    if (!found) return null;
-    const { match, other: value } = found, start = match.index, end = start + match[0].length;
-    return { before: text.slice(0, start), own: match[0], other: value, after: text.slice(end), text: text.slice(0, start) + value + text.slice(end) };
-  }
 
   class Talk {
     constructor(box, options, fail) {
@@ -129,7 +70,7 @@
       this.tellChips = element("div", { class: "live-chips", role: "group", "aria-label": "sentences to tell" });
       this.askChips = element("div", { class: "live-chips", role: "group", "aria-label": "questions to ask" });
       this.answer = element("div", { class: "live-answer", "aria-live": "polite" });
-      this.swap = element("button", { type: "button", class: "live-swap", "aria-pressed": "false", disabled: true, onclick: () => this.turn() }, this.says.swap);
+      this.swap = element("button", { type: "button", class: "live-swap", onclick: () => this.turn() }, this.says.swap);
       this.fresh = element("button", { type: "button", class: "live-quiet", onclick: () => this.restart() }, "start again");
       this.swapNote = element("p", { class: "live-hint" });
       this.box.replaceChildren(
@@ -146,7 +87,6 @@
         live.vocabulary(words));
       this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
       this.chips();
-      this.explainSwap();
     }
 
     /** The whole bank: its rows as they fill, and a frame around the row that an answer was read from. */
@@ -209,7 +149,8 @@
 
     /** Tell what a line says, then ask what it asks. */
     take(line) {
-      const { said, asked } = partsOf(this.words.lines, line);
+      if (/^(?:please,? )?(?:forget|delete|erase)\b/i.test(line)) return (this.tellField.status.textContent = "This page takes nothing back. “start again” forgets all."), this.busy;
+      const { said, asked } = live.partsOf(this.words.lines, line);
       if (said) this.tell(said);
       return asked ? this.ask(asked) : this.busy;
     }
@@ -219,7 +160,7 @@
       return this.queue(async () => {
         await this.start();
         await this.warn(this.tellField, text);
-        const other = counterfactual(this.words, text);
+        const other = live.counterfactual(this.words, text, this.turns.flatMap((turn) => [turn.text, this.wordsOf(turn, 1)]));
         const [told, twin] = [await live.call("write", { bank: this.pair[0], speaker, text }), await live.call("write", { bank: this.pair[1], speaker, text: other?.text || text })];
         await live.call("drop", this.pair.filter((bank) => !this.empty.includes(bank)));
         this.pair = [told.bank, twin.bank];
@@ -235,13 +176,13 @@
     }
 
     ask(question) {
-      const { said, asked } = partsOf(this.words.lines, question);
+      const { said, asked } = live.partsOf(this.words.lines, question);
       if (!asked && /[.!…]$/.test(said)) return this.tell(said);
       return this.queue(async () => {
         await this.start();
         await this.warn(this.askField, question);
         this.question = question;
-        this.prompt = addressed(this.words, this.speaker, question, this.turns.map(({ text }) => text));
+        this.prompt = live.addressed(this.words, this.speaker, question, this.turns.map(({ text }) => text));
         await this.answerAgain();
       }, this.askField, question);
     }
@@ -261,15 +202,19 @@
 
     chips() {
       const told = new Set(this.turns.map(({ text }) => text)), chip = (text, act, label = null) =>
-        element("button", { type: "button", class: "live-chip", onclick: ({ detail }) => detail < 2 && act(text) }, text, label ? element("small", {}, ` ${label}`) : null);
+        element("button", { type: "button", class: "live-chip", onclick: ({ detail }) => detail < 2 && act(text, label) }, text, label ? element("small", {}, ` ${label}`) : null);
       const next = this.words.tell.filter(({ text, after }) => !told.has(text) && (!after || told.has(after))).slice(0, 4);
       const focused = this.tellChips.matches(":focus-within");
       this.tellChips.replaceChildren(...next.map(({ text, label }) => chip(text, (one) => this.tell(one), label)));
       if (focused) (this.tellChips.firstChild || this.tellField.input).focus();
-      const open = (this.open || []).slice(-3), hops = this.words.hops.filter(({ after }) => after.every((one) => told.has(one)));
-      const asks = [...open.map((text) => [text]), ...hops.map(({ ask }) => [ask, "two facts"]), ...this.words.never.map((text) => [text, "never told"])];
-      this.askChips.replaceChildren(...asks.map(([text, label]) => chip(text, (one) => this.ask(one), label)));
-      this.swap.disabled = !this.turns.some(({ other }) => other);
+      const open = (this.open || []).slice(-3).map((ask) => [ask]), hops = this.words.hops.filter(({ after }) => after.every((one) => told.has(one)));
+      const first = next.find(({ ask }) => ask), act = (text, label) => (label === "tells it first" && this.tell(first.text), this.ask(text));
+      const contents = (text) => contentWords(this.words.lines, text), said = this.turns.flatMap(({ text }) => contents(text));
+      const never = this.words.never.filter((question) => !said.includes(contents(question).at(-1))); // unless it was told after all
+      if (!open.length && first) open.push([first.ask, "tells it first"]);
+      const asks = [...open, ...hops.map(({ ask }) => [ask, "two facts"]), ...never.map((text) => [text, "never told"])];
+      this.askChips.replaceChildren(...asks.map(([text, label]) => chip(text, act, label)));
+      this.explainSwap();
     }
 
     /** What a sentence has changed, in a line. */
@@ -286,10 +231,10 @@
       for (const entry of this.turns) {
         const { speaker, text, other, writes } = entry;
         const write = writes[side], rows = write.changed.filter((row) => written[row] === write.turn);
-        const words = this.swapped && other ? [other.before, element("mark", {}, other.other), other.after] : [text];
+        const words = side && other ? other.parts.map((part) => (part.own ? element("mark", {}, part.text) : part.text)) : [text];
         const canvas = rows.length && this.says === SAYS.rows ? element("canvas", { class: "live-strip", "aria-hidden": "true" }) : null;
         if (canvas) this.strip(canvas, bank, rows.slice(0, 8));
-        const item = element("li", {}, element("div", { class: "live-sentence" }, this.name ? element("b", {}, `${speaker}: `) : null, ...words), element("div", { class: "live-place" }, this.place(write, rows)), canvas);
+        const item = element("li", {}, element("div", { class: "live-sentence" }, this.name ? element("b", {}, `${speaker}: `) : null, ...words), element("div", { class: "live-place" }, this.place(write, rows)), side && !other ? element("div", { class: "live-hint" }, this.says.same) : null, canvas);
         items.push(item);
         entry.item = item;
       }
@@ -327,49 +272,65 @@
       live.draw(canvas, await live.call("picture", { bank, rows }));
     }
 
-    /** The words of a sentence in the bank in use. */
-    wordsOf({ text, other }) {
-      return this.swapped && other ? other.text : text;
+    /** The words of a sentence in the bank in use, or in this one. */
+    wordsOf({ text, other }, side = Number(this.swapped)) {
+      return side && other ? other.text : text;
     }
 
     async answerAgain() {
+      this.own = this.swapped ? await this.asked({}, 0) : null; // to compare with
       this.result = await this.asked();
       this.show(this.result);
     }
 
-    asked(options) {
-      return live.call("ask", { bank: this.pair[Number(this.swapped)], question: this.prompt, options });
+    asked(options, side = Number(this.swapped)) {
+      return live.call("ask", { bank: this.pair[side], question: this.prompt, options });
+    }
+
+    /** What an answer of the second bank shows, next to that of the first. */
+    compared(result) {
+      const [own, now] = [this.own, result].map((one) => (this.silence(one) ? "" : one.text)), { says } = this;
+      const same = (a, b) => a && b && (plain(a).includes(plain(b)) || plain(b).includes(plain(a)));
+      const swap = this.turns.flatMap(({ other }) => other?.swaps || []).find((one) => same(own, one.own));
+      if (!own) return "Before the swap there was no answer.";
+      const before = `Before the swap it was “${own}”.`;
+      if (!swap) return `${before} None of these words was swapped, so this does not test it.`;
+      if (same(now, swap.other)) return `${before} ${says.follows}`;
+      return `${before} ${same(now, own) ? says.stays : `It should be “${swap.other}” now.`}`;
     }
 
     /** The answer, how sure it is, where it came from, and what is wrong with it as far as the page can tell. */
     show(result) {
-      const unknown = result.withheld || result.text === this.words.unknown, first = result.steps[0];
+      const silence = this.silence(result), first = result.steps[0];
       const byTurn = new Map();
       (result.shares || []).forEach((share, row) => {
         const turn = result.written[row];
         if (turn >= 0) byTurn.set(turn, (byTurn.get(turn) || 0) + share * (result.row === null ? 1 - (result.none || 0) : 1));
       });
       const best = result.row === null ? [...byTurn].sort((a, b) => b[1] - a[1])[0] : [result.written[result.row], byTurn.get(result.written[result.row])];
-      this.light(byTurn, unknown ? null : best, result);
+      this.light(byTurn, silence ? null : best, result);
       const bars = first.top.map(({ piece, p }) => element("li", {}, element("span", {}, piece.replace("▁", "") || "␣"), element("meter", { min: 0, max: 1, value: p, "aria-label": `probability of ${piece}` }), element("span", {}, live.percent(p))));
       this.answer.replaceChildren(
         element("p", { class: "live-question" }, this.question),
-        element("p", { class: `live-said${unknown ? " live-unknown" : ""}` }, unknown ? live.silence(this.words, result, this.spokeOf(this.question)) : result.text || "(nothing)"),
-        element("p", { class: "live-why" }, this.why(result, best, unknown)),
-        ...(result.withheld ? [this.anyway()] : []),
-        ...(!unknown && this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
+        element("p", { class: `live-said${silence ? " live-unknown" : ""}` }, silence?.said || result.text),
+        element("p", { class: "live-why" }, this.why(result, best, silence)),
+        ...(this.own ? [element("p", { class: "live-compared" }, this.compared(result))] : []),
+        ...(silence && (result.withheld || result.text !== this.words.unknown) ? [this.anyway()] : []),
+        ...(!silence && this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
         element("details", {}, element("summary", {}, "The five likeliest first tokens"), element("ul", { class: "live-top" }, ...bars)));
     }
 
-    why(result, best, unknown) {
+    /** What is said in place of an answer, and why; null if there is one. */
+    silence(result) {
+      return live.silence(this.words, result, this.question, this.turns.map((turn) => this.wordsOf(turn)));
+    }
+
+    why(result, best, silence) {
       const sure = `How sure: ${live.percent(result.sure)}.`;
       if (!best) return `${sure} ${this.says.nothing}`;
       const place = this.sentenceOf(best[0]), sentence = place < 0 ? "" : `, “${this.wordsOf(this.turns[place])}”`;
-      const closest = `The closest is a row of ${this.named(best[0])}${sentence}`;
-      if (result.withheld === "far") return `No row is like the question, so it gives no answer. ${closest}`;
-      if (result.withheld) return `A row is like the question, but to ${live.percent(result.none)} it does not answer it, so it is withheld. ${closest}`;
-      if (unknown && result.row !== null) return `${sure} It chose a row of ${this.named(best[0])}${sentence} and found no answer in it.`;
-      if (unknown) return `${sure} ${result.none === null ? "" : `To ${live.percent(result.none)}, no row matches. `}That is its way of saying that nobody told it.`;
+      if (silence && result.row !== null) return `${silence.why} The closest is a row of ${this.named(best[0])}${sentence}`;
+      if (silence) return `${sure} ${silence.why}${result.none === null ? "" : ` To ${live.percent(result.none)}, no row matches.`}`;
       if (place < 0) return `${sure} Read from a row that was written before.`;
       const source = result.row === null ? this.says.source : this.says.chosen;
       return `${sure} ${source(place + 1, this.wordsOf(this.turns[place]), live.percent(best[1]))}`;
@@ -379,7 +340,7 @@
     anyway() {
       const press = () => this.queue(async () => {
         const { text } = await this.asked({ threshold: 2 });
-        note.replaceChildren(text === this.words.unknown ? "It would have said nothing else." : `It would have said “${text}”.${this.invented(text) ? ` No sentence says that.` : ""}`);
+        note.replaceChildren([this.words.unknown, ""].includes(text) ? "It would have said nothing else." : `It would have said “${text}”.${this.invented(text) ? ` No sentence says that.` : ""}`);
       });
       const note = element("p", { class: "live-row" }, element("button", { type: "button", class: "live-chip", onclick: press }, "What would it have said?"));
       return note;
@@ -388,12 +349,6 @@
     /** Whether an answer is in none of the sentences; of a bank that came from Python they are not known. */
     invented(text) {
       return text !== this.words.unknown && !this.given && !this.turns.some((turn) => plain(this.wordsOf(turn)).includes(plain(text)));
-    }
-
-    /** Whether a sentence has a word of a question, though perhaps nothing of it was kept. */
-    spokeOf(question) {
-      const { lines } = this.words, asked = new Set(contentWords(lines, question));
-      return this.turns.some((turn) => contentWords(lines, this.wordsOf(turn)).some((word) => asked.has(word)));
     }
 
     /** Light up each sentence by the attention its rows got, the one that was told, and its row in the bank. */
@@ -413,7 +368,6 @@
     turn() {
       return this.queue(async () => {
         this.swapped = !this.swapped;
-        this.swap.setAttribute("aria-pressed", String(this.swapped));
         this.box.classList.toggle("live-other", this.swapped);
         this.explainSwap();
         await this.redraw();
@@ -421,8 +375,13 @@
       });
     }
 
+    /** What the button does now, and what it can do for the sentences that were told. */
     explainSwap() {
-      this.swapNote.textContent = this.swapped ? this.says.other : this.says.own;
+      const { says, turns } = this, swaps = turns.flatMap(({ other }) => other?.swaps || []), named = swaps.slice(-3).map(({ own, other }) => `${own} becomes ${other}`);
+      const left = turns.length && !swaps.length ? " None of your words has a counterpart." : "";
+      this.swap.disabled = !swaps.length && !this.swapped;
+      this.swap.textContent = this.swapped ? says.back : says.swap;
+      this.swapNote.textContent = this.swapped ? says.other : `${says.own}${named.length ? `: ${named.join(", ")}` : ""}.${left} If the answer follows, it was not a guess.`;
     }
 
     /** Go on with another bank, which Python wrote; its sentences are not known here. */
@@ -437,9 +396,7 @@
         Object.assign(this, { turns: [], open: [], question: null, swapped: false, pair: this.empty, given: null });
         this.tellField.status.textContent = this.tellField.note.textContent = this.askField.note.textContent = "";
         this.box.classList.remove("live-other");
-        this.swap.setAttribute("aria-pressed", "false");
         this.answer.replaceChildren(element("p", { class: "live-hint" }, this.says.waiting));
-        this.explainSwap();
         if (this.pair) await this.redraw();
         this.chips();
         this.tellField.input.focus();
@@ -447,6 +404,5 @@
     }
   }
 
-  Object.assign(live, { addressed, contentWords, counterfactual, partsOf });
   live.pieces.talk = (box, options, fail) => (box.piece = new Talk(box, options, fail));
 })();
