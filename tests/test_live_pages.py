@@ -13,7 +13,7 @@ from test_book import load
 
 from lmem.chat.dialect import EVERYDAY
 from lmem.chat.kept import LEAST
-from lmem.chat.lines import UNSURE, UNTOLD, content_words, parts_of
+from lmem.chat.lines import UNSURE, UNTOLD, content_words, names_in, parts_of
 from lmem.chat.reply import reason_of
 from lmem.data import everyday
 from lmem.data.tinyworld.language import NAMES
@@ -748,7 +748,7 @@ def test_a_question_is_put_as_in_the_terminal(opened):
     ]
     ask = "const {words} = document.querySelector('.lmem-live').piece; return arguments[1].map((line) => lmemLive.addressed(words, arguments[0], line, arguments[2]))"
     found = driver.execute_script(ask, "Zoë", lines, told)
-    assert found == [EVERYDAY.question(line, "Zoë", told) for line in lines]
+    assert found == [EVERYDAY.question(line, "Zoë", names_in(told)) for line in lines]
     assert 0 < sum(line.startswith("Zoë: ") for line in found) < len(lines)
     about = "const {words} = document.querySelector('.lmem-live').piece; return arguments[0].map((line) => lmemLive.contentWords(words.lines, line))"
     words = driver.execute_script(about, lines + told)
