@@ -1,5 +1,7 @@
 """Conversations for Hugging Face's `datasets` library. Only this module imports it, which takes seconds."""
 
+from dataclasses import asdict, replace
+
 from datasets import Dataset, DatasetDict, Features, List, Value
 
 from lmem.data.conversation import Conversation
@@ -31,22 +33,9 @@ FEATURES = Features(
 
 def as_row(conversation: Conversation) -> dict:
     """Turn a conversation into nested plain values: id, speakers, sessions (with turns), questions."""
-    return {
-        "id": conversation.id,
-        "speakers": list(conversation.speakers),
-        "sessions": [
-            {
-                "number": session.number,
-                "date": session.date,
-                "turns": [dict(vars(turn)) for turn in session.turns],
-            }
-            for session in conversation.sessions
-        ],
-        "questions": [
-            {**vars(q), "evidence": list(q.evidence), "held_out": list(q.held_out)}
-            for q in conversation.questions
-        ],
-    }
+    row = asdict(replace(conversation, twin=None))
+    del row["twin"]
+    return row
 
 
 def to_datasets(

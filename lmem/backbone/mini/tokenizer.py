@@ -15,15 +15,14 @@ from tokenizers import (
     models,
     normalizers,
     pre_tokenizers,
-    processors,
     trainers,
 )
 from transformers import PreTrainedTokenizerFast
 
+from lmem.backbone.pretrain import SPECIALS, finished_tokenizer
 from lmem.data import everyday
 from lmem.data.everyday.reading import listings, readings
 
-SPECIALS = ("<pad>", "</s>", "<unk>")
 _ALONE = r"▁?[0-9]{1,2}|n't|'(?:s|re|m|ve|ll|d)|▁?[.,:;!?()\"'\-/$£€&]"
 _QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."}
 
@@ -42,26 +41,14 @@ def train_tokenizer(
         A BPE model of the library tokenizers; end of text is added to every text.
     """
     core = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=False))
-    core.normalizer = normalizers.Sequence(
-        [
-            normalizers.NFC(),
-            *(normalizers.Replace(curly, straight) for curly, straight in _QUOTES.items()),
-            normalizers.Replace(Regex(r"\s+"), " "),
-            normalizers.Strip(),
-        ]
-    )
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always"),
-            pre_tokenizers.Split(Regex(_ALONE), "isolated"),
-        ]
-    )
-    core.decoder = decoders.Sequence(
-        [
-            decoders.ByteFallback(),
-            decoders.Metaspace(replacement="▁", prepend_scheme="always"),
-        ]
-    )
+    quotes = [normalizers.Replace(curly, straight) for curly, straight in _QUOTES.items()]
+    blanks = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    core.normalizer = normalizers.Sequence([normalizers.NFC(), *quotes, *blanks])
+    words = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    alone = pre_tokenizers.Split(Regex(_ALONE), "isolated")
+    core.pre_tokenizer = pre_tokenizers.Sequence([words, alone])
+    back = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), back])
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=[*SPECIALS, *bytes_], show_progress=False,
@@ -70,14 +57,7 @@ def train_tokenizer(
     core.train_from_iterator(_texts(texts, seed), trainer)
     made = json.loads(core.to_str())  # bytes are ordinary pieces: they must not vanish from answers
     made["added_tokens"] = [token for token in made["added_tokens"] if token["content"] in SPECIALS]
-    core = Tokenizer.from_str(json.dumps(made))
-    core.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>",
-        model_input_names=["input_ids", "attention_mask"], clean_up_tokenization_spaces=False,
-    )  # fmt: skip
+    return finished_tokenizer(Tokenizer.from_str(json.dumps(made)))
 
 
 def _texts(n: int, seed: int | str) -> Iterator[str]:

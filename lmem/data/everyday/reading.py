@@ -12,11 +12,13 @@ from lmem.data import everyday, locomo
 from lmem.data.conversation import Question
 from lmem.data.everyday.language import Language
 from lmem.data.everyday.world import World
+from lmem.data.reading import Listing
+from lmem.data.reading import Reading as PlainReading
 from lmem.errors import InputError
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(PlainReading):
     """One example.
 
     Attributes:
@@ -31,23 +33,11 @@ class Reading:
         old: Values of the same fact that no longer hold.
     """
 
-    source: str
-    target: str
-    kind: str | None
-    relation: str | None
     subject: str | None
     held_out: tuple[str, ...]
     subject_errors: frozenset[str]
     relation_errors: frozenset[str]
     old: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Turns, and pairs of a question about them ("question: ...") and its answer, to be answered one after the other."""
-
-    source: str
-    facts: tuple[tuple[str, str], ...]
 
 
 class Source:

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from lmem.data.tinyworld.language import MONTHS
 from lmem.errors import DataError
 from lmem.utils.text import has_words, normalise_text, replace_surrogates
 
+T = TypeVar("T")
 LONGEST = 1000  # characters of a turn; T5's tokenizers need about 300 tokens for as much English
 USER, ASSISTANT = "User", "Assistant"
 ROLES = {
@@ -83,8 +84,8 @@ class ImportReport:
             self.notes.append(text)
 
     def drop(self, reason: str, count: int = 1) -> None:
-        """Count what was left out."""
-        if count:
+        """Count what was left out; without a reason nothing was."""
+        if reason and count:
             self.dropped[reason] += count
 
     def note_order(self, order: str) -> None:
@@ -125,16 +126,16 @@ Reader = Callable[[Source, ImportReport], list[dict[str, Any]]]
 
 def sample_of(
     name: str,
-    messages: Iterable[Message],
+    messages: Iterable[Message | None],
     report: ImportReport,
     ask: Callable[[list[str]], list[dict[str, Any]]] = lambda marked: [],
-    sessions: Sequence[tuple[str, Sequence[Message]]] | None = None,
+    sessions: Sequence[tuple[str, Sequence[Message | None]]] | None = None,
 ) -> dict[str, Any] | None:
     """Make a sample in LoCoMo's form, with one session for each day, and count it.
 
     Args:
         name: Id of the conversation.
-        messages: Oldest first. Those without words are dropped, long ones split.
+        messages: Oldest first; None is none. Those without words are dropped, long ones split.
         report: Where everything is counted.
         ask: Makes the rows of `qa` from the ids of the marked turns.
         sessions: (date, messages) of each session, where the file has its own; then `messages` is not used.
@@ -147,7 +148,7 @@ def sample_of(
     marked, number = [], 0
     for dated, spoken in _by_day(messages) if sessions is None else sessions:
         turns = []
-        for message in spoken:
+        for message in filter(None, spoken):
             for part in _parts(message, report):
                 id = f"D{number + 1}:{len(turns) + 1}"
                 turns.append({"speaker": part.speaker, "dia_id": id, "text": part.text})
@@ -179,10 +180,14 @@ def sample_of(
 
 
 def samples_of(
-    chats: Iterable[tuple[str, Iterable[Message]]], report: ImportReport
+    names: Iterable[str],
+    chats: Iterable[T],
+    read: Callable[[str, T], Iterable[Message | None]],
+    report: ImportReport,
 ) -> list[dict[str, Any]]:
-    """Make a sample of each conversation, (name, messages), that has words."""
-    samples = (sample_of(name, messages, report) for name, messages in chats)
+    """Make a sample of each conversation that has words; `read` returns the messages of one, given its distinct name."""
+    named = zip(distinct_names(names), chats, strict=True)
+    samples = (sample_of(name, read(name, chat), report) for name, chat in named)
     return [sample for sample in samples if sample is not None]
 
 
@@ -225,10 +230,10 @@ def texts_of(value: Any) -> str:
     return ""
 
 
-def _by_day(messages: Iterable[Message]) -> list[tuple[str, list[Message]]]:
+def _by_day(messages: Iterable[Message | None]) -> list[tuple[str, list[Message]]]:
     """Cut messages into sessions where the date changes."""
     sessions: list[tuple[str, list[Message]]] = []
-    for message in messages:
+    for message in filter(None, messages):
         dated = written_date(message.day) if message.day else ""
         if not sessions or dated != sessions[-1][0]:
             sessions.append((dated, []))

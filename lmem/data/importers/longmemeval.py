@@ -8,6 +8,7 @@ Turns that are marked with `has_answer` are the evidence. A question whose id en
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 from lmem.data.importers.base import (
@@ -22,10 +23,8 @@ from lmem.data.importers.base import (
 from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
-CATEGORIES = {
-    "multi-session": 1,
-    "temporal-reasoning": 2,
-}  # LoCoMo's numbers; all others are single-hop
+# LoCoMo's numbers; all others are single-hop
+CATEGORIES = {"multi-session": 1, "temporal-reasoning": 2}
 SINGLE, ABSTAIN = 4, 5
 _DAY = re.compile(r"(\d{4})/(\d\d)/(\d\d)")  # 2023/05/20 (Sat) 02:21
 
@@ -48,18 +47,14 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     names = distinct_names(str(record.get("question_id", i)) for i, record in enumerate(found))
     samples = []
     for name, record in zip(names, found, strict=True):
-        sessions = _sessions(record, name, report)
-        sample = sample_of(
-            name, (), report, lambda marked, of=record: [_question(of, marked)], sessions
-        )
-        if sample is not None:
-            samples.append(sample)
-    return samples
+        sessions, ask = _sessions(record, name, report), partial(_questions, record)
+        samples.append(sample_of(name, (), report, ask, sessions))
+    return [sample for sample in samples if sample is not None]
 
 
 def _sessions(
     record: Mapping[str, Any], name: str, report: ImportReport
-) -> list[tuple[str, list[Message]]]:
+) -> list[tuple[str, list[Message | None]]]:
     dates = record.get("haystack_dates")
     listed = record["haystack_sessions"]
     if not isinstance(dates, list) or len(dates) != len(listed):
@@ -72,8 +67,7 @@ def _sessions(
         if not isinstance(listed[i], list):
             raise DataError(f"expected a list of messages as session {i} of {name}")
         day = _day(str(dates[i]))
-        messages = [_message(turn, day, name, report) for turn in listed[i]]
-        sessions.append((str(dates[i]), [m for m in messages if m is not None]))
+        sessions.append((str(dates[i]), [_message(turn, day, name, report) for turn in listed[i]]))
     return sessions
 
 
@@ -97,7 +91,7 @@ def _message(turn: Any, day: date | None, name: str, report: ImportReport) -> Me
     )
 
 
-def _question(record: Mapping[str, Any], marked: list[str]) -> dict[str, Any]:
+def _questions(record: Mapping[str, Any], marked: list[str]) -> list[dict[str, Any]]:
     kind, answer = str(record.get("question_type", "")), record.get("answer")
     abstain = str(record.get("question_id", "")).endswith("_abs")
     row: dict[str, Any] = {
@@ -107,5 +101,5 @@ def _question(record: Mapping[str, Any], marked: list[str]) -> dict[str, Any]:
         "kind": "abstention" if abstain else kind or "question",
     }
     if not abstain and answer is not None:
-        row["answer"] = answer if isinstance(answer, str) else str(answer)
-    return row
+        row["answer"] = str(answer)
+    return [row]

@@ -5,6 +5,7 @@ is the one that was shown last; it alone is read, and the messages of the others
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from lmem.data.importers.base import (
@@ -13,17 +14,14 @@ from lmem.data.importers.base import (
     Message,
     Source,
     day_of,
-    distinct_names,
     samples_of,
     texts_of,
 )
 from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
-SPOKEN = (
-    "text",
-    "multimodal_text",
-)  # other kinds of content are code, search results and custom instructions
+# other kinds of content are code, search results and custom instructions
+SPOKEN = ("text", "multimodal_text")
 
 
 def looks_like(value: Any) -> bool:
@@ -43,20 +41,21 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
             f"expected conversations with a mapping, as ChatGPT exports them, in {source.name}"
         )
     report.note("dates are those of UTC")
-    names = distinct_names(str(record.get("title") or "untitled") for record in found)
-    named = zip(names, found, strict=True)
-    return samples_of(((name, _messages(record, name, report)) for name, record in named), report)
+    names = (str(record.get("title") or "untitled") for record in found)
+    return samples_of(names, found, partial(_messages, report), report)
 
 
-def _messages(record: Mapping[str, Any], name: str, report: ImportReport) -> list[Message]:
+def _messages(report: ImportReport, name: str, record: Mapping[str, Any]) -> list[Message | None]:
     nodes = {str(id): node for id, node in record["mapping"].items() if isinstance(node, Mapping)}
     branch = _branch(nodes, _last_node(record, nodes, name, report), name)
     elsewhere = [node for id, node in nodes.items() if id not in branch]
     report.drop("messages in other branches", sum(_message(n) is not None for n in elsewhere))
-    for reason, count in _hidden({id: nodes[id] for id in branch}).items():
-        report.drop(reason, count)
     messages = [_message(nodes[id]) for id in branch]
-    return [message for message in messages if message is not None]
+    for id, read in zip(branch, messages, strict=True):
+        message = nodes[id].get("message")
+        if read is None and isinstance(message, Mapping):
+            report.drop(_reason(message) or "no words")
+    return messages
 
 
 def _last_node(
@@ -99,18 +98,6 @@ def _message(node: Mapping[str, Any]) -> Message | None:
     text = texts_of(message["content"].get("parts"))
     day = day_of(message.get("create_time"))
     return Message(ROLES[message["author"]["role"]], text, day) if text.strip() else None
-
-
-def _hidden(nodes: Mapping[str, Any]) -> dict[str, int]:
-    """Count the messages of a branch that are not read, by reason."""
-    counts: dict[str, int] = {}
-    for node in nodes.values():
-        message = node.get("message")
-        if isinstance(message, Mapping):
-            reason = _reason(message) or ("" if _message(node) else "no words")
-            if reason:
-                counts[reason] = counts.get(reason, 0) + 1
-    return counts
 
 
 def _reason(message: Mapping[str, Any]) -> str:

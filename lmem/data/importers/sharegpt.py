@@ -12,7 +12,6 @@ from lmem.data.importers.base import (
     ImportReport,
     Message,
     Source,
-    distinct_names,
     samples_of,
     texts_of,
 )
@@ -55,13 +54,11 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
                 f"of {source.name}"
             )
         names.append(str(record.get("id") or record.get("title") or f"conversation {i + 1}"))
-    named = zip(distinct_names(names), found, strict=True)
-    return samples_of(((name, _messages(record, name, report)) for name, record in named), report)
 
+    def messages(name: str, record: Any) -> list[Message | None]:
+        return [_message(message, name, report) for message in _listed(record) or ()]
 
-def _messages(record: Any, name: str, report: ImportReport) -> list[Message]:
-    messages = [_message(m, name, report) for m in _listed(record) or ()]
-    return [m for m in messages if m is not None]
+    return samples_of(names, found, messages, report)
 
 
 def _listed(record: Any) -> list[Any] | None:

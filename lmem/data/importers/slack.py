@@ -6,16 +6,10 @@ Mentions become names. Joins, leaves and other notices are dropped; replies in t
 import html
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from lmem.data.importers.base import (
-    ImportReport,
-    Message,
-    Source,
-    day_of,
-    distinct_names,
-    samples_of,
-)
+from lmem.data.importers.base import ImportReport, Message, Source, day_of, samples_of
 from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
@@ -55,12 +49,12 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     if not any(looks_like(record) for found in channels.values() for record in found):
         raise DataError(f"expected messages of Slack (type, ts, text) in {source.name}, found none")
     report.note("dates are those of UTC")
-    named = zip(distinct_names(channels), channels.values(), strict=True)
-    return samples_of(((name, _messages(found, names, report)) for name, found in named), report)
+    read_one = partial(_messages, names, report)
+    return samples_of(channels, channels.values(), read_one, report)
 
 
 def _messages(
-    found: list[Mapping[str, Any]], names: Mapping[str, str], report: ImportReport
+    names: Mapping[str, str], report: ImportReport, channel: str, found: list[Mapping[str, Any]]
 ) -> list[Message]:
     timed = []
     for record in found:

@@ -12,14 +12,7 @@ import re
 from datetime import date
 from typing import Any
 
-from lmem.data.importers.base import (
-    ImportReport,
-    Message,
-    Source,
-    day_of,
-    distinct_names,
-    samples_of,
-)
+from lmem.data.importers.base import ImportReport, Message, Source, day_of, samples_of
 from lmem.data.importers.dates import NUMERIC, read_dates
 from lmem.errors import DataError
 
@@ -72,7 +65,7 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
         chats.setdefault(name, []).append(
             Message(row[columns["speaker"]], row[columns["text"]], day)
         )
-    return samples_of(zip(distinct_names(chats), chats.values(), strict=True), report)
+    return samples_of(chats, chats.values(), lambda name, messages: messages, report)
 
 
 def _first_row(text: str) -> list[str]:

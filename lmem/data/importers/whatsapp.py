@@ -9,9 +9,10 @@ with an invisible U+200E (iPhone); pictures and voice notes are placeholders. Bo
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
-from lmem.data.importers.base import ImportReport, Message, Source, distinct_names, samples_of
+from lmem.data.importers.base import ImportReport, Message, Source, samples_of
 from lmem.data.importers.dates import NUMERIC, read_dates
 from lmem.errors import DataError
 from lmem.utils.text import has_words, normalise_text
@@ -52,13 +53,11 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     Raises:
         DataError: No line begins like a message, or the order of day and month is undecidable.
     """
-    names = distinct_names(_chat_name(file, source.name) for file in source.files)
-    named = zip(names, source.files.values(), strict=True)
-    chats = ((name, _messages(name, text, source, report)) for name, text in named)
-    return samples_of(chats, report)
+    names = (_chat_name(file, source.name) for file in source.files)
+    return samples_of(names, source.files.values(), partial(_messages, source, report), report)
 
 
-def _messages(name: str, text: str, source: Source, report: ImportReport) -> list[Message]:
+def _messages(source: Source, report: ImportReport, name: str, text: str) -> list[Message]:
     lines = list(_dated_lines(text, report))
     if not lines:
         first = normalise_text(text[:200])[:60]
@@ -74,8 +73,7 @@ def _messages(name: str, text: str, source: Source, report: ImportReport) -> lis
             report.drop("notices of WhatsApp")
             continue
         words, reason = _words(spoken)
-        if reason:
-            report.drop(reason)
+        report.drop(reason)
         if words:
             messages.append(Message(speaker, words, day))
     return messages
