@@ -3,6 +3,9 @@
 The sentence says what was expected and what was found. The command line prints it and exits with code 2.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 
 class LmemError(Exception):
     """The base class: `except LmemError` catches every error that this package raises on purpose."""
@@ -26,3 +29,13 @@ class MethodError(LmemError, ValueError):
 
 class InputError(LmemError, ValueError):
     """An argument, a setting or a text that cannot be used."""
+
+
+def expect_out_of(
+    what: str, known: Iterable[Any], *values: Any, error: type[LmemError] = InputError
+) -> None:
+    """Raise an error unless all values are among those that are known."""
+    choices = list(known)
+    for value in values:
+        if value not in choices:
+            raise error(f"expected {what} out of {', '.join(choices)}, not {value!r}")

@@ -2,14 +2,11 @@
 
 import copy
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-
 import claims  # noqa: E402
 import page_numbers  # noqa: E402
 

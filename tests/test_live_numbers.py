@@ -1,6 +1,5 @@
 """The sentences with numbers on the live pages are what the result files say, and these are about the weights that are shipped."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from lmem.backbone.backbone import load_backbone
 from lmem.evaluation import results
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "book" / "tools")]
-
 import live_pages  # noqa: E402
 
 

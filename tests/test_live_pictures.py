@@ -1,14 +1,11 @@
 """The still pictures of the live pieces: small, in light and in dark, shown where a reader looks for them, and taken from the pieces."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from browsing import needs_browser
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "book" / "tools")]
-
 import pictures  # noqa: E402
 
 SHOWN = {

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,6 @@ from lmem.evaluation.summary import summarise
 from lmem.viz import bank_cost
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-
 import page_numbers  # noqa: E402
 import result_files  # noqa: E402
 import results_page  # noqa: E402
@@ -396,7 +393,7 @@ def test_the_tool_says_what_it_does(capsys, tmp_path):
     root, path = [], tmp_path / "page.md"
 
     def main(verb):
-        return page_numbers.write_or_check(verb, page, path, "usage")
+        return page_numbers.write_or_check(page, path, "usage", verb)
 
     def page(results):
         root.append(results)

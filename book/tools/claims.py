@@ -12,14 +12,12 @@ import sys
 from pathlib import Path
 
 import yaml
+from page_numbers import NumberError, check_condition, fill, read_numbers, write_or_check
+
+from lmem.evaluation import results
 
 ROOT = Path(__file__).parents[2]
 LEDGER, PAGE = ROOT / "book" / "claims.yml", ROOT / "book" / "claims.md"
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-
-from page_numbers import NumberError, check_condition, fill, read_numbers, write_or_check  # noqa: E402
-
-from lmem.evaluation import results  # noqa: E402
 
 _TEXTS = yaml.safe_load(LEDGER.read_text(encoding="utf-8"))
 VERDICTS, SCOPES = _TEXTS["verdicts"], _TEXTS["scopes"]  # {name: what it means}
@@ -151,7 +149,7 @@ def page(claims):
 
 
 def main(verb=""):
-    return write_or_check(verb, lambda _: page(load()), PAGE, __doc__)
+    return write_or_check(lambda _: page(load()), PAGE, __doc__, verb)
 
 
 if __name__ == "__main__":

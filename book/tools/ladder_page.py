@@ -8,20 +8,19 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from page_numbers import said, write_or_check
+from results_page import figure, table
+
+from lmem.analysis.retrieval_errors import STAGES, error_stage
+from lmem.evaluation import results
+from lmem.evaluation.summary import difference, verdicts
+from lmem.evaluation.tables import percent
+from lmem.experiments.ablation import FINAL, STEPS
+from lmem.experiments.aggregate import group_by_seed, mean_gain, question_scores
+from lmem.viz import score_plots
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "ladder.md"
-sys.path[:0] = [str(ROOT / "book" / "tools")]
-
-from page_numbers import said, write_or_check  # noqa: E402
-from results_page import figure, table  # noqa: E402
-
-from lmem.analysis.retrieval_errors import STAGES, error_stage  # noqa: E402
-from lmem.evaluation import results  # noqa: E402
-from lmem.evaluation.summary import difference, verdicts  # noqa: E402
-from lmem.evaluation.tables import percent  # noqa: E402
-from lmem.experiments.ablation import FINAL, STEPS  # noqa: E402
-from lmem.experiments.aggregate import group_by_seed, mean_gain, question_scores  # noqa: E402
-from lmem.viz import score_plots  # noqa: E402
 
 FAR = 256
 SCALES = (1, 10)
@@ -227,9 +226,5 @@ def page(root):
     return "\n\n".join(parts) + "\n"
 
 
-def main(verb=""):
-    return write_or_check(verb, page, PAGE, __doc__)
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(write_or_check(page, PAGE, __doc__, *sys.argv[1:]))

@@ -11,12 +11,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from page_numbers import TEXTS, check_condition, fill, read_numbers, write_or_check
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "book" / name for name in ("intro.md", "read_plain_english.md")]
 PLACE = re.compile(r"(% (\w+), by book/tools/live_pages.py\n).*?(?=% end\n)", re.S)
-sys.path[:0] = [str(ROOT / "book" / "tools")]
-
-from page_numbers import TEXTS, check_condition, fill, read_numbers, write_or_check  # noqa: E402
 
 ENTRIES = {entry["id"]: entry for entry in TEXTS["live"]}
 
@@ -35,7 +34,7 @@ def page(path, root):
 
 
 def main(verb="check"):
-    return max(write_or_check(verb, partial(page, path), path, __doc__) for path in PAGES)
+    return max(write_or_check(partial(page, path), path, __doc__, verb) for path in PAGES)
 
 
 if __name__ == "__main__":

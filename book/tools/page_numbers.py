@@ -20,28 +20,25 @@ import builtins
 import importlib
 import inspect
 import math
-import sys
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import result_files
 import yaml
 
+from lmem.errors import DataError
+from lmem.evaluation import results
+from lmem.evaluation.abilities import by_ability
+from lmem.evaluation.summary import verdicts
+from lmem.evaluation.tables import bits, percent
+from lmem.experiments import paper
+from lmem.memory import methods
+from lmem.metrics import forgetting, statistics
+from lmem.training.train import TrainConfig
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "book" / "tools"))
-
-import result_files  # noqa: E402
-
-from lmem.errors import DataError  # noqa: E402
-from lmem.evaluation import results  # noqa: E402
-from lmem.evaluation.abilities import by_ability  # noqa: E402
-from lmem.evaluation.summary import verdicts  # noqa: E402
-from lmem.evaluation.tables import bits, percent  # noqa: E402
-from lmem.experiments import paper  # noqa: E402
-from lmem.memory import methods  # noqa: E402
-from lmem.metrics import forgetting, statistics  # noqa: E402
-from lmem.training.train import TrainConfig  # noqa: E402
 
 TEXTS = yaml.safe_load((ROOT / "book" / "texts.yml").read_text(encoding="utf-8"))
 KINDS = (
@@ -257,7 +254,7 @@ def said(name, holds=True, **values):
     return text.format(**values) if values else text
 
 
-def write_or_check(verb, page, path, usage):
+def write_or_check(page, path, usage, verb=""):
     """Write a generated page, or check that it is what its files say; returns the exit code.
 
     `page` makes the text from the folder of the result files.

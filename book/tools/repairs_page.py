@@ -8,26 +8,24 @@ import sys
 from pathlib import Path
 
 import plotly.graph_objects as go
+from page_numbers import NumberError, said, write_or_check
+from results_page import figure, table
+
+from lmem.backbone.backbone import load_backbone
+from lmem.data import splits
+from lmem.data.tinyworld.language import UNKNOWN
+from lmem.evaluation import results
+from lmem.evaluation.summary import verdicts
+from lmem.evaluation.tables import percent
+from lmem.experiments.aggregate import compare_cells, mean_gain
+from lmem.experiments.read_use import ReadUseConfig
+from lmem.experiments.repairs import KNOWN, REPAIRS, RepairConfig
+from lmem.memory.methods import find, rows_of
+from lmem.viz import plots
+from lmem.viz.colours import LOOKS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "repairs.md"
-sys.path[:0] = [str(ROOT / "book" / "tools")]
-
-from page_numbers import NumberError, said, write_or_check  # noqa: E402
-from results_page import figure, table  # noqa: E402
-
-from lmem.backbone.backbone import load_backbone  # noqa: E402
-from lmem.data import splits  # noqa: E402
-from lmem.data.tinyworld.language import UNKNOWN  # noqa: E402
-from lmem.evaluation import results  # noqa: E402
-from lmem.evaluation.summary import verdicts  # noqa: E402
-from lmem.evaluation.tables import percent  # noqa: E402
-from lmem.experiments.aggregate import compare_cells, mean_gain  # noqa: E402
-from lmem.experiments.read_use import ReadUseConfig  # noqa: E402
-from lmem.experiments.repairs import KNOWN, REPAIRS, RepairConfig  # noqa: E402
-from lmem.memory.methods import find, rows_of  # noqa: E402
-from lmem.viz import plots  # noqa: E402
-from lmem.viz.colours import LOOKS  # noqa: E402
 
 BUCKETS = {"0-7": (0, 7), "8-15": (8, 15), "16-31": (16, 31), "32-60": (32, 60)}
 NAMES = {"m2": "M.2, branch", "m3": "M.3, extension", "m5": "M.5, gated branch", "m6": "M.6, slots"}
@@ -139,17 +137,20 @@ def scores(files):
     rows = []
     for scale in SCALES:
         for repair in sorted(repaired(), key=lambda repair: repair.method):
-            early, late = (seeds(files, repair.name, scale, part) for part in ("", "-long"))
-            row = {
-                "method": NAMES[repair.method],
-                "bank": f"{scale}x",
-                "seeds": len(early),
-                "memory score, 12 turns": percent(mean_gain(early)),
-                "memory score, 60 turns": percent(mean_gain(late)),
-                "abstention, 12 turns": abstention(early),
-            }
-            rows.append(row)
+            name = {"method": NAMES[repair.method], "bank": f"{scale}x"}
+            rows.append(name | measured(files, repair, scale))
     return rows
+
+
+def measured(files, repair, scale):
+    """What a row of a table says of one cell: both memory scores, and how often it abstains."""
+    early, late = (seeds(files, repair.name, scale, part) for part in ("", "-long"))
+    return {
+        "seeds": len(early),
+        "memory score, 12 turns": percent(mean_gain(early)),
+        "memory score, 60 turns": percent(mean_gain(late)) if late else "-",
+        "abstention, 12 turns": abstention(early),
+    }
 
 
 def indistinct(files):
@@ -354,7 +355,10 @@ def late_repairs(files):
     """M.1 and M.4: what was in the way, what was changed, and what they remember at 1x."""
     scores = read_scores(files)
     kept, learned = (files[f"reads-{name}-s0"]["banks"] for name in LATE_READS)
-    rows = [late_row(files, repair) for repair in REPAIRS if repair.method in LATE]
+    rows = []
+    for repair in (repair for repair in REPAIRS if repair.method in LATE):
+        state = "repaired" if repair.changes else "printed"
+        rows.append({"method": f"{LATE[repair.method]}, {state}"} | measured(files, repair, 1))
     gains = {method: mean_gain(seeds(files, f"{method}_repaired", 1))["mean"] for method in LATE}
     return [
         "## M.1 and M.4",
@@ -400,18 +404,6 @@ def late_limits():
         rows=side**2 // width,
         width=width,
     )
-
-
-def late_row(files, repair):
-    """One line for M.1 or M.4 at 1x, printed or repaired."""
-    early, late = (seeds(files, repair.name, 1, part) for part in ("", "-long"))
-    return {
-        "method": f"{LATE[repair.method]}, {'repaired' if repair.changes else 'printed'}",
-        "seeds": len(early),
-        "memory score, 12 turns": percent(mean_gain(early)),
-        "memory score, 60 turns": percent(mean_gain(late)) if late else "-",
-        "abstention, 12 turns": abstention(early),
-    }
 
 
 def late_prefix(dropped, kept):
@@ -578,9 +570,5 @@ def page(root):
     return "\n\n".join(parts) + "\n"
 
 
-def main(verb=""):
-    return write_or_check(verb, page, PAGE, __doc__)
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(write_or_check(page, PAGE, __doc__, *sys.argv[1:]))

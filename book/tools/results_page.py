@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FINDINGS, PAGE = ROOT / "book" / "findings.yml", ROOT / "book" / "results.md"
-sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "book" / "_ext")]
+sys.path[:0] = [str(ROOT / "book" / "_ext")]
 
 import result_files as rf  # noqa: E402
 from page_numbers import (  # noqa: E402
@@ -679,9 +679,5 @@ def page(root):
     return "\n\n".join([*parts, *tables(files)]) + "\n"
 
 
-def main(verb=""):
-    return write_or_check(verb, page, PAGE, __doc__)
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(write_or_check(page, PAGE, __doc__, *sys.argv[1:]))

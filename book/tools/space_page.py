@@ -9,22 +9,21 @@ import sys
 from html import escape
 from pathlib import Path
 
+from page_numbers import said, write_or_check
+
+from lmem.evaluation import results
+from lmem.evaluation.tables import percent
+from lmem.experiments.aggregate import group_by_seed, mean_gain
+from lmem.experiments.repairs import REPAIRS
+from lmem.memory import methods
+from lmem.memory.read import READS
+from lmem.memory.write import WRITES
+from lmem.viz.design_space import SITES
+from lmem.viz.live.site import known_adapters
+from lmem.viz.live.words import METHODS
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "design_space.md"
-sys.path[:0] = [str(ROOT / "book" / "tools")]
-
-from page_numbers import said, write_or_check  # noqa: E402
-
-from lmem.evaluation import results  # noqa: E402
-from lmem.evaluation.tables import percent  # noqa: E402
-from lmem.experiments.aggregate import group_by_seed, mean_gain  # noqa: E402
-from lmem.experiments.repairs import REPAIRS  # noqa: E402
-from lmem.memory import methods  # noqa: E402
-from lmem.memory.read import READS  # noqa: E402
-from lmem.memory.write import WRITES  # noqa: E402
-from lmem.viz.design_space import SITES  # noqa: E402
-from lmem.viz.live.site import known_adapters  # noqa: E402
-from lmem.viz.live.words import METHODS  # noqa: E402
 
 SCALES = (1, 10)
 SHIPPED = {"recent+branch": "tinyworld/recent"}  # evaluated as it comes with the package
@@ -135,9 +134,5 @@ def page(root):
     )
 
 
-def main(verb="check"):
-    return write_or_check(verb, page, PAGE, __doc__)
-
-
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(write_or_check(page, PAGE, __doc__, *(sys.argv[1:] or ["check"])))

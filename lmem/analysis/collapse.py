@@ -14,7 +14,7 @@ from torch import Tensor
 from lmem.analysis.bank_metrics import measure_bank
 from lmem.backbone.backbone import Backbone, pad
 from lmem.data import locomo, splits
-from lmem.errors import InputError
+from lmem.errors import expect_out_of
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
 from lmem.utils import provenance
@@ -85,8 +85,7 @@ def measure(
         conversation = next(
             (name for name in splits.PAPER_TEST if name in by_id), next(iter(by_id))
         )
-    if conversation not in by_id:
-        raise InputError(f"expected a conversation out of {', '.join(by_id)}, not {conversation!r}")
+    expect_out_of("a conversation", by_id, conversation)
     texts = by_id[conversation].texts()
     latents, columns = backbone.encode(texts, truncate=True), {}
     for name, (method, scale, options) in banks.items():

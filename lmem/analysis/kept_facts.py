@@ -15,7 +15,6 @@ whatever its maps and its rows: for Gaussian turns the best classifier is linear
 """
 
 import random
-from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -111,29 +110,21 @@ def facts_kept(
     """
     config, kept = config or KeptConfig(), {}
     for position in config.positions:
-        banks, values = [], []
-        for part, count in enumerate((config.conversations, config.tests)):
-            rng = random.Random(f"{config.seed} {position} {part}")
-            drawn = [rng.randrange(config.values) for _ in range(count)]
-            values.append(torch.tensor(drawn))
-            banks.append(_banks(model, stock, drawn, part, position, config.lags, rng))
+        values, banks = _banks(model, stock, config, position, 0, config.conversations)
+        answers, asked_banks = _banks(model, stock, config, position, 1, config.tests)
         kept[position] = {
-            lag: classify(fitted, values[0], asked, values[1], config.values)
-            for lag, fitted, asked in zip(config.lags, *banks, strict=True)
+            lag: classify(fitted, values, asked, answers, config.values)
+            for lag, fitted, asked in zip(config.lags, banks, asked_banks, strict=True)
         }
     return kept
 
 
 def _banks(
-    model: MemoryModel,
-    stock: Stock,
-    values: Sequence[int],
-    part: int,
-    position: int,
-    lags: Sequence[int],
-    rng: random.Random,
-) -> list[Tensor]:
-    """Write conversations: for each lag the banks' numbers (conversations, F)."""
+    model: MemoryModel, stock: Stock, config: KeptConfig, position: int, part: int, count: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Write conversations: their values (conversations,), and for each lag the banks' numbers (conversations, F)."""
+    rng, lags = random.Random(f"{config.seed} {position} {part}"), config.lags
+    values = [rng.randrange(config.values) for _ in range(count)]
     copies: list[list[Tensor]] = [[] for _ in lags]
     for start in range(0, len(values), BATCH):
         chunk = values[start : start + BATCH]
@@ -151,7 +142,7 @@ def _banks(
             bank = model.write_latents(bank, [z[begin:end] for z in turns])
             copy.append(folded(bank.state.rows.flatten(1)))
             begin = end
-    return [torch.cat(copy) for copy in copies]
+    return torch.tensor(values), [torch.cat(copy) for copy in copies]
 
 
 def folded(features: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from transformers import PreTrainedModel
 
-from lmem.errors import MethodError
+from lmem.errors import MethodError, expect_out_of
 
 
 class Site(NamedTuple):
@@ -60,8 +60,7 @@ def find(model: PreTrainedModel, name: str) -> tuple[Site, list[Any]]:
     family = SITES.get(kind)
     if family is None:
         raise MethodError(f"expected a model of the family {', '.join(SITES)}, not {kind}")
-    if name not in family:
-        raise MethodError(f"expected a site out of {', '.join(family)}, not {name!r}")
+    expect_out_of("a site", family, name, error=MethodError)
     site = family[name]
     if isinstance(site, str):
         fit = ", ".join(known for known, entry in family.items() if isinstance(entry, Site))

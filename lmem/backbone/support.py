@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lmem.errors import MethodError
+from lmem.errors import MethodError, expect_out_of
 
 KERNELS = ("eager", "sdpa")  # others take masks of their own form, which would not include our rows
 GROWING_CACHES = ("dynamic", "dynamic_full", "offloaded", "quantized")
@@ -69,8 +69,7 @@ def check_hooks(model: Any) -> None:
         MethodError: It is compiled, its layers are checkpointed, or its attention kernel was not tried.
     """
     kernel = model.config._attn_implementation
-    if kernel not in KERNELS:
-        raise MethodError(f"expected attention out of {', '.join(KERNELS)}, not {kernel!r}")
+    expect_out_of("attention", KERNELS, kernel, error=MethodError)
     for name, module in model.named_modules():
         place = name or "the model"
         if _is_compiled(module):

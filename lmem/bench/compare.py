@@ -117,7 +117,6 @@ class Comparison:
         lengths: Mapping[str, Sequence[int]],
         repeats: int,
         own: Sequence[str] = (),
-        progress: bool = True,
     ) -> dict[str, Any]:
         """Measure all units, multiply, and add.
 
@@ -128,7 +127,6 @@ class Comparison:
             repeats: At least 3.
             own: Units of the engine whose operations are counted themselves, padding included. In the others it is charged
                 what the plain way needs without padding.
-            progress: Show a progress bar.
 
         Returns:
             dict: `about`; counts; unit_seconds, seconds, ratio (see `account`); gflop of each unit, and the ratios that they
@@ -138,7 +136,7 @@ class Comparison:
         gflop, decoder = self._gflop(own)
         counted = time.perf_counter()
         device = self.backbone.device
-        timings = time_units(self.ways, repeats, device, progress=progress)
+        timings = time_units(self.ways, repeats, device)
         rate = max(matrix_rate(self.backbone.dtype, device) for _ in range(repeats)) / 1e9
         took = {"operations": counted - begun, "timing": time.perf_counter() - counted}
         seconds = {

@@ -15,10 +15,7 @@ from lmem.utils import provenance
 
 
 def bench_encode(
-    backbone: Backbone,
-    texts: Sequence[str],
-    plain_turns: int = 200,
-    repeats: int = 3,
+    backbone: Backbone, texts: Sequence[str], plain_turns: int = 200, repeats: int = 3
 ) -> dict[str, Any]:
     """Measure turns per second of both ways, and the greatest difference of their latents.
 

@@ -32,7 +32,6 @@ def bench_eval(
     asked: int = 64,
     max_new_tokens: int = 32,
     repeats: int = 5,
-    progress: bool = True,
     conditions: int = CONDITIONS,
     **sample: Any,
 ) -> dict[str, Any]:
@@ -45,7 +44,6 @@ def bench_eval(
         asked: Sample of the engine, in batches of evaluation's own size.
         max_new_tokens: Of an answer; with random weights hardly any answer ends before.
         repeats: At least 3.
-        progress: Show a progress bar.
         conditions: Under how many banks every question is asked.
         sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
 
@@ -92,7 +90,7 @@ def bench_eval(
         "agreement": {"banks": difference, "answers": gap},
     }
     counts = dict.fromkeys(comparison.ways, once)
-    return comparison.report(about, counts, lengths, repeats, progress=progress)
+    return comparison.report(about, counts, lengths, repeats)
 
 
 @torch.no_grad()

@@ -46,7 +46,6 @@ def bench_lab(
     short: Mapping[str, Any] = SHORT,
     methods: Sequence[str] = PAPER_METHODS,
     repeats: int = 3,
-    progress: bool = True,
     **sample: Any,
 ) -> dict[str, Any]:
     """Measure the three parts.
@@ -58,7 +57,6 @@ def bench_lab(
         short: Limits of the lab.
         methods: Of the lab.
         repeats: At least 3, of each unit.
-        progress: Show progress bars.
         sample: turns, plain_turns and questions, as in `bench_train`.
 
     Returns:
@@ -70,33 +68,21 @@ def bench_lab(
         LmemError: The two ways do not agree.
     """
     begun, loaded = time.perf_counter(), load_backbone(backbone)
-    training, tests = (
-        splits.for_training(data, 7, LENGTH, 0)[0],
-        splits.for_testing(data, 3, LENGTH, 0),
-    )
-    trained = bench_train(loaded, training, repeats, progress=progress, **sample)
-    evaluated = bench_eval(
-        loaded, tests, repeats=repeats, progress=progress, conditions=CONDITIONS, **sample
-    )
-    parts = {
-        name: part["seconds"] for name, part in (("training", trained), ("evaluation", evaluated))
-    }
+    training, _ = splits.for_training(data, 7, LENGTH, 0)
+    tests = splits.for_testing(data, 3, LENGTH, 0)
+    trained = bench_train(loaded, training, repeats, **sample)
+    evaluated = bench_eval(loaded, tests, repeats=repeats, conditions=CONDITIONS, **sample)
+    parts = {"training": trained["seconds"], "evaluation": evaluated["seconds"]}
     seconds = {
         name: {way: ways[way]["total"]["median"] for way in ("engine", "plain")}
         for name, ways in parts.items()
     }
-    config = ReproduceConfig(
-        backbone=backbone,
-        data=lab_data,
-        controls=CONTROLS,
-        constant=False,
-        knowledge=False,
-        **short,
-    )
+    left_out = {"constant": False, "knowledge": False}
+    config = ReproduceConfig(backbone, lab_data, controls=CONTROLS, **left_out, **short)
     cells = [Cell(method, 1, config.seed) for method in methods]
     with tempfile.TemporaryDirectory() as folder:
         lab, took = Reproduction(config, folder, cells), {}
-        for cell in track(cells, "the lab", progress):
+        for cell in track(cells, "the lab"):
             start = time.perf_counter()
             lab.run(cell)
             took[cell.name] = round(time.perf_counter() - start, 1)
@@ -140,7 +126,7 @@ def plain_seconds(lab: Reproduction, repeats: int) -> float:
     step = units.step(pairs, plain.optimizer_of(model, settings), settings.clip)
     answer = units.answer(pairs, max_new_tokens=config.max_new_tokens)
     ways = {"encode": units.encode(few), "write": units.write(few), "step": step, "answer": answer}
-    timings = time_units({"plain": ways}, repeats, backbone.device, progress=False)["plain"]
+    timings = time_units({"plain": ways}, repeats, backbone.device)["plain"]
     cost = {name: median(timing.seconds) for name, timing in timings.items()}
     learned = settings.total_steps(len(asked)) * settings.batch
     turns = learned / len(asked) * sum(len(c.turns) for c in training) + len(texts)

@@ -51,7 +51,6 @@ def time_units(
     repeats: int,
     device: str | Any = "cpu",
     clock: Clock | None = None,
-    progress: bool = True,
 ) -> dict[str, dict[str, Timing]]:
     """Time every unit of every way.
 
@@ -60,7 +59,6 @@ def time_units(
         repeats: How often, at least 3.
         device: Where the work runs.
         clock: Measures the seconds of a call; default: wall time.
-        progress: Show a progress bar.
 
     Returns:
         {way: {unit: Timing}}.
@@ -73,7 +71,7 @@ def time_units(
     timings = {way: {unit: Timing([], [], []) for unit in units} for way, units in ways.items()}
     names = max(ways.values(), key=len)
     order = [(way, unit) for unit in names for way in ways if unit in ways[way]]
-    for way, unit in track(order * repeats, "timing", progress):
+    for way, unit in track(order * repeats, "timing"):
         timing, (work, count) = timings[way][unit], ways[way][unit]
         measurable = reset_peak(device)
         before = memory_mib(device) if measurable else 0.0

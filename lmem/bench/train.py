@@ -27,7 +27,6 @@ def bench_train(
     epochs: int = 10,
     questions: int = 16,
     steps: int = 4,
-    progress: bool = True,
     **sample: Any,
 ) -> dict[str, Any]:
     """Measure what `epochs` of training on these conversations cost, both ways.
@@ -39,7 +38,6 @@ def bench_train(
         epochs: Of the whole run.
         questions: Sample of the plain way: one step of the optimiser.
         steps: Sample of the engine: steps of the paper's batch.
-        progress: Show a progress bar.
         sample: method, scale, seed, turns and plain_turns, as in `Comparison`.
 
     Returns:
@@ -88,7 +86,7 @@ def bench_train(
         "agreement": agreement,
     }
     counts = {"engine": once | asked, "plain": again, "unpadded": again}
-    return comparison.report(about, counts, lengths, repeats, own, progress)
+    return comparison.report(about, counts, lengths, repeats, own)
 
 
 def _compare_losses(comparison: Comparison) -> float:

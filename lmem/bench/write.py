@@ -18,7 +18,7 @@ from torch import nn
 from lmem.backbone import hooks
 from lmem.backbone.backbone import Backbone, pad
 from lmem.bench.measure import median_ms, require_positive, require_repeats, round_floats
-from lmem.errors import InputError
+from lmem.errors import InputError, expect_out_of
 from lmem.memory.model import MemoryModel
 from lmem.memory.pooling import row_sizes
 from lmem.memory.read import READS
@@ -66,9 +66,7 @@ def bench_write(
         InputError: A rule is unknown, a bank is smaller than the slots' 8 rows, or there are fewer than 3 repeats.
     """
     writes = list(WRITES if writes is None else writes)
-    for name in writes:
-        if name not in WRITES:
-            raise InputError(f"expected writes out of {', '.join(WRITES)}, not {name!r}")
+    expect_out_of("writes", WRITES, *writes)
     require_positive(texts=len(texts), turns=min(turns, default=0))
     require_repeats(repeats)
     if min(rows, default=0) < 8:

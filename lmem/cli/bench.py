@@ -9,6 +9,7 @@ import typer
 from lmem.cli.options import Adapter, BackboneName, DataName, Out, Seed, integers, opt
 from lmem.cli.printing import Report, command, flat, listing, show
 from lmem.errors import InputError
+from lmem.evaluation import results
 
 verbs = typer.Typer(
     no_args_is_help=True, help="How fast: our way against the plain way, in the same run."
@@ -189,7 +190,6 @@ def bench_rows(
     """Latency, memory and answers by rows of the bank: exact, exact in chunks, the k best of an index. Sizes in --out stay."""
     from lmem.bench import rows as bench
     from lmem.data import splits
-    from lmem.evaluation import results
 
     drawn = bench.newest_last(conversations, length, questions, seed)
     result = bench.bench_rows(

@@ -20,6 +20,8 @@ from lmem.cli.options import (
     pairs,
 )
 from lmem.cli.printing import Report, brief, command, listing
+from lmem.errors import InputError
+from lmem.evaluation import results
 
 verbs = typer.Typer()
 
@@ -58,7 +60,7 @@ def evaluate(
     from lmem.backbone import reading
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
-    from lmem.evaluation import results, tables
+    from lmem.evaluation import tables
     from lmem.evaluation.abilities import by_ability
     from lmem.evaluation.evaluate import EvalConfig
     from lmem.evaluation.evaluate import evaluate as measure
@@ -267,6 +269,14 @@ def table(
     return Report({"results": rows}, shown=lambda: listing(tables.result_texts(rows), units))
 
 
+def _scored(path: Path) -> dict[str, Any]:
+
+    result = results.load(path)
+    if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
+        raise InputError(f"expected a result with scores per question in {path}, it has none")
+    return result
+
+
 @verbs.command()
 def summarise(
     files: Annotated[
@@ -274,14 +284,10 @@ def summarise(
     ],
 ) -> None:
     """Compute the summaries of result files again from their scores per question, and replace them."""
-    from lmem.errors import InputError
-    from lmem.evaluation import results
     from lmem.evaluation.summary import resummarise
 
     for path in files:
-        result = results.load(path)
-        if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
-            raise InputError(f"expected a result with scores per question in {path}, it has none")
+        result = _scored(path)
         results.save({**result, "summary": resummarise(result)}, path)
         typer.echo(f"summarised: {path}")
 
@@ -292,14 +298,10 @@ def publish(
     out: Annotated[Path, opt("Folder for the copies.")],
 ) -> None:
     """Copy result files without the texts of their answers, which may be text of LoCoMo; scores and figures stay."""
-    from lmem.errors import InputError
-    from lmem.evaluation import results
     from lmem.evaluation.abilities import by_ability
 
     for path in files:
-        result = results.load(path)
-        if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
-            raise InputError(f"expected a result with scores per question in {path}, it has none")
+        result = _scored(path)
         copy = results.without_answers(result)
         copy["abilities"] = by_ability(result["questions"], list(result["summary"]["conditions"]))
         backbone = Path(result["backbone"]).name

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import typer
 
 from lmem.cli.options import Json, Out
+from lmem.evaluation import results
 
 
 class Report(NamedTuple):
@@ -74,8 +75,6 @@ def command(
 def write(report: Report, out: Path | None, as_json: bool) -> None:
     """Save a report if there is a file for it, and print it."""
     if out:
-        from lmem.evaluation import results
-
         results.save(report.result if report.saved is None else report.saved, out)
     shown = report.result if report.shown is None else report.shown
     if as_json:

@@ -8,6 +8,7 @@ import typer
 from lmem.cli.options import BackboneName, DataName, Seed, given, opt, pairs
 from lmem.cli.printing import Report, command
 from lmem.errors import InputError
+from lmem.evaluation import results
 from lmem.utils.files import expect_folder
 
 verbs = typer.Typer()
@@ -85,7 +86,6 @@ def train(
     """Train an adapter on a frozen backbone (Type 1). An interrupted run continues where it stopped."""
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
-    from lmem.evaluation import results
     from lmem.memory.model import MemoryModel
     from lmem.memory.write.spans import SpanWrite
     from lmem.training import checkpoint

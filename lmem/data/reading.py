@@ -7,6 +7,7 @@ same form (chapter 1; chapter 16).
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from lmem.data import locomo, tinyworld
 from lmem.data.conversation import Conversation, Question
@@ -149,10 +150,8 @@ def conversations(
     name: str, seed: int | str, world: tinyworld.World | Callable[[random.Random], tinyworld.World]
 ) -> Iterator[tuple[random.Random, Conversation]]:
     """Generate conversations without end, each with a random generator of its own."""
-    index = 0
-    while True:
+    for index in count():
         rng = random.Random(f"{name} {seed} {index}")
         drawn_from = world if isinstance(world, tinyworld.World) else world(rng)
         [conversation] = locomo.parse([tinyworld.sample(seed, index, drawn_from, twin=False)])
         yield rng, conversation
-        index += 1

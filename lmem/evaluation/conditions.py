@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from lmem.data.conversation import Conversation, Question
-from lmem.errors import InputError
+from lmem.errors import InputError, expect_out_of
 from lmem.evaluation import text_baselines
 from lmem.memory.bank import Bank, joined
 from lmem.memory.leave_out import write_without
@@ -85,9 +85,7 @@ def allowed_conditions(
     named = controls.split(",") if isinstance(controls, str) else list(controls or ())
     if not named:
         raise InputError(f"expected conditions out of {', '.join(possible)}, none were named")
-    for name in named:
-        if name not in possible:
-            raise InputError(f"expected conditions out of {', '.join(possible)}, not {name!r}")
+    expect_out_of("conditions", possible, *named)
     return [name for name in possible if name in named]
 
 

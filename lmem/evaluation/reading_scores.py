@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -195,8 +195,7 @@ def examples(data: str | Path, turns: int, evidence: bool, seed: int | str) -> E
 def _everyday(turns: int, evidence: bool, seed: int | str) -> Examples:
     """Read conversations of 40 turns; half of the other turns are chosen for being similar to the evidence."""
     world = everyday.World(turns=40, facts=0.5, questions=12)
-    index = 0
-    while True:
+    for index in count():
         rng = random.Random(f"everyday read {seed} {index}")
         source = Source(everyday.sample(f"read {seed}", index, world, twin=False), dates=True)
         for question in source.conversation.questions:
@@ -211,7 +210,6 @@ def _everyday(turns: int, evidence: bool, seed: int | str) -> Examples:
                 source.conversation.id,
                 group=held[0] if held else "seen",
             )
-        index += 1
 
 
 def _tinyworld(turns: int, evidence: bool, seed: int | str) -> Examples:

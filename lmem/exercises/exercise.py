@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lmem.exercises.words import CLOSE, difference, kind
+from lmem.exercises.words import difference, kind
 
 UNFINISHED = "Exercise {} is not finished. Put code of your own in the place of `{}`, run its cell, then this one again."
 
@@ -111,12 +111,7 @@ def call(function: Any, *arguments: Any, hint: str = "") -> Any:
 
 
 def expect(
-    got: Any,
-    expected: Any,
-    what: str,
-    hint: str = "",
-    close: float = CLOSE,
-    slips: Mapping[str, Any] | None = None,
+    got: Any, expected: Any, what: str, hint: str = "", slips: Mapping[str, Any] | None = None
 ) -> None:
     """Compare a value with the expected one.
 
@@ -125,16 +120,15 @@ def expect(
         expected: What it should be.
         what: What the value is: a call, a variable.
         hint: A sentence that helps without giving the answer.
-        close: How far numbers may differ, as a share of the largest expected one.
         slips: Common mistakes: {description: the value that results from it}.
 
     Raises:
         Wrong: They differ; the message describes the difference.
     """
-    wrong = difference(got, expected, close)
+    wrong = difference(got, expected)
     if wrong:
         for slip, value in (slips or {}).items():
-            if not difference(got, value, close):
+            if not difference(got, value):
                 raise Wrong(f"{what}: {slip}.")
         raise Wrong(_hinted(f"{what}: {wrong}", hint))
 
@@ -144,12 +138,11 @@ def returns(
     arguments: tuple,
     expected: Any,
     hint: str = "",
-    close: float = CLOSE,
     slips: Mapping[str, Any] | None = None,
 ) -> None:
     """Call the learner's function with a tuple of arguments and compare what it returns; see `call` and `expect`."""
     result = call(function, *arguments, hint=hint)
-    expect(result, expected, shown(function, arguments), hint, close, slips)
+    expect(result, expected, shown(function, arguments), hint, slips)
 
 
 def _hinted(sentence: str, hint: str) -> str:

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,7 @@ from pydantic import Field
 
 from lmem.backbone.backbone import load_backbone
 from lmem.data import splits
-from lmem.data.conversation import Conversation
-from lmem.errors import InputError
+from lmem.errors import expect_out_of
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig
 from lmem.experiments.aggregate import group_by_seed, mean_gain
@@ -68,9 +68,7 @@ class AblationConfig(Settings):
     long_turns: Annotated[int, Field(ge=10)] = 2000
 
     def __post_init__(self):
-        for test in self.tests:
-            if test not in self.turns_of:
-                raise InputError(f"expected tests out of {', '.join(self.turns_of)}, not {test!r}")
+        expect_out_of("tests", self.turns_of, *self.tests)
 
     def shared(self) -> dict[str, Any]:
         """Return what differs from the defaults, except which tests are run: {name: value}."""
@@ -138,13 +136,11 @@ def run_ablation(
     Raises:
         InputError: A step does not exist, or a file in `out` has other settings.
     """
-    config, out = config or AblationConfig(), Path(out)
+    config = config or AblationConfig()
+    experiment = Experiment("ladder", config.shared(), Path(out))
+    evaluation = EvalConfig(seed=config.test_seed, budget=config.budget)
     known = {step.name: step for step in STEPS}
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"expected steps of the ladder out of {', '.join(known)}, not {name!r}"
-            )
+    expect_out_of("steps of the ladder", known, *names)
     cells = [
         (step, scale, seed, test)
         for seed in seeds
@@ -156,35 +152,17 @@ def run_ablation(
     report: dict[str, list[str]] = {"done": [], "skipped": []}
     for step, scale, seed, test in track(cells, "ladder"):
         suffix = "" if test == AblationConfig.tests[0] else f"-{test}"
-        name = f"{step.name}-{scale:g}x{suffix}-s{seed}"
-        done = run_step(step, scale, seed, test, name, out, config)
+        name, turns = f"{step.name}-{scale:g}x{suffix}-s{seed}", config.turns_of[test]
+        about = {"rung": step.name, "change": step.change, "weights": step.weights, "test": test}
+        about["data"] = splits.label("tinyworld", turns)
+        adapters = experiment.unfinished("adapters")
+        prepare = partial(prepare_step, step, scale, seed, adapters, config)
+        drawn = ("tinyworld", config.n, turns, config.test_seed)
+        tests = partial(splits.for_testing, *drawn, cut=test == "cut")  # at a random turn
+        controls = FINAL_CONTROLS if step is FINAL else BRIEF_CONTROLS
+        done = run_cell(experiment, name, seed, prepare, tests, evaluation, controls, about)
         report["done" if done else "skipped"].append(name)
     return report
-
-
-def run_step(
-    step: Step, scale: float, seed: int, test: str, name: str, out: Path, config: AblationConfig
-) -> bool:
-    """Run one step at one scale under one test; see `lmem.experiments.runner.run_cell`."""
-    about = {"rung": step.name, "change": step.change, "weights": step.weights, "test": test}
-    about["data"] = splits.label("tinyworld", config.turns_of[test])
-    experiment = Experiment("ladder", config.shared(), out)
-    return run_cell(
-        experiment,
-        name,
-        seed,
-        lambda: prepare_step(step, scale, seed, experiment.unfinished("adapters"), config),
-        lambda: conversations_of(test, config),
-        EvalConfig(seed=config.test_seed, budget=config.budget),
-        FINAL_CONTROLS if step is FINAL else BRIEF_CONTROLS,
-        about,
-    )
-
-
-def conversations_of(test: str, config: AblationConfig) -> list[Conversation]:
-    """Draw the conversations of a test: "600" turns, "cut" at a random turn of them, "2000"."""
-    turns = config.turns_of[test]
-    return splits.for_testing("tinyworld", config.n, turns, config.test_seed, cut=test == "cut")
 
 
 def prepare_step(

@@ -23,7 +23,7 @@ from torch.nn.utils import clip_grad_norm_
 from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.data.conversation import Conversation
 from lmem.data.splits import for_training
-from lmem.errors import InputError
+from lmem.errors import InputError, expect_out_of
 from lmem.experiments.runner import Experiment
 from lmem.memory.bank import Bank
 from lmem.memory.model import MemoryModel
@@ -233,9 +233,7 @@ def run_reads(
     Raises:
         InputError: A read does not exist, or a file in `out` has other settings.
     """
-    for read in reads:
-        if read not in STARTS:
-            raise InputError(f"expected reads out of {', '.join(STARTS)}, not {read!r}")
+    expect_out_of("reads", STARTS, *reads)
     config = config or ReadUseConfig()
     longer = f"-{config.steps}steps" if config.steps != ReadUseConfig.steps else ""
     cells = {

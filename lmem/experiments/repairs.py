@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import filter as matching
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,16 @@ from lmem.analysis.kept_facts import KeptConfig, Stock, draw_stock, facts_kept, 
 from lmem.backbone.backbone import Backbone, load_backbone
 from lmem.data import splits
 from lmem.data.tinyworld.language import UNKNOWN
-from lmem.errors import InputError
+from lmem.errors import InputError, expect_out_of
 from lmem.evaluation import results
 from lmem.evaluation.evaluate import EvalConfig
 from lmem.evaluation.tables import percent
 from lmem.experiments.aggregate import group_by_seed, load_seeds, mean_gain
-from lmem.experiments.runner import Cell, Experiment, Trained, run_cell
+from lmem.experiments.runner import Cell, Experiment, Trained, run_cell, train_cell
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.memory.write import AttentionWrite
-from lmem.training.train import TrainConfig, train
+from lmem.training.train import TrainConfig
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, settings
 from lmem.utils.toml import read_toml
@@ -130,8 +130,7 @@ def repaired_cell(name: str, scale: float, seed: int) -> Cell:
         InputError: There is no repair of this name.
     """
     known = {repair.name: repair for repair in REPAIRS}
-    if name not in known:
-        raise InputError(f"expected a repair out of {', '.join(known)}, not {name!r}")
+    expect_out_of("a repair", known, name)
     repair = known[name]
     training = {"lr": RepairConfig.lr, **repair.training}
     return Cell(repair.repaired_method, scale, seed, repair.write, repair.read, training, name)
@@ -163,7 +162,9 @@ def run_repairs(
     Raises:
         InputError: A repair does not exist, or a file in `out` has other settings.
     """
-    config, out = config or RepairConfig(), Path(out)
+    config = config or RepairConfig()
+    experiment = Experiment("repairs", config.difference(), Path(out))
+    evaluation = EvalConfig(seed=config.test_seed)
     chosen = [repair.name for repair in REPAIRS] if not names else []
     for name in names:
         if not matching(KNOWN, name):
@@ -172,87 +173,42 @@ def run_repairs(
     cells = [(KNOWN[name], scale, seed) for seed in seeds for name in chosen for scale in scales]
     report: dict[str, list[str]] = {"done": [], "skipped": []}
     for repair, scale, seed in track(cells, "repairs"):
-        kept = Path(adapters) / f"{repair.name}-{scale:g}x-s{seed}" if adapters else None
-        done, skipped = run_repair(repair, scale, seed, out, config, kept)
-        report["done"] += done
-        report["skipped"] += skipped
+        cell, about = f"{repair.name}-{scale:g}x", {"repair": repair.name}
+        adapter = Path(adapters) / f"{cell}-s{seed}" if adapters else None
+        tests = {f"{cell}-s{seed}": (config.tests, config.turns)}
+        if (
+            repair in REPAIRS
+        ):  # without one of its changes it is asked about short conversations only
+            tests[f"{cell}-long-s{seed}"] = config.long_tests, config.long_turns
+        experiment.finished(tests)  # files of other settings are refused before anything is trained
+        prepare = cache(partial(train_repair, repair, scale, seed, config, adapter))
+        for name, (n, turns) in tests.items():
+            about |= {"changes": list(repair.changes), "data": splits.label("tinyworld", turns)}
+            drawn = partial(splits.for_testing, "tinyworld", n, turns, config.test_seed)
+            done = run_cell(experiment, name, seed, prepare, drawn, evaluation, CONTROLS, about)
+            report["done" if done else "skipped"].append(name)
     return report
 
 
-def run_repair(
-    repair: Repair,
-    scale: float,
-    seed: int,
-    out: Path,
-    config: RepairConfig,
-    adapter: Path | None = None,
-) -> tuple[list[str], list[str]]:
-    """Train one repair at one scale, and ask it about short and about long conversations; without a change, about short ones only.
-
-    Args:
-        repair: A method with its changes.
-        scale: Size of the bank.
-        seed: Of maps, starts and training conversations.
-        out: Folder of the result files.
-        config: What all repairs share.
-        adapter: A folder for the trained adapter; None keeps it nowhere.
-
-    Returns:
-        Names of the files that were written, and of those that existed.
-    """
-    experiment = Experiment("repairs", config.difference(), out)
-    about = {"repair": repair.name, "changes": list(repair.changes)}
-    tests = {f"{repair.name}-{scale:g}x-s{seed}": (config.tests, config.turns)}
-    if repair in REPAIRS:
-        long = (config.long_tests, config.long_turns)
-        tests[f"{repair.name}-{scale:g}x-long-s{seed}"] = long
-    skipped = experiment.finished(tests)
-    trained: list[Trained] = []
-
-    def prepare() -> Trained:
-        if not trained:
-            trained.append(train_repair(repair, scale, seed, config))
-            if adapter:
-                save_repair(trained[0], adapter, config, seed)
-        return trained[0]
-
-    for name, (n, turns) in tests.items():
-        run_cell(
-            experiment,
-            name,
-            seed,
-            prepare,
-            lambda n=n, turns=turns: splits.for_testing("tinyworld", n, turns, config.test_seed),
-            EvalConfig(seed=config.test_seed),
-            CONTROLS,
-            about | {"data": splits.label("tinyworld", turns)},
-        )
-    return [name for name in tests if name not in skipped], skipped
-
-
-def train_repair(repair: Repair, scale: float, seed: int, config: RepairConfig) -> Trained:
-    """Train a repair on short conversations."""
+def train_repair(
+    repair: Repair, scale: float, seed: int, config: RepairConfig, folder: Path | None = None
+) -> Trained:
+    """Train a repair on short conversations; save its adapter in the folder, if there is one, and how it was trained."""
     start = time.perf_counter()
     backbone, method = load_backbone(config.backbone), repair.repaired_method
     model = MemoryModel(backbone, method, scale, seed, repair.write, repair.read)
     conversations, _ = splits.for_training("tinyworld", config.conversations, config.turns, seed)
     shared: dict[str, Any] = {"steps": config.steps, "batch": config.batch, "lr": config.lr}
     shared |= {"warmup": 10, "seed": seed}
-    report = train(
-        model, conversations, TrainConfig(**{**shared, **repair.training}), progress=False
-    )
-    training = {key: report[key] for key in ("loss", "steps", "questions", "parameters")}
-    training |= {"seconds": round(time.perf_counter() - start, 1), "settings": repair.training}
-    return Trained(model, training, report["parameters"], report["seconds"])
-
-
-def save_repair(trained: Trained, folder: Path, config: RepairConfig, seed: int) -> None:
-    """Save the adapter of a repair, and how it was trained."""
-    trained.model.save_pretrained(folder)
-    shared = {key: getattr(config, key) for key in ("conversations", "turns", "batch", "lr")}
-    about = {key: trained.training[key] for key in ("loss", "steps", "questions")}
-    about |= {"data": "tinyworld", **shared, "seed": seed}
-    results.save(about | {"seconds": trained.training["seconds"]}, folder / "training.json")
+    trained = train_cell(model, conversations, TrainConfig(**{**shared, **repair.training}))
+    seconds = round(time.perf_counter() - start, 1)
+    if folder:
+        model.save_pretrained(folder)
+        about = {key: getattr(config, key) for key in ("conversations", "turns", "batch", "lr")}
+        about = {"data": "tinyworld", **about, "seed": seed, "seconds": seconds}
+        results.save(trained.training | about, folder / "training.json")
+    about = {"parameters": trained.parameters, "seconds": seconds, "settings": repair.training}
+    return trained._replace(training=trained.training | about)
 
 
 def run_kept(

@@ -269,8 +269,8 @@ class Reproduction:
         Raises:
             InputError: Something is missing; one sentence names all of it.
         """
-        backbone, training, tests = load_inputs(self.config)
-        backbone, controls = cached(backbone, self.out / "latents"), self.config.controls
+        loaded, training, tests = load_inputs(self.config)
+        backbone, controls = cached(loaded, self.out / "latents"), self.config.controls
         model = MemoryModel(backbone, "m3")
         allowed_conditions(model, tests, controls, model if self.config.constant else None)
         return backbone, training, tests
@@ -292,7 +292,7 @@ class Reproduction:
         batches, error = planned.batches, planned.reason
         while batches is not None:
             try:
-                run_published_cell(cell, self.experiment, self.config, *self.inputs, batches)
+                run_published_cell(cell, self, batches)
                 return ""
             except MethodError as failure:  # this backbone cannot have the method
                 error, batches = str(failure), None
@@ -319,11 +319,6 @@ class Reproduction:
     def tables(self) -> dict[str, Any]:
         """Return the paper's tables next to ours, of what is finished, as `lmem.experiments.paper.comparison_tables`."""
         return comparison_tables(self.results())
-
-    def page(self, tables: dict[str, Any]) -> str:
-        """Return tables as Markdown, with what they are of in the first lines."""
-        config = self.config
-        return comparison_page(tables, config.backbone, config.seed, config.warning())
 
 
 def reproduce(
@@ -364,7 +359,8 @@ def reproduce(
                 failed[cell.name] = reason
     tables = whole.tables()
     with write_file(whole.out / "tables.md") as temporary:
-        temporary.write_text(whole.page(tables), encoding="utf-8")
+        page = comparison_page(tables, config.backbone, config.seed, config.warning())
+        temporary.write_text(page, encoding="utf-8")
     return {
         "done": [cell.name for cell in todo if cell.name not in failed],
         "skipped": skipped,
@@ -451,16 +447,9 @@ def load_conversations(config: ReproduceConfig) -> tuple[list[Conversation], lis
     return training, tests
 
 
-def run_published_cell(
-    cell: Cell,
-    experiment: Experiment,
-    config: ReproduceConfig,
-    backbone: Backbone,
-    training: list[Conversation],
-    tests: list[Conversation],
-    batches: Batches,
-) -> bool:
+def run_published_cell(cell: Cell, whole: Reproduction, batches: Batches) -> bool:
     """Train one cell with the paper's settings, evaluate it, write its adapter and its file."""
+    config, experiment, (backbone, training, tests) = whole.config, whole.experiment, whole.inputs
     build = partial(
         MemoryModel, backbone, cell.method, cell.scale, cell.seed, cell.write, cell.read
     )

@@ -202,7 +202,10 @@ def run_cell(
 
 
 def train_cell(
-    model: MemoryModel, conversations: Sequence[Conversation], config: TrainConfig, folder: Path
+    model: MemoryModel,
+    conversations: Sequence[Conversation],
+    config: TrainConfig,
+    folder: Path | None = None,
 ) -> Trained:
     """Train a model; a stateless one is returned unchanged.
 
@@ -210,7 +213,7 @@ def train_cell(
         model: The memory, new.
         conversations: The training conversations.
         config: How it is trained.
-        folder: Folder of its checkpoints.
+        folder: Folder of its checkpoints; None for none.
     """
     if model.write_rule is None:
         return Trained(model, {}, 0)

@@ -15,7 +15,7 @@ from torch import nn
 from transformers import PreTrainedModel, T5Config, T5ForConditionalGeneration
 
 from lmem.backbone import sites
-from lmem.errors import MethodError
+from lmem.errors import MethodError, expect_out_of
 from lmem.memory.options import NONE, Options, completed
 from lmem.memory.read import READS, Read
 from lmem.memory.write import WRITES, Write
@@ -171,8 +171,7 @@ def shape(name: str) -> T5ForConditionalGeneration:
     Raises:
         MethodError: The size was not published.
     """
-    if name not in SHAPES:
-        raise MethodError(f"expected a shape out of {', '.join(SHAPES)}, not {name!r}")
+    expect_out_of("a shape", SHAPES, name, error=MethodError)
     width, inner, layers, heads = SHAPES[name]
     config = T5Config(
         vocab_size=32128,

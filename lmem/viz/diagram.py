@@ -8,7 +8,7 @@ from string import Template
 
 from IPython.core.display import HTML
 
-from lmem.errors import InputError
+from lmem.errors import expect_out_of
 
 DRAWINGS = Path(__file__).parent / "drawings"
 LAYER_TEXTS = {  # what scales the branch: first line, second line, in the text alternative
@@ -40,8 +40,7 @@ def decoder_layer(read: str = "branch") -> HTML:
     Raises:
         InputError: It is another read.
     """
-    if read not in LAYER_TEXTS:
-        raise InputError(f"expected a read out of {', '.join(LAYER_TEXTS)}, not {read!r}")
+    expect_out_of("a read", LAYER_TEXTS, read)
     first, second, spoken = LAYER_TEXTS[read]
     layer = Template(_drawing("decoder_layer"))
     return HTML(layer.substitute(first=first, second=second, spoken=spoken))

@@ -17,34 +17,21 @@ from lmem.data import everyday
 from lmem.data.everyday.reading import Reading, readings
 from lmem.metrics.answer_scores import exact_match
 
-VALIDATION = "validation"  # training streams are named otherwise
-TURNS = 6
 
-
-def validation(
-    n: int, turns: int = TURNS, seed: int | str = VALIDATION, pool: str = "all"
-) -> list[Reading]:
-    """Give the first n readings of the validation stream."""
-    world = everyday.World(turns=40, facts=0.5, questions=12, pool=pool)
-    return list(islice(readings(seed, turns, world, near=0.5), n))
+def validation(n: int) -> list[Reading]:
+    """Give the first n readings of the validation stream, of 6 turns; training streams have other names."""
+    world = everyday.World(turns=40, facts=0.5, questions=12)
+    return list(islice(readings("validation", 6, world, near=0.5), n))
 
 
 @torch.no_grad()
-def answers(
-    model: Any,
-    tokenizer: PreTrainedTokenizerFast,
-    rows: Sequence[Reading],
-    batch: int = 64,
-    length: int = 24,
-) -> list[str]:
+def answers(model: Any, tokenizer: PreTrainedTokenizerFast, rows: Sequence[Reading]) -> list[str]:
     """Answer readings greedily.
 
     Args:
         model: T5ForConditionalGeneration.
         tokenizer: Of the model.
         rows: Readings.
-        batch: Readings that are answered together.
-        length: Most pieces of an answer.
 
     Returns:
         One text per reading, in their order.
@@ -52,12 +39,12 @@ def answers(
 
     def answer(texts: list[str]) -> list[str]:
         inputs = tokenizer(texts, return_tensors="pt", padding=True).to(model.device)
-        out = model.generate(**inputs, max_new_tokens=length, do_sample=False, num_beams=1)
+        out = model.generate(**inputs, max_new_tokens=24, do_sample=False, num_beams=1)
         return [text.strip() for text in tokenizer.batch_decode(out, skip_special_tokens=True)]
 
     was = model.training
     model.eval()
-    texts = in_batches(answer, [row.source for row in rows], batch)
+    texts = in_batches(answer, [row.source for row in rows], 64)
     model.train(was)
     return texts
 

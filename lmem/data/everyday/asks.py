@@ -147,7 +147,8 @@ def draw_asks(
     for kind, share in zip(KINDS, world.mix, strict=True):
         pool = pools[kind]
         take = min(len(pool), max(1, round(limit * share / sum(world.mix))) if share else 0)
-        asks += [_ask(story, values, kind, key, rng, world) for key in rng.sample(pool, take)]
+        train = world.pool == "train"
+        asks += [_ask(story, values, kind, key, rng, train) for key in rng.sample(pool, take)]
     rng.shuffle(asks)
     return asks[:limit]
 
@@ -215,17 +216,11 @@ def _never_told(
 
 
 def _ask(
-    story: Story,
-    values: Sequence[Value],
-    kind: str,
-    key: Key,
-    rng: random.Random,
-    world: World,
+    story: Story, values: Sequence[Value], kind: str, key: Key, rng: random.Random, train: bool
 ) -> Ask:
     """Word one question."""
     subject, relation = key
     row, cast = story.relation(relation), story.cast
-    train = world.pool == "train"
     templates = row.train("questions") if train else row.questions
     template = rng.choice(templates)
     entity = cast.entities[subject]

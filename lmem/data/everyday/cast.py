@@ -120,24 +120,14 @@ class Namer:
         return listed.items[i], i >= listed.train
 
 
-def draw_cast(
-    rng: random.Random,
-    world: World,
-    language: Language,
-    relations: Mapping[str, Sequence[Relation]],
-) -> tuple[Cast, Namer]:
+def draw_cast(namer: Namer, relations: Mapping[str, Sequence[Relation]]) -> Cast:
     """Draw the cast of one conversation.
 
     Args:
-        rng: Source of chance.
-        world: How many are mentioned.
-        language: Names and roles.
+        namer: Draws the names; its world says how many are mentioned.
         relations: {kind of subject: relations that may be spoken of}.
-
-    Returns:
-        (cast, the Namer that goes on to draw names).
     """
-    namer = Namer(rng, world, language)
+    rng, world = namer.rng, namer.world
     alone = rng.random() < world.alone
     speakers: list[str] = []
     entities: dict[str, Entity] = {}
@@ -171,21 +161,13 @@ def draw_cast(
             which = rng.choice(relations[kind]).names or rng.choice(usual)
             name, held = namer.draw(which)
             add(name, kind, "thing", held, names=which)
-    _draw_roles(rng, world, language, cast, namer, people, pets)
-    return cast, namer
+    _draw_roles(cast, namer, people, pets)
+    return cast
 
 
-def _draw_roles(
-    rng: random.Random,
-    world: World,
-    language: Language,
-    cast: Cast,
-    namer: Namer,
-    people: list[str],
-    pets: list[str],
-) -> None:
+def _draw_roles(cast: Cast, namer: Namer, people: list[str], pets: list[str]) -> None:
     """Give roles to some of the people and pets, and invent others who have a role and no name."""
-    train = world.pool == "train"
+    rng, language, train = namer.rng, namer.language, namer.world.pool == "train"
     roles = [row for row in language.roles.values() if not (train and row.held_out)]
     owners = [cast.speakers[0]] if cast.alone else list(cast.speakers)
     wanted = max(2, len(people) + len(pets))

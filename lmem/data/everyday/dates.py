@@ -5,13 +5,11 @@
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TypeAlias
+from typing import Any
 
 from lmem.data.tinyworld.language import MONTHS
-
-Time: TypeAlias = Callable[[random.Random, date], tuple[str, str]]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _FEW = ("two", "three", "four", "five", "six")
@@ -52,8 +50,8 @@ def when(rng: random.Random, tense: str, moment: datetime) -> tuple[str, str]:
     Returns:
         (text, answer): "last Friday", "the Friday before 22 October 2023".
     """
-    today = moment.date()
-    return rng.choice(_PAST if tense == "past" else _FUTURE)(rng, today)
+    say, *about = rng.choice(_PAST if tense == "past" else _FUTURE)
+    return say(rng, moment.date(), *about)
 
 
 def _month(day: date, shift: int) -> str:
@@ -62,52 +60,39 @@ def _month(day: date, shift: int) -> str:
     return f"{MONTHS[number % 12]} {number // 12}"
 
 
-def _weekday(words: Sequence[str], side: str) -> Time:
-    def say(rng: random.Random, day: date) -> tuple[str, str]:
-        name = rng.choice(WEEKDAYS)
-        return rng.choice(words).replace("{D}", name), f"the {name} {side} {plain(day)}"
-
-    return say
+def _weekday(rng: random.Random, day: date, words: Sequence[str], side: str) -> tuple[str, str]:
+    name = rng.choice(WEEKDAYS)
+    return rng.choice(words).replace("{D}", name), f"the {name} {side} {plain(day)}"
 
 
-def _fixed(words: Sequence[str], days: int) -> Time:
-    return lambda rng, day: (rng.choice(words), plain(day + timedelta(days=days)))
+def _fixed(rng: random.Random, day: date, words: Sequence[str], days: int) -> tuple[str, str]:
+    return rng.choice(words), plain(day + timedelta(days=days))
 
 
-def _relative(words: Sequence[str], answer: str) -> Time:
-    return lambda rng, day: (rng.choice(words), answer + plain(day))
+def _relative(rng: random.Random, day: date, words: Sequence[str], answer: str) -> tuple[str, str]:
+    return rng.choice(words), answer + plain(day)
 
 
-def _count(unit: str, words: str, side: str, numbers: Sequence[str] = _FEW) -> Time:
-    def say(rng: random.Random, day: date) -> tuple[str, str]:
-        n = rng.choice(numbers)
-        return words.replace("{N}", n), f"{n} {unit} {side} {plain(day)}"
-
-    return say
+def _count(rng: random.Random, day: date, unit: str, words: str, side: str) -> tuple[str, str]:
+    n = rng.choice(_FEW)
+    return words.replace("{N}", n), f"{n} {unit} {side} {plain(day)}"
 
 
-def _months_away(words: Sequence[str], shift: int) -> Time:
-    return lambda rng, day: (rng.choice(words), _month(day, shift))
+def _months_away(
+    rng: random.Random, day: date, words: Sequence[str], shift: int
+) -> tuple[str, str]:
+    return rng.choice(words), _month(day, shift)
 
 
-def _named_month(sign: int) -> Time:
-    def say(rng: random.Random, day: date) -> tuple[str, str]:
-        shift = sign * rng.randint(2, 9)
-        name = _month(day, shift)
-        bare = name.split()[0]
-        return f"in {name}" if rng.random() < 0.3 else f"in {bare}", name
-
-    return say
+def _named_month(rng: random.Random, day: date, sign: int) -> tuple[str, str]:
+    name = _month(day, sign * rng.randint(2, 9))
+    return f"in {name if rng.random() < 0.3 else name.split()[0]}", name
 
 
-def _named_day(sign: int) -> Time:
-    def say(rng: random.Random, day: date) -> tuple[str, str]:
-        then = day + timedelta(days=sign * rng.randint(3, 150))
-        month = MONTHS[then.month - 1]
-        text = rng.choice([f"on {then.day} {month}", f"on {month} {then.day}"])
-        return text, plain(then)
-
-    return say
+def _named_day(rng: random.Random, day: date, sign: int) -> tuple[str, str]:
+    then = day + timedelta(days=sign * rng.randint(3, 150))
+    month = MONTHS[then.month - 1]
+    return rng.choice([f"on {then.day} {month}", f"on {month} {then.day}"]), plain(then)
 
 
 def _named_year(rng: random.Random, day: date) -> tuple[str, str]:
@@ -115,34 +100,38 @@ def _named_year(rng: random.Random, day: date) -> tuple[str, str]:
     return f"in {year}", year
 
 
-_PAST = (
-    _fixed(("yesterday", "yesterday", "last night", "yesterday afternoon"), -1),
-    _fixed(("this morning", "today", "earlier today"), 0),
-    _fixed(("the day before yesterday", "two days ago"), -2),
-    _weekday(("last {D}", "last {D}", "on {D}"), "before"),
-    _weekday(("last {D}", "last {D}", "on {D}"), "before"),
-    _relative(("last week",), "the week before "),
-    _relative(("last weekend", "over the weekend", "at the weekend"), "the weekend before "),
-    _relative(("a few days ago",), "a few days before "),
-    _count("weeks", "{N} weeks ago", "before"),
-    _count("months", "{N} months ago", "before"),
-    _count("years", "{N} years ago", "before"),
-    _months_away(("last month",), -1),
-    _named_month(-1), _named_day(-1), _named_day(-1), _named_year,
-    lambda rng, day: ("last year", str(day.year - 1)),
+def _year(rng: random.Random, day: date, words: str, shift: int) -> tuple[str, str]:
+    return words, str(day.year + shift)
+
+
+_PAST: tuple[Any, ...] = (  # a way to say it, and what it says
+    (_fixed, ("yesterday", "yesterday", "last night", "yesterday afternoon"), -1),
+    (_fixed, ("this morning", "today", "earlier today"), 0),
+    (_fixed, ("the day before yesterday", "two days ago"), -2),
+    (_weekday, ("last {D}", "last {D}", "on {D}"), "before"),
+    (_weekday, ("last {D}", "last {D}", "on {D}"), "before"),
+    (_relative, ("last week",), "the week before "),
+    (_relative, ("last weekend", "over the weekend", "at the weekend"), "the weekend before "),
+    (_relative, ("a few days ago",), "a few days before "),
+    (_count, "weeks", "{N} weeks ago", "before"),
+    (_count, "months", "{N} months ago", "before"),
+    (_count, "years", "{N} years ago", "before"),
+    (_months_away, ("last month",), -1),
+    (_named_month, -1), (_named_day, -1), (_named_day, -1), (_named_year,),
+    (_year, "last year", -1),
 )  # fmt: skip
-_FUTURE = (
-    _fixed(("tomorrow", "tomorrow", "tomorrow morning"), 1),
-    _fixed(("tonight", "later today"), 0),
-    _fixed(("the day after tomorrow", "in two days"), 2),
-    _weekday(("next {D}", "this {D}", "on {D}"), "after"),
-    _weekday(("next {D}", "this {D}", "on {D}"), "after"),
-    _relative(("next week",), "the week after "),
-    _relative(("next weekend", "this weekend"), "the weekend after "),
-    _relative(("in a few days",), "a few days after "),
-    _count("weeks", "in {N} weeks", "after"),
-    _count("months", "in {N} months", "after"),
-    _months_away(("next month",), 1),
-    _named_month(1), _named_day(1), _named_day(1),
-    lambda rng, day: ("next year", str(day.year + 1)),
+_FUTURE: tuple[Any, ...] = (
+    (_fixed, ("tomorrow", "tomorrow", "tomorrow morning"), 1),
+    (_fixed, ("tonight", "later today"), 0),
+    (_fixed, ("the day after tomorrow", "in two days"), 2),
+    (_weekday, ("next {D}", "this {D}", "on {D}"), "after"),
+    (_weekday, ("next {D}", "this {D}", "on {D}"), "after"),
+    (_relative, ("next week",), "the week after "),
+    (_relative, ("next weekend", "this weekend"), "the weekend after "),
+    (_relative, ("in a few days",), "a few days after "),
+    (_count, "weeks", "in {N} weeks", "after"),
+    (_count, "months", "in {N} months", "after"),
+    (_months_away, ("next month",), 1),
+    (_named_month, 1), (_named_day, 1), (_named_day, 1),
+    (_year, "next year", 1),
 )  # fmt: skip

@@ -7,6 +7,7 @@ somebody else, another relation of the same subject, or an older value; and ques
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from lmem.data import everyday, locomo
 from lmem.data.conversation import Question
@@ -186,8 +187,7 @@ def readings(
         undated: Share of the conversations whose turns have no date; nobody asks "when" there.
         language: Of the conversations; None is the whole one.
     """
-    index = 0
-    while True:
+    for index in count():
         rng = random.Random(f"everyday reading {seed} {index}")
         where = world(rng) if callable(world) else world or everyday.World()
         sample = everyday.sample(seed, index, where, False, language)
@@ -198,7 +198,6 @@ def readings(
             n = turns() if callable(turns) else turns
             out = missing > 0 and question.answer is not None and rng.random() < missing
             yield reading(source, question, n, rng, near, out)
-        index += 1
 
 
 def listings(
@@ -223,8 +222,7 @@ def listings(
     Raises:
         InputError: A world has no questions.
     """
-    index = 0
-    while True:
+    for index in count():
         rng = random.Random(f"everyday listing {seed} {index}")
         where = world(rng)
         if where.questions == 0:
@@ -247,4 +245,3 @@ def listings(
             if rows:
                 rng.shuffle(rows)
                 yield Listing(" ".join(source.texts[first : first + shown]), tuple(rows[:facts]))
-        index += 1

@@ -1,13 +1,11 @@
 """Everything that states no fact: small talk, greetings, reactions, openers and closers, distractors."""
 
-import random
 import re
 from collections.abc import Sequence
 
 from lmem.data.everyday.cast import Cast, Namer
-from lmem.data.everyday.language import Language, kept
+from lmem.data.everyday.language import kept
 from lmem.data.everyday.marks import END, KEEP, article
-from lmem.data.everyday.world import World
 
 _KIND = re.compile(r"\{(a )?(\w+)\}")
 
@@ -21,13 +19,11 @@ class Talk:
         said: Lines that were drawn already.
     """
 
-    def __init__(
-        self, rng: random.Random, world: World, language: Language, cast: Cast, namer: Namer
-    ) -> None:
-        self.rng, self.language, self.cast, self.namer = rng, language, cast, namer
+    def __init__(self, cast: Cast, namer: Namer) -> None:
+        self.rng, self.cast, self.namer = namer.rng, cast, namer
+        language, train = namer.language, namer.world.pool == "train"
         self.frames = language.frames
         self.said: set[str] = set()
-        train = world.pool == "train"
         self.lists: dict[str, list[str]] = {
             name: row["items"][: kept(len(row["items"]))] if train else row["items"]
             for name, row in language.talk.items()
@@ -54,6 +50,10 @@ class Talk:
 
         return _KIND.sub(say, self._new(self.lists["distractors"]))
 
+    def frame(self, name: str, part: str = "items") -> str:
+        """Draw one of the texts of a part of frames.toml, whether or not it was drawn before."""
+        return self.rng.choice(self.frames[name][part])
+
     def mention(self) -> str:
         """Draw a mention of {N}, somebody of the cast, that states nothing."""
         return self._new(self.frames["distractor"]["person"])
@@ -75,7 +75,7 @@ class Talk:
     def opener(self, speaker: str) -> str:
         """Draw how a turn begins."""
         if self.rng.random() < 0.3:
-            return self.rng.choice(self.frames["opener"]["items"])
+            return self.frame("opener")
         return self.line("openers", speaker)
 
     def closer(self, speaker: str) -> str:
@@ -84,20 +84,8 @@ class Talk:
         if drawn < 0.5:
             return self.line("closers", speaker)
         if drawn < 0.65:
-            return self.rng.choice(self.frames["closer"]["items"])
+            return self.frame("closer")
         return self.line("small_talk" if drawn < 0.9 else "chat_questions", speaker)
-
-    def tail(self, name: str) -> str:
-        """Draw what is typed after a statement ("items") or after a short answer ("short")."""
-        return self.rng.choice(self.frames["tail"][name])
-
-    def correction(self) -> str:
-        """Draw how a correction begins."""
-        return self.rng.choice(self.frames["correction"]["openers"])
-
-    def frame_you(self) -> str:
-        """Draw a frame for a statement about the listener: "didn't you say that {ST}?"."""
-        return self.rng.choice(self.frames["you"]["frames"])
 
     def chat(self, speaker: str, greet: bool, part: bool, react: bool) -> list[str]:
         """Draw one to three lines of small talk.

@@ -27,9 +27,10 @@ class Teller:
         self.rng, self.world, self.language = rng, world, language
         self.train = world.pool == "train"
         self.relations = usable(world, language, rng)
-        self.cast, self.namer = draw_cast(rng, world, language, self.relations)
+        self.namer = Namer(rng, world, language)
+        self.cast = draw_cast(self.namer, self.relations)
         self.story = Story(name, self.cast, language, session_turns=world.session_turns)
-        self.talk = Talk(rng, world, language, self.cast, self.namer)
+        self.talk = Talk(self.cast, self.namer)
         self.keys = Keys(rng, self.story, self.relations)
         self.used: set[str] = set()
 
@@ -131,7 +132,7 @@ class Teller:
             form = Form("pronoun", form.name, entity.gender)
         elif not own and rng.random() < 0.25:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
-        frame = self.talk.frame_you() if own and _PLAIN.match(template) else ""
+        frame = self.talk.frame("you", "frames") if own and _PLAIN.match(template) else ""
         link = self._named_link(t, speaker, subject) if form.how == "name" else None
         clipped = form.how == "I" and not sentences and rng.random() < 0.25
         clipped = clipped and bool(_CLIPS.match(template))
@@ -154,7 +155,7 @@ class Teller:
         elif drawn < 0.38 and len(last.template.split()) < 20:
             sentences.append(Sentence(self.talk.closer(speaker)))
         elif not own and drawn < 0.48:
-            sentences[-1] = replace(last, tail=self.talk.tail("items"))
+            sentences[-1] = replace(last, tail=self.talk.frame("tail"))
 
     def _fresh(self, texts: Sequence[str]) -> str:
         """Draw a phrasing, preferably one that the story has not used yet."""
@@ -234,7 +235,7 @@ class Teller:
         form, article = Form("pronoun", key[0], entity.gender), self._article(row)
         if rng.random() < 0.5 or not texts:
             template = "{WHEN}" if row.tense else "{a V}"
-            tail = self.talk.tail("short") if rng.random() < 0.5 else ""
+            tail = self.talk.frame("tail", "short") if rng.random() < 0.5 else ""
             reply, held = Sentence(template, form, tail=tail, article=article), False
         else:
             template = self._fresh(texts)
@@ -278,7 +279,7 @@ class Teller:
         else:
             template = rng.choice(row.train("statements") if self.train else row.statements)
             held = template not in row.train("statements")
-            sentences.append(Sentence(self.talk.correction(), opens=True))
+            sentences.append(Sentence(self.talk.frame("correction", "openers"), opens=True))
         slot = self._slot(key, t, template, before, single=True)
         sentences.append(
             Sentence(template, form, slot, before, article=self._article(row), held_out=held)

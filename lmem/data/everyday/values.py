@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lmem.data.everyday import dates, invent
 from lmem.data.everyday.cast import Namer
+from lmem.data.everyday.language import Relation
 from lmem.data.everyday.story import Slot, Story
-from lmem.data.everyday.world import World
 
 _AGES = ("age", "grandparent_age")  # a new age is a little higher than the one it replaces
 _OLD = 0.4  # share of "person" values that are somebody else of the cast
@@ -31,25 +31,19 @@ class Value:
 
 
 def draw_values(
-    story: Story,
-    namer: Namer,
-    rng: random.Random,
-    world: World,
-    other_than: Sequence[Value] | None = None,
+    story: Story, namer: Namer, other_than: Sequence[Value] | None = None
 ) -> list[Value]:
     """Draw one Value per slot of the story.
 
     Args:
         story: What is said in which turn.
-        namer: The story's own.
-        rng: Source of chance.
-        world: Share of invented values, pool.
+        namer: The story's own, with its source of chance and its world.
         other_than: The conversation's values, if these are the twin's: every answer then differs.
 
     Returns:
         Values in the order of `story.slots`.
     """
-    values: list[Value] = []
+    rng, values = namer.rng, list[Value]()
     used: dict[str | None, set[str]] = {}
     times: dict[str, set[str]] = {}
     for slot, value in zip(story.slots, other_than or (), strict=False):
@@ -75,7 +69,7 @@ def draw_values(
                 if row.value in _AGES and before.isdigit():
                     text, out = _older(int(before), theirs, rng), False
                 else:
-                    text, out = _draw(row.value, slot, story, namer, rng, world, banned, theirs)
+                    text, out = _draw(slot, row, story, namer, banned, theirs)
                 texts, held = (*texts, text), held or out
         when = answer = ""
         if row.tense:
@@ -92,19 +86,12 @@ def _older(age: int, theirs: Value | None, rng: random.Random) -> str:
 
 
 def _draw(
-    kind: str,
-    slot: Slot,
-    story: Story,
-    namer: Namer,
-    rng: random.Random,
-    world: World,
-    banned: set[str],
-    theirs: Value | None,
+    slot: Slot, row: Relation, story: Story, namer: Namer, banned: set[str], theirs: Value | None
 ) -> tuple[str, bool]:
     """Draw (text, held out): a value that nobody has in this conversation yet, as far as the kind allows."""
     text, held = "", False
     for attempt in range(40):
-        text, held = _once(kind, slot, story, namer, rng, world)
+        text, held = _once(slot, row, story, namer)
         same = theirs and text in theirs.texts
         if not same and (text not in banned or attempt > 20):
             break
@@ -112,22 +99,21 @@ def _draw(
     return text, held
 
 
-def _once(
-    kind: str, slot: Slot, story: Story, namer: Namer, rng: random.Random, world: World
-) -> tuple[str, bool]:
+def _once(slot: Slot, row: Relation, story: Story, namer: Namer) -> tuple[str, bool]:
+    kind, rng = row.value or "", namer.rng
     if kind in ("person", "pet_name"):
-        several = story.relation(slot.key[1]).many  # children: nobody spoken of as grown up
         people = [
             person for person in story.cast.entities.values()
             if person.kind == "person" and not person.role and person.id not in (slot.key[0], *story.cast.speakers)
         ]  # fmt: skip
-        if kind == "person" and people and not several and rng.random() < _OLD:
+        # of several, such as children, nobody is one of those who are spoken of as grown up
+        if kind == "person" and people and not row.many and rng.random() < _OLD:
             person = rng.choice(people)
             return person.id, person.held_out
         return namer.draw(kind, rng.choice(["female", "male"]))
     listed = story.language.kinds[kind]
-    limit = listed.train if world.pool == "train" else len(listed.items)
-    if rng.random() < world.invented:
+    limit = listed.train if namer.world.pool == "train" else len(listed.items)
+    if rng.random() < namer.world.invented:
         if kind in invent.INVENT:
             return invent.INVENT[kind](rng), False
         made = invent.recombine(rng, listed.items[:limit])

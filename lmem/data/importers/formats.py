@@ -25,7 +25,7 @@ from lmem.data.importers.base import USER, ImportReport, Reader, Source
 from lmem.data.importers.dates import ORDERS
 from lmem.data.importers.files import read_files
 from lmem.data.importers.json_text import records
-from lmem.errors import DataError, InputError
+from lmem.errors import DataError, expect_out_of
 from lmem.utils.files import write_file
 from lmem.utils.text import checked_text
 
@@ -87,10 +87,9 @@ def import_file(
         InputError: `form` or `order` is none.
         DataError: The file cannot be read, has another form, or has no message with words.
     """
-    if form not in CHOICES:
-        raise InputError(f"expected a format out of {', '.join(CHOICES)}, not {form!r}")
-    if order is not None and order not in ORDERS:
-        raise InputError(f"expected the order of dates out of {', '.join(ORDERS)}, not {order!r}")
+    expect_out_of("a format", CHOICES, form)
+    if order is not None:
+        expect_out_of("the order of dates", ORDERS, order)
     file, files, notes = read_files(path)
     chosen = recognised(file, files) if form == "auto" else form
     report = ImportReport(chosen)

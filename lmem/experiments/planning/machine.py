@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
-from lmem.errors import InputError
+from lmem.errors import InputError, expect_out_of
 from lmem.experiments.planning.op_cost import MachineSpeed, cost
 from lmem.memory import methods
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, settings
@@ -62,8 +62,7 @@ class MachineProfile(Settings):
         Raises:
             InputError: There is no profile of this name, or a setting does not fit.
         """
-        if name not in MACHINES:
-            raise InputError(f"expected a profile out of {', '.join(MACHINES)}, not {name!r}")
+        expect_out_of("a profile", MACHINES, name)
         return cls(**{"name": name, **MACHINES[name], **changes})
 
     @property
