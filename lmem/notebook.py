@@ -110,11 +110,8 @@ def profile(
     if name not in PROFILES:
         raise InputError(f"expected a profile, one of {', '.join(PROFILES)}, not {name!r}")
     standard = LAB if lab and name == LAB.name else PROFILES[name]
-    chosen = replace(standard, trained=str(adapter) if adapter else None)
-    if backbone:
-        chosen = replace(chosen, backbone=str(backbone))
-    if data:
-        chosen = replace(chosen, data=str(data))
+    given = {"backbone": backbone, "data": data, "trained": adapter}
+    chosen = replace(standard, **{field: str(value) for field, value in given.items() if value})
     if name != "cpu" and not torch.cuda.is_available():
         print(f"There is no GPU here: {chosen.backbone} runs on the processor, which is slow.")
     return chosen

@@ -45,20 +45,13 @@ class PlotlyRenderer:
             return None
         figure = data.content if isinstance(data.content, dict) else json.loads(data.content)
         layout = figure.get("layout") or {}
+        where = {"location": (renderer.document["source"], data.line), "type": "lmem"}
         if unknown := {trace.get("type", "scatter") for trace in figure["data"]} - TRACES:
-            log.warning(
-                "the site draws no trace of the kind %s: add it to TRACES of lmem_book",
-                ", ".join(sorted(unknown)),
-                location=(renderer.document["source"], data.line),
-                type="lmem",
-            )
+            says = "the site draws no trace of the kind %s: add it to TRACES of lmem_book"
+            log.warning(says, ", ".join(sorted(unknown)), **where)
         alt = (layout.get("meta") or {}).get("alt", "")
         if not alt:
-            log.warning(
-                "a plotly figure has no text alternative in layout.meta.alt",
-                location=(renderer.document["source"], data.line),
-                type="lmem",
-            )
+            log.warning("a plotly figure has no text alternative in layout.meta.alt", **where)
         renderer.add_js_file("plotly", "plotly.min.js", {"defer": "defer"})
         renderer.add_js_file("lmem-plotly", "lmem_plotly.js", {"defer": "defer"})
         return [nodes.raw(text=box(figure, layout, alt), format="html", classes=["output"])]

@@ -10,6 +10,7 @@ import base64
 import sys
 import tempfile
 from pathlib import Path
+from string import Template
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "book" / "_static"
@@ -31,15 +32,8 @@ PICTURES = {
     "machine": ('data-piece="machine" data-model="nano"', None, "await piece.look()"),
     "space": ('data-piece="space"', "design_space", ""),
 }  # fmt: skip
-PAGE = """<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8"><title>{name}</title>
-<link rel="stylesheet" href="live/pieces/live.css"><link rel="stylesheet" href="live/pieces/site.css"><style>
-html {{ font: 16px system-ui, sans-serif; background: #fff; --pst-color-text-base: #1c1f23; --pst-color-background: #fff; }}
-html[data-theme="dark"] {{ background: #14181e; --pst-color-text-base: #ced6dd; --pst-color-text-muted: #9ca4af; --pst-color-border: #48566b; --pst-color-background: #14181e; }}
-body {{ margin: 0; padding: 0.4rem 1.4rem; }} .lmem-live {{ margin: 0; border: 0; padding: 0.6rem 0; }}</style></head>
-<body>{inside}{scripts}</body></html>"""
-PRESS = """const done = arguments[arguments.length - 1], pause = (ms) => new Promise((then) => setTimeout(then, ms)), box = document.querySelector(".lmem-live");
-const tellTwo = async () => { for (const {text} of box.piece.words.tell.slice(0, 2)) await box.piece.tell(text); };
-(async () => { while (!box.piece?.words) await pause(50); const {piece} = box; PRESSED; await pause(400); done(!box.querySelector(".live-failed")); })();"""
+PAGE = Template(Path(__file__).with_name("pictures.html").read_text(encoding="utf-8"))
+PRESS = Path(__file__).with_name("pictures.js").read_text(encoding="utf-8")
 
 
 def place(attributes, page):
@@ -64,7 +58,9 @@ def take(driver, folder, name, theme):
     )
     path = folder / "picture.html"
     inside = place(attributes, page)
-    path.write_text(PAGE.format(theme=theme, name=name, inside=inside, scripts=scripts), "utf-8")
+    path.write_text(
+        PAGE.substitute(theme=theme, name=name, inside=inside, scripts=scripts), "utf-8"
+    )
     driver.get(path.as_uri())
     if not driver.execute_async_script(PRESS.replace("PRESSED", pressed)):
         raise RuntimeError(f"expected the live piece {name} to run, it shows its fallback")

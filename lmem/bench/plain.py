@@ -28,14 +28,8 @@ Length = int | None
 
 def inputs(backbone: Backbone, text: str, length: Length = MAX_TOKENS) -> dict[str, Tensor]:
     """Return input_ids and attention_mask of one text, (1, N)."""
-    padding = "max_length" if length else False
-    batch = backbone.tokenizer(
-        [text],
-        padding=padding,
-        max_length=length or MAX_TOKENS,
-        truncation=True,
-        return_tensors="pt",
-    )
+    padding = {"padding": "max_length" if length else False, "max_length": length or MAX_TOKENS}
+    batch = backbone.tokenizer([text], truncation=True, return_tensors="pt", **padding)
     return {name: batch[name].to(backbone.device) for name in ("input_ids", "attention_mask")}
 
 

@@ -148,10 +148,7 @@ def load_model(adapter: str | None = None, folder: Path | None = None) -> Memory
 
 @torch.no_grad()
 def stored_rows(
-    model: MemoryModel,
-    conversations: Sequence[Conversation],
-    most: int,
-    folder: Path | None = None,
+    model: MemoryModel, conversations: Sequence[Conversation], most: int, folder: Path | None = None
 ) -> Tensor:
     """Return the newest `most` rows of all conversations, oldest first: (R, D), mapped from a file in `folder`."""
     parts, left = [], most

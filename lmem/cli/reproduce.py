@@ -81,8 +81,7 @@ def reproduce(
     ] = False,
     part: Annotated[str | None, opt("I/N: of all cells only every N-th, from the I-th.")] = None,
     methods: Annotated[
-        str | None,
-        opt("Instead of all: names with commas between, and m3_repaired for a repair."),
+        str | None, opt("Instead of all: names with commas between, and m3_repaired for a repair.")
     ] = None,
     scales: Annotated[str, opt("1 is 64 rows.")] = "1,10",
     controls: Annotated[str, opt("Conditions, as in lmem evaluate.")] = "all",
@@ -113,14 +112,8 @@ def reproduce(
 
         return Report({"file": str(write_report(out))}, "lmem reproduce --report")
     make = ReproduceConfig.short if short else ReproduceConfig
-    settings = given(
-        steps=steps,
-        turns=turns,
-        questions=questions,
-        constant=constant,
-        knowledge=knowledge,
-        conversations=conversations,
-    )
+    settings = given(steps=steps, constant=constant, knowledge=knowledge)
+    settings |= given(turns=turns, questions=questions, conversations=conversations)
     settings |= {"backbone": backbone, "data": data, "controls": controls, "seed": seed}
     config = make(profile=profile or this_machine(), **settings)
     names = methods.split(",") if methods else PRINTED

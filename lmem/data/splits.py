@@ -52,7 +52,6 @@ def for_training(
     if generator := GENERATORS.get(str(data)):
         validation = min(40, n // 5) if validation is None else validation
         conversations = generator.training_conversations(n, validation, turns, seed, varied)
-        cut = n
     else:
         conversations, tests = _thirds(_load(data))
         if not conversations:
@@ -64,7 +63,7 @@ def for_training(
             raise InputError(
                 f"expected fewer than {len(conversations)} validation conversations of {data}, not {validation}"
             )
-        cut = len(conversations) - validation
+    cut = len(conversations) - validation
     return conversations[:cut], conversations[cut:]
 
 
@@ -111,26 +110,15 @@ def source(
     used = {"conversations_sha256": conversations_sha256(conversations)} if conversations else {}
     if str(data) in GENERATORS:
         return {"data": f"{data}, {turns} turns", **used}
-    path = Path(data)
-    if data == "locomo":
-        found = locomo_release.find()
-        if found is None:  # nothing but the release can be downloaded
-            return {
-                "data": "locomo",
-                "file_sha256": locomo_release.SHA256,
-                "release": "yes",
-                **used,
-            }
-        path = found
-    content = user_path(path).read_bytes() if user_path(path).is_file() else b""
-    release = locomo_release.is_release(content)
-    name = path.stem if path.stem != "locomo" else "locomo, not the release"
-    return {
-        "data": "locomo" if release else name,
-        "file_sha256": hashlib.sha256(content).hexdigest(),
-        "release": "yes" if release else "no",
-        **used,
-    }
+    path = locomo_release.find() if data == "locomo" else user_path(data)
+    content = path.read_bytes() if path and path.is_file() else b""
+    # nothing but the release can be downloaded
+    sha256 = hashlib.sha256(content).hexdigest() if path else locomo_release.SHA256
+    name, release = path.stem if path else "locomo", sha256 == locomo_release.SHA256
+    if not release and name == "locomo":
+        name = "locomo, not the release"
+    file = {"file_sha256": sha256, "release": "yes" if release else "no"}
+    return {"data": "locomo" if release else name, **file, **used}
 
 
 def _load(data: str | Path) -> list[Conversation]:

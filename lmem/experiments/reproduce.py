@@ -112,9 +112,7 @@ FAILED = "failed.txt"  # in an unfinished cell's folder: why it did not run
 
 
 def make_cells(
-    config: ReproduceConfig,
-    names: Sequence[str] = PRINTED,
-    scales: Sequence[float] = (1, 10),
+    config: ReproduceConfig, names: Sequence[str] = PRINTED, scales: Sequence[float] = (1, 10)
 ) -> list[Cell]:
     """List the cells of the experiment, the stateless ones first.
 

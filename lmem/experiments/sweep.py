@@ -87,10 +87,7 @@ def make_cells(
 
 
 def run_sweep(
-    cells: Sequence[Cell],
-    out: str | Path,
-    config: SweepConfig | None = None,
-    jobs: int = 1,
+    cells: Sequence[Cell], out: str | Path, config: SweepConfig | None = None, jobs: int = 1
 ) -> dict[str, Any]:
     """Train and evaluate every cell that has no file in `out` yet.
 

@@ -290,10 +290,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         return bank
 
     def encode_turns(
-        self,
-        texts: list[list[str]],
-        truncate: bool = True,
-        before: list[list[str]] | None = None,
+        self, texts: list[list[str]], truncate: bool = True, before: list[list[str]] | None = None
     ) -> list[list[Tensor]]:
         """Return the latents (N, D) of each turn of each conversation.
 

@@ -403,10 +403,7 @@ def _fuse(model: Any) -> None:
 
 
 def _load_tokenizer(
-    out: Path,
-    config: MiniConfig,
-    start: str | Path | None,
-    given: PreTrainedTokenizerFast | None,
+    out: Path, config: MiniConfig, start: str | Path | None, given: PreTrainedTokenizerFast | None
 ) -> PreTrainedTokenizerFast:
     folder = out / "tokenizer"
     if start:

@@ -8,15 +8,7 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 
-from tokenizers import (
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    trainers,
-)
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from lmem.backbone.pretrain import SPECIALS, finished_tokenizer

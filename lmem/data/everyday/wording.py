@@ -97,10 +97,7 @@ def _third(verb: str) -> str:
 
 
 def worded(
-    question: str,
-    frames: Mapping[str, Sequence[str]],
-    rng: random.Random,
-    you: bool = False,
+    question: str, frames: Mapping[str, Sequence[str]], rng: random.Random, you: bool = False
 ) -> str:
     """Put a frame around a question, seldom.
 
