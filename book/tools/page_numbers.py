@@ -41,7 +41,7 @@ from lmem.training.train import TrainConfig
 ROOT = Path(__file__).parents[2]
 
 TEXTS = yaml.safe_load((ROOT / "book" / "texts.yml").read_text(encoding="utf-8"))
-KINDS = (
+KINDS = [
     "file",
     "abilities",
     "cell",
@@ -52,7 +52,7 @@ KINDS = (
     "default",
     "setting",
     "calc",
-)
+]
 BUILTINS = "abs float int len max min range round set sorted sum tuple zip all any map"
 TOOLS = {name: getattr(builtins, name) for name in BUILTINS.split()}
 

@@ -16,6 +16,7 @@ verbs = typer.Typer(
 )
 
 TABLES = ("by_part", "by_turns", "by_rows", "slots", "by_phase", "by_size")
+HIDDEN = ("counts", "unit_seconds", "gflop", "provenance", "training", "evaluation", *TABLES)
 DRY = (
     "A dry run on the CPU: it shows that the benchmark works. It says nothing about a GPU, "
     "and on a GPU this has not been run."
@@ -257,16 +258,7 @@ def tables(result: dict[str, Any], verb: str) -> Report:
     """Report a result; its most important part is printed as tables."""
 
     def shown() -> None:
-        hidden = (
-            "counts",
-            "unit_seconds",
-            "gflop",
-            "provenance",
-            "training",
-            "evaluation",
-            *TABLES,
-        )
-        values = {name: value for name, value in result.items() if name not in hidden}
+        values = {name: value for name, value in result.items() if name not in HIDDEN}
         show(values, f"lmem bench {verb}")
         for name in TABLES:
             if name in result:

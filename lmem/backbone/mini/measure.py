@@ -4,7 +4,7 @@ A wrong answer is a *subject error* if it is right for the same relation of some
 error* if it is right for another relation of the same subject, *old* if it was right before an update.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -65,48 +65,44 @@ def measure(
         false_unknown and other (shares of the questions that have an answer); guessed (share of the
         questions without an answer that got one); wrong (samples).
     """
-    texts = answers(model, tokenizer, rows)
-    kinds: defaultdict[str, list[float]] = defaultdict(list)
-    held: defaultdict[str, list[float]] = defaultdict(list)
-    errors: defaultdict[str, int] = defaultdict(int)
-    hits, wrong, with_answer, without, guessed = [], [], 0, 0, 0
-    for row, text in zip(rows, texts, strict=True):
-        hit = exact_match(text, row.target)
-        hits.append(hit)
-        kinds[row.kind or ""].append(hit)
+    said = answers(model, tokenizer, rows)
+    scored = [(row, text, _error(text, row)) for row, text in zip(rows, said, strict=True)]
+    kinds: defaultdict[str, list[bool]] = defaultdict(list)
+    held: defaultdict[str, list[bool]] = defaultdict(list)
+    for row, _, error in scored:
+        kinds[row.kind or ""].append(not error)
         seen = [part for part in ("relation", "phrasing") if part in row.held_out]
-        held[seen[0] if seen else "seen"].append(hit)
-        where = None
-        if row.target == everyday.UNKNOWN:
-            without += 1
-            guessed += not hit
-            where = "guessed"
-        else:
-            with_answer += 1
-            if not hit:
-                where = _error(text, row)
-                errors[where] += 1
-        if not hit and len(wrong) < keep:
-            wrong.append({"source": row.source, "target": row.target, "said": text, "kind": row.kind,
-                          "relation": row.relation, "error": where})  # fmt: skip
+        held[seen[0] if seen else "seen"].append(not error)
+    errors = Counter(error for *_, error in scored)
+    unknown = sum(row.target == everyday.UNKNOWN for row in rows)
+    wrong = [
+        {"source": row.source, "target": row.target, "said": text, "kind": row.kind,
+         "relation": row.relation, "error": error}
+        for row, text, error in scored if error
+    ]  # fmt: skip
 
-    def share(scores: list[float]) -> list[float]:
+    def share(scores: list[bool]) -> list[float]:
         return [round(sum(scores) / len(scores), 4), len(scores)]
 
     names = ("subject_errors", "relation_errors", "old", "false_unknown", "other")
-    shares = {name: round(errors[name] / max(1, with_answer), 4) for name in names}
+    shares = {name: round(errors[name] / max(1, len(rows) - unknown), 4) for name in names}
     return {
         "n": len(rows),
-        "em": round(sum(hits) / len(hits), 4),
+        "em": round(errors[""] / len(rows), 4),
         "by_kind": {kind: share(rows) for kind, rows in sorted(kinds.items())},
         "by_held_out": {name: share(rows) for name, rows in sorted(held.items())},
         **shares,
-        "guessed": round(guessed / max(1, without), 4),
-        "wrong": wrong,
+        "guessed": round(errors["guessed"] / max(1, unknown), 4),
+        "wrong": wrong[:keep],
     }
 
 
 def _error(text: str, row: Reading) -> str:
+    """Name what is wrong with an answer; "" for a right one."""
+    if exact_match(text, row.target):
+        return ""
+    if row.target == everyday.UNKNOWN:
+        return "guessed"
     if text == everyday.UNKNOWN:
         return "false_unknown"
     for name in ("subject_errors", "relation_errors", "old"):

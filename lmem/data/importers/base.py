@@ -14,13 +14,8 @@ from lmem.utils.text import has_words, normalise_text, replace_surrogates
 T = TypeVar("T")
 LONGEST = 1000  # characters of a turn; T5's tokenizers need about 300 tokens for as much English
 USER, ASSISTANT = "User", "Assistant"
-ROLES = {
-    "user": USER,
-    "human": USER,
-    "assistant": ASSISTANT,
-    "gpt": ASSISTANT,
-    "chatgpt": ASSISTANT,
-}
+ROLES = {"user": USER, "human": USER}
+ROLES |= dict.fromkeys(("assistant", "gpt", "chatgpt"), ASSISTANT)
 _END = re.compile(r"[.!?。！？…]['\"”’)\]]*\s")
 
 
