@@ -30,7 +30,6 @@ def null_rows(
     backbone: Backbone,
     conversations: Sequence[Conversation],
     counts: Sequence[int] = COUNTS,
-    config: EvalConfig | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Ask every question with N zero rows added to the encoder's output, with its evidence in the input and without.
@@ -39,7 +38,6 @@ def null_rows(
         backbone: The bare backbone.
         conversations: Test conversations.
         counts: The N; 0, where nothing is attached, is always included and comes first.
-        config: How questions are asked.
         progress: Show progress bars.
 
     Returns:
@@ -49,7 +47,7 @@ def null_rows(
     Raises:
         InputError: An N is negative, or there are no questions that have answer and evidence.
     """
-    config, start = config or EvalConfig(), time.perf_counter()
+    config, start = EvalConfig(), time.perf_counter()
     counts = sorted({0, *counts})
     if counts[0] < 0:
         raise InputError(f"expected numbers of rows of 0 or more, not {counts[0]}")

@@ -122,15 +122,12 @@ def board(path: str | Path) -> list[dict[str, Any]]:
         raise InputError(f"expected a leaderboard in {path}: {error}") from error
 
 
-def enter(
-    row: dict[str, Any], path: str | Path, write: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
+def enter(row: dict[str, Any], path: str | Path) -> list[dict[str, Any]]:
     """Check a row's write, and put the row on the leaderboard; it replaces one of the same name.
 
     Args:
         row: A row of `judge`.
         path: File of the leaderboard.
-        write: Options of the write; by default those of the row.
 
     Returns:
         All rows, best lower end first.
@@ -138,7 +135,7 @@ def enter(
     Raises:
         InputError: An invariant does not hold (the message is the report), or the score has no interval.
     """
-    report = check(row["name"], row["write"] if write is None else write)
+    report = check(row["name"], row["write"])
     if not report.passed:
         raise InputError(f"expected a write that holds what every write holds:\n{report}")
     if row["memory"]["low"] is None:

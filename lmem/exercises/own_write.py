@@ -46,19 +46,16 @@ def register(name: str, rule: Any) -> str:
     return name
 
 
-def memory(
-    name: str, scale: float = SCALE, write: Mapping[str, Any] | None = None, seed: int = 0
-) -> MemoryModel:
+def memory(name: str, scale: float = SCALE, write: Mapping[str, Any] | None = None) -> MemoryModel:
     """Make a model of a registered write with the shipped read, on nano.
 
     Args:
         name: Name of the write.
         scale: Rows of the bank, as a multiple of the paper's 64.
         write: Options of the write.
-        seed: Seed of what the write draws.
     """
     shipped = MemoryModel.from_shipped("nano-recent")
     options = dict(find("recent").read_options)
-    model = MemoryModel(shipped.backbone, f"{name}+branch", scale, seed, write=write, read=options)
+    model = MemoryModel(shipped.backbone, f"{name}+branch", scale, write=write, read=options)
     model.read.load_state_dict(shipped.read.state_dict())
     return model

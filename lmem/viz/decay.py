@@ -42,14 +42,11 @@ def decay_rows(
     ]
 
 
-def draw_decay(
-    rows: Sequence[dict], counts: Sequence[int] = paper.QUESTIONS, shown: float | None = None
-) -> go.Figure:
-    """Draw the share left by lag, on a log scale, with a slider over the decay.
+def draw_decay(rows: Sequence[dict], shown: float | None = None) -> go.Figure:
+    """Draw the share left by lag, on a log scale, with a slider over the decay, and the paper's questions in each bucket.
 
     Args:
         rows: Of `decay_rows`.
-        counts: Questions in each bucket of lag; by default those of the paper's test split of LoCoMo.
         shown: The decay that is drawn first; default: the second.
     """
     by_gamma = grouped(rows, "gamma")
@@ -68,7 +65,7 @@ def draw_decay(
     ends = ", ".join(f"{row['left']:g} after {row['lag']}" for row in here)
     alt = (
         "Line of the share of a turn that is left, by the number of later turns, on a log scale, with a slider over "
-        f"the decay. At {gammas[place]:g}: {ends}. Above it the questions of each bucket: {', '.join(map(str, counts))}."
+        f"the decay. At {gammas[place]:g}: {ends}. Above it the questions of each bucket: {', '.join(map(str, paper.QUESTIONS))}."
     )
     title, x, y = "What the decay leaves", "lag: turns written since", "share left"
     figure = style(go.Figure(), title, alt, x, y, 540, t=110, b=190)
@@ -76,7 +73,7 @@ def draw_decay(
     for i, (low, high) in enumerate(BUCKETS):
         if i:
             figure.add_vline(low, line=grey)
-        note = {"text": f"n={counts[i]}", "hovertext": f"lag {BUCKET_NAMES[i]}"}
+        note = {"text": f"n={paper.QUESTIONS[i]}", "hovertext": f"lag {BUCKET_NAMES[i]}"}
         note |= {"font": {"size": 11}, "showarrow": False, "textangle": -90 if i < 2 else 0}
         note |= {"x": (low + min(high, LONGEST)) / 2, "y": 1.02, "yref": "paper"}
         figure.add_annotation(note, yanchor="bottom")

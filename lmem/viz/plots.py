@@ -111,19 +111,16 @@ def line(
     return go.Scatter(x=list(x), y=list(y), name=name, mode=mode, line=look or None, **more)
 
 
-def label_ends(
-    figure: go.Figure, ends: Iterable[tuple[str, float, float]], near: float = 4
-) -> None:
-    """Write the names of lines above their right ends. Lines whose ends are near each other share a label.
+def label_ends(figure: go.Figure, ends: Iterable[tuple[str, float, float]]) -> None:
+    """Write the names of lines above their right ends. Lines whose ends are less than 4 apart in y share a label.
 
     Args:
         figure: The figure; it is changed.
         ends: (name, x, y) each; of an axis in logarithms the logarithm.
-        near: How far apart two ends with one label may be, in y.
     """
     groups: list[list[tuple[str, float, float]]] = []
     for end in sorted(ends, key=lambda one: one[2]):
-        if groups and end[2] - groups[-1][-1][2] < near:
+        if groups and end[2] - groups[-1][-1][2] < 4:
             groups[-1].append(end)
         else:
             groups.append([end])

@@ -13,42 +13,38 @@ from lmem.viz.colours import BLUE, ORANGE
 from lmem.viz.plots import add_slider, column, grouped, line, style
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 1e-2)
-EXPONENTS = tuple(range(-12, 2))
+EXPONENTS, STEPS = tuple(range(-12, 2)), 100
 FORMATS = (
     ("fp32", "float32", BLUE, "dash", "circle-open"),
     ("bf16", "bfloat16", ORANGE, "solid", "square"),
 )
 
 
-def weight_steps(
-    rates: Sequence[float] = RATES, exponents: Sequence[int] = EXPONENTS, steps: int = 100
-) -> list[dict]:
-    """Subtract steps of one size from a weight, in bfloat16 and in float32.
+def weight_steps(rates: Sequence[float] = RATES) -> list[dict]:
+    """Subtract STEPS steps of one size from weights 1.5 * 2^e, in the middle between two powers of two, in bfloat16 and float32.
 
     Args:
         rates: Sizes of a step.
-        exponents: Of the weights 1.5 * 2^e, which are in the middle between two powers of two.
-        steps: How many steps are taken.
 
     Returns:
         Rows {rate, exponent, weight, bf16, fp32}; the last two are how far the weight moved, in percent of
-        steps * rate.
+        STEPS * rate.
     """
     rows = []
     for rate in rates:
-        for exponent in exponents:
+        for exponent in EXPONENTS:
             start = 1.5 * 2.0**exponent
             row = {"rate": rate, "exponent": exponent, "weight": start}
             for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
                 weight = torch.tensor(start, dtype=dtype)
-                for _ in range(steps):
+                for _ in range(STEPS):
                     weight = weight - rate
-                row[name] = round(100 * (start - weight.item()) / (steps * rate))
+                row[name] = round(100 * (start - weight.item()) / (STEPS * rate))
             rows.append(row)
     return rows
 
 
-def draw_weight_steps(rows: Sequence[dict], steps: int = 100) -> go.Figure:
+def draw_weight_steps(rows: Sequence[dict]) -> go.Figure:
     """Draw how far weights of each size move, with a slider over the size of a step; rows of `weight_steps`."""
     by_rate = grouped(rows, "rate")
     frames = []
@@ -61,7 +57,7 @@ def draw_weight_steps(rows: Sequence[dict], steps: int = 100) -> go.Figure:
             lines.append(line(x, y, name, colour, dash, mode="lines+markers", marker=marker))
         frames.append(lines)
     alt = (
-        f"Lines of how far a weight gets in {steps} steps, in percent of the way, over the size of the weight, with a slider over the size of a step. "
+        f"Lines of how far a weight gets in {STEPS} steps, in percent of the way, over the size of the weight, with a slider over the size of a step. "
         "float32 goes all the way at any size. bfloat16 does not move above a size that grows with the step: "
         "at 1e-4 no weight above 2 to the power of -5 moves."
     )

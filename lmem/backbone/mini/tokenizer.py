@@ -19,15 +19,12 @@ _ALONE = r"▁?[0-9]{1,2}|n't|'(?:s|re|m|ve|ll|d)|▁?[.,:;!?()\"'\-/$£€&]"
 _QUOTES = {"’": "'", "‘": "'", "“": '"', "”": '"', "…": "..."}
 
 
-def train_tokenizer(
-    size: int = 4096, texts: int = 24000, seed: int | str = "tokenizer"
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(size: int = 4096, texts: int = 24000) -> PreTrainedTokenizerFast:
     """Train the tokenizer.
 
     Args:
         size: Pieces, the 256 bytes among them.
         texts: Sources and answers to learn the pieces from.
-        seed: Names the stream of text.
 
     Returns:
         A BPE model of the library tokenizers; end of text is added to every text.
@@ -46,18 +43,18 @@ def train_tokenizer(
         vocab_size=size, special_tokens=[*SPECIALS, *bytes_], show_progress=False,
         limit_alphabet=160, min_frequency=4,
     )  # fmt: skip
-    core.train_from_iterator(_texts(texts, seed), trainer)
+    core.train_from_iterator(_texts(texts), trainer)
     made = json.loads(core.to_str())  # bytes are ordinary pieces: they must not vanish from answers
     made["added_tokens"] = [token for token in made["added_tokens"] if token["content"] in SPECIALS]
     return finished_tokenizer(Tokenizer.from_str(json.dumps(made)))
 
 
-def _texts(n: int, seed: int | str) -> Iterator[str]:
+def _texts(n: int) -> Iterator[str]:
     """Draw sources and targets of the training pool."""
     world = everyday.World(turns=24, facts=0.6, pool="train")
-    for reading in islice(readings(seed, 3, world, undated=0.6), n):
+    for reading in islice(readings("tokenizer", 3, world, undated=0.6), n):
         yield reading.source
         yield reading.target
-    for listing in islice(listings(seed, 2, lambda rng: world), n // 8):
+    for listing in islice(listings("tokenizer", 2, lambda rng: world), n // 8):
         for key, value in listing.facts:
             yield f"{key} {value}"

@@ -201,13 +201,9 @@ def readings(
 
 
 def listings(
-    seed: int | str,
-    turns: int,
-    world: Callable[[random.Random], World],
-    facts: int = 8,
-    language: Language | None = None,
+    seed: int | str, turns: int, world: Callable[[random.Random], World]
 ) -> Iterator[Listing]:
-    """Draw listings without an end: consecutive turns, and up to `facts` questions about them in random order.
+    """Draw listings without an end: consecutive turns, and up to 8 questions about them in random order.
 
     A reading asks one question, and where turns differ in what they speak of, the relation alone often finds
     the answer. Here many facts of few relations are asked of the same turns, so the subject must be read.
@@ -216,8 +212,6 @@ def listings(
         seed: Names the stream.
         turns: Turns of an input, at most.
         world: Draws a World of few relations.
-        facts: Questions of a listing, at most.
-        language: Of the conversations; None is the whole one.
 
     Raises:
         InputError: A world has no questions.
@@ -227,7 +221,7 @@ def listings(
         where = world(rng)
         if where.questions == 0:
             raise InputError("expected a world with questions to list, got one with 0")
-        sample = everyday.sample(f"{seed} listing", index, where, False, language)
+        sample = everyday.sample(f"{seed} listing", index, where, False)
         source = Source(sample, dates=False)
         asked = [
             question
@@ -244,4 +238,4 @@ def listings(
             ]
             if rows:
                 rng.shuffle(rows)
-                yield Listing(" ".join(source.texts[first : first + shown]), tuple(rows[:facts]))
+                yield Listing(" ".join(source.texts[first : first + shown]), tuple(rows[:8]))
