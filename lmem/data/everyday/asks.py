@@ -95,11 +95,7 @@ def name_of(link: Sequence[Telling], values: Sequence[Value]) -> str:
 
 
 def answer(
-    story: Story,
-    values: Sequence[Value],
-    shown: Mapping[int, tuple[str, ...]],
-    subject: str,
-    relation: str,
+    story: Story, values: Sequence[Value], shown: Mapping[int, tuple[str, ...]], key: Key
 ) -> tuple[str | None, tuple[int, ...]]:
     """Find the right answer and its evidence.
 
@@ -107,17 +103,16 @@ def answer(
         story: What is said in which turn.
         values: Its values.
         shown: {slot: texts of its values as they are spelled in the turn}.
-        subject: Whom it is about.
-        relation: What it is about.
+        key: Whom and what it is about: (subject, relation).
 
     Returns:
         (answer or None, evidence turns ascending). A fact taken back has no answer, and the turn
         that takes it back as evidence.
     """
-    known = resolve(story, values, subject, relation)
+    known = resolve(story, values, *key)
     if not known.tellings:
         return None, ()
-    row, last = story.relation(relation), known.tellings[-1]
+    row, last = story.relation(key[1]), known.tellings[-1]
     if last.slot is None:
         return None, tuple(sorted({*last.turns, *known.links}))
     if row.many:

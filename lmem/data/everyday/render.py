@@ -127,7 +127,7 @@ def written(story: Story, values: Sequence[Value], asks: Sequence[Ask], rng: ran
         said[f"session_{s + 1}"] = rows
     qa = []
     for i, ask in enumerate(asks):
-        right, evidence = answer(story, values, shown, ask.subject, ask.relation)
+        right, evidence = answer(story, values, shown, (ask.subject, ask.relation))
         row = {
             "id": f"{story.id}/q{i}",
             "question": question_text(story, ask),
