@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lmem.data import locomo
-from lmem.data.importers.base import ImportReport, Source
-from lmem.data.importers.json_text import records
+from lmem.data.importers.base import ImportReport, Source, records
 
 
 def looks_like(value: Any) -> bool:

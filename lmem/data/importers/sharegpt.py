@@ -15,7 +15,6 @@ from lmem.data.importers.base import (
     samples_of,
     texts_of,
 )
-from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
 LISTS = ("conversations", "conversation", "messages", "items")
@@ -41,7 +40,7 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     Raises:
         DataError: A record has another form.
     """
-    found = [record for text in source.files.values() for record in records(text, source.name)]
+    found = source.records
     if found and all(map(_is_message, found)):
         found = [{"messages": found}]
     elif found and all(isinstance(record, list) for record in found):
