@@ -112,7 +112,7 @@ def source(
         return {"data": f"{data}, {turns} turns", **used}
     path = locomo_release.find() if data == "locomo" else user_path(data)
     content = path.read_bytes() if path and path.is_file() else b""
-    # nothing but the release can be downloaded
+    # what is not here yet can only be the release: nothing else is downloaded
     sha256 = hashlib.sha256(content).hexdigest() if path else locomo_release.SHA256
     name, release = path.stem if path else "locomo", sha256 == locomo_release.SHA256
     if not release and name == "locomo":

@@ -176,9 +176,7 @@ def run_repairs(
         cell, about = f"{repair.name}-{scale:g}x", {"repair": repair.name}
         adapter = Path(adapters) / f"{cell}-s{seed}" if adapters else None
         tests = {f"{cell}-s{seed}": (config.tests, config.turns)}
-        if (
-            repair in REPAIRS
-        ):  # without one of its changes it is asked about short conversations only
+        if repair in REPAIRS:  # the others, without a change, are asked about short ones only
             tests[f"{cell}-long-s{seed}"] = config.long_tests, config.long_turns
         experiment.finished(tests)  # files of other settings are refused before anything is trained
         prepare = cache(partial(train_repair, repair, scale, seed, config, adapter))

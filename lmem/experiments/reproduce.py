@@ -267,8 +267,8 @@ class Reproduction:
         Raises:
             InputError: Something is missing; one sentence names all of it.
         """
-        loaded, training, tests = load_inputs(self.config)
-        backbone, controls = cached(loaded, self.out / "latents"), self.config.controls
+        backbone, training, tests = load_inputs(self.config)
+        backbone, controls = cached(backbone, self.out / "latents"), self.config.controls
         model = MemoryModel(backbone, "m3")
         allowed_conditions(model, tests, controls, model if self.config.constant else None)
         return backbone, training, tests
