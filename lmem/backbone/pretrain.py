@@ -32,7 +32,7 @@ from lmem.data.reading import listings, readings
 from lmem.data.tinyworld import World
 from lmem.data.tinyworld.text import vocabulary
 from lmem.errors import InputError
-from lmem.utils.files import write_file, write_folder
+from lmem.utils.files import write_folder, write_text
 from lmem.utils.progress import track
 from lmem.utils.provenance import machine, versions
 from lmem.utils.settings import AtLeast1, AtLeast2, Positive, Settings, Share, settings
@@ -310,8 +310,7 @@ def write_card(folder: str | Path) -> dict[str, dict]:
         shown=TURNS,
         by_kind=", ".join(f"{kind} {100 * em:.1f}%" for kind, em in reads["by_kind"].items()),
     )
-    with write_file(folder / "README.md") as temporary:
-        temporary.write_text(card, encoding="utf-8")
+    write_text(folder / "README.md", card)
     return {"with_evidence": reads, "without_evidence": knows, "alike": alike}
 
 

@@ -10,7 +10,7 @@ import torch
 from lmem.backbone.backbone import MINI, load_backbone
 from lmem.evaluation.reading_scores import read
 from lmem.evaluation.tables import percent
-from lmem.utils.files import write_file
+from lmem.utils.files import write_text
 
 ERRORS = ("subject_errors", "relation_errors", "old")
 
@@ -44,8 +44,7 @@ def write_card(folder: str | Path, questions: int = 1000) -> None:
         validation=facts["n"],
         without=percent(blind["em"]),
     )
-    with write_file(folder / "README.md") as temporary:
-        temporary.write_text(card, encoding="utf-8")
+    write_text(folder / "README.md", card)
 
 
 def _listed(scores: Mapping[str, Mapping[str, Any]]) -> str:

@@ -35,7 +35,7 @@ from lmem.experiments.runner import Cell, Experiment, Trained, run_cell, train_c
 from lmem.memory import methods
 from lmem.memory.model import MemoryModel
 from lmem.training.train import TrainConfig
-from lmem.utils.files import write_file
+from lmem.utils.files import write_text
 from lmem.utils.progress import track
 from lmem.utils.settings import AtLeast0, AtLeast1, AtLeast2, Settings, settings
 
@@ -356,9 +356,8 @@ def reproduce(
             if reason := whole.run(cell):
                 failed[cell.name] = reason
     tables = whole.tables()
-    with write_file(whole.out / "tables.md") as temporary:
-        page = comparison_page(tables, config.backbone, config.seed, config.warning())
-        temporary.write_text(page, encoding="utf-8")
+    page = comparison_page(tables, config.backbone, config.seed, config.warning())
+    write_text(whole.out / "tables.md", page)
     return {
         "done": [cell.name for cell in todo if cell.name not in failed],
         "skipped": skipped,

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from lmem.errors import InputError
-from lmem.utils.files import write_file
+from lmem.utils.files import write_file, write_text
 
 FILE, LOG = "checkpoint.pt", "log.jsonl"
 HISTORY = ("step", "losses", "rates", "checks", "best")
@@ -95,8 +95,7 @@ class Checkpoint:
             torch.save(state, temporary)
         steps = enumerate(zip(self.losses, self.rates, strict=True), start=1)
         lines = [json.dumps({"step": i, "loss": loss, "lr": rate}) for i, (loss, rate) in steps]
-        with write_file(self.folder / LOG) as temporary:
-            temporary.write_text("\n".join(lines) + "\n")
+        write_text(self.folder / LOG, "\n".join(lines) + "\n")
 
     @torch.no_grad()
     def load(self) -> None:

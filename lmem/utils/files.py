@@ -49,6 +49,12 @@ def write_file(path: str | os.PathLike[str], private: bool = False) -> Iterator[
         fresh.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike[str], text: str, private: bool = False) -> None:
+    """Write a text in UTF-8, as `write_file` writes a file."""
+    with write_file(path, private) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder next to `path`, renamed to it on success and removed on failure.

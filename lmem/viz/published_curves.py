@@ -19,7 +19,7 @@ from lmem.evaluation.tables import bits, percent
 from lmem.experiments import paper
 from lmem.experiments.reproduce import ReproduceConfig, Reproduction
 from lmem.metrics.forgetting import BUCKET_NAMES
-from lmem.utils.files import write_file
+from lmem.utils.files import write_text
 from lmem.viz.colours import COLOURS, GREEN, GREY, NAMES, PURPLE
 from lmem.viz.forgetting_curve import PAPER_MARK, knowledge_curve
 from lmem.viz.plots import add_slider, line, style
@@ -149,9 +149,8 @@ def write_report(out: str | Path) -> Path:
     for title, texts in paper.table_texts(run.tables()).items():
         body += [f"<h2>{title}</h2>", html_table(texts) if texts else "<p>No result yet.</p>"]
     target = Path(out) / "report.html"
-    with write_file(target) as temporary:
-        page = Template(PAGE.read_text(encoding="utf-8"))
-        temporary.write_text(page.substitute(body="\n".join(body)), encoding="utf-8")
+    page = Template(PAGE.read_text(encoding="utf-8"))
+    write_text(target, page.substitute(body="\n".join(body)))
     return target
 
 

@@ -25,7 +25,7 @@ from lmem.data.importers.base import USER, ImportReport, Reader, Source, records
 from lmem.data.importers.dates import ORDERS
 from lmem.data.importers.files import read_files
 from lmem.errors import DataError, expect_out_of
-from lmem.utils.files import write_file
+from lmem.utils.files import write_text
 from lmem.utils.text import checked_text
 
 
@@ -109,10 +109,7 @@ def save_samples(samples: list[dict[str, Any]], path: str | os.PathLike[str]) ->
     Raises:
         InputError: It cannot be written.
     """
-    with write_file(path, private=True) as temporary:
-        temporary.write_text(
-            json.dumps(samples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    write_text(path, json.dumps(samples, indent=1, ensure_ascii=False) + "\n", private=True)
 
 
 def recognised(name: str, files: Mapping[str, str]) -> str:
