@@ -48,38 +48,39 @@ class Teller:
         n_facts = max(1, round(world.facts * world.turns))
         self.fact_turns = set(rng.sample(range(world.turns), min(n_facts, world.turns)))
         while len(story.events) < world.turns:
-            self._turn(len(story.events))
+            self.t = len(story.events)
+            self._turn()
         return story, self.namer
 
-    def _turn(self, t: int) -> None:
+    def _turn(self) -> None:
         rng = self.rng
-        speaker = self._speaker(t)
-        if t not in self.fact_turns:
-            room = t + 1 < self.world.turns and (t + 1) % self.world.session_turns
-            dialogue = room and not self.cast.alone and t + 1 in self.fact_turns
+        speaker = self._speaker()
+        if self.t not in self.fact_turns:
+            room = self.t + 1 < self.world.turns and (self.t + 1) % self.world.session_turns
+            dialogue = room and not self.cast.alone and self.t + 1 in self.fact_turns
             if dialogue and rng.random() < 0.35:
                 asked = self._asked if rng.random() < 0.7 else self._asked_about
-                if asked(t, speaker):
+                if asked(speaker):
                     return
-            self._say(speaker, self._chat(t, speaker))
+            self._say(speaker, self._chat(speaker))
             return
         once = [key for key in self.story.tellings if self.keys.changeable(key)]
         drawn = rng.random()
-        if once and drawn < self.world.withdrawn and self._withdraw(t, speaker, once):
+        if once and drawn < self.world.withdrawn and self._withdraw(speaker, once):
             return
         if once and drawn < self.world.withdrawn + self.world.overwritten:
-            self._update(t, speaker, once)
+            self._update(speaker, once)
             return
         key = self.keys.new(speaker)
         if key is None:
-            self._say(speaker, self._chat(t, speaker))
+            self._say(speaker, self._chat(speaker))
             return
-        self._tell(t, speaker, key)
+        self._tell(speaker, key)
 
-    def _speaker(self, t: int) -> str:
+    def _speaker(self) -> str:
         if self.cast.alone:
             return self.cast.speakers[0]
-        if self.story.events and t % self.world.session_turns and self.rng.random() < 0.88:
+        if self.story.events and self.t % self.world.session_turns and self.rng.random() < 0.88:
             last = self.story.events[-1].speaker
             return self.cast.speakers[last == self.cast.speakers[0]]
         return self.rng.choice(self.cast.speakers)
@@ -90,13 +91,15 @@ class Teller:
             sentences = [*sentences, Sentence(self.talk.line("small_talk", speaker))]
         self.story.events.append(Event(speaker, tuple(sentences)))
 
-    def _chat(self, t: int, speaker: str) -> list[Sentence]:
+    def _chat(self, speaker: str) -> list[Sentence]:
         """Draw a turn without a fact: a distractor, a reaction, small talk."""
         rng, events = self.rng, self.story.events
-        start = t - t % self.world.session_turns
+        start = self.t - self.t % self.world.session_turns
         end = min(start + self.world.session_turns, self.world.turns)
-        greet = t - start < 3 and all(event.speaker != speaker for event in events[start:t])
-        react = t > start and t - 1 in self.fact_turns and events[-1].speaker != speaker
+        greet = self.t - start < 3 and all(
+            event.speaker != speaker for event in events[start : self.t]
+        )
+        react = self.t > start and self.t - 1 in self.fact_turns and events[-1].speaker != speaker
         if not greet and rng.random() < self.world.distractors:
             people = [s for s in self.keys.subjects if s not in self.cast.speakers]
             people = [s for s in people if self.cast.entities[s].kind == "person"]
@@ -104,11 +107,11 @@ class Teller:
                 form = self.cast.refer(rng.choice(people), speaker)
                 return [Sentence(self.talk.mention().replace("{N}", "{S}"), form)]
             return [Sentence(self.talk.distractor())]
-        return [Sentence(text) for text in self.talk.chat(speaker, greet, t >= end - 2, react)]
+        return [Sentence(text) for text in self.talk.chat(speaker, greet, self.t >= end - 2, react)]
 
     # ---- facts -----------------------------------------------------------------------------------
 
-    def _tell(self, t: int, speaker: str, key: Key) -> None:
+    def _tell(self, speaker: str, key: Key) -> None:
         """State a new fact, now and then a second one about the same subject in the same turn."""
         rng, (subject, name) = self.rng, key
         row = self.story.relation(name)
@@ -122,7 +125,7 @@ class Teller:
             template = self._fresh(row.first)
         elif row.brief and not own and rng.random() < 0.1:
             template = self._fresh(row.brief)
-        slot = self._slot(key, t, template)
+        slot = self._slot(key, template)
         held = template in row.statements and template not in row.train("statements")
         sentences = []
         if not own and form.how == "name" and not row.role and rng.random() < 0.2:
@@ -133,25 +136,25 @@ class Teller:
         elif not own and rng.random() < 0.25:
             sentences.append(Sentence(self.talk.opener(speaker), opens=True))
         frame = self.talk.frame("you", "frames") if own and _PLAIN.match(template) else ""
-        link = self._named_link(t, speaker, subject) if form.how == "name" else None
+        link = self._named_link(speaker, subject) if form.how == "name" else None
         clipped = form.how == "I" and not sentences and rng.random() < 0.25
         clipped = clipped and bool(_CLIPS.match(template))
         sentences.append(Sentence(
             template, form, slot, frame=frame, link=link, clipped=clipped, article=self._article(row), held_out=held
         ))  # fmt: skip
-        self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
-        self._go_on(t, speaker, subject, sentences)
+        self._register(key, Telling(slot, (self.t,), held_out=held, speaker=speaker))
+        self._go_on(speaker, subject, sentences)
         self._say(speaker, sentences)
 
-    def _go_on(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+    def _go_on(self, speaker: str, subject: str, sentences: list[Sentence]) -> None:
         """Add to a statement, now and then: another fact, a closing remark, or a tail."""
         rng, last = self.rng, sentences[-1]
         own = subject in self.cast.speakers and subject != speaker
         drawn = rng.random()
         if not own and drawn < 0.15:
-            self._second(t, speaker, subject, sentences)
+            self._second(speaker, subject, sentences)
         elif not own and drawn < 0.2:
-            self._aside(t, speaker, subject, sentences)
+            self._aside(speaker, subject, sentences)
         elif drawn < 0.38 and len(last.template.split()) < 20:
             sentences.append(Sentence(self.talk.closer(speaker)))
         elif not own and drawn < 0.48:
@@ -164,18 +167,18 @@ class Teller:
         self.used.add(text)
         return text
 
-    def _named_link(self, t: int, speaker: str, subject: str) -> int | None:
+    def _named_link(self, speaker: str, subject: str) -> int | None:
         """Find the slot of the name behind a role, for "my sister Lena"; None if the name is not said."""
         entity = self.cast.entities[subject]
         key = entity.owner or "", entity.role or ""
         if key not in self.cast.links or self.rng.random() < 0.5:
             return None
         if key not in self.story.tellings:
-            slot = self._slot(key, t, "", single=True)
-            self._register(key, Telling(slot, (t,), speaker=speaker))
+            slot = self._slot(key, "", single=True)
+            self._register(key, Telling(slot, (self.t,), speaker=speaker))
         return self.story.tellings[key][-1].slot
 
-    def _second(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+    def _second(self, speaker: str, subject: str, sentences: list[Sentence]) -> None:
         """Add another fact about the same subject, said with a pronoun."""
         rng, key = self.rng, self.keys.new(speaker, subject)
         if key is None:
@@ -191,9 +194,9 @@ class Teller:
         )
         short = _PLAIN.match(template) and _PLAIN.match(sentences[-1].template)
         joint = rng.choice([" and ", " and ", ", and "]) if short and rng.random() < 0.7 else ""
-        self._add(t, speaker, key, Sentence(template, form, joint=joint), sentences)
+        self._add(speaker, key, Sentence(template, form, joint=joint), sentences)
 
-    def _aside(self, t: int, speaker: str, subject: str, sentences: list[Sentence]) -> None:
+    def _aside(self, speaker: str, subject: str, sentences: list[Sentence]) -> None:
         """Add a short fact about somebody else: "I live in Paris and my sister works in Rome"."""
         key = self.keys.new(speaker)
         if key is None or key[0] == subject:
@@ -207,19 +210,17 @@ class Teller:
         short = _PLAIN.match(sentences[-1].template)
         joint = self.rng.choice([" and ", ", and ", ", but ", ""]) if short else ""
         sentence = Sentence(self._fresh(fits), self.cast.refer(key[0], speaker), joint=joint)
-        self._add(t, speaker, key, sentence, sentences)
+        self._add(speaker, key, sentence, sentences)
 
-    def _add(
-        self, t: int, speaker: str, key: Key, sentence: Sentence, sentences: list[Sentence]
-    ) -> None:
+    def _add(self, speaker: str, key: Key, sentence: Sentence, sentences: list[Sentence]) -> None:
         """Give a sentence its slot and add it to a turn."""
         row = self.story.relation(key[1])
-        slot = self._slot(key, t, sentence.template)
+        slot = self._slot(key, sentence.template)
         held = sentence.template not in row.train("statements")
         sentences.append(replace(sentence, slot=slot, article=self._article(row), held_out=held))
-        self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+        self._register(key, Telling(slot, (self.t,), held_out=held, speaker=speaker))
 
-    def _asked_about(self, t: int, speaker: str) -> bool:
+    def _asked_about(self, speaker: str) -> bool:
         """Let the speaker ask about a third one, and the other one answers; False if there is nothing to ask."""
         rng = self.rng
         listener = self.cast.speakers[speaker == self.cast.speakers[0]]
@@ -241,13 +242,13 @@ class Teller:
             template = self._fresh(texts)
             held = template not in row.train("statements")
             reply = Sentence(template, form, article=article, held_out=held)
-        slot = self._slot(key, t + 1, template, single=True)
+        slot = self._slot(key, template, single=True)
         self._say(speaker, [Sentence(rng.choice(questions), self.cast.refer(key[0], speaker))])
         self._say(listener, [replace(reply, slot=slot)])
-        self._register(key, Telling(slot, (t, t + 1), held_out=held, speaker=listener))
+        self._register(key, Telling(slot, (self.t, self.t + 1), held_out=held, speaker=listener))
         return True
 
-    def _asked(self, t: int, speaker: str) -> bool:
+    def _asked(self, speaker: str) -> bool:
         """Let the other speaker ask, and the next turn answers; False if there is nothing to ask."""
         listener = self.cast.speakers[speaker == self.cast.speakers[0]]
         key = self.keys.new(listener, listener)
@@ -257,16 +258,16 @@ class Teller:
         if not (row.asked and row.replies):
             return False
         template = self._fresh(row.replies)
-        slot = self._slot(key, t + 1, template, single=True)
+        slot = self._slot(key, template, single=True)
         self._say(speaker, [Sentence(self._fresh(row.asked), Form("you"))])
         reply = [Sentence(template, Form("I"), slot, article=self._article(row))]
         if self.rng.random() < 0.2:
             reply.append(Sentence(self.talk.closer(listener)))
         self._say(listener, reply)
-        self._register(key, Telling(slot, (t, t + 1), speaker=listener))
+        self._register(key, Telling(slot, (self.t, self.t + 1), speaker=listener))
         return True
 
-    def _update(self, t: int, speaker: str, keys: list[Key]) -> None:
+    def _update(self, speaker: str, keys: list[Key]) -> None:
         """Say that a value has changed: with an update phrase, or with a plain new statement."""
         rng = self.rng
         key, speaker = self._by(speaker, rng.choice(keys))
@@ -280,14 +281,14 @@ class Teller:
             template = rng.choice(row.train("statements") if self.train else row.statements)
             held = template not in row.train("statements")
             sentences.append(Sentence(self.talk.frame("correction", "openers"), opens=True))
-        slot = self._slot(key, t, template, before, single=True)
+        slot = self._slot(key, template, before, single=True)
         sentences.append(
             Sentence(template, form, slot, before, article=self._article(row), held_out=held)
         )
-        self._register(key, Telling(slot, (t,), held_out=held, speaker=speaker))
+        self._register(key, Telling(slot, (self.t,), held_out=held, speaker=speaker))
         self._say(speaker, sentences)
 
-    def _withdraw(self, t: int, speaker: str, keys: list[Key]) -> bool:
+    def _withdraw(self, speaker: str, keys: list[Key]) -> bool:
         """Take a fact back; False if no phrase does it."""
         keys = [key for key in keys if self.story.relation(key[1]).withdrawals]
         if not keys:
@@ -298,7 +299,7 @@ class Teller:
         before = self.story.tellings[key][-1].slot
         template = self.rng.choice(row.withdrawals)
         self._say(speaker, [Sentence(template, form, None, before, article=self._article(row))])
-        self._register(key, Telling(None, (t,), withdrawn=True, speaker=speaker))
+        self._register(key, Telling(None, (self.t,), withdrawn=True, speaker=speaker))
         return True
 
     def _by(self, speaker: str, key: Key) -> tuple[Key, str]:
@@ -310,7 +311,7 @@ class Teller:
         return key, speaker
 
     def _slot(
-        self, key: Key, t: int, template: str, before: int | None = None, single: bool = False
+        self, key: Key, template: str, before: int | None = None, single: bool = False
     ) -> int:
         """Make a new slot; of lists sometimes with two values at once."""
         row = self.story.relation(key[1])
@@ -318,7 +319,7 @@ class Teller:
             row.many and not single and template.rstrip().endswith("{V}") and "{V}" in template[3:]
         )
         count = 2 if two and template.count("{V}") == 1 and self.rng.random() < 0.3 else 1
-        self.story.slots.append(Slot(key, count, t // self.world.session_turns, before))
+        self.story.slots.append(Slot(key, count, self.t // self.world.session_turns, before))
         return len(self.story.slots) - 1
 
     def _register(self, key: Key, telling: Telling) -> None:
