@@ -22,16 +22,12 @@ GENERATORS: dict[str, Any] = {
         everyday, "everyday worlds", (0.4, 0.6, 0.8), (0.3, 0.25, 0.15, 0.25, 0.05)
     ),
 }
+Data = str | Path  # name of a generator, "locomo", or a file in its form
 PAPER_TEST = ("conv-48", "conv-49", "conv-50")
 
 
 def for_training(
-    data: str | Path,
-    n: int,
-    turns: int,
-    seed: int,
-    validation: int | None = 0,
-    varied: bool = False,
+    data: Data, n: int, turns: int, seed: int, validation: int | None = 0, varied: bool = False
 ) -> tuple[list[Conversation], list[Conversation]]:
     """Choose conversations to train on, and others for validation; neither are test conversations.
 
@@ -68,7 +64,7 @@ def for_training(
 
 
 def for_testing(
-    data: str | Path, n: int, turns: int, seed: int, everything: bool = False, cut: bool = False
+    data: Data, n: int, turns: int, seed: int, everything: bool = False, cut: bool = False
 ) -> list[Conversation]:
     """Choose test conversations: n drawn ones with their counterfactual twins, or the test split of a file.
 
@@ -88,14 +84,12 @@ def for_testing(
     return conversations if everything else _thirds(conversations)[1]
 
 
-def label(data: str | Path, turns: int) -> str:
+def label(data: Data, turns: int) -> str:
     """Name the data of a result file: "locomo" for the release, whatever its file is called, and never a path of this machine."""
     return source(data, turns)["data"]
 
 
-def source(
-    data: str | Path, turns: int, conversations: Iterable[Conversation] = ()
-) -> dict[str, Any]:
+def source(data: Data, turns: int, conversations: Iterable[Conversation] = ()) -> dict[str, Any]:
     """Say where the data of a result come from.
 
     Args:
@@ -121,7 +115,7 @@ def source(
     return {"data": "locomo" if release else name, **file, **used}
 
 
-def _load(data: str | Path) -> list[Conversation]:
+def _load(data: Data) -> list[Conversation]:
     if data != "locomo" and not user_path(data).exists():
         raise DataError(
             f'expected {", ".join(GENERATORS)}, "locomo" or a LoCoMo file, there is no {data}'

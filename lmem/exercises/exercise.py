@@ -21,6 +21,7 @@ import torch
 
 from lmem.exercises.words import difference, kind
 
+Slips = Mapping[str, Any] | None  # common mistakes: {description: the value that results from it}
 UNFINISHED = "Exercise {} is not finished. Put code of your own in the place of `{}`, run its cell, then this one again."
 
 
@@ -110,9 +111,7 @@ def call(function: Any, *arguments: Any, hint: str = "") -> Any:
     return result
 
 
-def expect(
-    got: Any, expected: Any, what: str, hint: str = "", slips: Mapping[str, Any] | None = None
-) -> None:
+def expect(got: Any, expected: Any, what: str, hint: str = "", slips: Slips = None) -> None:
     """Compare a value with the expected one.
 
     Args:
@@ -134,11 +133,7 @@ def expect(
 
 
 def returns(
-    function: Any,
-    arguments: tuple,
-    expected: Any,
-    hint: str = "",
-    slips: Mapping[str, Any] | None = None,
+    function: Any, arguments: tuple, expected: Any, hint: str = "", slips: Slips = None
 ) -> None:
     """Call the learner's function with a tuple of arguments and compare what it returns; see `call` and `expect`."""
     result = call(function, *arguments, hint=hint)

@@ -14,6 +14,7 @@ from os import PathLike
 from typing import Self
 
 import torch
+from torch import Tensor
 
 from lmem.errors import BankError, InputError
 from lmem.memory.bank import Bank, State, check_state, read_tensors, save_tensors
@@ -36,7 +37,7 @@ class Ledger:
     """
 
     first: Bank | None = None
-    latents: list[torch.Tensor] = field(default_factory=list)
+    latents: list[Tensor] = field(default_factory=list)
     last: str = ""
     texts: list[str] = field(default_factory=list)
 
@@ -61,11 +62,7 @@ class Ledger:
             )
 
     def add(
-        self,
-        before: Bank,
-        latents: list[torch.Tensor],
-        after: Bank,
-        texts: Sequence[str] | None = None,
+        self, before: Bank, latents: list[Tensor], after: Bank, texts: Sequence[str] | None = None
     ) -> None:
         """Record turns that led from `before` to `after`, with their words if they are known."""
         self.first = before if self.first is None else self.first
@@ -73,7 +70,7 @@ class Ledger:
         self.texts += [""] * len(latents) if texts is None else texts
         self.last = digest(after.state._asdict())
 
-    def without(self, turns: int | Iterable[int]) -> tuple[list[torch.Tensor], list[str]]:
+    def without(self, turns: int | Iterable[int]) -> tuple[list[Tensor], list[str]]:
         """Return latents and words without those of these turns, numbered from the first recorded one.
 
         Raises:
@@ -145,7 +142,7 @@ class Ledger:
         return cls(first, list(latents.split(lengths.tolist())), about["last"], texts)
 
 
-def _texts(words: torch.Tensor, count: int, path: str | PathLike) -> list[str]:
+def _texts(words: Tensor, count: int, path: str | PathLike) -> list[str]:
     """Return the words of each turn out of UTF-8 bytes (N,) of JSON."""
     try:
         texts = json.loads(bytes(words.tolist()))
@@ -174,7 +171,7 @@ def ledger_and_start(ledger: Ledger | None, bank: Bank) -> tuple[Ledger, Bank]:
 def leave_one_out(
     rule: Write,
     start: Bank,
-    latents: list[torch.Tensor],
+    latents: list[Tensor],
     turns: Sequence[int] | None = None,
     batch: int = 64,
 ) -> Iterator[State]:

@@ -15,6 +15,7 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
+from torch import Tensor
 
 from lmem.analysis import bank_metrics
 from lmem.errors import InputError
@@ -26,9 +27,10 @@ SHOWN = 64  # rows that are drawn at most; of a larger bank neighbours are avera
 SIDE = 24  # cells of a drawn matrix
 VALUES = 32  # singular values that are drawn
 SLIDER = "turns written: "
+Banks = Sequence[Bank]  # one bank each: before the first turn, then after every turn
 
 
-def plain_rows(banks: Sequence[Bank], texts: Sequence[str], columns: int = 16) -> go.Figure:
+def plain_rows(banks: Banks, texts: Sequence[str], columns: int = 16) -> go.Figure:
     """Draw every row of a bank as a heat map over pooled columns, with a slider over turns.
 
     Args:
@@ -69,11 +71,7 @@ def plain_rows(banks: Sequence[Bank], texts: Sequence[str], columns: int = 16) -
 
 
 def rows(
-    banks: Sequence[Bank],
-    texts: Sequence[str],
-    title: str,
-    most: torch.Tensor | None = None,
-    columns: int = 16,
+    banks: Banks, texts: Sequence[str], title: str, most: Tensor | None = None, columns: int = 16
 ) -> go.Figure:
     """Draw a bank of rows as a heat map over rows and pooled columns, with a slider over turns.
 
@@ -102,11 +100,7 @@ def rows(
 
 
 def slots(
-    banks: Sequence[Bank],
-    texts: Sequence[str],
-    title: str,
-    most: torch.Tensor | None = None,
-    columns: int = 16,
+    banks: Banks, texts: Sequence[str], title: str, most: Tensor | None = None, columns: int = 16
 ) -> go.Figure:
     """Draw a bank as `rows` does, and next to each row how many turns were written into it."""
     kept = _kept(banks, texts)
@@ -138,9 +132,7 @@ def slots(
     return _over_turns(figure, frames, kept, texts)
 
 
-def square(
-    banks: Sequence[Bank], texts: Sequence[str], title: str, similarity: torch.Tensor
-) -> go.Figure:
+def square(banks: Banks, texts: Sequence[str], title: str, similarity: Tensor) -> go.Figure:
     """Draw a bank of associations: its matrix, the similarity of the turns' keys, its singular values; a slider over turns.
 
     Args:
@@ -198,7 +190,7 @@ def square(
     return _over_turns(figure, frames, kept, texts)
 
 
-def turn_rows(banks: Sequence[Bank], texts: Sequence[str]) -> list[dict]:
+def turn_rows(banks: Banks, texts: Sequence[str]) -> list[dict]:
     """List the numbers behind the slider: what each turn did to the bank."""
     table = []
     for bank, text in zip(banks[1:], texts, strict=True):
@@ -215,14 +207,14 @@ def turn_rows(banks: Sequence[Bank], texts: Sequence[str]) -> list[dict]:
     return table
 
 
-def _check(banks: Sequence[Bank], texts: Sequence[str]) -> None:
+def _check(banks: Banks, texts: Sequence[str]) -> None:
     if len(banks) != len(texts) + 1:
         raise InputError(
             f"expected one bank before the first of {len(texts)} turns and one after each, got {len(banks)}"
         )
 
 
-def _kept(banks: Sequence[Bank], texts: Sequence[str]) -> list[int]:
+def _kept(banks: Banks, texts: Sequence[str]) -> list[int]:
     """Which banks become frames: all, or evenly spaced ones and the last."""
     _check(banks, texts)
     if any(len(bank) != 1 for bank in banks):
@@ -272,11 +264,7 @@ def _heat(values: np.ndarray, names: list[str], top: float, scale: dict, hover: 
 
 
 def _heats(
-    banks: Sequence[Bank],
-    texts: Sequence[str],
-    kept: list[int],
-    most: torch.Tensor | None,
-    columns: int,
+    banks: Banks, texts: Sequence[str], kept: list[int], most: Tensor | None, columns: int
 ) -> list[go.Heatmap]:
     """The heat map of each bank that is kept; the name of a row says how old it is, and which turn it holds most of."""
     maps = []
@@ -292,7 +280,7 @@ def _heats(
     return heats
 
 
-def _most(banks: Sequence[Bank], most: torch.Tensor | None, i: int) -> list[int]:
+def _most(banks: Banks, most: Tensor | None, i: int) -> list[int]:
     """The turn that each row of bank i holds most of."""
     return (banks[i].state.written[0] if most is None else most[i]).tolist()
 
@@ -309,7 +297,7 @@ def _row_name(group: np.ndarray, ages: list[int], most: list[int], texts: Sequen
     return f"{name}, age {min(written)}, most of it {source}"
 
 
-def _ranks(banks: Sequence[Bank], texts: Sequence[str]) -> str:
+def _ranks(banks: Banks, texts: Sequence[str]) -> str:
     first, last = bank_metrics.measure_bank(banks[0]), bank_metrics.measure_bank(banks[-1])
     return (
         f"Its effective rank is {first['rank']:.0f} before the first turn and {last['rank']:.1f} after {len(texts)}; the median norm "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 Keys = tuple[Tensor, ...]  # what a read computes from a bank's rows alone
+Seen = Tensor | None  # (B, N), the question's tokens without padding; None: there is no padding
 
 
 class Judgement(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lmem.memory.read.base import Keys, Read
+from lmem.memory.read.base import Keys, Read, Seen
 
 
 class ExtensionRead(Read):
@@ -31,12 +31,7 @@ class ExtensionRead(Read):
         return (rows @ self.w_mem,)
 
     def forward(
-        self,
-        rows: Tensor,
-        mask: Tensor,
-        states: Tensor,
-        seen: Tensor | None = None,
-        keys: Keys = (),
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Seen = None, keys: Keys = ()
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, R, D) of rows (B, R, D), and the bank's mask (B, R)."""
         [extra] = keys or self.keys(rows)

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lmem.memory.read.base import Keys, Read, extra_mask
+from lmem.memory.read.base import Keys, Read, Seen, extra_mask
 from lmem.memory.read.branch import BranchRead
 from lmem.memory.read.gated_branch import GatedBranchRead
 
@@ -35,12 +35,7 @@ class ProxyRead(Read):
         return 1.0
 
     def forward(
-        self,
-        rows: Tensor,
-        mask: Tensor,
-        states: Tensor,
-        seen: Tensor | None = None,
-        keys: Keys = (),
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Seen = None, keys: Keys = ()
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, N, D) of rows (B, R, D) for states (B, N, D), and their mask (B, N)."""
         extra = self.strength() * self.inner.attended(keys or self.keys(rows), mask, states)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from lmem.backbone.latent_statistics import padded, vocabulary_latents, whitening
-from lmem.memory.read.base import Keys, Read, extra_mask
+from lmem.memory.read.base import Keys, Read, Seen, extra_mask
 from lmem.memory.write.base import unit
 
 
@@ -65,12 +65,7 @@ class QueryRead(Read):
         return self
 
     def forward(
-        self,
-        rows: Tensor,
-        mask: Tensor,
-        states: Tensor,
-        seen: Tensor | None = None,
-        keys: Keys = (),
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Seen = None, keys: Keys = ()
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, N, D) of a bank (B, A, A) for states (B, N, D), and their mask (B, N)."""
         extra = states @ self.w_q @ rows @ self.w_mem  # (B, N, D)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lmem.memory.pooling import Address, Pooled, key_size, mlp
-from lmem.memory.read.base import Keys, Read, extra_mask
+from lmem.memory.read.base import Keys, Read, Seen, extra_mask
 
 Hop = tuple[
     Tensor, Tensor, Tensor
@@ -98,12 +98,7 @@ class RecallRead(Read):
         return self.tell(value).unflatten(1, (-1, self.width))
 
     def forward(
-        self,
-        rows: Tensor,
-        mask: Tensor,
-        states: Tensor,
-        seen: Tensor | None = None,
-        keys: Keys = (),
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Seen = None, keys: Keys = ()
     ) -> tuple[Tensor, Tensor]:
         """Return the extra rows (B, X, D) of a bank (B, R, K + V) for states (B, N, D), and their mask (B, X)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
