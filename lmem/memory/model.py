@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from lmem.backbone import hooks, support
 from lmem.backbone.backbone import Backbone, load_backbone, pad
+from lmem.backbone.hooks import Places
 from lmem.data.conversation import Conversation
 from lmem.data.messages import (
     Turns,
@@ -47,7 +48,6 @@ WEIGHTS, SETTINGS = "adapter.safetensors", "adapter.json"
 # turns that are encoded together, so that memory does not grow with the conversation
 ENCODE_TURNS = 64
 
-Places = Sequence[int] | Tensor | None
 Texts = TypeVar("Texts", str, list[str])
 ManyTurns = Turns | Iterable[Turns]
 FilePath = str | PathLike

@@ -20,7 +20,7 @@ from lmem.data.everyday.language import kept
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.noise import QUESTION_STYLES, lower_names, type_out
 from lmem.data.everyday.story import Key, Story, Telling
-from lmem.data.everyday.values import Value
+from lmem.data.everyday.values import Values
 from lmem.data.everyday.wording import worded
 from lmem.data.everyday.world import KINDS, World
 
@@ -59,7 +59,7 @@ class Tellings:
     links: tuple[int, ...] = ()
 
 
-def resolve(story: Story, values: Sequence[Value], subject: str, relation: str) -> Tellings:
+def resolve(story: Story, values: Values, subject: str, relation: str) -> Tellings:
     """Find the tellings of a fact, under the subject's name or through its role.
 
     Args:
@@ -88,14 +88,14 @@ def resolve(story: Story, values: Sequence[Value], subject: str, relation: str) 
     return Tellings()
 
 
-def name_of(link: Sequence[Telling], values: Sequence[Value]) -> str:
+def name_of(link: Sequence[Telling], values: Values) -> str:
     """Give the name that belongs to a role, by the turns that say so."""
     slot = link[-1].slot
     return values[slot].texts[0] if slot is not None else ""
 
 
 def answer(
-    story: Story, values: Sequence[Value], shown: Mapping[int, tuple[str, ...]], key: Key
+    story: Story, values: Values, shown: Mapping[int, tuple[str, ...]], key: Key
 ) -> tuple[str | None, tuple[int, ...]]:
     """Find the right answer and its evidence.
 
@@ -125,7 +125,7 @@ def answer(
 
 
 def draw_asks(
-    story: Story, values: Sequence[Value], twin: Sequence[Value], rng: random.Random, world: World
+    story: Story, values: Values, twin: Values, rng: random.Random, world: World
 ) -> list[Ask]:
     """Draw questions of every kind, none twice, in the shares of the mix."""
     pools: dict[str, list[Key]] = {kind: [] for kind in KINDS}
@@ -148,7 +148,7 @@ def draw_asks(
     return asks[:limit]
 
 
-def _keys(story: Story, values: Sequence[Value]) -> list[Key]:
+def _keys(story: Story, values: Values) -> list[Key]:
     """List everything that can be asked: what was told, and what follows through a role."""
     keys = dict.fromkeys(story.tellings)
     for owner, role in story.cast.links:
@@ -163,7 +163,7 @@ def _keys(story: Story, values: Sequence[Value]) -> list[Key]:
     return list(keys)
 
 
-def _kind(story: Story, values: Sequence[Value], subject: str, relation: str) -> str | None:
+def _kind(story: Story, values: Values, subject: str, relation: str) -> str | None:
     """Name the ability that a question tests; None for a question that cannot be asked."""
     if subject not in story.cast.entities:
         return None
@@ -183,9 +183,7 @@ def _kind(story: Story, values: Sequence[Value], subject: str, relation: str) ->
     return "update" if len(known.tellings) > 1 else "extraction"
 
 
-def _never_told(
-    story: Story, values: Sequence[Value], twin: Sequence[Value], rng: random.Random
-) -> list[Key]:
+def _never_told(story: Story, values: Values, twin: Values, rng: random.Random) -> list[Key]:
     """Draw questions without an answer: somebody else's fact is there, or another fact of the same subject."""
     stated = list(story.tellings)
     if not stated:
@@ -210,9 +208,7 @@ def _never_told(
     return list(keys)
 
 
-def _ask(
-    story: Story, values: Sequence[Value], kind: str, key: Key, rng: random.Random, train: bool
-) -> Ask:
+def _ask(story: Story, values: Values, kind: str, key: Key, rng: random.Random, train: bool) -> Ask:
     """Word one question."""
     subject, relation = key
     row, cast = story.relation(relation), story.cast
@@ -253,7 +249,7 @@ def _ask(
     )  # fmt: skip
 
 
-def _named(story: Story, values: Sequence[Value], subject: str, relation: str) -> tuple[str, ...]:
+def _named(story: Story, values: Values, subject: str, relation: str) -> tuple[str, ...]:
     """Find the value that a question about a time names; of somebody else's if the subject has none."""
     tellings: Iterable[Telling] = resolve(story, values, subject, relation).tellings
     if not tellings:

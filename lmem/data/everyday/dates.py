@@ -78,9 +78,7 @@ def _count(rng: random.Random, day: date, unit: str, words: str, side: str) -> t
     return words.replace("{N}", n), f"{n} {unit} {side} {plain(day)}"
 
 
-def _months_away(
-    rng: random.Random, day: date, words: Sequence[str], shift: int
-) -> tuple[str, str]:
+def _in_months(rng: random.Random, day: date, words: Sequence[str], shift: int) -> tuple[str, str]:
     return rng.choice(words), _month(day, shift)
 
 
@@ -116,7 +114,7 @@ _PAST: tuple[Any, ...] = (  # a way to say it, and what it says
     (_count, "weeks", "{N} weeks ago", "before"),
     (_count, "months", "{N} months ago", "before"),
     (_count, "years", "{N} years ago", "before"),
-    (_months_away, ("last month",), -1),
+    (_in_months, ("last month",), -1),
     (_named_month, -1), (_named_day, -1), (_named_day, -1), (_named_year,),
     (_year, "last year", -1),
 )  # fmt: skip
@@ -131,7 +129,7 @@ _FUTURE: tuple[Any, ...] = (
     (_relative, ("in a few days",), "a few days after "),
     (_count, "weeks", "in {N} weeks", "after"),
     (_count, "months", "in {N} months", "after"),
-    (_months_away, ("next month",), 1),
+    (_in_months, ("next month",), 1),
     (_named_month, 1), (_named_day, 1), (_named_day, 1),
     (_year, "next year", 1),
 )  # fmt: skip

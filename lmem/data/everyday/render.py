@@ -11,7 +11,7 @@ from lmem.data.everyday.asks import Ask, answer, question_text
 from lmem.data.everyday.marks import fill
 from lmem.data.everyday.noise import type_out
 from lmem.data.everyday.story import Sentence, Story
-from lmem.data.everyday.values import Value
+from lmem.data.everyday.values import Value, Values
 from lmem.data.everyday.world import CATEGORY
 
 _CLIP = re.compile(r"^I(?:'m|'ve)? ")
@@ -19,7 +19,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 Shown: TypeAlias = dict[int, tuple[str, ...]]  # {slot: its values as they are spelled in the turn}
 
 
-def texts(story: Story, values: Sequence[Value], rng: random.Random) -> tuple[list[str], Shown]:
+def texts(story: Story, values: Values, rng: random.Random) -> tuple[list[str], Shown]:
     """Write every turn in words.
 
     Args:
@@ -47,7 +47,7 @@ def texts(story: Story, values: Sequence[Value], rng: random.Random) -> tuple[li
     return turns, shown
 
 
-def _joined(story: Story, values: Sequence[Value], sentences: Sequence[Sentence]) -> str:
+def _joined(story: Story, values: Values, sentences: Sequence[Sentence]) -> str:
     """Join the sentences of a turn; what follows an opener goes on in lower case if it is no name."""
     text, opened = "", False
     for i, sentence in enumerate(sentences):
@@ -69,7 +69,7 @@ def _gap(text: str) -> str:
     return ". " if text[-1].isalnum() else " "
 
 
-def _sentence(values: Sequence[Value], i: int, sentence: Sentence) -> str:
+def _sentence(values: Values, i: int, sentence: Sentence) -> str:
     """Write a sentence with KEEP and END around what may not be mistyped, ended by a full stop unless it is the last."""
     if sentence.form is None:
         return sentence.template if sentence.opens else _stop(sentence.template)
@@ -94,7 +94,7 @@ def _stop(text: str) -> str:
     return text if text[-1:] and text[-1] in ".!?…" else text + "."
 
 
-def written(story: Story, values: Sequence[Value], asks: Sequence[Ask], rng: random.Random) -> dict:
+def written(story: Story, values: Values, asks: Sequence[Ask], rng: random.Random) -> dict:
     """Write the story with these values: {"conversation": ..., "qa": [...]}.
 
     Each turn also has `facts`, [subject, relation, answer] of everything that it tells; answer None takes it back.
@@ -146,9 +146,7 @@ def written(story: Story, values: Sequence[Value], asks: Sequence[Ask], rng: ran
     return {"conversation": said, "qa": qa}
 
 
-def _held_out(
-    story: Story, values: Sequence[Value], ask: Ask, evidence: Sequence[int]
-) -> list[str]:
+def _held_out(story: Story, values: Values, ask: Ask, evidence: Sequence[int]) -> list[str]:
     """List the parts of the question that no adapter has met in training: name, relation, phrasing, value."""
     row, subject = story.relation(ask.relation), story.cast.entities[ask.subject]
     evident = [
@@ -170,7 +168,7 @@ def _held_out(
     return parts
 
 
-def _tempting(story: Story, values: Sequence[Value], shown: Shown, ask: Ask) -> str:
+def _tempting(story: Story, values: Values, shown: Shown, ask: Ask) -> str:
     """Find a wrong answer that is near: what was taken back, or the same relation of somebody else."""
     own = story.tellings.get((ask.subject, ask.relation), ())
     same = [rows for (_, name), rows in story.tellings.items() if name == ask.relation]

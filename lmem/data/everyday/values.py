@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lmem.data.everyday import dates, invent
 from lmem.data.everyday.cast import Namer
@@ -30,9 +31,10 @@ class Value:
     held_out: bool = False
 
 
-def draw_values(
-    story: Story, namer: Namer, other_than: Sequence[Value] | None = None
-) -> list[Value]:
+Values: TypeAlias = Sequence[Value]  # of a story, in the order of its slots
+
+
+def draw_values(story: Story, namer: Namer, other_than: Values | None = None) -> list[Value]:
     """Draw one Value per slot of the story.
 
     Args:
