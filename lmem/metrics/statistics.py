@@ -30,11 +30,9 @@ from scipy.special import stdtrit
 
 from lmem.errors import InputError
 
-LEVEL = 0.95  # coverage of an interval
-
 
 def clustered_interval(
-    values: ArrayLike, clusters: Sequence, level: float = LEVEL, share: bool = False
+    values: ArrayLike, clusters: Sequence, level: float = 0.95, share: bool = False
 ) -> tuple[float, float]:
     """Compute Student's t interval of the mean, clustered by conversation.
 
@@ -66,7 +64,11 @@ def clustered_interval(
 
 
 def minimum_detectable_difference(
-    values: ArrayLike, clusters: Sequence, two_sided: bool = False, power: float = 0.8
+    values: ArrayLike,
+    clusters: Sequence,
+    two_sided: bool = False,
+    power: float = 0.8,
+    level: float = 0.95,
 ) -> float:
     """Compute how large a true mean must be to be found: `t_.975 + t_.80` standard errors (Bloom, Evaluation Review 19, 1995).
 
@@ -74,20 +76,22 @@ def minimum_detectable_difference(
         values: (Q,) differences of two conditions on the same questions, or (S, Q) of several seeds.
         clusters: (Q,) the conversation of each question.
         two_sided: Whether the permutation test that goes with it is two-sided.
-        power: Probability of finding a mean of that size, by an interval of 95% that excludes 0.
+        power: Probability of finding a mean of that size.
+        level: Coverage of the interval that must exclude 0.
 
     Returns:
         The difference; nan where there is none: with so few conversations that no p of `permutation_test` reaches
-        0.05, and where conversations do not differ at all, because then the spread is not known.
+        1 - level, and where conversations do not differ at all, because then the spread is not known.
 
     Raises:
-        InputError: There are no values, one is no finite number, the lengths differ, or power is none.
+        InputError: There are no values, one is no finite number, the lengths differ, or power or level is none.
     """
     scores, member = _by_seed(values, clusters)
+    _expect_within(level, "a level")
     _expect_within(power, "a power")
-    if smallest_p(member.max() + 1, two_sided) > 1 - LEVEL:
+    if smallest_p(member.max() + 1, two_sided) > 1 - level:
         return math.nan
-    return _half_length(scores, member, [(1 + LEVEL) / 2, power])
+    return _half_length(scores, member, [(1 + level) / 2, power])
 
 
 def _half_length(scores: NDArray, member: NDArray, quantiles: Sequence[float]) -> float:
@@ -183,7 +187,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def wilson(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Compute Wilson's interval of a share, for independent questions.
 
     Args:
