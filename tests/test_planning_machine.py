@@ -12,7 +12,7 @@ from lmem.experiments.planning.machine import MACHINES, MachineProfile
 def test_profiles_are_settings(name):
     found = MachineProfile.of(name)
     assert found.name == name
-    assert MachineProfile(**json.loads(found.to_json())) == found
+    assert MachineProfile.from_dict(json.loads(found.to_json())) == found
     assert found.dtype == ("bfloat16" if name in ("a100", "h200") else "float32")
     assert (found.device == "cpu") == (name == "cpu")
     assert set(MACHINES) == {"cpu", "t4", "a100", "h200"}

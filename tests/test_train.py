@@ -151,10 +151,10 @@ def test_bad_settings(kind, bad):
 
 def test_settings_as_json():
     config = TrainConfig(steps=7)
-    assert TrainConfig(**json.loads(config.to_json())) == config
+    assert TrainConfig.from_dict(json.loads(config.to_json())) == config
     assert config.difference() == {"steps": 7}
     with pytest.raises(InputError, match="speed"):
-        TrainConfig(**{"speed": 1})
+        TrainConfig.from_dict({"speed": 1})
 
 
 def test_flan_t5s_form_goes_all_the_way(flan, conversations, tmp_path):

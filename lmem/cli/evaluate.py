@@ -115,7 +115,7 @@ def sweep(
     """Methods x scales x options x seeds: train and evaluate each, one result file each."""
     from lmem.experiments.sweep import SweepConfig, make_cells, run_sweep
 
-    names, config = methods.split(","), SweepConfig(**pairs(setting))
+    names, config = methods.split(","), SweepConfig.from_dict(pairs(setting))
     options = (_variants(texts) for texts in (write, read, train))
     grid = (decimals(scales), integers(seeds), *options)
     report = run_sweep(make_cells(names, *grid), out, config, jobs)
@@ -133,7 +133,7 @@ def ladder(
     """From the paper's methods to a memory that remembers, step by step (chapter 14)."""
     from lmem.experiments.ablation import AblationConfig, run_ablation
 
-    config = AblationConfig(**pairs(setting))
+    config = AblationConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in rungs.split(",") if name)
     report = run_ablation(out, decimals(scales), integers(seeds), chosen, config)
     return Report(report, "lmem ladder")
@@ -158,7 +158,7 @@ def repairs(
     """The paper's methods, printed and repaired: what each remembers, on short conversations and on long ones."""
     from lmem.experiments.repairs import RepairConfig, run_repairs
 
-    config = RepairConfig(**pairs(setting))
+    config = RepairConfig.from_dict(pairs(setting))
     chosen = tuple(name for name in names.split(",") if name)
     report = run_repairs(out, chosen, decimals(scales), integers(seeds), config, adapters=adapters)
     return Report(report, "lmem repairs")
@@ -180,7 +180,7 @@ def kept(
     from lmem.experiments.sweep import make_cells
 
     cells = make_cells(methods.split(","), decimals(scales), (0,), _variants(write))
-    return Report(run_kept(out, cells, KeptConfig(**pairs(setting))), "lmem kept")
+    return Report(run_kept(out, cells, KeptConfig.from_dict(pairs(setting))), "lmem kept")
 
 
 @command(verbs)
@@ -194,7 +194,7 @@ def reads(
     from lmem.experiments.read_use import ReadUseConfig, run_reads
 
     chosen, begin = (tuple(each for each in text.split(",") if each) for text in (names, starts))
-    report = run_reads(out, chosen, begin, ReadUseConfig(**pairs(setting)))
+    report = run_reads(out, chosen, begin, ReadUseConfig.from_dict(pairs(setting)))
     return Report(report, "lmem reads")
 
 
@@ -270,7 +270,7 @@ def table(
 
 
 def _scored(path: Path) -> dict[str, Any]:
-
+    """Load a result; refuse one without scores per question."""
     result = results.load(path)
     if not isinstance(result, dict) or not {"summary", "questions"} <= set(result):
         raise InputError(f"expected a result with scores per question in {path}, it has none")

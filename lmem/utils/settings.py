@@ -1,9 +1,10 @@
 """Settings as frozen values: checked when they are made, JSON in and out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from functools import wraps
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, Self, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -39,6 +40,15 @@ def settings(cls: type[T]) -> type[T]:
 
 class Settings:
     """What every settings class can do: read and write JSON, and say how it differs."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make settings from a mapping.
+
+        Raises:
+            InputError: A name does not exist, or a value does not fit.
+        """
+        return cls(**values)
 
     def to_json(self) -> str:
         """Write all settings as JSON."""
