@@ -1,6 +1,5 @@
 """What all importers share: messages, samples in LoCoMo's form, and the report of what was kept and dropped."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -115,36 +114,6 @@ class Source:
             names = ", ".join(list(self.files)[:5])
             raise DataError(f"expected one conversation file in {self.name}, found {names}")
         return next(iter(self.files.values()))
-
-    @property
-    def records(self) -> list[Any]:
-        """The JSON records of all files, as `records` reads them."""
-        return [record for text in self.files.values() for record in records(text, self.name)]
-
-
-def records(text: str, name: str) -> list[Any]:
-    """Read a JSON value or one value a line; a list is its elements, anything else one record.
-
-    Raises:
-        DataError: It is neither.
-    """
-    try:
-        value = json.loads(text)
-    except RecursionError as error:
-        raise DataError(f"expected JSON in {name}, it is nested too deeply") from error
-    except ValueError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise DataError(f"expected whole JSON in {name}: {error}") from error
-        return [_line(line, i, name) for i, line in enumerate(lines, 1)]
-    return value if isinstance(value, list) else [value]
-
-
-def _line(line: str, number: int, name: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"expected JSON in line {number} of {name}: {error}") from error
 
 
 Reader = Callable[[Source, ImportReport], list[dict[str, Any]]]

@@ -21,9 +21,10 @@ from lmem.data.importers import (
     table_csv,
     whatsapp,
 )
-from lmem.data.importers.base import USER, ImportReport, Reader, Source, records
+from lmem.data.importers.base import USER, ImportReport, Reader, Source
 from lmem.data.importers.dates import ORDERS
 from lmem.data.importers.files import read_files
+from lmem.data.importers.json_text import records
 from lmem.errors import DataError, expect_out_of
 from lmem.utils.files import write_text
 from lmem.utils.text import checked_text

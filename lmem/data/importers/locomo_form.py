@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lmem.data import locomo
-from lmem.data.importers.base import ImportReport, Source, records
+from lmem.data.importers.base import ImportReport, Source
+from lmem.data.importers.json_text import records
 
 
 def looks_like(value: Any) -> bool:

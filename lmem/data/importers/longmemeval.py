@@ -20,6 +20,7 @@ from lmem.data.importers.base import (
     sample_of,
     texts_of,
 )
+from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
 # LoCoMo's numbers; all others are single-hop
@@ -39,7 +40,7 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     Raises:
         DataError: A record has another form.
     """
-    found = source.records
+    found = [record for text in source.files.values() for record in records(text, source.name)]
     for i, record in enumerate(found):
         if not looks_like(record):
             raise DataError(f"expected haystack_sessions in record {i} of {source.name}")

@@ -17,6 +17,7 @@ from lmem.data.importers.base import (
     samples_of,
     texts_of,
 )
+from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
 # other kinds of content are code, search results and custom instructions
@@ -34,7 +35,7 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     Raises:
         DataError: A conversation has no tree, or its tree has a circle.
     """
-    found = source.records
+    found = [record for text in source.files.values() for record in records(text, source.name)]
     if not found or not all(map(looks_like, found)):
         raise DataError(
             f"expected conversations with a mapping, as ChatGPT exports them, in {source.name}"

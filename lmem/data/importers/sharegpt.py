@@ -15,6 +15,7 @@ from lmem.data.importers.base import (
     samples_of,
     texts_of,
 )
+from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
 LISTS = ("conversations", "conversation", "messages", "items")
@@ -40,7 +41,7 @@ def read(source: Source, report: ImportReport) -> list[dict[str, Any]]:
     Raises:
         DataError: A record has another form.
     """
-    found = source.records
+    found = [record for text in source.files.values() for record in records(text, source.name)]
     if found and all(map(_is_message, found)):
         found = [{"messages": found}]
     elif found and all(isinstance(record, list) for record in found):

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from lmem.data.importers.base import ImportReport, Message, Source, day_of, records, samples_of
+from lmem.data.importers.base import ImportReport, Message, Source, day_of, samples_of
+from lmem.data.importers.json_text import records
 from lmem.errors import DataError
 
 SPOKEN = (None, "", "bot_message", "thread_broadcast", "me_message", "file_share")
