@@ -85,8 +85,11 @@ return true;
 """
 RUN = """
 const [file, said, questions, steps] = arguments, {engine, backbones, firstLogits} = window.live, backbone = backbones[file.backbone];
-const memory = new engine.Memory(file, backbone), turns = memory.asEncoded(said), known = `${file.backbone} ${turns}`;
-const fresh = !live.states[known], states = live.states[known] ??= turns.map((turn) => backbone.encode(memory.tokens(turn)));
+const memory = new engine.Memory(file, backbone), turns = memory.asEncoded(said), known = `${file.backbone} ${JSON.stringify(turns)}`;
+const fresh = !live.states[known], states = live.states[known] ??= turns.map(({text, skip}) => {
+  const all = backbone.encode(memory.tokens(text));
+  return all.slice(skip, all.rows);
+});
 let bank = memory.newBank();
 const banks = [];
 for (const turn of states) {

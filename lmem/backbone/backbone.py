@@ -160,6 +160,32 @@ class Backbone:
                 latents[place] = row[: len(ids[place])].clone()
         return latents
 
+    def encode_after(
+        self, before: Sequence[str], texts: Sequence[str], truncate: bool = False
+    ) -> list[Tensor]:
+        """Encode each text together with what stands in front of it, and return the text's own latents: (N, D).
+
+        Args:
+            before: What stands in front of each text, or ""; left out where both together are too long.
+            texts: As in `encode`.
+            truncate: As in `encode`.
+
+        Raises:
+            InputError: A text is empty or too long.
+        """
+        ids = self.tokenize(texts, truncate=truncate)
+        in_front = dict.fromkeys(text for text in before if text)
+        tokens = self.tokenize(list(in_front), truncate=True)
+        lengths = {
+            text: len(row) - 1 for text, row in zip(in_front, tokens, strict=True)
+        }  # without the end
+        together = [
+            f"{first} {text}" if first and lengths[first] + len(own) <= MAX_TOKENS else text
+            for first, text, own in zip(before, texts, ids, strict=True)
+        ]
+        latents = self.encode(together, truncate)
+        return [states[-len(own) :] for states, own in zip(latents, ids, strict=True)]
+
     def inputs(
         self,
         texts: Sequence[str],

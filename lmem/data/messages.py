@@ -171,10 +171,15 @@ def _session_turns(session: Any, name: str) -> list[Any]:
     return dated
 
 
-def with_question_before(texts: Sequence[str]) -> list[str]:
-    """Put the question in front of each turn that answers one: alone, "It's Hector." says nothing."""
+def questions_before(texts: Sequence[str]) -> list[str]:
+    """Return the question that each turn answers, the turn before it, or "": alone, "It's Hector." says nothing."""
     before = ["", *texts]
+    return [last if last.rstrip().endswith("?") else "" for last in before[: len(texts)]]
+
+
+def with_question_before(texts: Sequence[str]) -> list[str]:
+    """Put the question in front of each turn that answers one."""
+    questions = questions_before(texts)
     return [
-        f"{last} {text}" if last.rstrip().endswith("?") else text
-        for last, text in zip(before, texts, strict=False)
+        f"{asked} {text}" if asked else text for asked, text in zip(questions, texts, strict=True)
     ]

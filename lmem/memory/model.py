@@ -28,7 +28,7 @@ from lmem.data.messages import (
     expect_list,
     is_conversation,
     is_turn,
-    with_question_before,
+    questions_before,
 )
 from lmem.errors import BankError, InputError, MethodError
 from lmem.memory import methods
@@ -302,14 +302,17 @@ class MemoryModel(nn.Module, ModelHubMixin):
         Raises:
             InputError: A turn is too long and `truncate` is False.
         """
+        together = [text for conversation in texts for text in conversation]
         if self.write_rule is not None and self.write_rule.looks_back:
             earlier = before or [[] for _ in texts]
-            texts = [
-                with_question_before([*last, *turns])[len(last) :]
+            asked = [
+                question
                 for last, turns in zip(earlier, texts, strict=True)
+                for question in questions_before([*last, *turns])[len(last) :]
             ]
-        together = [text for conversation in texts for text in conversation]
-        latents = iter(self.backbone.encode(together, truncate))
+            latents = iter(self.backbone.encode_after(asked, together, truncate))
+        else:
+            latents = iter(self.backbone.encode(together, truncate))
         return [[next(latents) for _ in conversation] for conversation in texts]
 
     def encode_questions(self, prompts: Sequence[str]) -> dict[str, Tensor]:

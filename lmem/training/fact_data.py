@@ -14,7 +14,7 @@ from lmem.backbone.backbone import Backbone, last_place
 from lmem.data import everyday
 from lmem.data.conversation import Question
 from lmem.data.everyday.reading import Source
-from lmem.data.messages import with_question_before
+from lmem.data.messages import questions_before
 from lmem.errors import InputError
 from lmem.utils.progress import track
 
@@ -70,8 +70,8 @@ class FactConversation:
     """One conversation, encoded.
 
     Attributes:
-        texts: Its turns, as they are encoded.
-        latents: Of its turns, (N, D) each, in half precision.
+        texts: Its turns; one that follows a question is encoded together with it.
+        latents: Of the turns' own tokens, (N, D) each, in half precision.
         facts: In their order.
         live: For each fact whether it still holds at the end.
         questions: With their facts.
@@ -92,6 +92,7 @@ def default_world(rng: random.Random) -> everyday.World:
         turns=TURNS,
         facts=rng.choice([0.35, 0.5]),
         overwritten=0.15,
+        withdrawn=0.1,
         questions=120,
         mix=(0.42, 0.14, 0.04, 0.15, 0.25),
         pool="train",
@@ -133,8 +134,8 @@ def fact_conversations(
 
 
 def _conversation(backbone: Backbone, source: Source) -> FactConversation:
-    texts = with_question_before(source.texts)
-    facts = _facts(backbone, source, texts)
+    texts = source.texts
+    facts = _facts(backbone, source)
     live = [
         not fact.single or all(later.about != fact.about for later in facts[i + 1 :])
         for i, fact in enumerate(facts)
@@ -145,31 +146,31 @@ def _conversation(backbone: Backbone, source: Source) -> FactConversation:
         if (asked := _question(question, facts, live)) is not None
     ]
     asked = backbone.encode([q.prompt for q in questions], truncate=True) if questions else []
-    latents = [z.half() for z in backbone.encode(texts, truncate=True)]
+    latents = backbone.encode_after(questions_before(texts), texts, truncate=True)
+    latents = [states.half().clone() for states in latents]
     return FactConversation(texts, latents, facts, live, questions, [z.half() for z in asked])
 
 
-def _facts(backbone: Backbone, source: Source, texts: list[str]) -> list[Fact]:
+def _facts(backbone: Backbone, source: Source) -> list[Fact]:
     language = everyday.load()
     many = {name for name, relation in language.relations.items() if relation.many}
     found = []
     for turn, (stated, ids) in enumerate(
-        zip(source.facts, backbone.tokenize(texts, truncate=True), strict=True)
+        zip(source.facts, backbone.tokenize(source.texts, truncate=True), strict=True)
     ):
-        own = len(backbone.tokenize([source.texts[turn]])[0])  # tokens of the turn itself
         for subject, relation, value in stated:
-            place = (len(ids) - 1, 1) if value is None else _last_place(backbone, ids, value, own)
+            place = (len(ids) - 1, 1) if value is None else _last_place(backbone, ids, value)
             if place:
                 single = relation not in many and relation not in language.roles
                 found.append(Fact(turn, *place, (subject, relation), value, single))
     return found
 
 
-def _last_place(backbone: Backbone, ids: list[int], value: str, own: int) -> tuple[int, int] | None:
-    """Find the last place of a value in the turn's own tokens: where it begins, and its tokens."""
+def _last_place(backbone: Backbone, ids: list[int], value: str) -> tuple[int, int] | None:
+    """Find the last place of a value in a turn: where it begins, and its tokens."""
     for text in (f" {value}", value):
         pieces = backbone.tokenizer.encode(text, add_special_tokens=False)
-        start = last_place(ids, pieces, max(0, len(ids) - own))
+        start = last_place(ids, pieces)
         if start is not None:
             return start, len(pieces)
     return None

@@ -25,7 +25,7 @@ def replacements(
 ) -> list[tuple[int, int]]:
     """Write a conversation with each theta, and count what takes the row of what.
 
-    A fact that no marked token belongs to is written, but counts neither way.
+    What is written at a token that is not marked is no fact; if it takes the row of one that holds, that counts as wrong.
 
     Args:
         write: Its gates are used, and its own theta is not.
@@ -45,13 +45,15 @@ def replacements(
         newest: dict[tuple[str, str], int] = {}
         caught = wrong = 0
         for new in range(len(turns)):
-            best = max(range(len(rows)), key=lambda row: similarity[new][rows[row]], default=-1)
+            earlier = [row for row, old in enumerate(rows) if turns[old] < turns[new]]
+            best = max(earlier, key=lambda row: similarity[new][rows[row]], default=-1)
             mark = which[new]
             if best >= 0 and similarity[new][rows[best]] > theta and single[new]:
                 old, rows[best] = which[rows[best]], new
-                if old is not None and mark is not None:
-                    before, after = facts[old], facts[mark]
-                    if before.about != after.about:
+                if old is not None:
+                    before = facts[old]
+                    after = facts[mark] if mark is not None else None
+                    if after is None or before.about != after.about:
                         wrong += not before.single or newest[before.about] == old
                     elif before.value != after.value:
                         caught += after.single

@@ -1,13 +1,14 @@
 """Training of a span memory: where facts begin, under which key they are found, and how they are told (chapter 14).
 
     L = -log p(facts that answer | question, keys)      both hops, with a margin; "no row" for what was never told
-        + CE of the gates: a value begins here; a second hop is needed; only one value holds at a time
+        + CE of the gates: a value begins here; only one value holds at a time
         + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
 
-p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Then the doubt learns,
-with the keys as they are, which of the three best rows of a question answer it. Then the telling is trained alone, by the decoder's own
-loss. Before all of this, codes and rows start at the reduced-rank regression from the latents of a turn by itself to those that the
-frozen encoder gives when it reads question and turn together, measured as the frozen cross-attention measures them.
+p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Before this, the telling is
+trained alone, by the decoder's own loss, for the second hop starts from what is told. Its codes and rows start at the reduced-rank
+regression from the latents of a turn by itself to those that the frozen encoder gives when it reads question and turn together,
+measured as the frozen cross-attention measures them. Last, the doubt learns, with the keys as they are, which of the three best rows
+of each hop answer the question.
 """
 
 import math
@@ -37,7 +38,7 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = tuple(round(0.7 + 0.02 * i, 2) for i in range(15))  # that `calibrate` tries
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
-GATED = 24  # turns of a conversation whose gates are compared in a step
+GATED = 48  # turns of a conversation whose gates are compared in a step
 
 
 @settings
@@ -63,7 +64,7 @@ class SpanConfig(Settings):
         seed: Of everything random.
     """
 
-    steps: AtLeast1 = 2500
+    steps: AtLeast1 = 3000
     batch: AtLeast1 = 3
     questions: AtLeast1 = 80
     lr: Positive = 3e-3
@@ -108,8 +109,8 @@ def train_spans(
         progress: Show progress bars.
 
     Returns:
-        loss, doubt_loss and telling_loss (means of the last hundred steps), losses (means of each hundred steps, of keys,
-        doubt, telling), steps, questions, parameters, seconds.
+        telling_loss, loss and doubt_loss (means of the last hundred steps), losses (means of each hundred steps, of telling,
+        keys, doubt), steps, questions, parameters, seconds.
 
     Raises:
         InputError: The model has another method.
@@ -122,10 +123,13 @@ def train_spans(
     weights = [p for p in model.parameters() if p.requires_grad]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        telling = TellingLoss(model, usable, config, rng)  # the second hop needs its start
-        keys = KeyLoss(model, config, rng)
-        later = {id(p) for p in (*telling.weights, *read.doubt.parameters())}
-        rest = [p for p in weights if id(p) not in later]
+        telling = TellingLoss(model, usable, config, rng)
+        told = minimise(
+            telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
+        )  # fmt: skip
+        keys = KeyLoss(model, config, rng)  # a second hop starts from what is told
+        others = {id(p) for p in (*telling.weights, *read.doubt.parameters())}
+        rest = [p for p in weights if id(p) not in others]
         losses = minimise(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
             rest, config, config.steps, config.lr, "training keys", progress,
@@ -134,14 +138,11 @@ def train_spans(
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
         )
-        told = minimise(
-            telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
-        )  # fmt: skip
-    means = [hundreds(losses), hundreds(doubted), hundreds(told)]
+    means = [hundreds(told), hundreds(losses), hundreds(doubted)]
     return {
-        "loss": means[0][-1],
-        "doubt_loss": means[1][-1],
-        "telling_loss": means[2][-1],
+        "telling_loss": means[0][-1],
+        "loss": means[1][-1],
+        "doubt_loss": means[2][-1],
         "losses": [each for part in means for each in part],
         "steps": config.steps,
         "questions": sum(len(each.questions) for each in conversations),
@@ -181,14 +182,10 @@ def calibrate(
     if all(told) or not any(told):
         raise InputError("expected questions with an answer and some without, to set a threshold")
 
-    def found() -> tuple[float, list[float], list[bool]]:
+    def choices() -> tuple[float, list[tuple[bool, float, bool]]]:
         chosen = [each for own in asked for each in _chosen(model, own)]
         rights = [right for (right, _, _), answer in zip(chosen, told, strict=True) if answer]
-        return (
-            sum(rights) / len(rights),
-            [none for _, none, _ in chosen],
-            [far for *_, far in chosen],
-        )
+        return sum(rights) / len(rights), chosen
 
     *_, bias = write.gate.parameters()
     start = bias.clone()
@@ -196,7 +193,7 @@ def calibrate(
     shares = []
     for shift in SHIFTS:
         bias.copy_(start + shift)
-        shares.append(found()[0])
+        shares.append(choices()[0])
     gate = SHIFTS[shares.index(max(shares))]
     bias.copy_(start + gate)
 
@@ -205,12 +202,17 @@ def calibrate(
     theta = max(THETAS, key=lambda each: (net[each], each))
     write.theta.fill_(theta)
 
-    share, none, far = found()
-    never = sorted(share for share, answer in zip(none, told, strict=True) if not answer)
-    threshold = never[min(len(never) - 1, math.floor((1 - abstain) * len(never)))]
+    share, chosen = choices()
+    unanswered = len(told) - sum(told)
+    never = sorted(  # a row that says that something was taken back may be told
+        doubt
+        for (right, doubt, _), answer in zip(chosen, told, strict=True)
+        if not (answer or right)
+    )
+    threshold = never[min(len(never) - 1, math.floor((1 - abstain) * unanswered))]
     read.threshold = model.options["read"]["threshold"] = threshold
     withheld: dict[bool, list[bool]] = {False: [], True: []}  # by whether it was told: is it far?
-    for is_far, doubt, answer in zip(far, none, told, strict=True):
+    for (_, doubt, is_far), answer in zip(chosen, told, strict=True):
         if doubt >= threshold:
             withheld[answer].append(is_far)
     return {
@@ -219,7 +221,7 @@ def calibrate(
         "replaced": dict(zip(map(str, THETAS), counts.tolist(), strict=True)),
         "found": share,
         "threshold": threshold,
-        "never_told": len(withheld[False]) / len(never),
+        "never_told": len(withheld[False]) / unanswered,
         "told": len(withheld[True]) / sum(told),
         "far_never_told": sum(withheld[False]) / max(1, len(withheld[False])),
         "far_told": sum(withheld[True]) / max(1, len(withheld[True])),
@@ -266,7 +268,7 @@ class KeyLoss:
         extracted = [self._facts(each) for each in conversations]
         keys = torch.cat([key for key, _, _ in extracted])  # (F, K), of all conversations
         about = [fact.about for each in conversations for fact in each.facts]
-        first, beta, parts, hops, halts = 0, 10 * read.sharp, [], [], []
+        first, beta, parts, hops, single = 0, 10 * read.sharp, [], [], []
         for each, (own_keys, values, _) in zip(conversations, extracted, strict=True):
             asked = self.rng.sample(
                 range(len(each.questions)), min(config.questions, len(each.questions))
@@ -281,21 +283,18 @@ class KeyLoss:
             parts.append(_margin_loss(scores, right, beta.detach() * config.margin))
             # the second hop: the value that the first one found is appended to the question
             found = scores[:, own].softmax(1) @ values
+            again = self._scores(read.asks[1](*read.next_question(states, seen, found)), own_keys)
+            again[:, :-1] += self._live(each)
+            right = self._right([q.last for q in questions], 0, again.shape[1])
+            losses = _margin_loss(again, right, beta.detach() * config.margin)
             leads = torch.tensor([q.two_hops for q in questions], device=self.device)
-            if leads.any():
-                again = read.asks[1](*read.next_question(states, seen, found))[leads]
-                scores = self._scores(again, own_keys)
-                scores[:, :-1] += self._live(each)
-                lasts = [q.last for q in questions if q.two_hops]
-                right = self._right(lasts, 0, scores.shape[1])
-                hops.append(_margin_loss(scores, right, beta.detach() * config.margin))
-            halts.append(
-                F.binary_cross_entropy_with_logits(read.halt(states, seen)[:, 0], leads.float())
-            )
+            hops.append(losses[leads])
+            single.append(losses[~leads])
             first = own.stop
-        loss = torch.cat(parts).mean() + 0.3 * torch.stack(halts).mean()
-        if hops:
-            loss = loss + 0.5 * torch.cat(hops).mean()
+        loss = torch.cat(parts).mean()
+        for weight, losses in ((0.5, torch.cat(hops)), (0.3, torch.cat(single))):
+            if len(losses):
+                loss = loss + weight * losses.mean()
         gates = [
             self._gate_loss(each) + self._pair_loss(each, key, correct)
             for each, (key, _, correct) in zip(conversations, extracted, strict=True)
@@ -387,7 +386,7 @@ class KeyLoss:
 
 
 class DoubtLoss:
-    """Whether a row answers a question: the three best rows for each question of the first hop or the second."""
+    """Whether a row answers a question: the three best rows of both hops for each question."""
 
     def __init__(
         self,
@@ -439,15 +438,14 @@ class DoubtLoss:
                     for i, (own, fact) in enumerate(facts):
                         if own is not each and fact.about in about:
                             row[i] = -9.0
-                goals = [q.last if hop else q.first for q in each.questions]
-                counted = torch.tensor([not hop or q.two_hops for q in each.questions])
+                goals = [q.last for q in each.questions]
                 ahead = lead(similarity)
                 for _ in range(3):
                     best = similarity.argmax(1)
                     signs = doubt_signs(query, key[best], ahead)
                     right = [int(b) - start in goal for b, goal in zip(best, goals, strict=True)]
                     right = torch.tensor(right, dtype=torch.float, device=device)
-                    pairs.append((signs[counted], right[counted]))
+                    pairs.append((signs, right))
                     similarity.scatter_(1, best[:, None], -9.0)
             start += len(each.facts)
         return pairs

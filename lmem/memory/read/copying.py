@@ -1,8 +1,8 @@
 """Copying read: the row that matches a question best gives its value to the decoder, token by token, to be copied (chapter 14).
 
-    p = softmax(beta [q . k_1 .. q . k_R, 1 - nu]);      r, the best row
-    a second hop asks again, with the value that was found appended to the question, as rows;   h chooses the hop
-    d = sigmoid(MLP(q * k_r, q . k_r, its lead));      doubt, the probability that r does not answer
+    p = softmax(beta [q . k_1 .. q . k_R]);      r, the best row
+    a second hop asks again, with the value p_1 v_1 + .. + p_R v_R appended to the question, as rows
+    d = sigmoid(MLP(q * k_r, q . k_r, its lead));      doubt, the probability that r does not answer; the hop with less of it counts
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
     withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
+from lmem.memory.pooling import Address, mlp, row_sizes
 from lmem.memory.read.base import Judgement, Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
 
@@ -26,8 +26,8 @@ class Choice(NamedTuple):
     """What each of B questions chooses.
 
     Attributes:
-        row: (B,), the row of the best key, in the hop that decides.
-        doubt: (B,), that it does not answer; the larger one of both hops where two are needed.
+        row: (B,), the row of the best key, in the hop that is doubted less.
+        doubt: (B,), that it does not answer.
         similarity: (B, R), cosines of question and keys in that hop, far below -1 for rows that may not be read.
     """
 
@@ -40,7 +40,7 @@ class CopyingRead(RecallRead):
     """Give the best row's value to the decoder."""
 
     form = "spans"
-    choices = ("asks", "halt", "sharp", "nu", "doubt", "nothing")
+    choices = ("asks", "sharp", "nu", "doubt", "nothing")
 
     def __init__(
         self,
@@ -71,7 +71,6 @@ class CopyingRead(RecallRead):
         key, code = row_sizes(width, key, code)
         self.key, self.length, self.width, self.threshold = key, length, width, threshold
         self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
-        self.halt = Pooled(width, 1, heads=2, hidden=32)
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
         self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
         self.doubt = mlp(key + 2, 64, 1)
@@ -102,6 +101,10 @@ class CopyingRead(RecallRead):
         around = [padded[:, :-2], codes, padded[:, 2:], places.expand(len(value), -1, -1)]
         return self.respell(codes) + self.place + self.around(torch.cat(around, -1))
 
+    def shares(self, scores: Tensor) -> Tensor:
+        """Return what each row gives to the value of a hop (B, R): all of it comes from rows."""
+        return scores[:, :-1].softmax(1)
+
     def forward(
         self,
         rows: Tensor,
@@ -119,9 +122,12 @@ class CopyingRead(RecallRead):
         return extra, extra_mask(mask, self.length)
 
     def choose(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> Choice:
-        """Choose the best row of each bank and doubt it."""
+        """Choose the best row of each bank in both hops, and the one of the two that is doubted less.
+
+        Whether one row leads to another is not in the question: "Where does Ben live?" takes two hops if Ben is only known as
+        somebody's brother.
+        """
         first, second = self.look_up(rows, mask, states, seen)
-        leads = self.halt(states, seen)[:, 0] > 0  # (B,)
         asked_again = self.next_question(states, seen, first[1])
         found = []
         for ask, question, (scores, _, _) in zip(
@@ -133,10 +139,11 @@ class CopyingRead(RecallRead):
             signs = doubt_signs(ask(*question), key, lead(similarity))
             found.append(Choice(best, torch.sigmoid(self.doubt(signs)[:, 0]), similarity))
         once, again = found
+        later = again.doubt < once.doubt  # (B,)
         return Choice(
-            torch.where(leads, again.row, once.row),
-            torch.where(leads, torch.maximum(once.doubt, again.doubt), once.doubt),
-            torch.where(leads[:, None], again.similarity, once.similarity),
+            torch.where(later, again.row, once.row),
+            torch.where(later, again.doubt, once.doubt),
+            torch.where(later[:, None], again.similarity, once.similarity),
         )
 
     def judge(

@@ -77,11 +77,14 @@ class RecallRead(Read):
         for ask in self.asks:
             scores = beta * torch.einsum("bk,brk->br", ask(states, seen), keys) + bias
             scores = torch.cat([scores, none], 1)  # (B, R + 1)
-            p = scores.softmax(1)
-            value = torch.einsum("br,brv->bv", p[:, :-1], values)
-            hops.append((scores, value, p[:, -1:]))
+            value = torch.einsum("br,brv->bv", self.shares(scores), values)
+            hops.append((scores, value, scores.softmax(1)[:, -1:]))
             states, seen = self.next_question(states, seen, value)
         return hops
+
+    def shares(self, scores: Tensor) -> Tensor:
+        """Return what each row gives to the value of a hop (B, R), for its scores (B, R + 1)."""
+        return scores.softmax(1)[:, :-1]
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
         """Make two hops over the rows of a bank (B, R, K + V), of which a mask (B, R) says which may be read."""

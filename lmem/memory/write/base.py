@@ -24,7 +24,7 @@ class Write(nn.Module):
         form: Kind of bank: "rows" (R, D), "square" (A, A) associations, or "keyed" (R, K + V).
         choices: Names of weights that get no gradient from the rule itself.
         layout: Names of options that fix how a row is laid out; the read gets the same values.
-        looks_back: A turn that follows a question is encoded together with it.
+        looks_back: A turn that follows a question is encoded together with it, and its own tokens are written.
         p0: (R, D) or (A, A), the bank P_0 before any turn, drawn once from the adapter's seed.
     """
 

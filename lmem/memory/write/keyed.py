@@ -69,7 +69,8 @@ class FactWrite(Write):
     ) -> tuple[Tensor, Tensor]:
         """Put one fact per bank into its row: key (B, K), value (B, V), gates (B,) -> `rows` and `written`."""
         similarity = torch.einsum("bk,brk->br", key, state.rows[..., : self.key])
-        nearest, row = similarity.masked_fill(state.written < 0, -1.0).max(1)  # (B,)
+        earlier = (state.written >= 0) & (state.written < state.turns[:, None])  # not this turn's
+        nearest, row = similarity.masked_fill(~earlier, -1.0).max(1)  # (B,)
         replaces = (nearest > self.theta) & (correct > 0)
         row = torch.where(replaces, row, state.written.argmin(1))
         hit = torch.arange(self.rows, device=row.device) == row[:, None]

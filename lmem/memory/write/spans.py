@@ -70,7 +70,7 @@ class SpanWrite(FactWrite):
         Write.__init__(self, rows * width // size, width, gamma=1.0, trainable=True, noise=0.0)
         self.p0 = nn.Buffer(torch.zeros(self.rows, size))
         self.key, self.length, self.most = key, length, facts
-        self.gate = mlp(width, 96, 1)
+        self.gate = mlp(width, 192, 1)
         *_, weight, bias = self.gate.parameters()
         nn.init.normal_(weight, std=0.02)
         nn.init.constant_(bias, 2.0)  # at first keep whatever comes

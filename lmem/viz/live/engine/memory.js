@@ -53,10 +53,14 @@ lmemLive.parts.push(function memories(engine) {
       return engine.WRITES[this.writeKind](this.writeRule, bank, states);
     }
 
-    /** Turns as they are encoded: a write that looks back gets a question in front of the turn that answers it. */
+    /** Turns as they are encoded, each as { text, skip }: a write that looks back gets a question in front of the turn that answers it,
+        whose hidden states, the first `skip` ones, are not written. */
     asEncoded(turns) {
-      const asked = (t) => this.writeRule.looks_back && turns[t - 1]?.endsWith("?");
-      return turns.map((turn, t) => (asked(t) ? `${turns[t - 1]} ${turn}` : turn));
+      return turns.map((turn, t) => {
+        const before = this.writeRule.looks_back && turns[t - 1]?.endsWith("?") ? turns[t - 1] : "";
+        const skip = before ? this.tokens(before).length - 1 : 0;
+        return skip && skip + this.tokens(turn).length <= MAX_TOKENS ? { text: `${before} ${turn}`, skip } : { text: turn, skip: 0 };
+      });
     }
 
     tokens(text) {

@@ -118,15 +118,17 @@ lmemLive.parts.push(function reads(engine) {
   }
 
   /** The question becomes a key, and, with what was found, a second one: for each hop the query, the rows' cosines, and the shares of the
-      rows and, last, of "no row matches"; what was found is the mean of `values`. `append` turns it into rows for the second question. */
-  function hops(rule, keys, values, question, append) {
+      rows and, last, of "no row matches"; what was found is the mean of `values`, in which "no row" has its share or not (`rest`).
+      `append` turns it into rows for the second question. */
+  function hops(rule, keys, values, question, append, rest = true) {
     const count = keys.rows, beta = 10 * rule.vectors.sharp[0];
     let z = question;
     return [0, 1].map((hop) => {
       const query = engine.address(rule, `asks.${hop}`, z), cosines = linear(query, keys).data, p = new Float32Array(count + 1);
       p.set(cosines.map((cosine) => beta * cosine));
       p[count] = beta * (1 - rule.vectors.nu[0]);
-      const value = product(new Matrix(1, count, softmax(p).subarray(0, count)), values);
+      const shares = rest ? softmax(p).subarray(0, count) : softmax(p.slice(0, count)), value = product(new Matrix(1, count, shares), values);
+      if (!rest) softmax(p);
       z = stacked(z, append(value));
       return { query, cosines, p, value, none: p[count] };
     });
@@ -149,17 +151,17 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The best row alone gives its value, token by token; where it is doubted too much, rows that say "unknown". Then no row is like the
+  /** The best row alone, of the hop that is doubted less, gives its value, token by token; where it is doubted too much, rows that say "unknown". Then no row is like the
       question ("far"), or the best one is and is withheld all the same ("doubted"). */
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     function extra(question) {
-      const found = hops(rule, keys, values, question, (value) => valueRows(rule, value.data)).map((hop) => {
+      const found = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false).map((hop) => {
         const [best] = engine.likeliest(hop.p.subarray(0, indices.length), 1);
         return { ...hop, best, doubt: doubt(rule, hop, best, keys.row(best)) };
       });
-      const leads = engine.pooled(rule, "halt", question).data[0] > 0, { p, best, cosines } = found[leads ? 1 : 0];
-      look.none = leads ? Math.max(found[0].doubt, found[1].doubt) : found[0].doubt;
+      const { p, best, cosines, doubt: none } = found[1].doubt < found[0].doubt ? found[1] : found[0];
+      look.none = none;
       look.add(p, indices);
       look.row = indices[best];
       look.withheld = look.none < rule.threshold ? null : cosines[best] < 1 - rule.vectors.nu[0] ? "far" : "doubted";

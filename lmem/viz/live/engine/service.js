@@ -32,11 +32,11 @@ lmemLive.parts.push(function services(engine) {
       return known.get(text);
     }
 
-    /** The bank with one turn more, or with the first tokens of it. */
-    function added(memory, bank, turn, share = 1) {
+    /** The bank with one turn more, or with the first tokens of it, without the `skip` tokens in front of it. */
+    function added(memory, bank, turn, share = 1, skip = 0) {
       if (memory.writeText) return memory.writeText(bank, turn);
       const states = encode(memory, turn);
-      return memory.writeStates(bank, states.slice(0, Math.max(1, Math.round(share * states.rows))));
+      return memory.writeStates(bank, states.slice(skip, Math.max(skip + 1, Math.round(share * states.rows))));
     }
 
     /** What the decoder looks at, step by step: the share of its cross-attentions that goes to rows next to the question's
@@ -105,7 +105,7 @@ lmemLive.parts.push(function services(engine) {
         const { memory, bank } = held(id);
         banks.delete(id);
         const texts = memory.asEncoded(turns.map(([speaker, text]) => engine.asTurn(speaker, text)));
-        return keep(memory, texts.reduce((last, text) => added(memory, last, text), bank));
+        return keep(memory, texts.reduce((last, { text, skip }) => added(memory, last, text, 1, skip), bank));
       },
 
       /** A turn, or without a speaker a question, on its way in: its tokens and their hidden states, as bytes and as numbers. */

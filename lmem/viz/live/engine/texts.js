@@ -23,7 +23,7 @@ lmemLive.parts.push(function texts(engine) {
     }
 
     asEncoded(turns) {
-      return turns;
+      return turns.map((text) => ({ text, skip: 0 }));
     }
 
     tokens(text) {

@@ -128,13 +128,13 @@ lmemLive.parts.push(function writeRules(engine) {
     },
   };
 
-  /** Where a fact goes: into the row of the most similar key if it corrects that, else into the row written longest ago. */
-  engine.placeOf = function placeOf(rule, { rows, written }, { key, correct }) {
+  /** Where a fact goes: into the row of the most similar key of an earlier turn if it corrects that, else into the row written longest ago. */
+  engine.placeOf = function placeOf(rule, { rows, written, turns }, { key, correct }) {
     let nearest = -1, row = -1, oldest = 0;
     for (let i = 0; i < rows.rows; i++) {
       if (written[i] < written[oldest]) oldest = i;
       const likeness = dot(key.data, 0, rows.data, i * rows.cols, rule.key);
-      if (written[i] >= 0 && likeness > nearest) [nearest, row] = [likeness, i];
+      if (written[i] >= 0 && written[i] < turns && likeness > nearest) [nearest, row] = [likeness, i];
     }
     return { nearest, place: nearest > rule.vectors.theta[0] && correct > 0 ? row : oldest };
   };
@@ -144,7 +144,7 @@ lmemLive.parts.push(function writeRules(engine) {
     const rows = bank.rows.clone(), written = bank.written.slice(), facts = [];
     for (const fact of factsOf(rule, z)) {
       if (fact.keep <= 0) continue;
-      const { place } = engine.placeOf(rule, { rows, written }, fact);
+      const { place } = engine.placeOf(rule, { rows, written, turns: bank.turns }, fact);
       rows.row(place).set(fact.key.data);
       rows.row(place).set(fact.value.data, rule.key);
       written[place] = bank.turns;
