@@ -180,8 +180,9 @@ def doubt_by_cosine(read, key, steep=20.0):
     with torch.no_grad():
         for weight in read.doubt.parameters():
             weight.zero_()
-        read.doubt[0].weight[0, key] = 1.0  # 3 times the cosine
-        read.doubt[2].weight[0, 0], read.doubt[2].bias[0] = -steep, steep
+        for doubt in read.doubt:
+            doubt[0].weight[0, key] = 1.0  # 3 times the cosine
+            doubt[2].weight[0, 0], doubt[2].bias[0] = -steep, steep
 
 
 def matching_rows(read, states, seen, size):
@@ -274,13 +275,13 @@ def test_an_answer_is_as_sure_as_its_row_is_not_doubted(model):
 
 
 def test_what_a_row_is_doubted_by():
-    """By hand: the product, number by number, times the root of K; three times the cosine; three times the lead."""
+    """By hand: the product, number by number, times the root of K; three times the cosine and the lead, in both hops."""
     query, key = torch.tensor([[0.6, 0.8]]), torch.tensor([[0.8, 0.6]])
-    ahead = lead(torch.tensor([[0.96, 0.5, -9.0]]))
-    signs = doubt_signs(query, key, ahead)
-    expected = [0.48 * 2**0.5, 0.48 * 2**0.5, 3 * 0.96, 3 * 0.46]
+    own, other = torch.tensor([[0.5, 0.96, -1.0]]), torch.tensor([[0.9, 0.2, -1.0]])
+    signs = doubt_signs(query, key, torch.tensor([1]), own, other)
+    expected = [0.48 * 2**0.5, 0.48 * 2**0.5, 3 * 0.96, 3 * 0.46, 3 * 0.2, 3 * -0.7]
     assert torch.allclose(signs, torch.tensor([expected]), atol=1e-6)
-    assert lead(torch.tensor([[0.3]])).item() == 1.0  # one row alone
+    assert lead(torch.tensor([[0.3]]), torch.tensor([0])).item() == 1.0  # one row alone
 
 
 def test_codes_start_at_the_regression(model):

@@ -7,8 +7,8 @@
 p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Before this, the telling is
 trained alone, by the decoder's own loss, for the second hop starts from what is told. Its codes and rows start at the reduced-rank
 regression from the latents of a turn by itself to those that the frozen encoder gives when it reads question and turn together,
-measured as the frozen cross-attention measures them. Last, the doubt learns, with the keys as they are, which of the three best rows
-of each hop answer the question.
+measured as the frozen cross-attention measures them. Last, the doubt learns, with the keys as they are, whether the two best rows of
+each hop answer the question.
 """
 
 import math
@@ -26,7 +26,7 @@ from lmem.backbone.backbone import pad
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import CopyingRead, doubt_signs, lead
+from lmem.memory.read.copying import CopyingRead, doubt_signs
 from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
@@ -38,6 +38,7 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = tuple(round(0.7 + 0.02 * i, 2) for i in range(15))  # that `calibrate` tries
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
+THETA_FROM = 20  # training conversations on which theta is chosen before the doubt learns
 GATED = 48  # turns of a conversation whose gates are compared in a step
 
 
@@ -56,7 +57,8 @@ class SpanConfig(Settings):
         noise: Standard deviation of the noise on every latent.
         drop: Share of the tokens that are hidden from keys and questions, drawn at every step.
         doubt_steps: Steps for the doubt.
-        doubt_batch: Pairs of a question and a row in each of them.
+        doubt_batch: Questions in each of them.
+        never_told: Weight there of a question about what was never told: what it finds is most like an answer.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
         telling_lr: Peak learning rate there.
@@ -74,7 +76,8 @@ class SpanConfig(Settings):
     noise: NotNegative = 0.3
     drop: Share = 0.1
     doubt_steps: AtLeast1 = 3000
-    doubt_batch: AtLeast1 = 512
+    doubt_batch: AtLeast1 = 256
+    never_told: Positive = 8.0
     telling_steps: AtLeast1 = 1500
     telling_batch: AtLeast1 = 48
     telling_lr: Positive = 2e-3
@@ -116,7 +119,7 @@ def train_spans(
         InputError: The model has another method.
     """
     config = config or SpanConfig()
-    _, read = span_parts(model)
+    write, read = span_parts(model)
     started = time.perf_counter()
     rng = random.Random(f"spans {config.seed}")
     usable = [each for each in conversations if each.questions and each.facts]
@@ -134,7 +137,8 @@ def train_spans(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
             rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
-        doubt = DoubtLoss(model, usable, config, rng)
+        set_theta(write, usable[:THETA_FROM])  # for the banks in which it is learned what to doubt
+        doubt = DoubtLoss(model, usable, config)
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
         )
@@ -149,6 +153,22 @@ def train_spans(
         "parameters": sum(p.numel() for p in weights),
         "seconds": time.perf_counter() - started,
     }
+
+
+@torch.no_grad()
+def set_theta(
+    write: SpanWrite, conversations: Sequence[FactConversation]
+) -> dict[float, tuple[int, int]]:
+    """Set theta to that of THETAS with which the most facts take the row of their older value, less those that take another's.
+
+    Returns:
+        {theta: (facts that take the row of their older value, facts that take the row of another fact)}
+    """
+    each = [replacements(write, conversation, THETAS) for conversation in conversations]
+    caught, wrong = torch.tensor(each).sum(0).T.tolist()
+    counts = dict(zip(THETAS, zip(caught, wrong, strict=True), strict=True))
+    write.theta.fill_(max(THETAS, key=lambda theta: (counts[theta][0] - counts[theta][1], theta)))
+    return counts
 
 
 @torch.no_grad()
@@ -197,11 +217,7 @@ def calibrate(
     gate = SHIFTS[shares.index(max(shares))]
     bias.copy_(start + gate)
 
-    counts = torch.tensor([replacements(write, each, THETAS) for each in asked]).sum(0)  # (n, 2)
-    net = dict(zip(THETAS, (counts[:, 0] - counts[:, 1]).tolist(), strict=True))
-    theta = max(THETAS, key=lambda each: (net[each], each))
-    write.theta.fill_(theta)
-
+    counts = set_theta(write, asked)
     share, chosen = choices()
     unanswered = len(told) - sum(told)
     never = sorted(  # a row that says that something was taken back may be told
@@ -217,8 +233,8 @@ def calibrate(
             withheld[answer].append(is_far)
     return {
         "gate": gate,
-        "theta": theta,
-        "replaced": dict(zip(map(str, THETAS), counts.tolist(), strict=True)),
+        "theta": round(write.theta.item(), 2),
+        "replaced": {str(theta): list(count) for theta, count in counts.items()},
         "found": share,
         "threshold": threshold,
         "never_told": len(withheld[False]) / unanswered,
@@ -230,27 +246,32 @@ def calibrate(
 
 def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bool, float, bool]]:
     """Write a conversation and ask its questions: for each, whether the best row is that of its fact, the doubt, whether it is far."""
-    write, read = span_parts(model)
-    device = model.backbone.device
-    latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
-    bank = model.on_device(model.write_latents(model.new_bank(), [latents]))
-    rows = bank.state.rows
-
-    turns, mask = pad([conversation.latents[fact.turn].to(rows) for fact in conversation.facts])
-    tokens = torch.tensor([[fact.token] for fact in conversation.facts], device=device)
-    keys = write.facts_at(turns, mask.bool().to(device), tokens)[0][:, 0]  # (F, K)
-    same = keys @ rows[0, :, : write.key].T > SAME  # (F, R)
-
+    _, read = span_parts(model)
+    rows, readable, same = _written(model, conversation)
     states, seen = pad([z.to(rows) for z in conversation.asked])
-    readable = write.readable(bank.state).expand(len(states), -1)
-    banks = rows.expand(len(states), -1, -1)
-    chosen = read.choose(banks, readable, states, seen.bool().to(device))
+    banks, masks = rows.expand(len(states), -1, -1), readable.expand(len(states), -1)
+    chosen = read.choose(banks, masks, states, seen.bool().to(rows.device))
     far = read.is_far(chosen.similarity)
     each = zip(conversation.questions, chosen.row, chosen.doubt.tolist(), far.tolist(), strict=True)
     return [
         (any(bool(same[fact, row]) for fact in question.last), doubt, is_far)
         for question, row, doubt, is_far in each
     ]
+
+
+def _written(model: MemoryModel, conversation: FactConversation) -> tuple[Tensor, Tensor, Tensor]:
+    """Write a conversation: rows (R, K + L v), which of them may be read (R,), and which fact each one is, (F, R)."""
+    write, _ = span_parts(model)
+    device = model.backbone.device
+    latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
+    state = model.on_device(model.write_latents(model.new_bank(), [latents])).state
+    turns, mask = pad(
+        [conversation.latents[fact.turn].to(state.rows) for fact in conversation.facts]
+    )
+    tokens = torch.tensor([[fact.token] for fact in conversation.facts], device=device)
+    keys = write.facts_at(turns, mask.bool().to(device), tokens)[0][:, 0]  # (F, K)
+    same = keys @ state.rows[0, :, : write.key].T > SAME
+    return state.rows[0], write.readable(state)[0], same
 
 
 class KeyLoss:
@@ -386,69 +407,61 @@ class KeyLoss:
 
 
 class DoubtLoss:
-    """Whether a row answers a question: the three best rows of both hops for each question."""
+    """Whether a row answers a question: the two best rows of both hops, in the banks of the conversations."""
 
     def __init__(
-        self,
-        model: MemoryModel,
-        conversations: Sequence[FactConversation],
-        config: SpanConfig,
-        rng: random.Random,
+        self, model: MemoryModel, conversations: Sequence[FactConversation], config: SpanConfig
     ) -> None:
-        """Collect the pairs, with the keys of a few conversations at a time as company."""
+        """Write the banks and collect the rows."""
         self.write, self.read = span_parts(model)
         self.config = config
         self.weights = list(self.read.doubt.parameters())
-        shuffled = rng.sample(list(conversations), len(conversations))
-        groups = [shuffled[i : i + config.batch] for i in range(0, len(shuffled), config.batch)]
-        device = model.backbone.device
-        pairs = [pair for group in groups for pair in self._pairs(group, device)]
-        self.signs = torch.cat([signs for signs, _ in pairs])
-        self.right = torch.cat([right for _, right in pairs])
+        found = [rows for each in conversations if (rows := self._rows(model, each))]
+        self.signs, self.right, told = (torch.cat(part) for part in zip(*found, strict=True))
+        self.weight = torch.where(told, 1.0, config.never_told).to(self.right)  # (Q,)
 
     def __call__(self) -> Tensor:
-        """Draw pairs and compute their loss: () with gradient."""
+        """Draw questions and compute their loss: () with gradient."""
         drawn = torch.randint(len(self.right), (self.config.doubt_batch,))
-        logits = self.read.doubt(self.signs[drawn])[:, 0]
-        return F.binary_cross_entropy_with_logits(logits, 1 - self.right[drawn])
+        logits = [doubt(self.signs[drawn, hop]) for hop, doubt in enumerate(self.read.doubt)]
+        losses = F.binary_cross_entropy_with_logits(
+            torch.stack(logits, 1)[..., 0], 1 - self.right[drawn], reduction="none"
+        )  # (B, 2, 2)
+        return (self.weight[drawn, None, None] * losses).mean()
 
     @torch.no_grad()
-    def _pairs(
-        self, conversations: Sequence[FactConversation], device: torch.device
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Return (signs, right) for the three best rows of each question."""
-        facts = [(each, fact) for each in conversations for fact in each.facts]
-        turns, mask = pad([each.latents[fact.turn].float() for each, fact in facts])
-        tokens = torch.tensor([[fact.token] for _, fact in facts], device=device)
-        key, value, _ = self.write.facts_at(turns.to(device), mask.bool().to(device), tokens)
-        key, value = key[:, 0], value[:, 0]  # (F, K), (F, L v)
-        live = torch.tensor([each for own in conversations for each in own.live], device=device)
-        pairs, start = [], 0
-        for each in conversations:
-            states, seen = pad([z.float() for z in each.asked])
-            question = states.to(device), seen.bool().to(device)
-            for hop, ask in enumerate(self.read.asks):
-                query = ask(*question)  # (Q, K)
-                similarity = (query @ key.T).masked_fill(~live, -9.0)  # (Q, F)
-                if hop == 0:
-                    shares = (10 * self.read.sharp * similarity).softmax(1)
-                    question = self.read.next_question(*question, shares @ value)
-                for row, asked in zip(similarity, each.questions, strict=True):
-                    about = {each.facts[i].about for i in (*asked.first, *asked.last)}
-                    for i, (own, fact) in enumerate(facts):
-                        if own is not each and fact.about in about:
-                            row[i] = -9.0
-                goals = [q.last for q in each.questions]
-                ahead = lead(similarity)
-                for _ in range(3):
-                    best = similarity.argmax(1)
-                    signs = doubt_signs(query, key[best], ahead)
-                    right = [int(b) - start in goal for b, goal in zip(best, goals, strict=True)]
-                    right = torch.tensor(right, dtype=torch.float, device=device)
-                    pairs.append((signs, right))
-                    similarity.scatter_(1, best[:, None], -9.0)
-            start += len(each.facts)
-        return pairs
+    def _rows(
+        self, model: MemoryModel, conversation: FactConversation
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Look up a conversation's questions in its bank; None if that has fewer than two rows.
+
+        Returns:
+            For the two best rows of both hops signs (Q, 2, 2, K + 4), and whether they answer (Q, 2, 2); whether each question
+            has an answer, (Q,).
+        """
+        rows, readable, same = _written(model, conversation)
+        if readable.sum() < 2:
+            return None
+        states, seen = pad([z.to(rows) for z in conversation.asked])
+        seen = seen.bool().to(rows.device)
+        keys = rows[readable, : self.write.key]  # (R, K)
+        right = torch.stack(
+            [same[list(question.last)].any(0)[readable] for question in conversation.questions]
+        )  # (Q, R)
+        banks = rows[readable].expand(len(states), -1, -1)
+        everything = torch.ones(banks.shape[:2], dtype=torch.bool, device=rows.device)
+        (_, value, _), _ = self.read.look_up(banks, everything, states, seen)
+        again = self.read.next_question(states, seen, value)
+        queries = [self.read.asks[0](states, seen), self.read.asks[1](*again)]
+        cosines = [query @ keys.T for query in queries]  # (Q, R) each
+        signs, answers = [], []
+        for query, own, other in zip(queries, cosines, reversed(cosines), strict=True):
+            for row in own.topk(2).indices.unbind(1):
+                signs.append(doubt_signs(query, keys[row], row, own, other))
+                answers.append(right.gather(1, row[:, None])[:, 0].float())
+        told = torch.tensor([q.answer != everyday.UNKNOWN for q in conversation.questions])
+        signs, answers = (torch.stack(part, 1).unflatten(1, (2, 2)) for part in (signs, answers))
+        return signs, answers, told.to(rows.device)
 
 
 def _margin_loss(scores: Tensor, right: Tensor, margin: Tensor) -> Tensor:

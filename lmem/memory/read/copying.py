@@ -2,12 +2,14 @@
 
     p = softmax(beta [q . k_1 .. q . k_R]);      r, the best row
     a second hop asks again, with the value p_1 v_1 + .. + p_R v_R appended to the question, as rows
-    d = sigmoid(MLP(q * k_r, q . k_r, its lead));      doubt, the probability that r does not answer; the hop with less of it counts
+    d = sigmoid(MLP_h(q * k_r, q . k_r, its lead, both for the other hop too));      doubt, the probability that r does not answer;
+    the hop h with less of it counts
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
     withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
-match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better. tell turns a code of v
+match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better, and so does the other hop:
+for a question that needs one row both find the same. tell turns a code of v
 numbers, with those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output for the same
 token.
 """
@@ -73,9 +75,10 @@ class CopyingRead(RecallRead):
         self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
         self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
-        self.doubt = mlp(key + 2, 64, 1)
-        *_, bias = self.doubt.parameters()
-        nn.init.constant_(bias, -2.0)  # at first tell whatever fits best
+        self.doubt = nn.ModuleList(mlp(key + 4, 64, 1) for _ in range(2))
+        for network in self.doubt:
+            *_, bias = network.parameters()
+            nn.init.constant_(bias, -2.0)  # at first tell whatever fits best
         self.place = nn.Parameter(torch.zeros(length, width))
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)
@@ -129,15 +132,19 @@ class CopyingRead(RecallRead):
         """
         first, second = self.look_up(rows, mask, states, seen)
         asked_again = self.next_question(states, seen, first[1])
+        queries = self.asks[0](states, seen), self.asks[1](*asked_again)
+        once, again = (
+            (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -1.0)
+            for scores, *_ in (first, second)
+        )  # (B, R)
         found = []
-        for ask, question, (scores, _, _) in zip(
-            self.asks, ((states, seen), asked_again), (first, second), strict=True
+        for query, network, own, other in zip(
+            queries, self.doubt, (once, again), (again, once), strict=True
         ):
-            similarity = (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -9.0)
-            best = similarity.argmax(1)
+            best = own.argmax(1)
             key = rows[torch.arange(len(rows), device=rows.device), best, : self.key]
-            signs = doubt_signs(ask(*question), key, lead(similarity))
-            found.append(Choice(best, torch.sigmoid(self.doubt(signs)[:, 0]), similarity))
+            signs = doubt_signs(query, key, best, own, other)
+            found.append(Choice(best, torch.sigmoid(network(signs)[:, 0]), own))
         once, again = found
         later = again.doubt < once.doubt  # (B,)
         return Choice(
@@ -165,14 +172,29 @@ class CopyingRead(RecallRead):
         return similarity.amax(1) < 1 - self.nu
 
 
-def lead(similarity: Tensor) -> Tensor:
-    """Return by how much the best of cosines (B, R) leads, (B,), at most 1; rows that may not be read are far below -1."""
-    top = nn.functional.pad(similarity, (0, 1), value=-1.0).topk(2, 1).values
-    return (top[:, 0] - top[:, 1]).clamp(max=1.0)
+def lead(similarity: Tensor, row: Tensor) -> Tensor:
+    """Return by how much a row (B,) leads the best other one in cosines (B, R): (B,), negative if it is not the best itself."""
+    own = similarity.gather(1, row[:, None])  # (B, 1)
+    others = nn.functional.pad(similarity.scatter(1, row[:, None], -1.0), (0, 1), value=-1.0)
+    return (own[:, 0] - others.amax(1)).clamp(-1.0, 1.0)
 
 
-def doubt_signs(query: Tensor, key: Tensor, lead: Tensor) -> Tensor:
-    """Collect what a row is doubted by: query and key (B, K), number by number, their cosine and the lead (B,): (B, K + 2)."""
-    product = query * key
-    totals = torch.stack([product.sum(1), lead], 1)
-    return torch.cat([product * query.shape[1] ** 0.5, 3 * totals], 1)
+def doubt_signs(query: Tensor, key: Tensor, row: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    """Collect what a row is doubted by.
+
+    Args:
+        query: (B, K), of the hop that found it.
+        key: (B, K), of the row.
+        row: (B,), its place.
+        own: (B, R), cosines of that hop, at least -1.
+        other: (B, R), those of the other hop.
+
+    Returns:
+        (B, K + 4): the product of query and key, number by number; the row's cosine and its lead in both hops.
+    """
+    totals = [
+        part
+        for similarity in (own, other)
+        for part in (similarity.gather(1, row[:, None])[:, 0], lead(similarity, row))
+    ]
+    return torch.cat([query * key * query.shape[1] ** 0.5, 3 * torch.stack(totals, 1)], 1)

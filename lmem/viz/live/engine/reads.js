@@ -156,9 +156,10 @@ lmemLive.parts.push(function reads(engine) {
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     function extra(question) {
-      const found = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false).map((hop) => {
+      const both = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false);
+      const found = both.map((hop, h) => {
         const [best] = engine.likeliest(hop.p.subarray(0, indices.length), 1);
-        return { ...hop, best, doubt: doubt(rule, hop, best, keys.row(best)) };
+        return { ...hop, best, doubt: doubt(rule, h, best, keys.row(best), hop, both[1 - h]) };
       });
       const { p, best, cosines, doubt: none } = found[1].doubt < found[0].doubt ? found[1] : found[0];
       look.none = none;
@@ -170,13 +171,18 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The probability that the best row does not answer, judged by query and key, number by number, their cosine, and its lead. */
-  function doubt(rule, { query, cosines }, best, key) {
-    const signs = new Matrix(1, rule.key + 2), others = cosines.filter((_, row) => row !== best);
-    signs.data.set(query.data.map((value, i) => value * key[i] * Math.sqrt(rule.key)));
-    signs.data[rule.key] = 3 * cosines[best];
-    signs.data[rule.key + 1] = 3 * Math.min(1, cosines[best] - others.reduce((most, each) => Math.max(most, each), -1));
-    return sigmoid(engine.network(rule, "doubt", signs).data[0]);
+  /** The probability that a row does not answer, judged by query and key, number by number, and by its cosine and lead in both hops. */
+  function doubt(rule, hop, row, key, own, other) {
+    const signs = new Matrix(1, rule.key + 4);
+    signs.data.set(own.query.data.map((value, i) => value * key[i] * Math.sqrt(rule.key)));
+    [own, other].forEach(({ cosines }, i) => signs.data.set([3 * cosines[row], 3 * lead(cosines, row)], rule.key + 2 * i));
+    return sigmoid(engine.network(rule, `doubt.${hop}`, signs).data[0]);
+  }
+
+  /** By how much a row leads the best other one. */
+  function lead(cosines, row) {
+    const others = cosines.reduce((most, each, i) => (i === row ? most : Math.max(most, each)), -1);
+    return Math.max(-1, Math.min(1, cosines[row] - others));
   }
 
   /** The rows (L, D) that the decoder sees of a value: each token's code, with its neighbours' codes and its place. */
