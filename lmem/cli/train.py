@@ -117,7 +117,7 @@ def train(
         facts = fact_conversations(model.backbone, conversations, seed)
         report = train_spans(model, facts, config)
         others = fact_conversations(
-            model.backbone, validation or 20, f"validation {seed}", long_world
+            model.backbone, validation or 40, f"validation {seed}", long_world
         )
         report["calibration"] = calibrate(model, others, config.abstain)
         report["seconds"] = {"train": report["seconds"]}
