@@ -14,7 +14,7 @@ from test_book import load
 from lmem.chat.dialect import EVERYDAY
 from lmem.chat.kept import LEAST
 from lmem.chat.lines import UNSURE, UNTOLD, content_words, names_in, parts_of
-from lmem.chat.reply import reason_of
+from lmem.chat.reply import is_stuck, percent, reason_of
 from lmem.data import everyday
 from lmem.data.tinyworld.language import NAMES
 from lmem.memory.methods import grid
@@ -368,13 +368,17 @@ def test_each_silence_has_its_reason(opened):
     plain = {"text": "unknown", "withheld": None, "none": None, "sure": 0.9, "row": None}
     shaky = {"text": "peeve", "withheld": None, "none": 0.1, "sure": LEAST - 0.01, "row": 0}
     known = {"text": "Rex", "withheld": None, "none": 0.1, "sure": LEAST + 0.01, "row": 0}
-    unasked, spoken, guessed, told = driver.execute_script(
-        silence, [[plain, False], [plain, True], [shaky, False], [known, True]]
+    endless = known | {"text": "Utrechtrechtrecht"}
+    assert is_stuck(endless["text"])
+    assert not is_stuck("07777777 in Baden-Baden")
+    unasked, spoken, guessed, told, stuck = driver.execute_script(
+        silence, [[plain, False], [plain, True], [shaky, False], [known, True], [endless, True]]
     )
+    assert stuck["said"] == UNSURE
     for one, asked in ((unasked, False), (spoken, True)):
         reason = reason_of(Answer("unknown", 0.9), asked)
         assert one["why"] == f"{reason[0].upper()}{reason[1:]}."
-    assert guessed == {"said": UNSURE, "why": "An answer was found, but it is only 4% sure."}
+    assert guessed == {"said": UNSURE, "why": f"An answer was found, but it is only {percent(LEAST - 0.01)} sure."}
     assert told is None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lmem.chat.kept import Fact, Topic, facts_of, nearest, sources_of
 from lmem.chat.lines import content_words, names_in, split_request
-from lmem.chat.reply import Reply, checked_threshold, percent, reason_of, turns_of
+from lmem.chat.reply import Reply, checked_threshold, is_stuck, percent, reason_of, turns_of
 from lmem.chat.topics import is_about
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
@@ -60,7 +60,9 @@ def why(session: "ChatSession", rest: str) -> Reply:
         return _why_withheld(session, session.asked)
     about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {_sure(answer)}"
     if session.knows(answer) and not shown:
-        about += f", and I say nothing below {percent(session.threshold)}"
+        stuck = is_stuck(answer.text)
+        limit = f", and I say nothing below {percent(session.threshold)}"
+        about += "; it repeats itself, so I do not say it" if stuck else limit
     elif not session.knows(answer):
         about += f"; {reason_of(answer, spoken)}"
     start = session.first_recorded()

@@ -1,6 +1,7 @@
 """What a line of a chat led to, as a terminal shows it; and what a user may set."""
 
 import math
+import re
 from typing import Literal, NamedTuple
 
 from lmem.errors import InputError
@@ -71,6 +72,11 @@ def checked_name(name: str) -> str:
             f"expected a name of at most {LONGEST_NAME} characters without a colon, not {text[:60]!r}"
         )
     return text
+
+
+def is_stuck(text: str) -> bool:
+    """Say whether a decoder that copies piece by piece came to no end: "Utrechtrechtrecht"."""
+    return re.search(r"(\D{2,})\1\1", text) is not None
 
 
 def checked_threshold(value: float | str) -> float:

@@ -23,7 +23,7 @@ from lmem.chat.lines import (
     split_request,
 )
 from lmem.chat.recovery import Recovery
-from lmem.chat.reply import Reply, checked_name, checked_threshold
+from lmem.chat.reply import Reply, checked_name, checked_threshold, is_stuck
 from lmem.chat.words import unreadable_words
 from lmem.errors import BankError, LmemError
 from lmem.memory.bank import Bank
@@ -214,8 +214,9 @@ class ChatSession:
         return UNSURE if unsure else UNTOLD
 
     def tells(self, answer: Answer) -> bool:
-        """Say whether an answer is given: it is known, and sure enough."""
-        return self.knows(answer) and answer.confidence >= self.threshold
+        """Say whether an answer is given: it is known, sure enough, and, unless everything is asked for, came to an end."""
+        stuck = self.threshold > 0 and is_stuck(answer.text)
+        return self.knows(answer) and answer.confidence >= self.threshold and not stuck
 
     def _spoke_of(self, question: str) -> bool:
         """Say whether anything that was said has a word of a question; the memory alone may have kept nothing of it."""

@@ -58,7 +58,7 @@ class SpanConfig(Settings):
         drop: Share of the tokens that are hidden from keys and questions, drawn at every step.
         doubt_steps: Steps for the doubt.
         doubt_batch: Questions in each of them.
-        never_told: Weight there of a question about what was never told: what it finds is most like an answer.
+        no_answer: Weight there of a question that no row answers.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
         telling_lr: Peak learning rate there.
@@ -77,7 +77,7 @@ class SpanConfig(Settings):
     drop: Share = 0.1
     doubt_steps: AtLeast1 = 3000
     doubt_batch: AtLeast1 = 256
-    never_told: Positive = 8.0
+    no_answer: Positive = 8.0
     telling_steps: AtLeast1 = 1500
     telling_batch: AtLeast1 = 48
     telling_lr: Positive = 2e-3
@@ -138,7 +138,7 @@ def train_spans(
             rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
         set_theta(write, usable[:THETA_FROM])  # for the banks in which it is learned what to doubt
-        doubt = DoubtLoss(model, usable, config)
+        doubt = DoubtLoss(model, usable, config, rng)
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
         )
@@ -407,18 +407,22 @@ class KeyLoss:
 
 
 class DoubtLoss:
-    """Whether a row answers a question: the two best rows of both hops, in the banks of the conversations."""
+    """Whether a row answers a question: the two best rows of both hops, in whole banks of the conversations and in small parts."""
 
     def __init__(
-        self, model: MemoryModel, conversations: Sequence[FactConversation], config: SpanConfig
+        self,
+        model: MemoryModel,
+        conversations: Sequence[FactConversation],
+        config: SpanConfig,
+        rng: random.Random,
     ) -> None:
         """Write the banks and collect the rows."""
         self.write, self.read = span_parts(model)
         self.config = config
         self.weights = list(self.read.doubt.parameters())
-        found = [rows for each in conversations if (rows := self._rows(model, each))]
-        self.signs, self.right, told = (torch.cat(part) for part in zip(*found, strict=True))
-        self.weight = torch.where(told, 1.0, config.never_told).to(self.right)  # (Q,)
+        found = [part for each in conversations for part in self._parts(model, each, rng)]
+        self.signs, self.right, answered = (torch.cat(part) for part in zip(*found, strict=True))
+        self.weight = torch.where(answered, 1.0, config.no_answer)  # (Q,)
 
     def __call__(self) -> Tensor:
         """Draw questions and compute their loss: () with gradient."""
@@ -429,28 +433,40 @@ class DoubtLoss:
         )  # (B, 2, 2)
         return (self.weight[drawn, None, None] * losses).mean()
 
+    def _parts(
+        self, model: MemoryModel, conversation: FactConversation, rng: random.Random
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Look up a conversation's questions in its bank, and in a few rows of it; of those without an answer there only some."""
+        rows, readable, same = _written(model, conversation)
+        places = readable.nonzero()[:, 0].tolist()
+        if len(places) < 2:
+            return []
+        right = torch.stack([same[list(each.last)].any(0) for each in conversation.questions])
+        few = rng.sample(places, round(math.exp(rng.uniform(math.log(2), math.log(len(places))))))
+        parts = []
+        for part in (places, few):
+            answered = right[:, part].any(1).tolist()
+            without = [i for i, each in enumerate(answered) if not each]
+            some = rng.sample(without, min(len(without), 1 + sum(answered) // 3))
+            asked = [i for i, each in enumerate(answered) if each or i in some]
+            questions = [conversation.asked[i] for i in asked]
+            parts.append(self._rows(rows[part], questions, right[asked][:, part]))
+        return parts
+
     @torch.no_grad()
     def _rows(
-        self, model: MemoryModel, conversation: FactConversation
-    ) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Look up a conversation's questions in its bank; None if that has fewer than two rows.
+        self, rows: Tensor, questions: Sequence[Tensor], right: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Look up questions in rows (R, K + L v), of which `right` (Q, R) says whether they answer.
 
         Returns:
-            For the two best rows of both hops signs (Q, 2, 2, K + 4), and whether they answer (Q, 2, 2); whether each question
-            has an answer, (Q,).
+            For the two best rows of both hops signs (Q, 2, 2, K + 4), and whether they answer (Q, 2, 2); whether any row does, (Q,).
         """
-        rows, readable, same = _written(model, conversation)
-        if readable.sum() < 2:
-            return None
-        states, seen = pad([z.to(rows) for z in conversation.asked])
+        states, seen = pad([z.to(rows) for z in questions])
         seen = seen.bool().to(rows.device)
-        keys = rows[readable, : self.write.key]  # (R, K)
-        right = torch.stack(
-            [same[list(question.last)].any(0)[readable] for question in conversation.questions]
-        )  # (Q, R)
-        banks = rows[readable].expand(len(states), -1, -1)
-        everything = torch.ones(banks.shape[:2], dtype=torch.bool, device=rows.device)
-        (_, value, _), _ = self.read.look_up(banks, everything, states, seen)
+        banks, keys = rows.expand(len(states), -1, -1), rows[:, : self.write.key]
+        every = torch.ones(banks.shape[:2], dtype=torch.bool, device=rows.device)
+        (_, value, _), _ = self.read.look_up(banks, every, states, seen)
         again = self.read.next_question(states, seen, value)
         queries = [self.read.asks[0](states, seen), self.read.asks[1](*again)]
         cosines = [query @ keys.T for query in queries]  # (Q, R) each
@@ -459,9 +475,8 @@ class DoubtLoss:
             for row in own.topk(2).indices.unbind(1):
                 signs.append(doubt_signs(query, keys[row], row, own, other))
                 answers.append(right.gather(1, row[:, None])[:, 0].float())
-        told = torch.tensor([q.answer != everyday.UNKNOWN for q in conversation.questions])
         signs, answers = (torch.stack(part, 1).unflatten(1, (2, 2)) for part in (signs, answers))
-        return signs, answers, told.to(rows.device)
+        return signs, answers, right.any(1)
 
 
 def _margin_loss(scores: Tensor, right: Tensor, margin: Tensor) -> Tensor:

@@ -173,10 +173,10 @@ class CopyingRead(RecallRead):
 
 
 def lead(similarity: Tensor, row: Tensor) -> Tensor:
-    """Return by how much a row (B,) leads the best other one in cosines (B, R): (B,), negative if it is not the best itself."""
+    """Return by how much a row (B,) leads the best other one in cosines (B, R), or 0: (B,), negative if it is not the best."""
     own = similarity.gather(1, row[:, None])  # (B, 1)
-    others = nn.functional.pad(similarity.scatter(1, row[:, None], -1.0), (0, 1), value=-1.0)
-    return (own[:, 0] - others.amax(1)).clamp(-1.0, 1.0)
+    others = nn.functional.pad(similarity.scatter(1, row[:, None], -1.0), (0, 1), value=0.0)
+    return own[:, 0] - others.amax(1)
 
 
 def doubt_signs(query: Tensor, key: Tensor, row: Tensor, own: Tensor, other: Tensor) -> Tensor:

@@ -179,10 +179,9 @@ lmemLive.parts.push(function reads(engine) {
     return sigmoid(engine.network(rule, `doubt.${hop}`, signs).data[0]);
   }
 
-  /** By how much a row leads the best other one. */
+  /** By how much a row leads the best other one, or 0. */
   function lead(cosines, row) {
-    const others = cosines.reduce((most, each, i) => (i === row ? most : Math.max(most, each)), -1);
-    return Math.max(-1, Math.min(1, cosines[row] - others));
+    return cosines[row] - cosines.reduce((most, each, i) => (i === row ? most : Math.max(most, each)), 0);
   }
 
   /** The rows (L, D) that the decoder sees of a value: each token's code, with its neighbours' codes and its place. */
