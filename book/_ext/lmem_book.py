@@ -45,7 +45,7 @@ class PlotlyRenderer:
             return None
         figure = data.content if isinstance(data.content, dict) else json.loads(data.content)
         layout = figure.get("layout") or {}
-        where = {"location": (renderer.document["source"], data.line), "type": "lmem"}
+        where = {"location": (renderer.renderer.document["source"], data.line), "type": "lmem"}
         if unknown := {trace.get("type", "scatter") for trace in figure["data"]} - TRACES:
             says = "the site draws no trace of the kind %s: add it to TRACES of lmem_book"
             log.warning(says, ", ".join(sorted(unknown)), **where)
