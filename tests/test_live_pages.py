@@ -378,7 +378,10 @@ def test_each_silence_has_its_reason(opened):
     for one, asked in ((unasked, False), (spoken, True)):
         reason = reason_of(Answer("unknown", 0.9), asked)
         assert one["why"] == f"{reason[0].upper()}{reason[1:]}."
-    assert guessed == {"said": UNSURE, "why": f"An answer was found, but it is only {percent(LEAST - 0.01)} sure."}
+    assert guessed == {
+        "said": UNSURE,
+        "why": f"An answer was found, but it is only {percent(LEAST - 0.01)} sure.",
+    }
     assert told is None
 
 

@@ -91,5 +91,5 @@ def checked_threshold(value: float | str) -> float:
     except ValueError:
         threshold = math.nan
     if not 0 <= threshold <= 1:
-        raise InputError(f"expected a threshold from 0 to 1, not {value!r}")
+        raise InputError(f"expected a threshold from 0 to 1, or from 0% to 100%, not {value!r}")
     return threshold
