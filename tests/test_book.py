@@ -309,8 +309,9 @@ def rendered(extension, layout, monkeypatch, **trace):
     figure = {"data": [{"y": [1, 2], "name": "</script>", **trace}], "layout": layout}
     scripts, warnings = [], []
     monkeypatch.setattr(extension.log, "warning", lambda text, *_, **__: warnings.append(text))
-    renderer = SimpleNamespace(
-        document={"source": "two.ipynb"}, add_js_file=lambda key, uri, options: scripts.append(uri)
+    renderer = SimpleNamespace(  # as myst-nb's: the document is that of the renderer that it serves
+        renderer=SimpleNamespace(document={"source": "two.ipynb"}),
+        add_js_file=lambda key, uri, options: scripts.append(uri),
     )
     data = SimpleNamespace(mime_type=extension.MIME, content=figure, line=1)
     [node] = extension.PlotlyRenderer.handle_mime(renderer, data, False)

@@ -299,7 +299,7 @@ def test_the_threshold_can_be_moved(chat):
     chat.take("/threshold 0")
     assert chat.take("Where do I live?").text == "Cedar-Bay"
     assert chat.take("/threshold 5%").text == "an answer is given if it is at least 5% sure"
-    assert chat.threshold == LEAST
+    assert chat.threshold == 0.05
     chat.take("/threshold 0")
     for wrong in ("2", "-1", "nan", "much"):
         with pytest.raises(InputError, match="from 0 to 1"):

@@ -155,18 +155,19 @@ def spans(write, p, z):
     strongest = sorted(np.argsort(-begins)[: write.most])
     codes = z @ write.code.weight.detach().numpy().T + write.code.bias.detach().numpy()
     codes = np.concatenate([codes, np.zeros((write.length, codes.shape[1]))])
-    out, _fresh = p.copy(), np.zeros(len(p))
+    out, mine = p.copy(), set()  # rows of this turn
     for n in strongest:
         if begins[n] <= 0:
             continue
         halves = [anchored(half, z, z[n]) for half in write.address.halves]
         key = np.concatenate([half / np.linalg.norm(half) for half in halves]) / np.sqrt(2)
-        near = [row[:2] @ key if row.any() else -1 for row in out]
+        near = [row[:2] @ key if row.any() and r not in mine else -1 for r, row in enumerate(out)]
         best = int(np.argmax(near))
         corrects = anchored(write.correct, z, z[n])[0] > 0
         free = [r for r, row in enumerate(out) if not row.any()]
         place = best if near[best] > write.theta.item() and corrects else free[0] if free else None
         out[place] = np.concatenate([key, codes[n : n + write.length].ravel()])
+        mine.add(place)
     return out
 
 
@@ -260,6 +261,7 @@ def test_no_token_writes_nothing(name):
     write = rule(name)
     latents, mask = turn()
     before = write(write.start(B), latents, mask)
+    latents, mask = turn(1)
     mask = mask.clone()
     mask[1] = False
     after = write(before, latents, mask)

@@ -53,8 +53,7 @@ lmemLive.parts.push(function memories(engine) {
       return engine.WRITES[this.writeKind](this.writeRule, bank, states);
     }
 
-    /** Turns as they are encoded, each as { text, skip }: a write that looks back gets a question in front of the turn that answers it,
-        whose hidden states, the first `skip` ones, are not written. */
+    /** Turns as they are encoded: a write that looks back gets a question in front of the turn that answers it, and skips its states. */
     asEncoded(turns) {
       return turns.map((turn, t) => {
         const before = this.writeRule.looks_back && turns[t - 1]?.endsWith("?") ? turns[t - 1] : "";

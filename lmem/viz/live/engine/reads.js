@@ -118,8 +118,7 @@ lmemLive.parts.push(function reads(engine) {
   }
 
   /** The question becomes a key, and, with what was found, a second one: for each hop the query, the rows' cosines, and the shares of the
-      rows and, last, of "no row matches"; what was found is the mean of `values`, in which "no row" has its share or not (`rest`).
-      `append` turns it into rows for the second question. */
+      rows and, last, of "no row matches"; what was found is the mean of `values`, with the share of "no row" or not (`rest`). `append` turns it into rows for the second question. */
   function hops(rule, keys, values, question, append, rest = true) {
     const count = keys.rows, beta = 10 * rule.vectors.sharp[0];
     let z = question;
@@ -151,8 +150,8 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The best row alone, of the hop that is doubted less, gives its value, token by token; where it is doubted too much, rows that say "unknown". Then no row is like the
-      question ("far"), or the best one is and is withheld all the same ("doubted"). */
+  /** The best row of the hop that is doubted less gives its value, token by token. Where that is doubted too much, rows say "unknown":
+      no row is like the question ("far"), or one is ("doubted"). */
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     function extra(question) {
@@ -171,7 +170,7 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The probability that a row does not answer, judged by query and key, number by number, and by its cosine and lead in both hops. */
+  /** The probability that a row does not answer. */
   function doubt(rule, hop, row, key, own, other) {
     const signs = new Matrix(1, rule.key + 4);
     signs.data.set(own.query.data.map((value, i) => value * key[i] * Math.sqrt(rule.key)));

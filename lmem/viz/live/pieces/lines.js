@@ -47,7 +47,7 @@
       a word of the question, though perhaps nothing of it was kept. */
   function silence({ lines, unknown, untold, unsure, reasons, least }, { text, withheld, none, sure, row }, question, told) {
     const asked = new Set(contentWords(lines, question)), spoken = told.some((one) => contentWords(lines, one).some((word) => asked.has(word)));
-    const silent = withheld || text === unknown || !text, stuck = /(\D{2,})\1\1/.test(text); // no end was found: "Utrechtrechtrecht"
+    const silent = withheld || text === unknown || !text, stuck = /(\D{2,})\1\1/.test(text);
     const shaky = !silent && row !== null && (sure < least || stuck);
     if (!silent && !shaky) return null;
     const heard = withheld ? (spoken ? "spoken" : "untold") : row !== null ? "empty" : spoken ? "unknown but spoken" : "unknown";
