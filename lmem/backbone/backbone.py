@@ -176,9 +176,8 @@ class Backbone:
         ids = self.tokenize(texts, truncate=truncate)
         in_front = dict.fromkeys(text for text in before if text)
         tokens = self.tokenize(list(in_front), truncate=True)
-        lengths = {
-            text: len(row) - 1 for text, row in zip(in_front, tokens, strict=True)
-        }  # without the end
+        without_end = (len(row) - 1 for row in tokens)
+        lengths = dict(zip(in_front, without_end, strict=True))
         together = [
             f"{first} {text}" if first and lengths[first] + len(own) <= MAX_TOKENS else text
             for first, text, own in zip(before, texts, ids, strict=True)

@@ -466,12 +466,9 @@ class DoubtLoss:
         seen = seen.bool().to(rows.device)
         banks, keys = rows.expand(len(states), -1, -1), rows[:, : self.write.key]
         every = torch.ones(banks.shape[:2], dtype=torch.bool, device=rows.device)
-        (_, value, _), _ = self.read.look_up(banks, every, states, seen)
-        again = self.read.next_question(states, seen, value)
-        queries = [self.read.asks[0](states, seen), self.read.asks[1](*again)]
-        cosines = [query @ keys.T for query in queries]  # (Q, R) each
+        (first, once), (second, again) = self.read.both_hops(banks, every, states, seen)
         signs, answers = [], []
-        for query, own, other in zip(queries, cosines, reversed(cosines), strict=True):
+        for query, own, other in ((first, once, again), (second, again, once)):
             for row in own.topk(2).indices.unbind(1):
                 signs.append(doubt_signs(query, keys[row], row, own, other))
                 answers.append(right.gather(1, row[:, None])[:, 0].float())

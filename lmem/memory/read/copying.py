@@ -124,22 +124,27 @@ class CopyingRead(RecallRead):
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
         return extra, extra_mask(mask, self.length)
 
+    def both_hops(
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return for both hops the query (B, K) and its cosines with the rows (B, R), -1 where a row may not be read."""
+        first, second = self.look_up(rows, mask, states, seen)
+        asked = (states, seen), self.next_question(states, seen, first[1])
+        return [
+            (ask(*question), (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -1.0))
+            for ask, question, (scores, *_) in zip(self.asks, asked, (first, second), strict=True)
+        ]
+
     def choose(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> Choice:
         """Choose the best row of each bank in both hops, and the one of the two that is doubted less.
 
         Whether one row leads to another is not in the question: "Where does Ben live?" takes two hops if Ben is only known as
         somebody's brother.
         """
-        first, second = self.look_up(rows, mask, states, seen)
-        asked_again = self.next_question(states, seen, first[1])
-        queries = self.asks[0](states, seen), self.asks[1](*asked_again)
-        once, again = (
-            (scores[:, :-1] / (10 * self.sharp)).masked_fill(~mask, -1.0)
-            for scores, *_ in (first, second)
-        )  # (B, R)
+        (first, once), (second, again) = self.both_hops(rows, mask, states, seen)
         found = []
         for query, network, own, other in zip(
-            queries, self.doubt, (once, again), (again, once), strict=True
+            (first, second), self.doubt, (once, again), (again, once), strict=True
         ):
             best = own.argmax(1)
             key = rows[torch.arange(len(rows), device=rows.device), best, : self.key]
