@@ -143,7 +143,11 @@ def _facts(session: "ChatSession", turns: Sequence[int], about: str = "") -> lis
     names, said = names_in(session.said.values()), session.said
     unknown = []
     if set(turns) - set(said):
-        unknown = [topic for each in {"", about} for topic in session.topics("", names, each)]
+        unknown = [
+            topic
+            for each in dict.fromkeys(("", about))
+            for topic in session.topics("", names, each)
+        ]
     asked = {turn: session.topics(said[turn], names) if turn in said else unknown for turn in turns}
     return facts_of(session.model, session.bank, asked, session.tells)
 

@@ -15,7 +15,7 @@ from lmem.memory.read.recall import RecallRead
 from lmem.memory.write.keyed import FactWrite
 
 BATCH = 64  # questions that are answered together
-LEAST = 0.15  # confidence below which an answer is none: of those on validation conversations more were wrong than right
+LEAST = 0.15  # confidence below which an answer is none; set on validation conversations
 CANDIDATES = 8  # rows whose turns `sources_of` leaves out
 LEAST_BITS = 1.0  # by which an answer must lean on a turn
 NEAREST = 2  # rows that are named where an answer was withheld
@@ -180,7 +180,7 @@ def answers_to(model: MemoryModel, bank: Bank, questions: Iterable[str]) -> dict
 
 def _batches(questions: Iterable[str]) -> list[list[str]]:
     """Split questions, each once, into batches of similar lengths."""
-    each = sorted(set(questions), key=len)
+    each = sorted(dict.fromkeys(questions), key=len)
     return [each[start : start + BATCH] for start in range(0, len(each), BATCH)]
 
 
