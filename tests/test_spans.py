@@ -175,14 +175,19 @@ def test_the_same_key_takes_the_same_row_and_another_one_does_not(model):
     assert again.written.max() == 1  # the newer turn
 
 
-def doubt_by_cosine(read, key, steep=20.0):
-    """Let the doubt be near 0 for a cosine of 1 and near 1 for one of 0 or less, the more so the steeper it is."""
+def doubt_by_cosine(read, key, steep=20.0, hops=2):
+    """Let the doubt be near 0 for a cosine of 1 and near 1 for one of 0 or less, the more so the steeper it is.
+
+    With one hop, whatever the second finds is doubted.
+    """
     with torch.no_grad():
         for weight in read.doubt.parameters():
             weight.zero_()
-        for doubt in read.doubt:
+        for doubt in read.doubt[:hops]:
             doubt[0].weight[0, key] = 1.0  # 3 times the cosine
             doubt[2].weight[0, 0], doubt[2].bias[0] = -steep, steep
+        for doubt in read.doubt[hops:]:
+            doubt[2].bias[0] = 100.0
 
 
 def matching_rows(read, states, seen, size):
@@ -197,7 +202,7 @@ def matching_rows(read, states, seen, size):
 def test_one_row_is_told_and_a_threshold_decides_whether(model):
     """The best row's value alone reaches the decoder; where it is doubted, or at threshold 0, the rows for "unknown" do."""
     _, read = span_parts(model)
-    doubt_by_cosine(read, 8)
+    doubt_by_cosine(read, 8, hops=1)
     states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
     with torch.no_grad():
         rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
@@ -229,7 +234,7 @@ def test_a_second_hop_asks_with_the_value_that_was_found(model):
 def test_a_row_that_is_withheld_is_far_or_doubted(model):
     """Far if its cosine is below 1 - nu, where "no row" wins the softmax; judged only if there is a row."""
     _, read = span_parts(model)
-    doubt_by_cosine(read, 8)
+    doubt_by_cosine(read, 8, hops=1)
     states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
     with torch.no_grad():
         read.nu.fill_(0.5)
