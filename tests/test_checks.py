@@ -83,7 +83,7 @@ def test_a_stub_is_unfinished():
         found = twice(answer)
         assert found.state == "unfinished"
         assert repr(found) == (
-            f"Exercise 9.1 is not finished. Put code of your own in the place of `{put}`, run its cell, then this one again."
+            f"Exercise 9.1 is not finished. Replace `{put}` with your own code, run that cell, then run this one again."
         )
 
 

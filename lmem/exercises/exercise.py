@@ -22,7 +22,7 @@ import torch
 from lmem.exercises.words import difference, kind
 
 Slips = Mapping[str, Any] | None  # common mistakes: {description: the value that results from it}
-UNFINISHED = "Exercise {} is not finished. Put code of your own in the place of `{}`, run its cell, then this one again."
+UNFINISHED = "Exercise {} is not finished. Replace `{}` with your own code, run that cell, then run this one again."
 
 
 @dataclass(frozen=True)
