@@ -81,6 +81,13 @@ def test_shows_in_every_front_end(path):
 
 
 @each_notebook
+def test_no_line_of_code_scrolls_in_the_page(path):
+    """As in the package, ruff's limit."""
+    for cell in code(read(path)):
+        assert not [line for line in source(cell).splitlines() if len(line) > 100], cell["id"]
+
+
+@each_notebook
 def test_tags_are_known_and_no_cell_is_left_out(path):
     """A cell that is skipped leaves the next ones an old state; one whose outputs are not compared asserts what must hold."""
     for cell in read(path)["cells"]:
@@ -183,9 +190,7 @@ def test_exercises_have_stub_check_and_solution(path):
 def test_checks_say_unfinished_of_stubs_and_right_of_solutions(path):
     for cell in code(read(path)):
         if "check" in tags(cell):
-            assert re.match(
-                r"Exercise \d+\.\d+ is not finished\. Replace `", last_text(cell)
-            )
+            assert re.match(r"Exercise \d+\.\d+ is not finished\. Replace `", last_text(cell))
         if "solution" in tags(cell):
             assert re.fullmatch(r"Exercise \d+\.\d+: right\.", last_text(cell))
 
