@@ -85,7 +85,7 @@ return true;
 """
 RUN = """
 const [file, said, questions, steps] = arguments, {engine, backbones, firstLogits} = window.live, backbone = backbones[file.backbone];
-const memory = new engine.Memory(file, backbone), turns = memory.asEncoded(said), known = `${file.backbone} ${JSON.stringify(turns)}`;
+const memory = new engine.Memory(file, backbone), turns = said.map((turn, t) => memory.asEncoded(said[t - 1], turn)), known = `${file.backbone} ${JSON.stringify(turns)}`;
 const fresh = !live.states[known], states = live.states[known] ??= turns.map(({text, skip}) => {
   const all = backbone.encode(memory.tokens(text));
   return all.slice(skip, all.rows);
@@ -240,6 +240,33 @@ def compare(page, backbone, case, conversation, count):
         assert there["sure"] == pytest.approx(answer.confidence, rel=0.05, abs=1e-3)
         for mine, theirs in zip(there["logits"], logits, strict=True):
             assert relative(mine, theirs) < CLOSE, question
+
+
+SERVE = """
+const [backbone, file, parts] = arguments, call = live.engine.serve();
+call("backbone", backbone);
+call("adapter", {file, name: "one", backbone: backbone.name, scale: file.scale});
+const first = parts.map(() => call("bank", "one")), rows = (bank) => [...call("contents", bank).rows];
+const singly = parts.map((turns, i) => turns.reduce((bank, [speaker, text]) => call("write", {bank, speaker, text}).bank, first[i]));
+const [turns] = parts, half = call("writeAll", {bank: first[0], turns: turns.slice(0, 1)});
+return [...singly, call("writeAll", {bank: half, turns: turns.slice(1)})].map(rows);
+"""
+
+
+@torch.no_grad()
+def test_a_turn_that_is_written_alone_is_encoded_with_the_question_before_it(page, coarse):
+    """Turns written singly, or in two parts, give the bank of Python's one call; a bank knows the turn that was written last."""
+    model, file = rounded("mini-spans", coarse["mini"])
+    name = "".join(random.SystemRandom().choices("bdfgklmnprstvz", k=5)).title()
+    answer = ("Ana", f"He is called {name}.")
+    asked = [("Ben", "What is your brother called? "), answer]
+    parts = [asked, [("Ben", "I like your brother."), answer], [*asked, ("Ana", "I live in Rome.")]]
+    backbone = weights.backbone_file(EMBEDDED["mini"], "mini")
+    found = page.execute_script(SERVE, backbone, file, parts)
+    for turns, rows in zip([*parts, asked], found, strict=True):
+        assert relative(rows, model.write(model.new_bank(), turns).state.rows) < CLOSE, turns
+    apart = model.write(model.write(model.new_bank(), asked[:1]), asked[1:])
+    assert relative(found[0], apart.state.rows) > CLOSE  # the question counts
 
 
 # ---- turns as text in the input ------------------------------------------------------------------

@@ -30,7 +30,8 @@ NOTEBOOK = Path(__file__).parent / "pieces" / "notebook.js"
 def _module() -> str:
     """The scripts as one module. Those of a page speak of one engine for the page; in a notebook each view has its own."""
     *needed, _ = scripts_for(["talk"])  # all but what shows the pieces of a page
-    scripts = (path.read_text(encoding="utf-8") for path in (*needed, *ENGINE))
+    engine = [path for path in ENGINE if path.stem != "texts"]  # there is a memory
+    scripts = (path.read_text(encoding="utf-8") for path in (*needed, *engine))
     inside = "\n".join(scripts)
     own = f"function createLive(globalThis) {{\n{inside}\nreturn globalThis.lmemLive;\n}}\n"
     return own + NOTEBOOK.read_text(encoding="utf-8")

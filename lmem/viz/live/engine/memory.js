@@ -53,13 +53,10 @@ lmemLive.parts.push(function memories(engine) {
       return engine.WRITES[this.writeKind](this.writeRule, bank, states);
     }
 
-    /** Turns as they are encoded: a write that looks back gets a question in front of the turn that answers it, and skips its states. */
-    asEncoded(turns) {
-      return turns.map((turn, t) => {
-        const before = this.writeRule.looks_back && turns[t - 1]?.endsWith("?") ? turns[t - 1] : "";
-        const skip = before ? this.tokens(before).length - 1 : 0;
-        return skip && skip + this.tokens(turn).length <= MAX_TOKENS ? { text: `${before} ${turn}`, skip } : { text: turn, skip: 0 };
-      });
+    /** A turn as it is encoded: a write that looks back gets the turn `before` it in front, if that is a question, and skips its states. */
+    asEncoded(before, turn) {
+      const skip = this.writeRule.looks_back && before?.endsWith("?") ? this.tokens(before).length - 1 : 0;
+      return skip && skip + this.tokens(turn).length <= MAX_TOKENS ? { text: `${before} ${turn}`, skip } : { text: turn, skip: 0 };
     }
 
     tokens(text) {
@@ -186,5 +183,6 @@ lmemLive.parts.push(function memories(engine) {
     return new Set(group.map((_, i) => find(i))).size;
   }
 
+  engine.memoryOf = (...about) => new Memory(...about);
   Object.assign(engine, { MAX_TOKENS, Memory, asPrompt, asTurn, decoded, distinctRows, likeliest, tokensOf });
 });

@@ -4,8 +4,9 @@ lmemLive.parts.push(function services(engine) {
     const backbones = new Map(), memories = new Map(), banks = new Map();
     let last = 0;
 
-    const keep = (memory, bank) => {
-      banks.set(++last, { memory, bank });
+    /** Keep a bank: {memory, bank, turn}, with the turn that was written last. */
+    const keep = (bank) => {
+      banks.set(++last, bank);
       return last;
     };
     const held = (id) => {
@@ -32,11 +33,12 @@ lmemLive.parts.push(function services(engine) {
       return known.get(text);
     }
 
-    /** The bank with one turn more, or with the first tokens of it, without the `skip` tokens in front of it. */
-    function added(memory, bank, turn, share = 1, skip = 0) {
-      if (memory.writeText) return memory.writeText(bank, turn);
-      const states = encode(memory, turn);
-      return memory.writeStates(bank, states.slice(skip, Math.max(skip + 1, Math.round(share * states.rows))));
+    /** What is kept after one turn more, or the first tokens of it (`share`). */
+    function added({ memory, bank, turn: before }, [speaker, said], share = 1) {
+      const turn = engine.asTurn(speaker, said);
+      if (memory.writeText) return { memory, bank: memory.writeText(bank, turn), turn };
+      const { text, skip } = memory.asEncoded(before, turn), states = encode(memory, text), count = Math.round(share * (states.rows - skip));
+      return { memory, bank: memory.writeStates(bank, states.slice(skip, skip + Math.max(1, count))), turn };
     }
 
     /** What the decoder looks at, step by step: the share of its cross-attentions that goes to rows next to the question's
@@ -76,13 +78,14 @@ lmemLive.parts.push(function services(engine) {
       },
 
       bank(name) {
-        return keep(memories.get(name), memories.get(name).newBank());
+        const memory = memories.get(name);
+        return keep({ memory, bank: memory.newBank() });
       },
 
       /** Take over a bank that Python wrote. */
       restore({ name, rows, written, turns }) {
         const memory = memories.get(name), { rows: count, cols } = memory.p0;
-        return keep(memory, { rows: new engine.Matrix(count, cols, Float32Array.from(rows)), written: Int32Array.from(written), turns });
+        return keep({ memory, bank: { rows: new engine.Matrix(count, cols, Float32Array.from(rows)), written: Int32Array.from(written), turns } });
       },
 
       contents(id) {
@@ -93,19 +96,18 @@ lmemLive.parts.push(function services(engine) {
       /** Write one turn, or the first tokens of it (`share`): the new bank, which rows it changed, and if a row has a value of its
           own the words of the turn that it was made from. */
       write({ bank: id, speaker, text, share = 1 }) {
-        const { memory, bank } = held(id), turn = engine.asTurn(speaker, text), next = added(memory, bank, turn, share);
-        const changed = [...next.written.keys()].filter((i) => next.written[i] === bank.turns);
+        const { memory, bank } = held(id), next = added(held(id), [speaker, text], share), { written, facts = [] } = next.bank;
+        const changed = [...written.keys()].filter((i) => written[i] === bank.turns);
         const replaced = memory.single ? changed.map((i) => bank.written[i] ?? -1) : [];
-        const values = Object.fromEntries((next.facts || []).map(({ row, token }) => [row, memory.wordsFrom(turn, token)]));
-        return { bank: keep(memory, next), turn: bank.turns, changed, replaced, values };
+        const values = Object.fromEntries(facts.map(({ row, token }) => [row, memory.wordsFrom(next.turn, token)]));
+        return { bank: keep(next), turn: bank.turns, changed, replaced, values };
       },
 
       /** Write turns [speaker, text], one after the other; the bank before them is dropped. */
       writeAll({ bank: id, turns }) {
-        const { memory, bank } = held(id);
+        const first = held(id);
         banks.delete(id);
-        const texts = memory.asEncoded(turns.map(([speaker, text]) => engine.asTurn(speaker, text)));
-        return keep(memory, texts.reduce((last, { text, skip }) => added(memory, last, text, 1, skip), bank));
+        return keep(turns.reduce((last, turn) => added(last, turn), first));
       },
 
       /** A turn, or without a speaker a question, on its way in: its tokens and their hidden states, as bytes and as numbers. */

@@ -22,10 +22,6 @@ lmemLive.parts.push(function texts(engine) {
       return { rows: this.p0, written, turns: texts.length, texts };
     }
 
-    asEncoded(turns) {
-      return turns.map((text) => ({ text, skip: 0 }));
-    }
-
     tokens(text) {
       return engine.tokensOf(this.backbone, text, QUESTION);
     }
@@ -51,6 +47,6 @@ lmemLive.parts.push(function texts(engine) {
     }
   }
 
-  /** The memory of an adapter's file. */
-  engine.memoryOf = (file, backbone, scale) => new (file.write.kind === "text" ? TextMemory : engine.Memory)(file, backbone, scale);
+  const { memoryOf } = engine;
+  engine.memoryOf = (file, ...about) => (file.write.kind === "text" ? new TextMemory(file, ...about) : memoryOf(file, ...about));
 });
