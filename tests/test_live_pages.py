@@ -186,6 +186,80 @@ def test_a_correction_replaces_its_row(opened):
     assert said(driver) == "Amber-Hill"
 
 
+SAME_AS_NEVER_TOLD = """
+const [done] = arguments, {piece} = document.querySelector('.lmem-live'), {call} = lmemLive;
+(async () => {
+  for (const side of [0, 1]) {
+    const turns = piece.turns.map((turn) => [turn.speaker, piece.wordsOf(turn, side)]);
+    const bank = await call("writeAll", {bank: await call("bank", piece.adapter.id), turns});
+    const [there, never] = [await call("contents", piece.pair[side]), await call("contents", bank)];
+    if (JSON.stringify(there) !== JSON.stringify(never)) return done(false);
+  }
+  done(true);
+})();"""  # both banks are those of a talk in which only what is left was told
+
+
+def test_a_sentence_is_taken_back(opened):
+    """As `/forget` does: the banks are as if it had never been told, and the question is answered from them."""
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened("talk")
+    name = a_name_that_is_kept()
+    lines = ["I live in Cedar-Bay.", f"My brother is {name}.", "Correction: I live in Amber-Hill."]
+    for line in lines:
+        typed(driver, "Tell it something", line)
+    typed(driver, "Ask it", "Where does Ana live?")
+    assert said(driver) == "Amber-Hill"
+    labels = [one.get_attribute("aria-label") for one in find(driver, ".live-told button")]
+    assert labels == ["forget sentence 1", "forget sentence 2", "forget sentence 3"]
+    driver.execute_script("document.querySelectorAll('.live-told button')[2].focus()")
+    ActionChains(driver).send_keys(Keys.ENTER).perform()
+    settled(driver)
+    assert said(driver) == "Cedar-Bay"
+    assert [place.text for place in find(driver, ".live-place")] == ["row 1", "row 2"]
+    assert driver.switch_to.active_element.get_attribute("aria-label") == "forget sentence 2"
+    assert f"Forgotten: “{lines[2]}”" in driver.find_element("css selector", ".live-talk").text
+    assert driver.execute_async_script(SAME_AS_NEVER_TOLD)
+    press(driver, ".live-told", "forget")
+    assert "Cedar-Bay" not in driver.find_element("css selector", ".live-answer").text
+    typed(driver, "Ask it", "Who is Ana's brother?")
+    assert said(driver) == name
+    assert "sentence 1" in driver.find_element("css selector", ".live-why").text
+    typed(driver, "Tell it something", "Forget that.")
+    assert len(find(driver, ".live-told li")) == 1
+    assert "Press “forget”" in driver.find_element("css selector", ".live-talk").text
+    assert complaints(driver) == []
+
+
+def test_forgetting_waits_for_its_turn(opened):
+    """While a question is answered, several at once, twice the same one, with the other bank, and down to nothing."""
+    driver = opened("talk", FRONT)
+    for _ in range(4):
+        press(driver, ".live-chips", driver.find_element("css selector", ".live-chip").text[:12])
+    hurry = """const {piece} = document.querySelector('.lmem-live'), buttons = [...document.querySelectorAll('.live-told button')];
+        piece.ask('What is my cat called?'); buttons[0].click(); buttons[0].click(); piece.turn(); buttons[2].click();"""
+    driver.execute_script(hurry)
+    settled(driver)
+    told = [line.text for line in find(driver, ".live-sentence")]
+    assert told == ["Ana: I grew up in Oslo.", "Ana: My brother is called Nils."]
+    assert driver.execute_async_script(SAME_AS_NEVER_TOLD)
+    assert "Pixel" not in driver.find_element("css selector", ".live-answer").text
+    for _ in told:
+        press(driver, ".live-told", "forget")
+    assert not driver.find_elements("css selector", ".live-told li")
+    assert "no of" in driver.find_element("css selector", ".live-filling").text
+    press(driver, "", OWN)
+    assert driver.execute_async_script(SAME_AS_NEVER_TOLD)
+    tell, ask = driver.execute_script(
+        "const [{text, ask}] = document.querySelector('.lmem-live').piece.words.tell; return [text, ask]"
+    )
+    press(driver, ".live-chips", ask)
+    assert [item.text for item in find(driver, ".live-sentence")] == [f"Ana: {tell}"]
+    assert said(driver) == "Miro"
+    assert complaints(driver) == []
+
+
 def test_a_chip_is_told_once_and_the_keyboard_stays_there(opened):
     """A double click tells one sentence, also when the second click meets the chip that has taken its place."""
     from selenium.webdriver import ActionChains
@@ -413,18 +487,20 @@ def test_loading_can_be_tried_again(opened, folder):
 
 
 def test_old_banks_are_given_back(opened):
-    """However many sentences are told, the worker keeps the two banks in use and the two empty ones."""
+    """However many sentences are told and forgotten, the worker keeps the two banks in use and the two empty ones."""
     driver = opened("talk")
     count = "const {files, parts} = lmemLive; window.sent = []; const {call} = lmemLive; lmemLive.call = (name, argument) => (sent.push([name, argument]), call(name, argument))"
     find(driver, ".live-chips button")
     driver.execute_script(count)
     for _ in range(4):
         press(driver, ".live-chips", driver.find_element("css selector", ".live-chip").text[:12])
+    for _ in range(2):
+        press(driver, ".live-told", "forget")
     sent = driver.execute_script("return sent.map(([name, argument]) => [name, argument])")
     made = sum(name in ("bank", "write") for name, _ in sent)
     given_back = [bank for name, argument in sent if name == "drop" for bank in argument]
     assert made - len(given_back) == 4
-    assert len(set(given_back)) == len(given_back) == 6
+    assert len(set(given_back)) == len(given_back) == 6 + 6 + 4
 
 
 def test_too_long_a_text_is_refused_and_can_be_shortened(opened):
@@ -997,6 +1073,9 @@ def test_in_a_notebook_the_bank_comes_from_python_and_goes_back(driver, tmp_path
     assert widget.bank.turns_written == [2]
     assert model.answer(widget.bank, "Where does Ana live?") == "Cedar-Bay"
     assert model.answer(widget.bank, "What is Ana's cat called?") == "Miro"
+    press(driver, ".live-told", "forget")
+    widget._hear(widget, {"told": driver.execute_script("return window.told")}, [])
+    assert widget.bank == bank  # what came from Python stays
     assert complaints(driver) == []
 
 

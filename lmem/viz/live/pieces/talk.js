@@ -5,9 +5,7 @@
   /** What the piece says of a memory, and of a model that has the sentences themselves in its input. */
   const SAYS = {
     rows: {
-      waiting: "The answer appears here, with the row that it was read from.",
       told: "What it was told, and its rows of numbers",
-      empty: "Nothing yet: the memory is empty. Press one of the sentences, or write your own.",
       gets: "The model gets the question and the rows of numbers, never the sentences.",
       third: " Is it the memory that answers?",
       swap: "Swap in a memory with other facts",
@@ -18,15 +16,11 @@
       follows: "The answer follows the bank, so it is memory.",
       stays: "The answer stays, though this bank was told something else: it is a guess.",
       gone: "its row was replaced",
-      nothing: "No row is written yet: the model has only the question.",
-      invented: "the memory made this up, or misspelled it",
       source: (place, sentence, share) => `Read from the row of sentence ${place}, “${sentence}” It got ${share} of the attention.`,
       chosen: (place, sentence, share) => `Read from a row of sentence ${place}, “${sentence}” Of all rows it fits the question best (${share}).`,
     },
     text: {
-      waiting: "The answer appears here, with the sentence that the model looked at most.",
       told: "What it was told",
-      empty: "Nothing yet. Press one of the sentences, or write your own.",
       gets: "The model gets the question and, each time again, all of these sentences as text. It has no memory.",
       third: " Does it read the sentences?",
       swap: "Swap other words into the sentences",
@@ -37,8 +31,6 @@
       follows: "The answer follows the words, so the model read them.",
       stays: "The answer stays, though the words have changed: it is a guess.",
       gone: "no longer fits into the input",
-      nothing: "Its input has no sentence yet, only the question.",
-      invented: "the model made this up, or misspelled it",
       source: (place, sentence, share) => `It looked most at sentence ${place}, “${sentence}”, with ${share} of the attention.`,
     },
   };
@@ -54,7 +46,7 @@
       this.says = SAYS[this.memory === "text" ? "text" : "rows"];
       box.classList.toggle("live-text", this.memory === "text");
       this.turns = [];
-      this.swapped = false;
+      this.side = 0; // 1: the other bank is in use
       this.busy = Promise.resolve();
       live.file(`${this.backbone}-words`).then((words) => this.build(words)).catch(fail);
     }
@@ -62,7 +54,7 @@
     build(words) {
       this.words = words;
       this.list = element("ol", { class: "live-told" });
-      this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : this.says.empty);
+      this.nothing = element("p", { class: "live-hint" }, this.bankFile ? "The bank comes from Python. Ask it, or tell it more." : "Nothing yet. Press one of the sentences, or write your own.");
       this.name = words.oneself ? element("input", { type: "text", "aria-label": "Your name", value: words.speaker, placeholder: words.speaker, maxlength: "40", autocomplete: "off", spellcheck: "false" }) : null;
       const who = this.name ? element("label", { class: "live-name" }, "You are ", this.name) : null;
       this.tellField = this.field("Tell it something", this.name ? "" : `${words.speaker}:`, words.tell[0].text, "tell", (text) => this.take(text));
@@ -85,7 +77,7 @@
             element("div", { class: "live-row" }, this.swap, this.fresh), this.swapNote),
           element("section", { "aria-label": "told" }, element("p", { class: "live-label" }, this.says.told), this.nothing, this.list)),
         live.vocabulary(words));
-      this.answer.append(element("p", { class: "live-hint" }, this.says.waiting));
+      this.wait();
       this.chips();
     }
 
@@ -96,6 +88,10 @@
       this.frame = element("i", { hidden: true });
       const legend = element("p", { class: "live-hint" }, "One line of cells is one row; blue is below zero, orange above.");
       return this.says === SAYS.rows ? element("div", { class: "live-filling" }, this.used, element("div", {}, this.canvas, this.frame), legend) : null;
+    }
+
+    wait() {
+      this.answer.replaceChildren(element("p", { class: "live-hint" }, "The answer appears here, with its source."));
     }
 
     get speaker() {
@@ -143,13 +139,13 @@
       this.adapter = await live.adapter(this.backbone, this.memory, this.scale);
       this.empty = [await live.call("bank", this.adapter.id), await live.call("bank", this.adapter.id)];
       if (this.bankFile) this.given ||= await live.file(this.bankFile);
-      this.pair = this.given ? [await live.call("restore", { name: this.adapter.id, ...this.given }), this.empty[1]] : this.empty;
+      this.first = this.pair = this.given ? [await live.call("restore", { name: this.adapter.id, ...this.given }), this.empty[1]] : this.empty;
       await this.redraw();
     }
 
     /** Tell what a line says, then ask what it asks. */
     take(line) {
-      if (/^(?:please,? )?(?:forget|delete|erase)\b/i.test(line)) return (this.tellField.status.textContent = "This page takes nothing back. “start again” forgets all."), this.busy;
+      if (/^(?:please,? )?(?:forget|delete|erase)\b/i.test(line)) return (this.tellField.status.textContent = "Press “forget” next to a sentence to take it back."), this.busy;
       const { said, asked } = live.partsOf(this.words.lines, line);
       if (said) this.tell(said);
       return asked ? this.ask(asked) : this.busy;
@@ -160,19 +156,47 @@
       return this.queue(async () => {
         await this.start();
         await this.warn(this.tellField, text);
-        const other = live.counterfactual(this.words, text, this.turns.flatMap((turn) => [turn.text, this.wordsOf(turn, 1)]));
-        const [told, twin] = [await live.call("write", { bank: this.pair[0], speaker, text }), await live.call("write", { bank: this.pair[1], speaker, text: other?.text || text })];
-        await live.call("drop", this.pair.filter((bank) => !this.empty.includes(bank)));
-        this.pair = [told.bank, twin.bank];
-        const entry = { speaker, text, other, writes: [told, twin] };
-        this.turns.push(entry);
-        this.askable(text);
-        this.onbank?.(await live.call("contents", told.bank));
-        await this.redraw();
-        this.chips();
-        if (this.question) await this.answerAgain();
+        const told = this.turns.flatMap((turn) => [turn.text, this.wordsOf(turn, 1)]), entry = { speaker, text, other: live.counterfactual(this.words, text, told) };
+        await this.write(entry);
+        await this.changed();
         return this.kept(entry);
       }, this.tellField, text);
+    }
+
+    /** Write a sentence into both banks. */
+    async write(entry) {
+      const { speaker } = entry, write = (side) => live.call("write", { bank: this.pair[side], speaker, text: this.wordsOf(entry, side) });
+      entry.writes = [await write(0), await write(1)];
+      await this.use(entry.writes.map(({ bank }) => bank));
+      this.turns.push(entry);
+    }
+
+    /** Take a sentence back: both banks are written again without it. */
+    forget(entry) {
+      return this.queue(async () => {
+        const { turns } = this;
+        if (!turns.includes(entry)) return ""; // pressed twice
+        await this.use(this.first);
+        this.turns = [];
+        for (const turn of turns) if (turn !== entry) await this.write(turn);
+        this.tellField.note.textContent = "";
+        await this.changed();
+        return `Forgotten: “${entry.text}”`;
+      }, this.tellField);
+    }
+
+    /** Go on with these banks; those before are given back, but for the first ones. */
+    async use(pair) {
+      await live.call("drop", this.pair.filter((bank) => !this.first.includes(bank)));
+      this.pair = pair;
+    }
+
+    /** Show what the banks are now, and ask them again. */
+    async changed() {
+      this.onbank?.(await live.call("contents", this.pair[0]));
+      await this.redraw();
+      this.chips();
+      if (this.question) await this.answerAgain();
     }
 
     ask(question) {
@@ -194,25 +218,21 @@
       field.note.textContent = unknown.length ? `${words}: not in this model’s vocabulary. It spells the word letter by letter and will probably not read it.` : "";
     }
 
-    /** A question belongs to each sentence that is offered. */
-    askable(text) {
-      const entry = this.words.tell.find((one) => one.text === text);
-      if (entry?.ask && !(this.open ||= []).includes(entry.ask)) this.open.push(entry.ask);
-    }
-
+    /** What is offered to be told and asked. */
     chips() {
-      const told = new Set(this.turns.map(({ text }) => text)), chip = (text, act, label = null) =>
+      const { words, turns } = this, told = new Set(turns.map(({ text }) => text)), contents = (text) => contentWords(words.lines, text);
+      const chip = (text, act, label = null) =>
         element("button", { type: "button", class: "live-chip", onclick: ({ detail }) => detail < 2 && act(text, label) }, text, label ? element("small", {}, ` ${label}`) : null);
-      const next = this.words.tell.filter(({ text, after }) => !told.has(text) && (!after || told.has(after))).slice(0, 4);
+      const next = words.tell.filter(({ text, after }) => !told.has(text) && (!after || told.has(after))).slice(0, 4), first = next.find(({ ask }) => ask);
       const focused = this.tellChips.matches(":focus-within");
       this.tellChips.replaceChildren(...next.map(({ text, label }) => chip(text, (one) => this.tell(one), label)));
       if (focused) (this.tellChips.firstChild || this.tellField.input).focus();
-      const open = (this.open || []).slice(-3).map((ask) => [ask]), hops = this.words.hops.filter(({ after }) => after.every((one) => told.has(one)));
-      const first = next.find(({ ask }) => ask), act = (text, label) => (label === "tells it first" && this.tell(first.text), this.ask(text));
-      const contents = (text) => contentWords(this.words.lines, text), said = this.turns.flatMap(({ text }) => contents(text));
-      const never = this.words.never.filter((question) => !said.includes(contents(question).at(-1))); // unless it was told after all
-      if (!open.length && first) open.push([first.ask, "tells it first"]);
-      const asks = [...open, ...hops.map(({ ask }) => [ask, "two facts"]), ...never.map((text) => [text, "never told"])];
+      const answered = new Set(turns.map(({ text }) => words.tell.find((one) => one.text === text)?.ask).filter(Boolean));
+      const asks = [...answered].slice(-3).map((ask) => [ask]), said = turns.flatMap(({ text }) => contents(text));
+      if (!asks.length && first) asks.push([first.ask, "tells it first"]);
+      for (const { ask, after } of words.hops) if (after.every((one) => told.has(one))) asks.push([ask, "two facts"]);
+      for (const ask of words.never) if (!said.includes(contents(ask).at(-1))) asks.push([ask, "never told"]); // unless it was told after all
+      const act = (text, label) => (label === "tells it first" && this.tell(first.text), this.ask(text));
       this.askChips.replaceChildren(...asks.map(([text, label]) => chip(text, act, label)));
       this.explainSwap();
     }
@@ -220,25 +240,25 @@
     /** What a sentence has changed, in a line. */
     kept({ writes, item }) {
       if (this.says === SAYS.text) return "It is in the input.";
-      return writes[Number(this.swapped)].changed.length ? `Kept in ${item.querySelector(".live-place").textContent}.` : "No fact found in it, so nothing is kept.";
+      return writes[this.side].changed.length ? `Kept in ${item.querySelector(".live-place").textContent}.` : "No fact found in it, so nothing is kept.";
     }
 
     /** The sentences and their rows, of the bank that is in use. */
     async redraw() {
-      const side = Number(this.swapped), bank = this.pair[side];
-      this.nothing.hidden = this.turns.length > 0;
-      const written = (await live.call("contents", bank)).written, items = [];
-      for (const entry of this.turns) {
+      const { side, turns } = this, bank = this.pair[side], { written } = await live.call("contents", bank);
+      this.nothing.hidden = turns.length > 0;
+      const focused = [...this.list.children].findIndex((item) => item.matches(":focus-within"));
+      for (const [i, entry] of turns.entries()) {
         const { speaker, text, other, writes } = entry;
         const write = writes[side], rows = write.changed.filter((row) => written[row] === write.turn);
         const words = side && other ? other.parts.map((part) => (part.own ? element("mark", {}, part.text) : part.text)) : [text];
         const canvas = rows.length && this.says === SAYS.rows ? element("canvas", { class: "live-strip", "aria-hidden": "true" }) : null;
-        if (canvas) this.strip(canvas, bank, rows.slice(0, 8));
-        const item = element("li", {}, element("div", { class: "live-sentence" }, this.name ? element("b", {}, `${speaker}: `) : null, ...words), element("div", { class: "live-place" }, this.place(write, rows)), side && !other ? element("div", { class: "live-hint" }, this.says.same) : null, canvas);
-        items.push(item);
-        entry.item = item;
+        if (canvas) live.call("picture", { bank, rows: rows.slice(0, 8) }).then((seen) => live.draw(canvas, seen));
+        const button = element("button", { type: "button", class: "live-quiet", "aria-label": `forget sentence ${i + 1}`, onclick: ({ detail }) => detail < 2 && this.forget(entry) }, "forget");
+        entry.item = element("li", {}, element("div", { class: "live-sentence" }, this.name ? element("b", {}, `${speaker}: `) : null, ...words), button, element("div", { class: "live-place" }, this.place(write, rows)), side && !other ? element("div", { class: "live-hint" }, this.says.same) : null, canvas);
       }
-      this.list.replaceChildren(...items);
+      this.list.replaceChildren(...turns.map(({ item }) => item));
+      if (focused >= 0) ((turns[focused] || turns.at(-1))?.item.querySelector("button") || this.tellField.input).focus();
       if (this.says !== SAYS.rows) return;
       const inUse = written.filter((turn) => turn >= 0).length, count = [12, 24].find((some) => some >= inUse) || 48;
       const seen = await live.call("picture", { bank, count });
@@ -260,7 +280,7 @@
 
     /** The sentence that a turn of the bank in use is, or -1: a bank may come with turns that were not told here. */
     sentenceOf(turn) {
-      return this.turns.findIndex(({ writes }) => writes[Number(this.swapped)].turn === turn);
+      return this.turns.findIndex(({ writes }) => writes[this.side].turn === turn);
     }
 
     named(turn) {
@@ -268,22 +288,18 @@
       return place < 0 ? "an older one" : `sentence ${place + 1}`;
     }
 
-    async strip(canvas, bank, rows) {
-      live.draw(canvas, await live.call("picture", { bank, rows }));
-    }
-
     /** The words of a sentence in the bank in use, or in this one. */
-    wordsOf({ text, other }, side = Number(this.swapped)) {
+    wordsOf({ text, other }, side = this.side) {
       return side && other ? other.text : text;
     }
 
     async answerAgain() {
-      this.own = this.swapped ? await this.asked({}, 0) : null; // to compare with
+      this.own = this.side ? await this.asked({}, 0) : null; // to compare with
       this.result = await this.asked();
       this.show(this.result);
     }
 
-    asked(options, side = Number(this.swapped)) {
+    asked(options, side = this.side) {
       return live.call("ask", { bank: this.pair[side], question: this.prompt, options });
     }
 
@@ -316,7 +332,7 @@
         element("p", { class: "live-why" }, this.why(result, best, silence)),
         ...(this.own ? [element("p", { class: "live-compared" }, this.compared(result))] : []),
         ...(silence && (result.withheld || result.text !== this.words.unknown) ? [this.anyway()] : []),
-        ...(!silence && this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: ${this.says.invented}.`)] : []),
+        ...(!silence && this.invented(result.text) ? [element("p", { class: "live-note" }, `No sentence says “${result.text}”: it is made up, or misspelled.`)] : []),
         element("details", {}, element("summary", {}, "The five likeliest first tokens"), element("ul", { class: "live-top" }, ...bars)));
     }
 
@@ -327,7 +343,7 @@
 
     why(result, best, silence) {
       const sure = `How sure: ${live.percent(result.sure)}.`;
-      if (!best) return `${sure} ${this.says.nothing}`;
+      if (!best) return `${sure} The model has only the question.`;
       const place = this.sentenceOf(best[0]), sentence = place < 0 ? "" : `, “${this.wordsOf(this.turns[place])}”`;
       if (silence && result.row !== null) return `${silence.why} The closest is a row of ${this.named(best[0])}${sentence}`;
       if (silence) return `${sure} ${silence.why}${result.none === null ? "" : ` To ${live.percent(result.none)}, no row matches.`}`;
@@ -354,7 +370,7 @@
     /** Light up each sentence by the attention its rows got, the one that was told, and its row in the bank. */
     light(byTurn, told, { row, shares }) {
       this.turns.forEach(({ item, writes }) => {
-        const { turn } = writes[Number(this.swapped)], share = byTurn.get(turn) || 0;
+        const { turn } = writes[this.side], share = byTurn.get(turn) || 0;
         item.style.setProperty("--share", told ? share.toFixed(3) : 0);
         item.classList.toggle("live-lit", told !== null && (row === null ? share > 0.3 : told[0] === turn));
       });
@@ -367,8 +383,8 @@
     /** Put the other bank in: same sentences, same question, other values. */
     turn() {
       return this.queue(async () => {
-        this.swapped = !this.swapped;
-        this.box.classList.toggle("live-other", this.swapped);
+        this.side = 1 - this.side;
+        this.box.classList.toggle("live-other", this.side);
         this.explainSwap();
         await this.redraw();
         if (this.question) await this.answerAgain();
@@ -379,9 +395,9 @@
     explainSwap() {
       const { says, turns } = this, swaps = turns.flatMap(({ other }) => other?.swaps || []), named = swaps.slice(-3).map(({ own, other }) => `${own} becomes ${other}`);
       const left = turns.length && !swaps.length ? " None of your words has a counterpart." : "";
-      this.swap.disabled = !swaps.length && !this.swapped;
-      this.swap.textContent = this.swapped ? says.back : says.swap;
-      this.swapNote.textContent = this.swapped ? says.other : `${says.own}${named.length ? `: ${named.join(", ")}` : ""}.${left} If the answer follows, it was not a guess.`;
+      this.swap.disabled = !swaps.length && !this.side;
+      this.swap.textContent = this.side ? says.back : says.swap;
+      this.swapNote.textContent = this.side ? says.other : `${says.own}${named.length ? `: ${named.join(", ")}` : ""}.${left} If the answer follows, it was not a guess.`;
     }
 
     /** Go on with another bank, which Python wrote; its sentences are not known here. */
@@ -393,12 +409,12 @@
 
     restart() {
       return this.queue(async () => {
-        Object.assign(this, { turns: [], open: [], question: null, swapped: false, pair: this.empty, given: null });
+        if (this.pair) await this.use(this.empty);
+        Object.assign(this, { turns: [], question: null, side: 0, first: this.empty, given: null });
         this.tellField.status.textContent = this.tellField.note.textContent = this.askField.note.textContent = "";
         this.box.classList.remove("live-other");
-        this.answer.replaceChildren(element("p", { class: "live-hint" }, this.says.waiting));
-        if (this.pair) await this.redraw();
-        this.chips();
+        this.wait();
+        await (this.pair ? this.changed() : this.chips());
         this.tellField.input.focus();
       });
     }
