@@ -22,7 +22,7 @@ LAYER_TEXTS = {  # what scales the branch: first line, second line, in the text 
 
 
 def path_of_a_turn() -> HTML:
-    """Draw the path of a turn and of a question: encoder, write, bank, read, three sites, decoder, answer."""
+    """Draw the path of a turn and of a question: encoder, write, bank, read, three places, decoder, answer."""
     return HTML(_drawing("turn"))
 
 
