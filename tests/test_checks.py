@@ -165,7 +165,7 @@ def kept_with_gaps(tokens, rows):
         ("push_out", lambda rows, turn: torch.cat([rows, turn])[len(turn) :].add_(0).T, "transposed"),
         ("memory_score", lambda right, wrong: (sum(wrong) - sum(right)) / len(right) * 100, "sign"),
         ("memory_score", lambda right, wrong: max(0, sum(right) - sum(wrong)) / len(right) * 100, "nothing may be cut off"),
-        ("memory_score", lambda right, wrong: (sum(right) - sum(wrong)) / len(right), "times 100"),
+        ("memory_score", lambda right, wrong: (sum(right) - sum(wrong)) / len(right), "is the result in points"),
     ],
 )  # fmt: skip
 def test_likely_mistakes_of_chapter_1(check, answer, said):

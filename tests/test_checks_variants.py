@@ -68,6 +68,15 @@ def by_hits(right, wrong):
 
 
 def until_by_log(gamma, share):
+    if gamma == 1:
+        return None
+    lag = math.floor(math.log(share) / math.log(gamma))
+    while gamma**lag >= share:  # a log may be rounded down: 1 at (0.9, 0.81)
+        lag += 1
+    return lag
+
+
+def until_by_log_alone(gamma, share):
     return None if gamma == 1 else math.floor(math.log(share) / math.log(gamma)) + 1
 
 
@@ -445,6 +454,7 @@ CASES = {
         [
             one_early,
             when_at_most,
+            until_by_log_alone,
             lambda gamma, share: (
                 None if gamma == 1 else math.ceil(math.log(share) / math.log(gamma))
             ),

@@ -29,18 +29,19 @@ def is_pure(answer):
     turn = torch.tensor([[7.0, 8.0]])
     last = rows[-1:]
     same = "this write changes its rows and then returns them: compare before with after"
+    given = "what it returns may differ; compare what it was given, before and after"
     still = "a write that changes nothing is pure"
     new = "a write can return a new tensor and still have changed the old one: look at what it was given"
-    for title, write, given, pure, hint in (
-        ("a write that returns a new bank", _push, (rows, turn), True, ""),
-        ("a write into the bank itself, in place", _overwrite, (rows, turn), False, ""),
+    for title, write, arguments, pure, hint in (
+        ("a write that returns a new bank", _push, (rows, turn), True, given),
+        ("a write into the bank itself, in place", _overwrite, (rows, turn), False, same),
         ("a write that reverses the order of the rows, in place", _flip, (rows, turn), False, same),
         ("a write of the last row over itself", _push, (last, last.clone()), True, still),
         ("a write that returns its argument untouched", _same, (rows, turn), True, still),
         ("a write that changes the bank and returns a copy", _halve, (rows, turn), False, new),
     ):
         try:
-            verdict = call(answer, write, *given)
+            verdict = call(answer, write, *arguments)
         except Wrong as error:
             if "changes what it was given" not in str(error):
                 raise
