@@ -21,7 +21,7 @@ def extended(z, seen, rows, mask, w_mem):
 
 def given_back(f_base, f_0, f_mem):
     gain = f_mem - f_0
-    return min(1.0, (f_base - f_0) / gain) if gain > 0 else None
+    return min(1.0, max(0.0, f_base - f_0) / gain) if gain > 0 else None
 
 
 RIGHT = {
@@ -70,6 +70,7 @@ def other_axis(z, seen, rows, mask, w_mem):
         ("shares_of", lambda scores, mask: scores.softmax(0) * mask, "every value is 0.5 times"),
         ("shares_of", lambda scores, mask: scores.softmax(0) * mask / (scores.softmax(0) * mask).sum(), "largest score by far"),
         ("shares_of", lambda scores, mask: scores.masked_fill(~mask, -100.0).softmax(0), "largest score by far"),
+        ("shares_of", lambda scores, mask: (scores - 1e9 * ~mask).softmax(0), "largest score by far"),
         ("extended", states_only, "at [1] expected shape (2, 8), got (2, 3)"),
         ("extended", rows_first, "the rows are in front"),
         ("extended", lambda z, seen, rows, mask, w_mem: extended(z, seen, rows, mask, torch.eye(4)), "W_mem is missing"),
@@ -81,6 +82,7 @@ def other_axis(z, seen, rows, mask, w_mem):
         ("given_back", lambda f_base, f_0, f_mem: (f_base - f_0) / f_mem, "expected 0.5, got 0.4"),
         ("given_back", lambda f_base, f_0, f_mem: (f_base - f_0) / (f_mem - f_base), "expected 0.5, got 1"),
         ("given_back", lambda f_base, f_0, f_mem: (f_base - f_0) / (f_mem - f_0), "not more"),
+        ("given_back", lambda f_base, f_0, f_mem: None if f_mem <= f_0 else min(1.0, (f_base - f_0) / (f_mem - f_0)), "not negative"),
         ("given_back", lambda f_base, f_0, f_mem: min(1.0, (f_base - f_0) / max(f_mem - f_0, 1e-9)), "there is no share"),
         ("given_back", lambda f_base, f_0, f_mem: min(1.0, (f_base - f_0) / (f_mem - f_0)), "ZeroDivisionError: float division by zero. Hint: where there is no gain"),
         ("given_back", lambda f_base, f_0, f_mem: None if f_mem == f_0 else min(1.0, (f_base - f_0) / (f_mem - f_0)), "where there is no gain"),

@@ -307,18 +307,18 @@ def even_by_size(scores):
 
 def given_back(f_base, f_0, f_mem):
     gain = f_mem - f_0
-    return min(1.0, (f_base - f_0) / gain) if gain > 0 else None
+    return min(1.0, max(0.0, f_base - f_0) / gain) if gain > 0 else None
 
 
 def given_back_by_cases(f_base, f_0, f_mem):
     if f_mem <= f_0:
         return None
-    return 1 if f_mem <= f_base else (f_base - f_0) / (f_mem - f_0)
+    return 1 if f_mem <= f_base else max(0, f_base - f_0) / (f_mem - f_0)
 
 
 def given_back_by_rest(f_base, f_0, f_mem):
     if f_mem > f_0:
-        return 1 - max(0, f_mem - f_base) / (f_mem - f_0)
+        return 1 - min(f_mem - f_0, max(0, f_mem - f_base)) / (f_mem - f_0)
     return None
 
 
@@ -621,6 +621,7 @@ CASES = {
             lambda scores, mask: shares_by_where(scores, ~mask),
             lambda scores, mask: scores[mask].softmax(0),
             lambda scores, mask: scores.masked_fill(~mask, -100.0).softmax(0),
+            lambda scores, mask: (scores - 1e4 * ~mask).softmax(0),
         ],
     ),
     chapter_04.extended: (
@@ -646,6 +647,9 @@ CASES = {
         [
             lambda f_base, f_0, f_mem: given_back(f_base, f_0, f_mem) or 0.0,
             lambda f_base, f_0, f_mem: None if f_mem <= f_0 else (f_base - f_0) / (f_mem - f_0),
+            lambda f_base, f_0, f_mem: (
+                None if f_mem <= f_0 else min(1.0, (f_base - f_0) / (f_mem - f_0))
+            ),
             lambda f_base, f_0, f_mem: None if f_mem <= f_0 else (f_mem - f_base) / (f_mem - f_0),
             lambda f_base, f_0, f_mem: None if f_mem <= f_0 else min(1.0, (f_base - f_0) / f_mem),
             lambda f_base, f_0, f_mem: None if f_mem <= f_base else (f_base - f_0) / (f_mem - f_0),

@@ -36,10 +36,10 @@ def test_two_ways_to_average():
 
 
 def test_zero_rows_take_mass():
-    # all logits 0: 1, 11 and 64 of 76
-    [row] = rows_of("null_rows", rows=64, logit=0)
+    # all scores 0: 1, 11 and 64 of 76
+    [row] = rows_of("null_rows", rows=64, score=0)
     assert (row["sought"], row["others"], row["null"]) == (1.32, 14.47, 84.21)
-    [row] = rows_of("null_rows", rows=0, logit=0)
+    [row] = rows_of("null_rows", rows=0, score=0)
     assert (row["sought"], row["null"]) == (8.33, 0.0)
     for row in rows_of("null_rows"):
         assert row["sought"] + row["others"] + row["null"] == pytest.approx(100, abs=0.02)

@@ -3,7 +3,7 @@
     clipping     a recall rate cannot see harm
     isotonic     a curve that may not rise hides one that does
     averages     a mean of buckets is not a mean of questions
-    null_rows    zero rows take softmax mass
+    null_rows    zero rows take attention
 
 Each function computes rows of numbers, in percent. `draw_` of the same name draws them with a slider.
 """
@@ -159,28 +159,28 @@ def draw_averages(rows: Sequence[dict]) -> go.Figure:
 
 
 def null_rows(tokens: int = 12) -> list[dict]:
-    """Compute who gets the softmax when zero rows are read too: a zero key has logit 0, so its row counts.
+    """Compute who gets the softmax when zero rows are read too: a zero key has the score 0, so its row counts.
 
-        share of a position = exp(its logit) / (exp(logit) + tokens - 1 + rows)
+        share of a position = exp(its score) / (exp(score) + tokens - 1 + rows)
 
     Args:
-        tokens: Of the question. One of them is looked for; the logit of the others is 0.
+        tokens: Of the question. One of them is looked for; the score of the others is 0.
 
     Returns:
-        Rows {rows, logit, sought, others, null}, in percent.
+        Rows {rows, score, sought, others, null}, in percent.
     """
     table = []
     for rows in (0, 1, 4, 16, 64, 384, 640):
-        for logit in range(11):
-            total = np.exp(logit) + tokens - 1 + rows
-            sizes = {"sought": np.exp(logit), "others": tokens - 1, "null": rows}
+        for score in range(11):
+            total = np.exp(score) + tokens - 1 + rows
+            sizes = {"sought": np.exp(score), "others": tokens - 1, "null": rows}
             shares = {name: percent(size / total) for name, size in sizes.items()}
-            table.append({"rows": rows, "logit": logit, **shares})
+            table.append({"rows": rows, "score": score, **shares})
     return table
 
 
 def draw_null_rows(rows: Sequence[dict]) -> go.Figure:
-    """Draw the softmax mass by the logit of the token that is looked for, with a slider over the number of zero rows."""
+    """Draw the shares of the attention by the score of the token that is looked for, with a slider over the number of zero rows."""
     by_count = grouped(rows, "rows")
     frames = []
     for here in by_count.values():
@@ -188,13 +188,13 @@ def draw_null_rows(rows: Sequence[dict]) -> go.Figure:
         for key, name, colour in MASSES:
             fill = {"stackgroup": "mass", "fillcolor": colour}
             y = column(here, key)
-            areas.append(line(column(here, "logit"), y, name, colour, width=1, **fill))
+            areas.append(line(column(here, "score"), y, name, colour, width=1, **fill))
         frames.append(areas)
     alt = (
-        "Areas of the softmax mass over the logit of the token that is looked for, with a slider over the number of zero rows. The more "
-        "rows, the larger the logit must be before the token gets most of the mass; the rest goes to rows that hold nothing."
+        "Areas of the shares of the attention over the score of the token that is looked for, with a slider over the number of zero rows. The more "
+        "rows, the larger the score must be before the token gets most of it; the rest goes to rows that hold nothing."
     )
-    x, y = "logit of the token that is looked for", "softmax mass, %"
+    x, y = "score of the token that is looked for", "share of the attention, %"
     figure = style(go.Figure(), "What zero rows take", alt, x, y, 520)
     figure.update_yaxes(range=[0, 100])
     labels = [str(n) for n in by_count]
