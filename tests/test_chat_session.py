@@ -687,7 +687,7 @@ def console():
     return Console(record=True, width=200, file=io.StringIO())
 
 
-def talk_to(model, console, *lines, end="/quit", **options):
+def talk_to(model, console, *lines, end="/quit", name="Ana", **options):
     """The bank at the end of these lines, and what was printed."""
     rest = iter(lines)
 
@@ -697,7 +697,7 @@ def talk_to(model, console, *lines, end="/quit", **options):
             raise line
         return line
 
-    return terminal.chat(model, None, "Ana", read, console, **options), console.export_text()
+    return terminal.chat(model, None, name, read, console, **options), console.export_text()
 
 
 @pytest.mark.parametrize(
@@ -906,11 +906,26 @@ def test_without_a_recovery_file_the_end_of_the_input_says_what_is_lost(model, c
 def test_recover_goes_on_with_it(model, console, state):
     talk_to(model, console, "One.", "Two.", EOFError(), recovery=Recovery(state))
     later = Recovery(state)
-    later.path = state / "chat-later.safetensors"
+    later.stamp = "9-9-9"
     end, text = talk_to(model, console, "/recover", "Three.", EOFError(), recovery=later)
     assert "ended without saving" in text
     assert end.turns_written == [3]
-    assert [file.name for file in state.iterdir()] == ["chat-later.safetensors"]
+    assert [file.name for file in state.iterdir()] == ["chat-ana-9-9-9.safetensors"]
+
+
+def test_nobody_gets_the_files_of_another(model, console, state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    talk_to(model, console, "One.", EOFError(), recovery=Recovery(state), name="Ana")
+    _, text = talk_to(model, console, "/recover", recovery=Recovery(state), name="Ana Maria")
+    assert "ended without saving" not in text
+    assert "expected a chat of Ana Maria that was not saved" in text
+    talk_to(model, console, "One.", "/save", name="Ana")
+    assert (tmp_path / "ana.safetensors").is_file()
+    end, text = talk_to(model, console, "/load", name="Ana Maria")
+    assert "ana-maria.safetensors" in text
+    assert end.empty
+    end, _ = talk_to(model, console, "/load", name="Ana")
+    assert end.turns_written == [1]
 
 
 def test_recover_goes_back_after_new_and_load(chat, tmp_path):
@@ -931,8 +946,8 @@ def test_recover_goes_back_after_new_and_load(chat, tmp_path):
 def test_old_recovery_files_do_not_pile_up(model, state):
     for i in range(KEPT + 4):
         recovery = Recovery(state)
-        recovery.path = state / f"chat-{i}.safetensors"
-        recovery.save(model.new_bank())
+        recovery.stamp = f"{i}-0-0"
+        recovery.save(model.new_bank(), "Ana")
         os.utime(recovery.path, (i, i))
     assert len(list(state.iterdir())) == KEPT + 1
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lmem.chat.kept import Fact, Topic, facts_of, nearest, sources_of
 from lmem.chat.lines import content_words, names_in, split_request
+from lmem.chat.recovery import file_name
 from lmem.chat.reply import Reply, checked_threshold, is_stuck, percent, reason_of, turns_of
 from lmem.chat.topics import is_about
 from lmem.data.importers.formats import import_file
@@ -22,7 +23,6 @@ from lmem.utils.text import normalise_text
 if TYPE_CHECKING:
     from lmem.chat.session import Asked, ChatSession
 
-FILE = "bank.safetensors"
 LEDGER = ".ledger"  # added to the name of the bank's file
 LISTED = 50  # facts or turns
 SAME = 1e-3  # difference of the latents of equal texts, encoded in batches of other lengths
@@ -388,9 +388,9 @@ def recover(session: "ChatSession", rest: str) -> Reply:
         session.unsaved = session.bank.turns_written[0] or 1
         session.autosave()
         return Reply(f"back at {turns_of(session.bank.turns_written[0])}, not saved yet", "notice")
-    others = session.recovery.others() if session.recovery else []
+    others = session.recovery.others(session.name) if session.recovery else []
     if not others:
-        raise InputError("expected a chat that was not saved, there is none")
+        raise InputError(f"expected a chat of {session.name} that was not saved, there is none")
     bank = Bank.load(others[0])
     aside = session.put_aside()
     session.go_on_with(bank)
@@ -417,9 +417,11 @@ def _ledger_of(path: Path) -> Path:
 
 
 def _path(session: "ChatSession", text: str) -> Path:
-    """Return the file that a command names, without quotes and with ~ expanded; default: the last one, else FILE."""
+    """Return the file that a command names, without quotes and with ~ expanded; default: the last one, else one with the speaker's name."""
     text = _unquoted(text)
-    return user_path(text) if text else session.file or Path(FILE)
+    return (
+        user_path(text) if text else session.file or Path(f"{file_name(session.name)}.safetensors")
+    )
 
 
 def _unquoted(text: str) -> str:

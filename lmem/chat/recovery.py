@@ -1,10 +1,11 @@
 """The recovery file: the newest bank of a chat that was not saved, in the user's state folder and for its owner alone.
 
 It is written after every turn that is kept, so nothing has to run when a terminal is closed. The bank alone is in it, not the
-ledger. It is deleted when the bank is saved, and when the chat is left with /quit.
+ledger; the speaker's name is in the file's name, so that nobody is offered the chat of another. It is deleted when the bank is saved, and when the chat is left with /quit.
 """
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from lmem.errors import InputError
 from lmem.memory.bank import Bank
 
 PREFIX, ENDING = "chat-", ".safetensors"
-KEPT = 3  # older ones are deleted
+KEPT = 3  # of one speaker; older ones are deleted
+
+
+def file_name(name: str) -> str:
+    """Return a speaker's name as a part of a file's name: "Ana Maria" as ana-maria."""
+    return re.sub(r"\W+", "-", name.lower()).strip("-") or "bank"
 
 
 def state_folder() -> Path:
@@ -32,11 +38,11 @@ class Recovery:
             folder: Where; default: `state_folder()`.
         """
         self.folder = Path(folder) if folder is not None else state_folder()
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        self.path = self.folder / f"{PREFIX}{stamp}-{os.getpid()}{ENDING}"
+        self.path: Path | None = None  # as long as nothing is written
+        self.stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
-    def save(self, bank: Bank) -> None:
-        """Write the bank.
+    def save(self, bank: Bank, name: str) -> None:
+        """Write the bank of a speaker.
 
         Raises:
             InputError: It cannot be written.
@@ -47,21 +53,28 @@ class Recovery:
             raise InputError(
                 f"expected a folder for recovery files at {self.folder}: {error}"
             ) from error
+        self.path = self.path or self.folder / f"{PREFIX}{file_name(name)}-{self.stamp}{ENDING}"
         bank.save(self.path, private=True)
-        for old in self.others()[KEPT:]:
+        for old in self.others(name)[KEPT:]:
             old.unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Remove this chat's file, if there is one."""
         try:
-            self.path.unlink(missing_ok=True)
+            if self.path:
+                self.path.unlink(missing_ok=True)
         except OSError:  # a folder that became read-only; the bank is saved elsewhere
             pass
 
-    def others(self) -> list[Path]:
-        """Return the files of other chats, the newest first."""
+    def others(self, name: str) -> list[Path]:
+        """Return the files of a speaker's other chats, the newest first."""
+        own = f"{PREFIX}{file_name(name)}"  # in front of date, time and process
         try:
-            files = [path for path in self.folder.glob(f"{PREFIX}*{ENDING}") if path != self.path]
+            files = [
+                path
+                for path in self.folder.glob(f"{PREFIX}*{ENDING}")
+                if path != self.path and path.name.rsplit("-", 3)[0] == own
+            ]
             return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
         except OSError:
             return []

@@ -232,7 +232,7 @@ class ChatSession:
         if self.recovery is None:
             return False
         try:
-            self.recovery.save(self.bank)
+            self.recovery.save(self.bank, self.name)
         except (LmemError, OSError) as error:
             self.warning, self.recovery = f"no recovery file from here on: {error}", None
             return False

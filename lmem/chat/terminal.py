@@ -57,10 +57,9 @@ def chat(
         return session.bank
     for line in session.introduction():
         console.print(line, style="dim", markup=False, soft_wrap=True)
-    if recovery and recovery.others():
-        console.print(
-            "A chat ended without saving; /recover goes on with it.", style="dim", soft_wrap=True
-        )
+    if recovery and recovery.others(session.name):
+        ended = f"A chat of {session.name} ended without saving; /recover goes on with it."
+        console.print(ended, style="dim", markup=False, soft_wrap=True)
     try:
         converse(session, read, console)
     except (EOFError, KeyboardInterrupt):
