@@ -61,6 +61,13 @@ def of_the_output(module, gain):
     )
 
 
+def in_place(module, gain):
+    def hook(module, args, output):
+        output[0].add_(gain(args[0]))
+
+    return module.register_forward_hook(hook)
+
+
 def instead(module, gain):
     return module.register_forward_hook(lambda module, args, output: (gain(args[0]), *output[1:]))
 
@@ -84,6 +91,7 @@ def instead(module, gain):
         ("add_beside", whole_tuple, "must be Tensor, not tuple. Hint: a hook gets"),
         ("add_beside", no_handle, "return the handle"),
         ("add_beside", of_the_output, "the first output"),
+        ("add_beside", in_place, "changes the module's own tensor in place"),
         ("add_beside", instead, "to what must the gain be added"),
     ],
 )  # fmt: skip

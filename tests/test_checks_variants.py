@@ -696,10 +696,11 @@ CASES = {
     chapter_05.add_beside: (
         [
             hooked(lambda args, output, gain: (output[0] + gain(args[0]), *output[1:])),
-            hooked_in_place,
+            hooked(lambda args, output, gain: (output[0].add(gain(args[0])), output[1])),
             hooked_with_keywords,
         ],
         [
+            hooked_in_place,
             hooked_before,
             hooked_twice,
             hooked(lambda args, output, gain: output[0] + gain(args[0])),

@@ -64,10 +64,11 @@ def gated(answer):
 
 
 class _Pair(nn.Module):
-    """A module whose output is a tuple, as the sublayer's is: the states doubled, and something else."""
+    """A module whose output is a tuple, as the sublayer's is: the states doubled, which it also keeps, and something else."""
 
     def forward(self, states):
-        return states * 2, "kept"
+        self.own = states * 2
+        return self.own, "kept"
 
 
 @exercise("5.4")
@@ -103,6 +104,10 @@ def add_beside(answer):
         "to what must the gain be added, and of what is it the gain? a hook gets (module, args, output)",
     )
     expect(output[1], "kept", "the second output", "the other outputs must not change")
+    require(
+        torch.equal(module.own, 2 * states),
+        "the hook changes the module's own tensor in place; add without an underscore, which makes a new one",
+    )
     handle.remove()
     expect(module(states)[0], 2 * states, "after handle.remove() the first output")
 
