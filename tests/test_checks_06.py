@@ -44,9 +44,12 @@ def in_place(rows, latents, *rest):
         ("mean_row", lambda b, z, w, r, g: g * b + (z @ w).mean(0), "number of rows"),
         ("mean_row", lambda b, z, w, r, g: g * (b + (z @ w).sum(0) / r), "in sum"),
         ("mean_row", lambda b, z, w, r, g: g * b + z.sum(0) / r, "values"),
-        ("gain", lambda g, n, r, v, q: g + n * (v @ q).item() / r, "sqrt(D)"),
+        ("gain", lambda g, n, r, v, q: g + n * (v @ q).item() / r, "not divided by sqrt(D)"),
+        ("gain", lambda g, n, r, v, q: g + n * (v @ q).item() / (r * len(v)), "divided by D, not by its root"),
+        ("gain", lambda g, n, r, v, q: g * (1 + n * (v @ q).item() / (r * 2)), "gamma multiplies"),
+        ("gain", lambda g, n, r, v, q: g + (v @ q).item() / (r * 2), "Hint: the decay"),
         ("gain", lambda g, n, r, v, q: g + abs(n * (v @ q).item()) / (r * len(v) ** 0.5), "sign"),
-        ("gain", lambda g, n, r, v, q: g + n * (v @ q) / (r * len(v) ** 0.5), "`.item()`"),
+        ("gain", lambda g, n, r, v, q: g + n * (v @ q) / (r * len(v) ** 0.5), "`.item()` takes it out."),
     ],
 )  # fmt: skip
 def test_likely_mistakes_of_chapter_6(check, answer, said):
@@ -61,3 +64,8 @@ def test_stubs_are_unfinished(check):
         raise NotImplementedError
 
     assert getattr(chapter_06, check)(stub).state == "unfinished"
+
+
+def test_a_value_of_the_wrong_kind_gets_no_hint_about_its_contents():
+    verdict = chapter_06.gain(lambda g, n, r, v, q: g + n * (v @ q) / (r * len(v) ** 0.5))
+    assert "Hint" not in verdict.text

@@ -58,8 +58,8 @@ def test_it_is_said_in_words_and_in_numbers():
     assert "64 rows: 1 of 2 predicted to grow; in the end 0.25 to 3 times" in alt
     assert divergence_rows(GROUPS)[2] == {
         "bank": "640 rows",
-        "drawing": 0,
-        "gain per turn": "0.950",
+        "seed": 0,
+        "lambda": "0.950",
         "distance in the end, times that at the start": "0.25",
         "predicted": "0.3",
     }

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lmem.exercises.words import difference, kind
+from lmem.exercises.words import difference, kind, wrong_kind
 
 Slips = Mapping[str, Any] | None  # common mistakes: {description: the value that results from it}
 UNFINISHED = "Exercise {} is not finished. Replace `{}` with your own code, run that cell, then run this one again."
@@ -118,7 +118,7 @@ def expect(got: Any, expected: Any, what: str, hint: str = "", slips: Slips = No
         got: The value.
         expected: What it should be.
         what: What the value is: a call, a variable.
-        hint: A sentence that helps without giving the answer.
+        hint: A sentence that helps without giving the answer; not shown if the value is of another kind.
         slips: Common mistakes: {description: the value that results from it}.
 
     Raises:
@@ -129,6 +129,8 @@ def expect(got: Any, expected: Any, what: str, hint: str = "", slips: Slips = No
         for slip, value in (slips or {}).items():
             if not difference(got, value):
                 raise Wrong(f"{what}: {slip}.")
+        if got is not None and expected is not None and wrong_kind(got, expected):
+            hint = ""  # which is about what is in it
         raise Wrong(_hinted(f"{what}: {wrong}", hint))
 
 

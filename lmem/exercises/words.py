@@ -22,19 +22,28 @@ def difference(got: Any, expected: Any, close: float = CLOSE) -> str | None:
     Returns:
         A sentence, or None if nothing is wrong.
     """
-    if isinstance(expected, bool) and isinstance(got, torch.Tensor) and not got.ndim:
-        got = bool(got)  # as `if` takes it
-    wanted, came = kind(expected), kind(got)
-    if got is None and expected is not None:
-        return f"expected {wanted}, got nothing: is a `return` missing?"
-    if wanted != came and isinstance(expected, tuple):
-        return f"expected {len(expected)} values, as a tuple, got {came}"
-    if wanted != came:
-        scalar = wanted == "a number" and getattr(got, "ndim", None) == 0
-        return f"expected {wanted}, got {came}" + (": `.item()` takes it out" if scalar else "")
+    if wrong := wrong_kind(got, expected):
+        return wrong
+    if isinstance(expected, bool):
+        got = bool(got)
+    wanted = kind(expected)
     if wanted in COMPARE:
         return COMPARE[wanted](got, expected, close)
     return None if got == expected else f"expected {expected!r}, got {got!r}"
+
+
+def wrong_kind(got: Any, expected: Any) -> str | None:
+    """Describe in what kind of value, if any, the two differ; a tensor without axes may be True or False."""
+    wanted, came = kind(expected), kind(got)
+    truth = isinstance(expected, bool) and isinstance(got, torch.Tensor) and not got.ndim
+    if wanted == came or truth:
+        return None
+    if got is None:
+        return f"expected {wanted}, got nothing: is a `return` missing?"
+    if isinstance(expected, tuple):
+        return f"expected {len(expected)} values, as a tuple, got {came}"
+    scalar = wanted == "a number" and getattr(got, "ndim", None) == 0
+    return f"expected {wanted}, got {came}" + (": `.item()` takes it out" if scalar else "")
 
 
 KINDS: dict[Any, str] = {  # bool before Number, which it is as well

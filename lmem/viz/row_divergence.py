@@ -18,8 +18,8 @@ def row_divergence(groups: Groups, title: str, prefix: str) -> go.Figure:
     """Draw the rows' distance from their mean by turn, measured and predicted, with a slider over groups.
 
     Args:
-        groups: {label: list of {"gain", "turns", "measured", "predicted"}}, one for each drawing (seed), equally many
-            in each group. `gain` is `lmem.analysis.mean_field.gain`. `turns`, from 0 on, are the numbers of turns after
+        groups: {label: list of {"gain", "turns", "measured", "predicted"}}, one for each seed, from 0, equally many
+            in each group. `gain` is lambda, `lmem.analysis.mean_field.gain`. `turns`, from 0 on, are the numbers of turns after
             which the distances were measured. Distances are drawn relative to the one at the start.
         title: The heading.
         prefix: What the labels are, before the slider's value.
@@ -27,25 +27,25 @@ def row_divergence(groups: Groups, title: str, prefix: str) -> go.Figure:
     Raises:
         InputError: The groups are not of equal size.
     """
-    sizes = {len(drawings) for drawings in groups.values()}
+    sizes = {len(seeds) for seeds in groups.values()}
     if len(sizes) != 1 or 0 in sizes:
         raise InputError(
-            f"expected groups of equally many drawings, at least one, not {sorted(sizes)}"
+            f"expected groups of equally many seeds, at least one, not {sorted(sizes)}"
         )
     frames, distances = [], []
-    for drawings in groups.values():
+    for seeds in groups.values():
         lines = []
-        for i, drawing in enumerate(drawings):
-            lines += [_line(drawing, "measured", i), _line(drawing, "predicted", i)]
-            distances += _relative(drawing, "measured")
+        for i, seed in enumerate(seeds):
+            lines += [_line(seed, "measured", i), _line(seed, "predicted", i)]
+            distances += _relative(seed, "measured")
         frames.append(lines)
     figure = go.Figure(frames[0])
     y = "distance, times that at the start"
     style(figure, title, _alt(groups), "turns written", y, 560, b=190)
     for name, colour, dash in (
-        ("predicted to grow: gain above 1", DIVERGE, "solid"),
+        ("predicted to grow: lambda above 1", DIVERGE, "solid"),
         ("predicted to shrink", CONVERGE, "solid"),
-        ("prediction, first order", GREY, "dot"),
+        ("prediction, linear theory", GREY, "dot"),
     ):
         figure.add_trace(line([None], [None], name, colour, dash, 2))
     ends = [math.log10(min(distances)) - 0.3, math.log10(max(distances)) + 0.5]
@@ -54,39 +54,39 @@ def row_divergence(groups: Groups, title: str, prefix: str) -> go.Figure:
 
 
 def divergence_rows(groups: Groups) -> list[dict]:
-    """List the numbers behind `row_divergence`, a row for each drawing."""
+    """List the numbers behind `row_divergence`, a row for each seed."""
     rows = []
-    for label, drawings in groups.items():
-        for i, drawing in enumerate(drawings):
+    for label, seeds in groups.items():
+        for i, seed in enumerate(seeds):
             end = "distance in the end, times that at the start"
-            row = {"bank": label, "drawing": i, "gain per turn": f"{drawing['gain']:.3f}"}
-            row[end] = f"{_relative(drawing, 'measured')[-1]:.3g}"
-            rows.append(row | {"predicted": f"{_relative(drawing, 'predicted')[-1]:.3g}"})
+            row = {"bank": label, "seed": i, "lambda": f"{seed['gain']:.3f}"}
+            row[end] = f"{_relative(seed, 'measured')[-1]:.3g}"
+            rows.append(row | {"predicted": f"{_relative(seed, 'predicted')[-1]:.3g}"})
     return rows
 
 
-def _line(drawing: Mapping[str, Any], key: str, i: int) -> go.Scatter:
-    colour, dash = DIVERGE if drawing["gain"] > 1 else CONVERGE, "solid"
+def _line(seed: Mapping[str, Any], key: str, i: int) -> go.Scatter:
+    colour, dash = DIVERGE if seed["gain"] > 1 else CONVERGE, "solid"
     if key == "predicted":
         colour, dash = GREY, "dot"
-    gain = f"drawing {i}, {key}, gain {drawing['gain']:.2f}"
-    hover = f"{gain}<br>after %{{x}} turns: %{{y}} times<extra></extra>"
-    y = _relative(drawing, key)
-    return line(drawing["turns"], y, None, colour, dash, 2, showlegend=False, hovertemplate=hover)
+    name = f"seed {i}, {key}, lambda {seed['gain']:.2f}"
+    hover = f"{name}<br>after %{{x}} turns: %{{y}} times<extra></extra>"
+    y = _relative(seed, key)
+    return line(seed["turns"], y, None, colour, dash, 2, showlegend=False, hovertemplate=hover)
 
 
-def _relative(drawing: Mapping[str, Any], key: str) -> list[float]:
+def _relative(seed: Mapping[str, Any], key: str) -> list[float]:
     """Distances divided by the first one."""
-    return [significant(value / drawing[key][0]) for value in drawing[key]]
+    return [significant(value / seed[key][0]) for value in seed[key]]
 
 
 def _alt(groups: Groups) -> str:
     parts = []
-    for label, drawings in groups.items():
-        grow = sum(drawing["gain"] > 1 for drawing in drawings)
-        last = [_relative(drawing, "measured")[-1] for drawing in drawings]
+    for label, seeds in groups.items():
+        grow = sum(seed["gain"] > 1 for seed in seeds)
+        last = [_relative(seed, "measured")[-1] for seed in seeds]
         ends = f"in the end {min(last):.2g} to {max(last):.2g} times"
-        parts.append(f"{label}: {grow} of {len(drawings)} predicted to grow; {ends}")
+        parts.append(f"{label}: {grow} of {len(seeds)} predicted to grow; {ends}")
     return (
         "Lines of how far rows lie from their mean row, over the start, by turn, with a slider over banks. "
         f"{'; '.join(parts)}. Dotted lines are the prediction."
