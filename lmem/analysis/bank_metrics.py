@@ -1,6 +1,6 @@
 """Metrics of a bank: is it collapsing? (chapters 6, 8 and 13)
 
-    effective rank = exp(-sum_i p_i log p_i),   p_i = s_i / sum_j s_j,   s the singular values of the rows      Roy and Vetterli, 2007
+    effective rank = exp(-sum_i f_i log f_i),   f_i = s_i / sum_j s_j,   s the singular values of the rows      Roy and Vetterli, 2007
 
 A bank of equal rows has rank 1, however many rows it has; R orthogonal rows of one length have rank R. Nothing here depends on
 the write rule, except `key_similarity`.

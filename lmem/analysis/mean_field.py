@@ -81,7 +81,8 @@ def gain(rule: Write, latents: Sequence[Tensor]) -> float:
         latents: The turns, (N, D) each.
 
     Returns:
-        A number. Below 1 the rows meet; above 1 they are driven apart, until one row takes everything.
+        A number. Clearly below 1 the rows meet; clearly above 1 they are driven apart, until one row takes everything. It is that of
+            an average turn, a rough guide; `banks` predicts how far apart the rows are.
 
     Raises:
         MethodError: It is another write, or normalises its rows.
