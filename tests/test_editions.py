@@ -92,7 +92,8 @@ def test_the_solutions_stand_open_in_the_stubs_places(path, editions):
             assert text(cell).startswith("<details open>")
         else:
             assert text(cell) == text(own)
-            assert re.fullmatch(r"Exercise \d+\.\d+: right\.", last_text(cell))
+            if "check." in text(cell):  # what measures the answer to a question in words has none
+                assert re.fullmatch(r"Exercise \d+\.\d+: right\.", last_text(cell))
     assert [c["execution_count"] for c in code(found)] == list(range(1, len(code(found)) + 1))
 
 

@@ -157,6 +157,12 @@ def test_the_table_says_what_each_turn_did(by_hand):
         second["effective rank"] == f"{bank_metrics.effective_rank(by_hand[2].state.rows[0]):.1f}"
     )
     assert second["text"] == "Ben: How sweet!"
+    matrix = {"effective rank": "1.0", "norm of the matrix": "6.48"}
+    assert explorer.turn_rows(by_hand, TEXTS, square=True)[0] == {
+        "turn": 1,
+        "text": "Ana: I adopted a cat.",
+        **matrix,
+    }
 
 
 KINDS = {"rows": "m3", "slots": "m6", "square": "m4"}

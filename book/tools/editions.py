@@ -6,7 +6,8 @@ In the source an exercise is three cells in a row, told apart by their tags, and
 
     exercise   a stub: `raise NotImplementedError` or `...` where the learner's code goes
     check      the chapter's check of it, which says in words how far it is
-    solution   code that answers it, with the same check; folded (a question in words has a solution in `<details>` only)
+    solution   code that answers it, with the same check; folded (a question in words has a solution in `<details>`, and code
+               if something is measured)
 
 students/    has no solutions, no sentence that speaks of them, and no outputs: what a student sees there, the student ran
 solutions/   has no stubs: the solutions in their places, unfolded, with their outputs

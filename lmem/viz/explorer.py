@@ -190,19 +190,24 @@ def square(banks: Banks, texts: Sequence[str], title: str, similarity: Tensor) -
     return _over_turns(figure, frames, kept, texts)
 
 
-def turn_rows(banks: Banks, texts: Sequence[str]) -> list[dict]:
-    """List the numbers behind the slider: what each turn did to the bank."""
+def turn_rows(banks: Banks, texts: Sequence[str], square: bool = False) -> list[dict]:
+    """List the numbers behind the slider: what each turn did to the bank.
+
+    Args:
+        banks: The banks, before the first turn and after each one.
+        texts: The turns.
+        square: Whether the bank is a square matrix, whose single rows mean nothing.
+    """
     table = []
     for bank, text in zip(banks[1:], texts, strict=True):
         look = bank_metrics.measure_bank(bank)
-        row = {
-            "turn": look["turns"],
-            "text": shorten(text),
-            "rows changed": round(look["changed"] * look["rows"]),
-            "effective rank": f"{look['rank']:.1f}",
-            "distinct rows": look["distinct"],
-            "median norm": f"{look['middle']:.2f}",
-        }
+        row = {"turn": look["turns"], "text": shorten(text)}
+        rank = {"effective rank": f"{look['rank']:.1f}"}
+        if square:
+            row |= rank | {"norm of the matrix": f"{bank.state.rows[0].norm():.2f}"}
+        else:
+            row |= {"rows changed": round(look["changed"] * look["rows"])} | rank
+            row |= {"distinct rows": look["distinct"], "median norm": f"{look['middle']:.2f}"}
         table.append(row)
     return table
 
