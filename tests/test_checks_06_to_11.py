@@ -476,9 +476,9 @@ CASES = {
         ],
     ),
     "11 lag": (
-        [lag, lambda t, e: None if not len(e) else t - 1 - sorted(e)[0], lambda t, e: max((t - 1 - one for one in e), default=None)],
+        [lag, lambda t, e: None if not len(e) else max(t - 1 - sorted(e)[0], 0), lambda t, e: max((0, *(t - 1 - one for one in e))) if e else None],
         [
-            lambda t, e: t - min(e), lambda t, e: t - 1 - max(e), lambda t, e: t - 1 - e[0], lambda t, e: t - 1 - min(e),
+            lambda t, e: t - min(e), lambda t, e: t - 1 - max(e), lambda t, e: t - 1 - e[0], lambda t, e: t - 1 - min(e) if e else None,
             lambda t, e: t - 1 - min(e) if e else t, lambda t, e: t - 1 - min(e) if e else 0, lambda t, e: t - 1 - sum(e) / len(e) if e else None,
         ],
     ),
