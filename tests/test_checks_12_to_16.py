@@ -234,16 +234,18 @@ ANSWERS = {
             (lambda r, w: both_gains(r, w)[::-1], "expected 0.25, got -0.5"),
             (lambda r, w: tuple(x * len(r) for x in both_gains(r, w)), "means over all questions"),
             (lambda r, w: both_gains(r, w)[0], "expected 2 values, as a tuple"),
+            (lambda r, w: tuple(x / (1 - w[0]) for x in both_gains(r, w)) if len(r) == 1 else both_gains(r, w), "nothing divides it"),
         ],
     ),
     (chapter_12, "exchanged"): (
         [exchanged, exchanged_by_turns, exchanged_by_bits],
         [
             # without the observed way itself (+, +) nothing of (1, 2) reaches 3
-            (lambda sums: exchanged(sums, lambda total, seen: total > seen + 1e-9), "counts as well"),
+            (lambda sums: exchanged(sums, lambda total, seen: total > seen + 1e-9), "all signs positive"),
             # -0.1 - 0.2 + 0.3 is 0 but for a rounding, and so is the observed total
             (lambda sums: exchanged(sums, lambda total, seen: total >= seen), "allow for rounding"),
-            (lambda sums: exchanged(sums, lambda total, seen: abs(total) >= abs(seen) - 1e-9), "got 0.5"),
+            (lambda sums: exchanged(sums, lambda total, seen: abs(total) >= abs(seen) - 1e-9), "all signs positive"),
+            (lambda sums: exchanged(sums, lambda total, seen: total >= seen - 0.01), "allow for rounding only"),
             (lambda sums: exchanged(sums) * 2 ** len(sums), "expected 0.25, got 1"),
             (lambda sums: 2.0 ** -len(sums), "the observed total is 1 and not 3"),
             (lambda sums: exchanged([abs(x) for x in sums]), "the observed total is 1 and not 3"),
