@@ -130,7 +130,7 @@ MISTAKES = [
     (CountsPadding, "padding is never written", "use the mask"),
     (MixesBanks, "the banks of a batch do not mix", "something mixes the banks"),
     (Grows, "rows stay finite over 300 turns", "no longer finite|grows without end"),
-    (Draws, "all turns at once give the same bank as one by one", "one by one|must not draw"),
+    (Draws, "all turns at once give the same bank as one by one", "one by one|draw random numbers"),
     (Lies, "`written` tells the truth", "there was no such row before"),
     (FromTheFuture, "`written` tells the truth", "turns are numbered from 0"),
     (

@@ -80,7 +80,7 @@ def test_a_write_of_ones_own(writes):
         (InPlace, "a write is pure: the write changes the old bank"),
         (Broken, "Broken(8, 4), written a turn of 2 tokens, stops with RuntimeError"),
         (RowsOnly, "update must return (rows, written)"),
-        (Lots, "must not draw random numbers"),
+        (Lots, "does the write draw random numbers"),
         (Forgetful, "padding changes the result"),
         (dict, "expected a class that inherits from lmem.memory.write.base.Write"),
         (type("Idle", (Write,), {}), "expected an update in Idle"),

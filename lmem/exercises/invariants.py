@@ -171,7 +171,7 @@ def _scan(rule: Write) -> None:
     turns = [_turn(n) for n in (5, 3, 9, 4)]
     state = _written(rule, turns)
     at_once = rule.scan(rule.start(), turns)
-    drawn = "the same turns give different banks: a write must not draw random numbers"
+    drawn = "the same turns give different banks: does the write draw random numbers, or keep something outside the bank?"
     require(_same(at_once, rule.scan(rule.start(), turns)), drawn)
     wrong = "all turns at once give another bank than one by one; leave `update_all` to the base class, or make it equal to `update` turn by turn"
     require(_same(at_once, state), wrong)
