@@ -3,6 +3,7 @@
 import math
 import random
 
+import numpy as np
 import pytest
 
 from lmem.errors import InputError
@@ -19,10 +20,6 @@ def held(frozen, size, trained):
 
 def seconds(ops, rate, bandwidth, overhead):
     return sum(max(flop / rate, moved / bandwidth) + overhead for flop, moved in ops)
-
-
-def spacing(value):
-    return 2.0 ** (math.floor(math.log2(value)) - 7)
 
 
 def finished(hours, n):
@@ -49,8 +46,27 @@ def split(conversations, seed):
     )
 
 
+def by_set(conversations, seed):
+    """A split in the order of a set, which another process does not repeat."""
+    names = list(set(conversations))
+    random.Random(seed).shuffle(names)
+    return divided(conversations, names)
+
+
+def by_numpy(conversations, seed):
+    """A split of NumPy's strings, which are no keys of a dict with other hashes."""
+    return divided(conversations, np.random.default_rng(seed).permutation(sorted(conversations)))
+
+
+def divided(conversations, names):
+    return tuple(
+        [(str(name), question) for name in part for question in conversations[name]]
+        for part in (names[:7], names[7:])
+    )
+
+
 def leaking(conversations, seed):
-    """The script of exercise 15.6, as the chapter prints it."""
+    """The script of exercise 15.5, as the chapter prints it."""
     pairs = [
         (name, question) for name, questions in conversations.items() for question in questions
     ]
@@ -59,13 +75,15 @@ def leaking(conversations, seed):
     return pairs[:cut], pairs[cut:]
 
 
-RIGHT = {f.__name__: f for f in (held, seconds, spacing, finished, judge, split)}
+RIGHT = {f.__name__: f for f in (held, seconds, finished, judge, split)}
 WRONG = {
     "judge": [
         lambda r, o, n, t, m: "perhaps memory" if max(r) > max(o) + m else "no memory",
         lambda r, o, n, t, m: judge(r[:1], o[:1], n[:1], t[:1], m),
         lambda r, o, n, t, m: judge(r, o, n, t, 0.0),
         lambda r, o, n, t, m: "no memory" if max(r) <= max(o) + m else judge(r, o, n, t, m),  # the third rule first
+        lambda r, o, n, t, m: "leak" if max(r) > max(t) + m and max(n) <= m else judge(r, o, n, [100.0] * len(t), m),
+        lambda r, o, n, t, m: judge(r, [min(x, 2 * y - x) for x, y in zip(o, r, strict=True)], n, t, m),  # abs(right - other)
     ],
     "split": [leaking, lambda c, s: split(c, 0), lambda c, s: split(c, s)[::-1], lambda c, s: (split(c, s)[0], []), lambda c, s: split(c, random.random())],
     "held": [lambda f, s, t: (f + t) * s / 2**30, lambda f, s, t: (f * s + 12 * t) / 2**30, lambda f, s, t: (f * s + 16 * t) / 1e9],
@@ -73,7 +91,6 @@ WRONG = {
         lambda ops, r, b, o: max(sum(f for f, _ in ops) / r, sum(m for _, m in ops) / b) + o,
         lambda ops, r, b, o: sum(f / r + m / b + o for f, m in ops),
     ],
-    "spacing": [lambda v: 2.0**-7, lambda v: v * 2.0**-7, lambda v: 2.0 ** (math.floor(math.log2(v)) - 8)],
     "finished": [lambda h, n: sum(h) / n, lambda h, n: max(h), lambda h, n: max(sum(h[i : i + math.ceil(len(h) / n)]) for i in range(0, len(h), math.ceil(len(h) / n)))],
 }  # fmt: skip
 
@@ -81,6 +98,11 @@ WRONG = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_right_answers_pass(name):
     assert getattr(check, name)(RIGHT[name]).state == "right"
+
+
+def test_a_split_in_a_set_s_order_is_told_and_a_numpy_one_passes():
+    assert "new process" in check.split(by_set).text
+    assert check.split(by_numpy).state == "right"
 
 
 @pytest.mark.parametrize("name", RIGHT)
