@@ -15,7 +15,7 @@ from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank, State
 from lmem.memory.large import in_chunks
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import doubt_signs, lead
+from lmem.memory.read.copying import doubt_signs, lead, newer
 from lmem.memory.write.spans import SpanWrite
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
@@ -193,7 +193,7 @@ def doubt_by_cosine(read, key, steep=20.0, hops=2):
 def matching_rows(read, states, seen, size):
     """Five rows: the fourth has the question's key, the others have its opposite."""
     query = read.asks[0](states, seen)
-    rows = torch.randn(1, 5, size)
+    rows = torch.randn(1, 5, size + 1)
     rows[..., : read.key] = -query
     rows[0, 3, : read.key] = query[0]
     return rows
@@ -207,7 +207,7 @@ def test_one_row_is_told_and_a_threshold_decides_whether(model):
     with torch.no_grad():
         rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
         extra, _ = read(rows, mask, states, seen)
-        assert torch.allclose(extra, read.value_rows(rows[:, 3, 8:]), atol=1e-5)
+        assert torch.allclose(extra, read.value_rows(rows[:, 3, 8:-1]), atol=1e-5)
         hidden = mask.clone()
         hidden[0, 3] = False
         assert torch.equal(read(rows, hidden, states, seen)[0][0], read.nothing)
@@ -224,7 +224,7 @@ def test_a_second_hop_asks_with_the_value_that_was_found(model):
         read.sharp.fill_(20.0)
         rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
         rows[0, 3, :8] *= 0.8  # the best row of the first hop, and not certain
-        longer = torch.cat([states, read.value_rows(rows[:, 3, 8:])], 1)
+        longer = torch.cat([states, read.value_rows(rows[:, 3, 8:-1])], 1)
         rows[0, 1, :8] = read.asks[1](longer, torch.ones(1, 7, dtype=torch.bool))[0]
         best, doubt, _ = read.choose(rows, mask, states, seen)
     assert best.item() == 1
@@ -280,13 +280,25 @@ def test_an_answer_is_as_sure_as_its_row_is_not_doubted(model):
 
 
 def test_what_a_row_is_doubted_by():
-    """By hand: the product, number by number, times the root of K; three times the cosine and the lead, in both hops."""
-    query, key = torch.tensor([[0.6, 0.8]]), torch.tensor([[0.8, 0.6]])
+    """By hand: the product, number by number, times the root of K; three times cosine and lead in both hops, and a newer row."""
+    query, keys = torch.tensor([[0.6, 0.8]]), torch.tensor([[[0.0, 1.0], [0.8, 0.6], [0.6, -0.8]]])
     own, other = torch.tensor([[0.5, 0.96, -1.0]]), torch.tensor([[0.9, 0.2, -1.0]])
-    signs = doubt_signs(query, key, torch.tensor([1]), own, other)
-    expected = [0.48 * 2**0.5, 0.48 * 2**0.5, 3 * 0.96, 3 * 0.46, 3 * 0.2, 3 * -0.7]
+    row, turn = torch.tensor([[1, 0]]), torch.tensor([[0.0, -3.0, -1.0]])
+    signs = doubt_signs(query, keys, turn, row, own, other)
+    expected = [
+        [0.48 * 2**0.5, 0.48 * 2**0.5, 3 * 0.96, 3 * 0.46, 3 * 0.2, 3 * -0.7, -3],  # the newer ones are far from the question
+        [0, 0.8 * 2**0.5, 3 * 0.5, 3 * -0.46, 3 * 0.9, 3 * 0.7, -3],  # none is newer
+    ]
     assert torch.allclose(signs, torch.tensor([expected]), atol=1e-6)
-    assert lead(torch.tensor([[0.3]]), torch.tensor([0])).item() == pytest.approx(0.3)  # alone
+    assert lead(torch.tensor([[0.3]]), torch.tensor([[0]])).item() == pytest.approx(0.3)  # alone
+
+
+def test_a_newer_row_counts_if_it_is_as_like_the_question():
+    keys = torch.tensor([[[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]]])
+    turn, rows = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[0, 1, 2]])
+    near, far = torch.tensor([[0.9, 0.85, 0.86]]), torch.tensor([[0.9, 0.7, 0.4]])
+    assert torch.allclose(newer(keys, turn, rows, near), torch.tensor([[0.8, 0.96, -1.0]]))
+    assert torch.allclose(newer(keys, turn, rows, far), torch.tensor([[-1.0, -1.0, -1.0]]))
 
 
 def test_codes_start_at_the_regression(model):

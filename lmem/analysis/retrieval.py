@@ -52,8 +52,8 @@ def recall_scores(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> l
     if not isinstance(model.read, RecallRead):
         raise MethodError(f"expected a read that recalls by keys, not that of {model.method.name}")
     states, seen = pad(model.backbone.encode([as_prompt(question) for question in questions]))
-    rows = bank.state.rows.expand(len(questions), -1, -1)  # (B, R, K + V)
-    readable = model.write_rule.readable(bank.state).expand(len(questions), -1)
+    rows, readable = model.write_rule.content(bank.state)
+    rows, readable = rows.expand(len(questions), -1, -1), readable.expand(len(questions), -1)
     hops = model.read.look_up(rows, readable, states.to(rows.dtype), seen.bool())
     return [scores.cpu() for scores, *_ in hops]
 
@@ -70,8 +70,8 @@ def choices(model: MemoryModel, bank: Bank, questions: Sequence[str]) -> Choice:
     if not isinstance(model.read, CopyingRead):
         raise MethodError(f"expected a read that chooses a row, not that of {model.method.name}")
     states, seen = pad(model.backbone.encode([as_prompt(question) for question in questions]))
-    rows = bank.state.rows.expand(len(questions), -1, -1)  # (B, R, K + V)
-    readable = model.write_rule.readable(bank.state).expand(len(questions), -1)
+    rows, readable = model.write_rule.content(bank.state)
+    rows, readable = rows.expand(len(questions), -1, -1), readable.expand(len(questions), -1)
     return model.read.choose(rows, readable, states.to(rows), seen.bool().to(rows.device))
 
 

@@ -446,7 +446,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
             raise BankError(f"expected a bank of {self.owner}, got none")
         self.check(bank)
         bank = self.on_device(bank)
-        rows, mask = hooks.ablated(bank.state.rows, self.write_rule.readable(bank.state), ablate)
+        rows, mask = hooks.ablated(*self.write_rule.content(bank.state), ablate)
         with hooks.attach(self.backbone.model, self.read, rows, mask, expand, of):
             yield
 
@@ -536,7 +536,7 @@ class MemoryModel(nn.Module, ModelHubMixin):
         if bank is None or self.read is None or type(self.read).judge is Read.judge:
             return [None] * len(prompts)
         bank = self.on_device(bank)
-        rows, mask = hooks.ablated(bank.state.rows, self.write_rule.readable(bank.state), ablate)
+        rows, mask = hooks.ablated(*self.write_rule.content(bank.state), ablate)
         if of is None and len(rows) == 1:
             rows, mask = (part.expand(len(prompts), *part.shape[1:]) for part in (rows, mask))
         elif of is not None:

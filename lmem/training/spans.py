@@ -7,8 +7,8 @@
 p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Before this, the telling is
 trained alone, by the decoder's own loss, for the second hop starts from what is told. Its codes and rows start at the reduced-rank
 regression from the latents of a turn by itself to those that the frozen encoder gives when it reads question and turn together,
-measured as the frozen cross-attention measures them. Last, the doubt learns, with the keys as they are, whether the two best rows of
-each hop answer the question.
+measured as the frozen cross-attention measures them. Last, the doubt learns, with the keys as they are, whether the candidates of each
+hop answer the question.
 """
 
 import math
@@ -26,7 +26,7 @@ from lmem.backbone.backbone import pad
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import CopyingRead, doubt_signs
+from lmem.memory.read.copying import CANDIDATES, CopyingRead
 from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
@@ -58,6 +58,7 @@ class SpanConfig(Settings):
         drop: Share of the tokens that are hidden from keys and questions, drawn at every step.
         doubt_steps: Steps for the doubt.
         doubt_batch: Questions in each of them.
+        doubt_noise: Standard deviation of the noise on what a row is doubted by.
         no_answer: Weight there of a question that no row answers.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
@@ -75,8 +76,9 @@ class SpanConfig(Settings):
     margin: NotNegative = 0.05
     noise: NotNegative = 0.3
     drop: Share = 0.1
-    doubt_steps: AtLeast1 = 3000
+    doubt_steps: AtLeast1 = 6000
     doubt_batch: AtLeast1 = 256
+    doubt_noise: NotNegative = 0.1
     no_answer: Positive = 8.0
     telling_steps: AtLeast1 = 1500
     telling_batch: AtLeast1 = 48
@@ -260,7 +262,7 @@ def _chosen(model: MemoryModel, conversation: FactConversation) -> list[tuple[bo
 
 
 def _written(model: MemoryModel, conversation: FactConversation) -> tuple[Tensor, Tensor, Tensor]:
-    """Write a conversation: rows (R, K + L v), which of them may be read (R,), and which fact each one is, (F, R)."""
+    """Write a conversation: rows (R, K + L v + 1), which of them may be read (R,), and which fact each one is, (F, R)."""
     write, _ = span_parts(model)
     device = model.backbone.device
     latents = [z.to(device, model.backbone.dtype) for z in conversation.latents]
@@ -271,7 +273,8 @@ def _written(model: MemoryModel, conversation: FactConversation) -> tuple[Tensor
     tokens = torch.tensor([[fact.token] for fact in conversation.facts], device=device)
     keys = write.facts_at(turns, mask.bool().to(device), tokens)[0][:, 0]  # (F, K)
     same = keys @ state.rows[0, :, : write.key].T > SAME
-    return state.rows[0], write.readable(state)[0], same
+    rows, readable = write.content(state)
+    return rows[0], readable[0], same
 
 
 class KeyLoss:
@@ -407,7 +410,7 @@ class KeyLoss:
 
 
 class DoubtLoss:
-    """Whether a row answers a question: the two best rows of both hops, in whole banks of the conversations and in small parts."""
+    """Whether a row answers a question: the candidates of both hops, in whole banks of the conversations and in small parts."""
 
     def __init__(
         self,
@@ -427,10 +430,12 @@ class DoubtLoss:
     def __call__(self) -> Tensor:
         """Draw questions and compute their loss: () with gradient."""
         drawn = torch.randint(len(self.right), (self.config.doubt_batch,))
-        logits = [doubt(self.signs[drawn, hop]) for hop, doubt in enumerate(self.read.doubt)]
+        signs = self.signs[drawn]  # (B, 2, C, K + 5)
+        signs = signs + self.config.doubt_noise * torch.randn_like(signs)
+        logits = [doubt(signs[:, hop]) for hop, doubt in enumerate(self.read.doubt)]
         losses = F.binary_cross_entropy_with_logits(
             torch.stack(logits, 1)[..., 0], 1 - self.right[drawn], reduction="none"
-        )  # (B, 2, 2)
+        )  # (B, 2, C)
         return (self.weight[drawn, None, None] * losses).mean()
 
     def _parts(
@@ -439,10 +444,11 @@ class DoubtLoss:
         """Look up a conversation's questions in its bank, and in a few rows of it; of those without an answer there only some."""
         rows, readable, same = _written(model, conversation)
         places = readable.nonzero()[:, 0].tolist()
-        if len(places) < 2:
+        if len(places) < CANDIDATES:
             return []
         right = torch.stack([same[list(each.last)].any(0) for each in conversation.questions])
-        few = rng.sample(places, round(math.exp(rng.uniform(math.log(2), math.log(len(places))))))
+        least, most = math.log(CANDIDATES), math.log(len(places))
+        few = rng.sample(places, round(math.exp(rng.uniform(least, most))))
         parts = []
         for part in (places, few):
             answered = right[:, part].any(1).tolist()
@@ -457,22 +463,17 @@ class DoubtLoss:
     def _rows(
         self, rows: Tensor, questions: Sequence[Tensor], right: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Look up questions in rows (R, K + L v), of which `right` (Q, R) says whether they answer.
+        """Look up questions in rows (R, K + L v + 1), of which `right` (Q, R) says whether they answer.
 
         Returns:
-            For the two best rows of both hops signs (Q, 2, 2, K + 4), and whether they answer (Q, 2, 2); whether any row does, (Q,).
+            For the candidates of both hops signs (Q, 2, C, K + 5), and whether they answer (Q, 2, C); whether any row does, (Q,).
         """
         states, seen = pad([z.to(rows) for z in questions])
-        seen = seen.bool().to(rows.device)
-        banks, keys = rows.expand(len(states), -1, -1), rows[:, : self.write.key]
+        banks = rows.expand(len(states), -1, -1)
         every = torch.ones(banks.shape[:2], dtype=torch.bool, device=rows.device)
-        (first, once), (second, again) = self.read.both_hops(banks, every, states, seen)
-        signs, answers = [], []
-        for query, own, other in ((first, once, again), (second, again, once)):
-            for row in own.topk(2).indices.unbind(1):
-                signs.append(doubt_signs(query, keys[row], row, own, other))
-                answers.append(right.gather(1, row[:, None])[:, 0].float())
-        signs, answers = (torch.stack(part, 1).unflatten(1, (2, 2)) for part in (signs, answers))
+        found = self.read.candidates(banks, every, states, seen.bool().to(rows.device))
+        signs = torch.stack([signs for _, signs, _ in found], 1)
+        answers = torch.stack([right.gather(1, row).float() for row, _, _ in found], 1)
         return signs, answers, right.any(1)
 
 

@@ -1,17 +1,18 @@
 """Copying read: the row that matches a question best gives its value to the decoder, token by token, to be copied (chapter 14).
 
-    p = softmax(beta [q . k_1 .. q . k_R]);      r, the best row
+    p = softmax(beta [q . k_1 .. q . k_R]);      candidates, the 3 best rows
     a second hop asks again, with the value p_1 v_1 + .. + p_R v_R appended to the question, as rows
-    d = sigmoid(MLP_h(q * k_r, q . k_r, its lead, both for the other hop too));      doubt, the probability that r does not answer;
-    the hop h with less of it counts
+    d = sigmoid(MLP_h(q * k_r, q . k_r, its lead, both for the other hop too, k_r . k_n));
+        doubt, the probability that r does not answer; n is the most alike of the newer rows that are as like the question
+    r, of the candidates of both hops the one with the least doubt
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
     withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
 match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better, and so does the other hop:
-for a question that needs one row both find the same. tell turns a code of v
-numbers, with those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output for the same
-token.
+for a question that needs one row both find the same. A newer row with almost the same key says that the value has changed. tell turns
+a code of v numbers, with those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output
+for the same token.
 """
 
 from typing import NamedTuple
@@ -24,13 +25,17 @@ from lmem.memory.read.base import Judgement, Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
 
 
+CANDIDATES = 3  # rows of each hop of which one is chosen
+NEAR = 0.1  # by which a row's cosine may be below another's to be as like the question
+
+
 class Choice(NamedTuple):
     """What each of B questions chooses.
 
     Attributes:
-        row: (B,), the row of the best key, in the hop that is doubted less.
+        row: (B,), the row that is doubted least.
         doubt: (B,), that it does not answer.
-        similarity: (B, R), cosines of question and keys in that hop, far below -1 for rows that may not be read.
+        similarity: (B, R), cosines of question and keys in the hop that found it, -1 for rows that may not be read.
     """
 
     row: Tensor
@@ -75,7 +80,7 @@ class CopyingRead(RecallRead):
         self.asks = nn.ModuleList(Address(width, key, heads, hidden) for _ in range(2))
         self.sharp = nn.Parameter(torch.tensor(1.5))  # beta / 10
         self.nu = nn.Parameter(torch.tensor(2.5))  # how far from a perfect match a key may be
-        self.doubt = nn.ModuleList(mlp(key + 4, 64, 1) for _ in range(2))
+        self.doubt = nn.ModuleList(mlp(key + 5, 192, 1) for _ in range(2))
         for network in self.doubt:
             *_, bias = network.parameters()
             nn.init.constant_(bias, -2.0)  # at first tell whatever fits best
@@ -87,9 +92,9 @@ class CopyingRead(RecallRead):
             nn.init.zeros_(weight)
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
-        """As in the recall read, of a bank (B, R, K + L v)."""
+        """As in the recall read, of a bank (B, R, K + L v + 1)."""
         bias = torch.zeros_like(rows[..., 0]).masked_fill(~mask, -1e9)
-        return self.recall(rows[..., : self.key], rows[..., self.key :], bias, states, seen)
+        return self.recall(rows[..., : self.key], rows[..., self.key : -1], bias, states, seen)
 
     def next_question(self, states: Tensor, seen: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Append a value (B, L v) to the question, as the rows that tell it: latents (B, N + L, D), mask (B, N + L)."""
@@ -116,10 +121,10 @@ class CopyingRead(RecallRead):
         seen: Tensor | None = None,
         keys: Keys = (),
     ) -> tuple[Tensor, Tensor]:
-        """Return the extra rows (B, L, D) of a bank (B, R, K + L v) for states (B, N, D), and their mask (B, L)."""
+        """Return the extra rows (B, L, D) of a bank (B, R, K + L v + 1) for states (B, N, D), and their mask (B, L)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
         best, doubt, _ = self.choose(rows, mask, states, seen)
-        value = rows[torch.arange(len(rows), device=rows.device), best, self.key :]
+        value = rows[torch.arange(len(rows), device=rows.device), best, self.key : -1]
         unknown = (doubt >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
         return extra, extra_mask(mask, self.length)
@@ -135,27 +140,37 @@ class CopyingRead(RecallRead):
             for ask, question, (scores, *_) in zip(self.asks, asked, (first, second), strict=True)
         ]
 
+    def candidates(
+        self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Find for both hops the rows of the best keys (B, C), what each is doubted by (B, C, K + 5), and all cosines (B, R)."""
+        (first, once), (second, again) = self.both_hops(rows, mask, states, seen)
+        keys, turn, found = rows[..., : self.key], rows[..., -1], []
+        for query, own, other in ((first, once, again), (second, again, once)):
+            best = own.topk(min(CANDIDATES, own.shape[1])).indices
+            found.append((best, doubt_signs(query, keys, turn, best, own, other), own))
+        return found
+
     def choose(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> Choice:
-        """Choose the best row of each bank in both hops, and the one of the two that is doubted less.
+        """Choose of the candidates of both hops the one that is doubted least.
 
         Whether one row leads to another is not in the question: "Where does Ben live?" takes two hops if Ben is only known as
         somebody's brother.
         """
-        (first, once), (second, again) = self.both_hops(rows, mask, states, seen)
-        found = []
-        for query, network, own, other in zip(
-            (first, second), self.doubt, (once, again), (again, once), strict=True
-        ):
-            best = own.argmax(1)
-            key = rows[torch.arange(len(rows), device=rows.device), best, : self.key]
-            signs = doubt_signs(query, key, best, own, other)
-            found.append(Choice(best, torch.sigmoid(network(signs)[:, 0]), own))
-        once, again = found
-        later = again.doubt < once.doubt  # (B,)
+        found = self.candidates(rows, mask, states, seen)
+        best = torch.cat([row for row, _, _ in found], 1)  # (B, 2 C)
+        doubts = [
+            torch.sigmoid(network(signs)[..., 0])
+            for network, (_, signs, _) in zip(self.doubt, found, strict=True)
+        ]
+        doubt = torch.cat(doubts, 1).masked_fill(~mask.gather(1, best), 1.0)
+        least, place = doubt.min(1)  # (B,)
+        (_, _, once), (_, _, again) = found
+        later = place >= best.shape[1] // 2
         return Choice(
-            torch.where(later, again.row, once.row),
-            torch.where(later, again.doubt, once.doubt),
-            torch.where(later[:, None], again.similarity, once.similarity),
+            best.gather(1, place[:, None])[:, 0],
+            least,
+            torch.where(later[:, None], again, once),
         )
 
     def judge(
@@ -178,28 +193,51 @@ class CopyingRead(RecallRead):
 
 
 def lead(similarity: Tensor, row: Tensor) -> Tensor:
-    """Return by how much a row (B,) leads the best other one in cosines (B, R), or 0: (B,), negative if it is not the best."""
-    own = similarity.gather(1, row[:, None])  # (B, 1)
-    others = nn.functional.pad(similarity.scatter(1, row[:, None], -1.0), (0, 1), value=0.0)
-    return own[:, 0] - others.amax(1)
+    """Return by how much rows (B, C) lead the best other one in cosines (B, R), or 0: (B, C), negative if they do not."""
+    own = similarity.gather(1, row)
+    best = nn.functional.pad(similarity, (0, 2), value=0.0).topk(2)  # the best two, or 0
+    others = torch.where(row == best.indices[:, :1], best.values[:, 1:], best.values[:, :1])
+    return own - others
 
 
-def doubt_signs(query: Tensor, key: Tensor, row: Tensor, own: Tensor, other: Tensor) -> Tensor:
-    """Collect what a row is doubted by.
+def newer(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tensor:
+    """Return how alike rows (B, C) are to a newer one that is as like the question: (B, C), the best cosine of keys, else -1.
 
     Args:
-        query: (B, K), of the hop that found it.
-        key: (B, K), of the row.
-        row: (B,), its place.
+        keys: (B, R, K).
+        turn: (B, R), the turn that wrote each row.
+        row: (B, C).
+        similarity: (B, R), cosines of the question with the keys.
+    """
+    own = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))  # (B, C, K)
+    later = turn[:, None] > turn.gather(1, row)[..., None]  # (B, C, R)
+    near = similarity[:, None] > (similarity.gather(1, row) - NEAR)[..., None]
+    return (own @ keys.transpose(1, 2)).masked_fill(~(later & near), -1.0).amax(2)
+
+
+def doubt_signs(
+    query: Tensor, keys: Tensor, turn: Tensor, row: Tensor, own: Tensor, other: Tensor
+) -> Tensor:
+    """Collect what rows are doubted by.
+
+    Args:
+        query: (B, K), of the hop that found them.
+        keys: (B, R, K), of all rows.
+        turn: (B, R), the turn that wrote each.
+        row: (B, C), the places of those that are judged.
         own: (B, R), cosines of that hop, at least -1.
         other: (B, R), those of the other hop.
 
     Returns:
-        (B, K + 4): the product of query and key, number by number; the row's cosine and its lead in both hops.
+        (B, C, K + 5): the product of query and key, number by number; the row's cosine and its lead in both hops; its cosine with
+        a newer row.
     """
+    key = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))
     totals = [
         part
         for similarity in (own, other)
-        for part in (similarity.gather(1, row[:, None])[:, 0], lead(similarity, row))
+        for part in (similarity.gather(1, row), lead(similarity, row))
     ]
-    return torch.cat([query * key * query.shape[1] ** 0.5, 3 * torch.stack(totals, 1)], 1)
+    totals.append(newer(keys, turn, row, own))
+    products = query[:, None] * key * query.shape[1] ** 0.5
+    return torch.cat([products, 3 * torch.stack(totals, 2)], 2)

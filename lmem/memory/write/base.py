@@ -191,6 +191,10 @@ class Write(nn.Module):
         """Return (B, R), True for rows that a read may use; none before the first turn."""
         return (state.turns > 0)[:, None].expand(-1, self.rows)
 
+    def content(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return what a read gets: rows (B, R, ...), and which of them it may use (B, R)."""
+        return state.rows, self.readable(state)
+
     @staticmethod
     def all_rows(state: State) -> Tensor:
         """Return `written` (B, R) of a rule that changes every row with every turn."""

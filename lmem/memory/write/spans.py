@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from lmem.errors import MethodError
+from lmem.memory.bank import State
 from lmem.memory.options import Options
 from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
 from lmem.memory.write.base import Write
@@ -78,6 +79,11 @@ class SpanWrite(FactWrite):
         self.correct = Pooled(width, 1, heads=2, hidden=32, anchored=True)
         self.code = nn.Linear(width, code)
         self.theta = nn.Parameter(torch.tensor(float(theta)))
+
+    def content(self, state: State) -> tuple[Tensor, Tensor]:
+        """Return rows (B, R, K + L v + 1), whose last number is the turn that wrote them, the newest 0; and which may be read."""
+        turn = (state.written - state.turns[:, None] + 1)[..., None].to(state.rows.dtype)
+        return torch.cat([state.rows, turn], 2), self.readable(state)
 
     @classmethod
     def complete(cls, rows: int, width: int, given: Options) -> dict[str, Any]:

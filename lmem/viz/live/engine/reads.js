@@ -4,6 +4,7 @@
    `T5`, in which `look` collects, for each row of the bank, the share of attention that it got while the answer was decoded. */
 lmemLive.parts.push(function reads(engine) {
   const { Matrix, linear, product, plus, scaled, stacked, softmax, sigmoid, rootMeanSquare } = engine;
+  const CANDIDATES = 3, NEAR = 0.1; // as in lmem.memory.read.copying
 
   /** What depends on the bank alone is computed once and kept with the bank. */
   function kept(bank, name, compute) {
@@ -150,37 +151,42 @@ lmemLive.parts.push(function reads(engine) {
     return { extra };
   }
 
-  /** The best row of the hop that is doubted less gives its value, token by token. Where that is doubted too much, rows say "unknown":
-      no row is like the question ("far"), or one is ("doubted"). */
+  /** Of the best rows of both hops the one that is doubted least gives its value, token by token. Where that is doubted too much, rows
+      say "unknown": no row is like the question ("far"), or one is ("doubted"). */
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
+    const turn = indices.map((i) => bank.written[i]);
     function extra(question) {
       const both = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false);
-      const found = both.map((hop, h) => {
-        const [best] = engine.likeliest(hop.p.subarray(0, indices.length), 1);
-        return { ...hop, best, doubt: doubt(rule, h, best, keys.row(best), hop, both[1 - h]) };
-      });
-      const { p, best, cosines, doubt: none } = found[1].doubt < found[0].doubt ? found[1] : found[0];
+      const found = both.flatMap((hop, h) => engine.likeliest(hop.p.subarray(0, indices.length), CANDIDATES)
+        .map((row) => ({ ...hop, row, doubt: doubt(rule, h, keys, turn, row, hop, both[1 - h]) })));
+      const { p, row, cosines, doubt: none } = found.reduce((least, each) => (each.doubt < least.doubt ? each : least));
       look.none = none;
       look.add(p, indices);
-      look.row = indices[best];
-      look.withheld = look.none < rule.threshold ? null : cosines[best] < 1 - rule.vectors.nu[0] ? "far" : "doubted";
-      return look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(best));
+      look.row = indices[row];
+      look.withheld = look.none < rule.threshold ? null : cosines.reduce((a, b) => Math.max(a, b)) < 1 - rule.vectors.nu[0] ? "far" : "doubted";
+      return look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(row));
     }
     return { extra };
   }
 
   /** The probability that a row does not answer. */
-  function doubt(rule, hop, row, key, own, other) {
-    const signs = new Matrix(1, rule.key + 4);
+  function doubt(rule, hop, keys, turn, row, own, other) {
+    const signs = new Matrix(1, rule.key + 5), key = keys.row(row), totals = [own, other].flatMap(({ cosines }) => [cosines[row], lead(cosines, row)]);
     signs.data.set(own.query.data.map((value, i) => value * key[i] * Math.sqrt(rule.key)));
-    [own, other].forEach(({ cosines }, i) => signs.data.set([3 * cosines[row], 3 * lead(cosines, row)], rule.key + 2 * i));
+    signs.data.set([...totals, newer(keys, turn, row, own.cosines)].map((each) => 3 * each), rule.key);
     return sigmoid(engine.network(rule, `doubt.${hop}`, signs).data[0]);
   }
 
   /** By how much a row leads the best other one, or 0. */
   function lead(cosines, row) {
     return cosines[row] - cosines.reduce((most, each, i) => (i === row ? most : Math.max(most, each)), 0);
+  }
+
+  /** How alike a row is to a newer one that is as like the question, else -1. */
+  function newer(keys, turn, row, cosines) {
+    const alike = linear(new Matrix(1, keys.cols, keys.row(row)), keys).data;
+    return alike.reduce((most, each, i) => (turn[i] > turn[row] && cosines[i] > cosines[row] - NEAR ? Math.max(most, each) : most), -1);
   }
 
   /** The rows (L, D) that the decoder sees of a value: each token's code, with its neighbours' codes and its place. */
