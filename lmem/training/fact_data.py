@@ -51,7 +51,7 @@ class FactQuestion:
         prompt: As the encoder sees it.
         answer: Its answer, or "unknown".
         first: Facts that the first hop may find; empty if nothing was told.
-        last: Facts with the answer.
+        last: Facts with the answer, in whatever turn: what is said twice is right both times.
     """
 
     prompt: str
@@ -137,7 +137,8 @@ def _conversation(backbone: Backbone, source: Source) -> FactConversation:
     texts = source.texts
     facts = _facts(backbone, source)
     live = [
-        not fact.single or all(later.about != fact.about for later in facts[i + 1 :])
+        not fact.single
+        or all(_as(later) == _as(fact) for later in facts[i + 1 :] if later.about == fact.about)
         for i, fact in enumerate(facts)
     ]
     questions = [
@@ -184,19 +185,19 @@ def _question(question: Question, facts: list[Fact], live: list[bool]) -> FactQu
             i for i, fact in enumerate(facts) if live[i] and fact.about == about and not fact.value
         )
         return FactQuestion(question.prompt, everyday.UNKNOWN, taken_back, taken_back)
-    told = [
-        i
-        for i, fact in enumerate(facts)
-        if fact.turn in question.evidence and fact.value == question.answer
-    ]
+    roles = everyday.load().roles
+    evidence = [fact for fact in facts if fact.turn in question.evidence]
+    answers = {_as(fact) for fact in evidence if fact.value == question.answer}
+    told = [i for i, fact in enumerate(facts) if _as(fact) in answers]  # in whatever turn
     last = tuple([i for i in told if live[i]] or told[-1:])
     if not last:
         return None
-    roles = everyday.load().roles
-    links = tuple(
-        i
-        for i, fact in enumerate(facts)
-        if fact.turn in question.evidence and fact.about[1] in roles and i not in last
-    )
+    linking = {_as(fact) for fact in evidence if fact.about[1] in roles} - answers
+    links = tuple(i for i, fact in enumerate(facts) if _as(fact) in linking)
     leads = question.kind == "multi-hop" and facts[last[-1]].about[0] != question.subject
     return FactQuestion(question.prompt, question.answer, links if leads and links else last, last)
+
+
+def _as(fact: Fact) -> tuple[tuple[str, str], str | None]:
+    """Return what a fact says; the same may be said in several turns."""
+    return fact.about, fact.value
