@@ -103,21 +103,29 @@ def test_facts_are_marked_where_their_values_begin(mini, conversations):
 
 
 def test_questions_know_their_facts(conversations):
-    hops = set()
+    hops, twice = set(), 0
     for each in conversations:
         for question in each.questions:
             for i in question.last:
                 assert (each.facts[i].value or "unknown") == question.answer
                 assert each.live[i] or not each.facts[i].single or question.answer != "unknown"
+                again = [fact for fact in each.facts if fact.about == each.facts[i].about]
+                twice += len(again) > 1
+                assert all(
+                    j in question.last
+                    for j, fact in enumerate(each.facts)
+                    if each.live[j] and fact in again and fact.value == each.facts[i].value
+                )
             hops.add(question.two_hops)
     assert hops == {True, False}
+    assert twice
 
 
 def test_an_older_value_no_longer_holds(conversations):
     for each in conversations:
         for i, fact in enumerate(each.facts):
-            later = [other for other in each.facts[i + 1 :] if other.about == fact.about]
-            assert each.live[i] == (not fact.single or not later)
+            later = [other.value for other in each.facts[i + 1 :] if other.about == fact.about]
+            assert each.live[i] == (not fact.single or {*later} <= {fact.value})
 
 
 def fire_at(write):
