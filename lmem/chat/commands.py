@@ -267,9 +267,17 @@ def forget_about(session: "ChatSession", topic: str) -> Reply:
 
 
 def how_to_withdraw(session: "ChatSession", text: str) -> str:
-    """Say how to take back what a line has ended, such as "I don't have a dog any more"; "" if nothing was said about it."""
-    earlier = [turn for turn in _turns_that_name(session, text, any) if turn != session.newest]
-    return f"if that has ended: {_ways_to_forget(session, earlier)}" if earlier else ""
+    """Say how to take back what a line has ended, such as "I don't have a dog any more".
+
+    "" if nothing was said about it, or if the memory has understood: nothing that the line itself says is answered then.
+    """
+    newest = session.bank.turns_written[0] - 1
+    told = _facts(session, [newest]) if newest in session.kept() else []
+    repeated = any(fact.found and session.tells(fact.answer) for fact in told)
+    turns = _turns_that_name(session, text, any)
+    earlier = turns if repeated else [turn for turn in turns if turn != newest]
+    understood = told and not repeated
+    return "" if understood or not earlier else f"if that has ended: {_ways_to_forget(session, earlier)}"
 
 
 def _turns_that_name(

@@ -183,7 +183,7 @@ class ChatSession:
         else:
             reply = f"kept, turn {number}"
         note = self._note(text)
-        if is_withdrawal(text) and change.replaced is None:
+        if is_withdrawal(text):
             note = _joined(note, commands.how_to_withdraw(self, text))
         return Reply(reply, "written", note)
 
