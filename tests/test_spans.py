@@ -15,7 +15,7 @@ from lmem.errors import InputError, MethodError
 from lmem.memory.bank import Bank, State
 from lmem.memory.large import in_chunks
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import doubt_signs, lead, newer
+from lmem.memory.read.copying import doubt_signs, lead, newer, newest
 from lmem.memory.write.spans import SpanWrite
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
@@ -294,7 +294,15 @@ def test_what_a_row_is_doubted_by():
     row, turn = torch.tensor([[1, 0]]), torch.tensor([[0.0, -3.0, -1.0]])
     signs = doubt_signs(query, keys, turn, row, own, other)
     expected = [
-        [0.48 * 2**0.5, 0.48 * 2**0.5, 3 * 0.96, 3 * 0.46, 3 * 0.2, 3 * -0.7, -3],  # the newer ones are far from the question
+        [
+            0.48 * 2**0.5,
+            0.48 * 2**0.5,
+            3 * 0.96,
+            3 * 0.46,
+            3 * 0.2,
+            3 * -0.7,
+            -3,
+        ],  # the newer ones are far from the question
         [0, 0.8 * 2**0.5, 3 * 0.5, 3 * -0.46, 3 * 0.9, 3 * 0.7, -3],  # none is newer
     ]
     assert torch.allclose(signs, torch.tensor([expected]), atol=1e-6)
@@ -307,6 +315,17 @@ def test_a_newer_row_counts_if_it_is_as_like_the_question():
     near, far = torch.tensor([[0.9, 0.85, 0.86]]), torch.tensor([[0.9, 0.7, 0.4]])
     assert torch.allclose(newer(keys, turn, rows, near), torch.tensor([[0.8, 0.96, -1.0]]))
     assert torch.allclose(newer(keys, turn, rows, far), torch.tensor([[-1.0, -1.0, -1.0]]))
+
+
+def test_of_rows_with_the_same_key_the_newest_is_told():
+    keys = torch.nn.functional.normalize(
+        torch.tensor([[[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.6, 0.8]]]), dim=2
+    )
+    turn, near = torch.tensor([[-5.0, -3.0, -3.0, 0.0]]), torch.tensor([[0.9, 0.85, 0.85, 0.9]])
+    rows = [newest(keys, turn, torch.tensor([[row]]), near).item() for row in range(4)]
+    assert rows == [1, 1, 2, 3]  # the last has another key; of one turn none is newer
+    far = torch.tensor([[0.9, 0.7, 0.7, 0.9]])
+    assert newest(keys, turn, torch.tensor([[0]]), far).item() == 0
 
 
 def test_codes_start_at_the_regression(model):

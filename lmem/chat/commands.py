@@ -277,7 +277,11 @@ def how_to_withdraw(session: "ChatSession", text: str) -> str:
     turns = _turns_that_name(session, text, any)
     earlier = turns if repeated else [turn for turn in turns if turn != newest]
     understood = told and not repeated
-    return "" if understood or not earlier else f"if that has ended: {_ways_to_forget(session, earlier)}"
+    return (
+        ""
+        if understood or not earlier
+        else f"if that has ended: {_ways_to_forget(session, earlier)}"
+    )
 
 
 def _turns_that_name(

@@ -158,11 +158,12 @@ def facts_of(
 def _rows_found(
     model: MemoryModel, bank: Bank, prompts: Iterable[str]
 ) -> dict[str, tuple[int, float]]:
-    """Return {question: (the row whose key is nearest, how near)}; empty without keys."""
+    """Return {question: (the row that is chosen, else the nearest, and how near its key is)}; empty without keys."""
     found: dict[str, tuple[int, float]] = {}
     for part in _batches(prompts) if isinstance(model.read, RecallRead) else ():
         if isinstance(model.read, CopyingRead):
-            nearness, rows = choices(model, bank, part).similarity.max(1)
+            rows, _, similarity = choices(model, bank, part)
+            nearness = similarity.gather(1, rows[:, None])[:, 0]
         else:
             nearness, rows = recall_scores(model, bank, part)[0].max(1)
         found |= dict(zip(part, zip(rows.tolist(), nearness.tolist(), strict=True), strict=True))
@@ -218,7 +219,7 @@ def sources_of(
 
 
 def nearest(model: MemoryModel, bank: Bank, question: str) -> list[Near]:
-    """Find the rows that a question is nearest to, the nearest first, whether they were told or withheld.
+    """Find the row that a question chooses, and those that it is nearest to, the nearest first, told or withheld.
 
     Empty where the read does not choose one row, or where the bank is empty.
     """
@@ -227,7 +228,8 @@ def nearest(model: MemoryModel, bank: Bank, question: str) -> list[Near]:
     bold = model.variant(read={"threshold": ALWAYS})
     bank = model.on_device(bank)
     rows, written, turns = bank.state
-    similarity = choices(model, bank, [question]).similarity[0]
+    row, _, [similarity] = choices(model, bank, [question])
+    similarity = similarity.scatter(0, row, 2.0)  # the first
     filled = min(NEAREST, int((bank.state.written[0] >= 0).sum()))
     found = similarity.topk(filled).indices.tolist()
     alone = torch.full((len(found), written.shape[1]), -1).to(written)  # (F, R)

@@ -4,13 +4,14 @@
     a second hop asks again, with the value p_1 v_1 + .. + p_R v_R appended to the question, as rows
     d = sigmoid(MLP_h(q * k_r, q . k_r, its lead, both for the other hop too, k_r . k_n));
         doubt, the probability that r does not answer; n is the most alike of the newer rows that are as like the question
-    r, of the candidates of both hops the one with the least doubt
+    r, of the candidates of both hops the one with the least doubt; of rows with the same key as r the newest is told
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
     withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
 match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better, and so does the other hop:
-for a question that needs one row both find the same. A newer row with almost the same key says that the value has changed. tell turns
+for a question that needs one row both find the same. A newer row with a similar key may say that the value has changed; one with the
+same key says it again, or corrects it. tell turns
 a code of v numbers, with those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output
 for the same token.
 """
@@ -24,17 +25,17 @@ from lmem.memory.pooling import Address, mlp, row_sizes
 from lmem.memory.read.base import Judgement, Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
 
-
 CANDIDATES = 3  # rows of each hop of which one is chosen
 NEAR = 0.1  # by which a row's cosine may be below another's to be as like the question
+SAME = 0.95  # cosine of the keys of rows that say the same of the same person
 
 
 class Choice(NamedTuple):
     """What each of B questions chooses.
 
     Attributes:
-        row: (B,), the row that is doubted least.
-        doubt: (B,), that it does not answer.
+        row: (B,), the newest with the key of the one that is doubted least.
+        doubt: (B,), that the latter does not answer.
         similarity: (B, R), cosines of question and keys in the hop that found it, -1 for rows that may not be read.
     """
 
@@ -167,10 +168,10 @@ class CopyingRead(RecallRead):
         least, place = doubt.min(1)  # (B,)
         (_, _, once), (_, _, again) = found
         later = place >= best.shape[1] // 2
+        similarity = torch.where(later[:, None], again, once)
+        row = best.gather(1, place[:, None])  # (B, 1)
         return Choice(
-            best.gather(1, place[:, None])[:, 0],
-            least,
-            torch.where(later[:, None], again, once),
+            newest(rows[..., : self.key], rows[..., -1], row, similarity), least, similarity
         )
 
     def judge(
@@ -213,6 +214,17 @@ def newer(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tensor
     later = turn[:, None] > turn.gather(1, row)[..., None]  # (B, C, R)
     near = similarity[:, None] > (similarity.gather(1, row) - NEAR)[..., None]
     return (own @ keys.transpose(1, 2)).masked_fill(~(later & near), -1.0).amax(2)
+
+
+def newest(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tensor:
+    """Return the newest of the rows with the key of a row (B, 1) that are as like the question: (B,); other arguments as above."""
+    own = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))  # (B, 1, K)
+    same = (own @ keys.transpose(1, 2))[:, 0] > SAME  # (B, R)
+    near = similarity > similarity.gather(1, row) - NEAR
+    last = turn.masked_fill(~(same & near), -torch.inf)
+    return last.scatter_add(1, row, torch.full_like(last[:, :1], 0.5)).argmax(
+        1
+    )  # of its own turn it is the one
 
 
 def doubt_signs(

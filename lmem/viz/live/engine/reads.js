@@ -4,7 +4,7 @@
    `T5`, in which `look` collects, for each row of the bank, the share of attention that it got while the answer was decoded. */
 lmemLive.parts.push(function reads(engine) {
   const { Matrix, linear, product, plus, scaled, stacked, softmax, sigmoid, rootMeanSquare } = engine;
-  const CANDIDATES = 3, NEAR = 0.1; // as in lmem.memory.read.copying
+  const CANDIDATES = 3, NEAR = 0.1, SAME = 0.95; // as in lmem.memory.read.copying
 
   /** What depends on the bank alone is computed once and kept with the bank. */
   function kept(bank, name, compute) {
@@ -160,7 +160,8 @@ lmemLive.parts.push(function reads(engine) {
       const both = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false);
       const found = both.flatMap((hop, h) => engine.likeliest(hop.p.subarray(0, indices.length), CANDIDATES)
         .map((row) => ({ ...hop, row, doubt: doubt(rule, h, keys, turn, row, hop, both[1 - h]) })));
-      const { p, row, cosines, doubt: none } = found.reduce((least, each) => (each.doubt < least.doubt ? each : least));
+      const { p, row: best, cosines, doubt: none } = found.reduce((least, each) => (each.doubt < least.doubt ? each : least));
+      const row = newest(keys, turn, best, cosines);
       look.none = none;
       look.add(p, indices);
       look.row = indices[row];
@@ -183,10 +184,18 @@ lmemLive.parts.push(function reads(engine) {
     return cosines[row] - cosines.reduce((most, each, i) => (i === row ? most : Math.max(most, each)), 0);
   }
 
+  const alikeTo = (keys, row) => linear(new Matrix(1, keys.cols, keys.row(row)), keys).data;
+
   /** How alike a row is to a newer one that is as like the question, else -1. */
   function newer(keys, turn, row, cosines) {
-    const alike = linear(new Matrix(1, keys.cols, keys.row(row)), keys).data;
-    return alike.reduce((most, each, i) => (turn[i] > turn[row] && cosines[i] > cosines[row] - NEAR ? Math.max(most, each) : most), -1);
+    const near = (i) => turn[i] > turn[row] && cosines[i] > cosines[row] - NEAR;
+    return alikeTo(keys, row).reduce((most, each, i) => (near(i) ? Math.max(most, each) : most), -1);
+  }
+
+  /** The newest of the rows with a row's key that are as like the question. */
+  function newest(keys, turn, row, cosines) {
+    const same = (each, i) => each > SAME && cosines[i] > cosines[row] - NEAR;
+    return alikeTo(keys, row).reduce((last, each, i) => (same(each, i) && turn[i] > turn[last] ? i : last), row);
   }
 
   /** The rows (L, D) that the decoder sees of a value: each token's code, with its neighbours' codes and its place. */
