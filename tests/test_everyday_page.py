@@ -7,6 +7,7 @@ from pathlib import Path
 from lmem.evaluation import results
 from lmem.evaluation.abilities import by_ability
 from lmem.memory.model import ADAPTERS
+from lmem.memory.read.copying import SAME
 
 PAGE = Path("book/everyday.md").read_text(encoding="utf-8")
 
@@ -54,10 +55,8 @@ def test_what_the_memory_answers():
 
 def test_what_takes_the_row_of_what():
     calibration = json.loads((ADAPTERS / "mini-spans" / "training.json").read_text())["calibration"]
-    chosen, low = (calibration["replaced"][each] for each in (str(calibration["theta"]), "0.84"))
+    chosen, low = (calibration["replaced"][each] for each in (str(SAME), "0.85"))
     words = " ".join(PAGE.split())
-    assert (
-        f"{chosen[0]} facts did so at the similarity that is asked for, and {chosen[1]} took"
-        in words
-    )
-    assert f"At 0.84 it would have been {low[0]}, but also {low[1]} others" in words
+    assert f"their cosine must exceed {SAME}" in words
+    assert f"{chosen[0]} facts take the row of an older value at that similarity, and {chosen[1]} take" in words
+    assert f"At 0.85 it would be {low[0]}, but also {low[1]} others" in words

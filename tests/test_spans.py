@@ -364,7 +364,6 @@ def test_a_threshold_is_set_on_what_was_never_told(model, conversations, tmp_pat
     _, read = span_parts(model)
     assert read.threshold == found["threshold"]
     assert found["never_told"] >= 0.9
-    assert model.write_rule.theta.item() == pytest.approx(found["theta"])
     assert 0 <= found["found"] <= 1
     assert {*map(float, found["replaced"])} == {*spans.THETAS}
     assert 0 <= found["far_told"] <= 1
@@ -421,19 +420,6 @@ def counted_by_hand(model, told, theta):
     return caught, wrong
 
 
-def test_theta_catches_the_most_updates_less_what_it_overwrites(model, conversations, monkeypatch):
-    """Of several thetas with the same difference the largest, which overwrites least."""
-    counts = {0.7: (9, 8), 0.8: (7, 3), 0.9: (5, 1), 0.98: (0, 0)}
-    monkeypatch.setattr(spans, "THETAS", tuple(counts))
-    monkeypatch.setattr(
-        spans, "replacements", lambda write, each, thetas: [counts[t] for t in thetas]
-    )
-    found = calibrate(model, conversations, abstain=0.9)
-    assert found["theta"] == 0.9
-    assert found["replaced"]["0.7"] == [9 * len(conversations), 8 * len(conversations)]
-    assert model.write_rule.theta.item() == pytest.approx(0.9)
-
-
 def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):
     def briefly(model, facts, config):
         return train_spans(model, facts, replace(config, doubt_steps=2, telling_steps=2), False)
@@ -445,7 +431,7 @@ def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):
     assert result.exception is None
     made = json.loads((tmp_path / "a" / "training.json").read_text())
     assert made["settings"] == {"steps": 2}
-    assert set(made["calibration"]) >= {"gate", "theta", "threshold"}
+    assert set(made["calibration"]) >= {"gate", "replaced", "threshold"}
     loaded = MemoryModel.from_pretrained(tmp_path / "a")
     assert span_parts(loaded)[1].threshold == made["calibration"]["threshold"]
 

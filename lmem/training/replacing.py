@@ -1,9 +1,7 @@
-"""Which facts take the rows of which: how theta is chosen (chapter 14).
+"""Which facts take the rows of which, with each theta (chapter 14).
 
-    net(theta) = facts that take the row of an older value of the same fact - facts that take the row of another fact that still holds
-
-A keyed write gives a fact the row of the nearest key if their cosine exceeds theta. A low theta overwrites what was never corrected;
-a high one keeps an old value next to the new one. Both cost about one fact, so theta is where the difference is largest.
+A keyed write gives a fact the row of the nearest key if their cosine exceeds theta. A low theta overwrites what was never corrected,
+and that is lost. A high one keeps an old value next to the new one, and the read can still tell the newer of the two.
 """
 
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from lmem.memory.write.spans import SpanWrite
 from lmem.training.fact_data import FactConversation
 
 TURNS = 64  # whose facts are extracted at once
-SAME = 0.999  # cosine of a fact's key with itself, as encoded in another batch
+ITSELF = 0.999  # cosine of a fact's key with itself, as encoded in another batch
 
 
 @torch.no_grad()
@@ -94,7 +92,7 @@ def _marked(
     states, mask = pad([conversation.latents[fact.turn].to(key) for fact in facts])
     places = torch.tensor([[fact.token] for fact in facts], device=key.device)
     own = write.facts_at(states, mask.bool().to(key.device), places)[0][:, 0]  # (F, K)
-    same = key @ own.T > SAME
+    same = key @ own.T > ITSELF
     written, told = (
         torch.tensor(each).to(same.device) for each in (turns, [f.turn for f in facts])
     )

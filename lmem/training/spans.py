@@ -26,19 +26,18 @@ from lmem.backbone.backbone import pad
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
-from lmem.memory.read.copying import CANDIDATES, CopyingRead
+from lmem.memory.read.copying import CANDIDATES, SAME, CopyingRead
 from lmem.memory.write.spans import SpanWrite
 from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
 from lmem.training.minimise import hundreds, minimise
-from lmem.training.replacing import SAME, replacements
+from lmem.training.replacing import ITSELF, replacements
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
-THETAS = tuple(round(0.7 + 0.02 * i, 2) for i in range(15))  # that `calibrate` tries
+THETAS = (0.7, 0.75, 0.8, 0.85, 0.9, SAME)  # for which `calibrate` counts what replaces what
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
-THETA_FROM = 20  # training conversations on which theta is chosen before the doubt learns
 GATED = 48  # turns of a conversation whose gates are compared in a step
 
 
@@ -139,7 +138,8 @@ def train_spans(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
             rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
-        set_theta(write, usable[:THETA_FROM])  # for the banks in which it is learned what to doubt
+        with torch.no_grad():
+            write.theta.fill_(SAME)  # a row is replaced by one that the read takes for the same fact
         doubt = DoubtLoss(model, usable, config, rng)
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
@@ -158,31 +158,14 @@ def train_spans(
 
 
 @torch.no_grad()
-def set_theta(
-    write: SpanWrite, conversations: Sequence[FactConversation]
-) -> dict[float, tuple[int, int]]:
-    """Set theta to that of THETAS with which the most facts take the row of their older value, less those that take another's.
-
-    Returns:
-        {theta: (facts that take the row of their older value, facts that take the row of another fact)}
-    """
-    each = [replacements(write, conversation, THETAS) for conversation in conversations]
-    caught, wrong = torch.tensor(each).sum(0).T.tolist()
-    counts = dict(zip(THETAS, zip(caught, wrong, strict=True), strict=True))
-    write.theta.fill_(max(THETAS, key=lambda theta: (counts[theta][0] - counts[theta][1], theta)))
-    return counts
-
-
-@torch.no_grad()
 def calibrate(
     model: MemoryModel, conversations: Sequence[FactConversation], abstain: float = 0.95
 ) -> dict[str, Any]:
-    """Set the three thresholds of a span memory: what counts as a fact, as the same fact, and as no answer.
+    """Set two thresholds of a span memory: what counts as a fact, and what as no answer.
 
-    The gate's bias is that of SHIFTS with which the most questions find a row of their fact. Theta is that of THETAS with which
-    the most facts take the row of their older value, less those that take the row of another fact; of several the largest. The
-    read's threshold then leaves unanswered what was never told. What is withheld as "far" and what as "doubted" is not set
-    here: it depends on nu, which the training of the keys learns.
+    The gate's bias is that of SHIFTS with which the most questions find a row of their fact. The read's threshold then leaves
+    unanswered what was never told. What is withheld as "far" and what as "doubted" is not set here: it depends on nu, which the
+    training of the keys learns.
 
     Args:
         model: A trained one; its thresholds are set, and saved with it.
@@ -190,8 +173,8 @@ def calibrate(
         abstain: Share of the questions about what was never told that must be left unanswered.
 
     Returns:
-        gate, what its bias was raised by; theta; replaced, for each of THETAS how many facts took the row of their older value
-        and how many that of another fact; found, the share of the told questions whose best row is that of their fact;
+        gate, what its bias was raised by; replaced, for each of THETAS how many facts would take the row of their older value and
+        how many that of another fact; found, the share of the told questions whose best row is that of their fact;
         threshold; never_told and told, the shares of the questions that stay unanswered at it; far_never_told and far_told,
         the shares of these that are withheld as "far".
 
@@ -219,7 +202,8 @@ def calibrate(
     gate = SHIFTS[shares.index(max(shares))]
     bias.copy_(start + gate)
 
-    counts = set_theta(write, asked)
+    each = [replacements(write, conversation, THETAS) for conversation in asked]
+    replaced = torch.tensor(each).sum(0).tolist()
     share, chosen = choices()
     unanswered = len(told) - sum(told)
     never = sorted(  # a row that says that something was taken back may be told
@@ -235,8 +219,7 @@ def calibrate(
             withheld[answer].append(is_far)
     return {
         "gate": gate,
-        "theta": round(write.theta.item(), 2),
-        "replaced": {str(theta): list(count) for theta, count in counts.items()},
+        "replaced": {str(theta): count for theta, count in zip(THETAS, replaced, strict=True)},
         "found": share,
         "threshold": threshold,
         "never_told": len(withheld[False]) / unanswered,
@@ -272,7 +255,7 @@ def _written(model: MemoryModel, conversation: FactConversation) -> tuple[Tensor
     )
     tokens = torch.tensor([[fact.token] for fact in conversation.facts], device=device)
     keys = write.facts_at(turns, mask.bool().to(device), tokens)[0][:, 0]  # (F, K)
-    same = keys @ state.rows[0, :, : write.key].T > SAME
+    same = keys @ state.rows[0, :, : write.key].T > ITSELF
     rows, readable = write.content(state)
     return rows[0], readable[0], same
 
