@@ -223,7 +223,7 @@ def test_a_turn_is_acknowledged(keyed):
     assert session.take("what a long day").text == "nothing to keep"
     assert session.take("I adopted a cat called Miro.").text == "kept, turn 3"
     replaced = session.take("Correction: I live in Amber-Hill.").text
-    assert replaced == "kept, turn 4; it replaces what you said in turn 1"
+    assert replaced == "kept, turn 4; it replaces turn 1, 'I live in Cedar-Bay.'"
     assert session.take("Where do I live").text == "Amber-Hill"
     assert session.bank.turns_written == [4]
 
@@ -941,6 +941,34 @@ def test_recover_goes_back_after_new_and_load(chat, tmp_path):
     assert chat.take("What did I lose?").text == "red-scarf"
     with pytest.raises(InputError, match="there is none"):
         chat.take("/recover")
+
+
+@pytest.mark.parametrize("after", [["/load other"], ["/new"], ["/new", "Three.", "/save mine"]])
+def test_what_was_put_aside_is_there_in_the_next_chat(
+    model, console, state, tmp_path, monkeypatch, after
+):
+    monkeypatch.chdir(tmp_path)
+    talk_to(model, console, "Hello.", "/save other")
+    lines = ["One.", "Two.", *after, "/save! other", EOFError()]
+    talk_to(model, console, *lines, recovery=Recovery(state))
+    end, text = talk_to(model, console, "/recover", recovery=Recovery(state))
+    assert "ended without saving" in text
+    assert end.turns_written == [2]
+    assert list(state.iterdir()) == []  # after a clean /quit
+
+
+def test_recover_loses_nothing_either(chat):
+    chat.take("I lost a red-scarf.")
+    chat.take("/new")
+    chat.take("I live in Cedar-Bay.")
+    assert "back at 5 turns" in chat.take("/recover").text
+    assert "back at 1 turn," in chat.take("/recover").text
+    assert chat.bank.turns_written == [1]
+
+
+def test_a_bank_with_nothing_in_it_answers_nothing(model):
+    session = ChatSession(model)
+    assert session.take("Who is Anna dating?").text == UNTOLD
 
 
 def test_old_recovery_files_do_not_pile_up(model, state):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lmem.chat.kept import Fact, Topic, facts_of, nearest, sources_of
 from lmem.chat.lines import content_words, names_in, split_request
-from lmem.chat.recovery import file_name
+from lmem.chat.recovery import file_name, remove
 from lmem.chat.reply import Reply, checked_threshold, is_stuck, percent, reason_of, turns_of
 from lmem.chat.topics import is_about
 from lmem.data.importers.formats import import_file
@@ -186,7 +186,7 @@ def forget(session: "ChatSession", rest: str) -> Reply:
     """Take a turn back, by its number or its words."""
     if not rest:
         raise InputError(
-            "expected a turn's number or its words: /forget 3, or /forget I live in Cedar-Bay"
+            "expected a turn's number or its words: /forget 3, or /forget I live in Rome"
         )
     _, topic = split_request(f"forget {rest}")
     if topic and not rest.startswith(topic):  # "what I said about my sister"
@@ -275,6 +275,9 @@ def how_to_withdraw(session: "ChatSession", text: str) -> str:
     told = _facts(session, [newest]) if newest in session.kept() else []
     repeated = any(fact.found and session.tells(fact.answer) for fact in told)
     turns = _turns_that_name(session, text, any)
+    words = content_words(text)
+    shared = {turn: len(words & content_words(session.said[turn])) for turn in turns}
+    turns = [turn for turn in turns if shared[turn] == max(shared.values())]
     earlier = turns if repeated else [turn for turn in turns if turn != newest]
     understood = told and not repeated
     return (
@@ -395,10 +398,12 @@ def load_at(session: "ChatSession", path: Path) -> Reply:
 def recover(session: "ChatSession", rest: str) -> Reply:
     """Go back to the bank that was put aside, else to that of a chat that ended without saving."""
     if session.aside is not None:
-        session.go_on_with(*session.aside)
-        session.aside, session.file = None, None
+        back, put = session.aside, session.put_aside() if session.unsaved else None
+        session.go_on_with(back.bank, back.ledger)
+        session.aside, session.file = put, None
         session.unsaved = session.bank.turns_written[0] or 1
-        session.autosave()
+        if session.autosave():
+            remove(back.file)  # it is in this chat's file now
         return Reply(f"back at {turns_of(session.bank.turns_written[0])}, not saved yet", "notice")
     others = session.recovery.others(session.name) if session.recovery else []
     if not others:

@@ -28,6 +28,15 @@ def state_folder() -> Path:
     return user_state_path("lmem", appauthor=False)
 
 
+def remove(path: Path | None) -> None:
+    """Remove a file if there is one."""
+    try:
+        if path:
+            path.unlink(missing_ok=True)
+    except OSError:  # a folder that became read-only
+        pass
+
+
 class Recovery:
     """The recovery file of one chat, and those that earlier chats left behind."""
 
@@ -39,6 +48,7 @@ class Recovery:
         """
         self.folder = Path(folder) if folder is not None else state_folder()
         self.path: Path | None = None  # as long as nothing is written
+        self.aside: list[Path] = []
         self.stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
     def save(self, bank: Bank, name: str) -> None:
@@ -53,18 +63,28 @@ class Recovery:
             raise InputError(
                 f"expected a folder for recovery files at {self.folder}: {error}"
             ) from error
-        self.path = self.path or self.folder / f"{PREFIX}{file_name(name)}-{self.stamp}{ENDING}"
+        number = f".{len(self.aside)}" if self.aside else ""
+        file = f"{PREFIX}{file_name(name)}-{self.stamp}{number}{ENDING}"
+        self.path = self.path or self.folder / file
         bank.save(self.path, private=True)
         for old in self.others(name)[KEPT:]:
             old.unlink(missing_ok=True)
 
+    def put_aside(self) -> Path | None:
+        """Leave the file as it is, since its bank was not saved, and begin another; return its path."""
+        path, self.path = self.path, None
+        if path:
+            self.aside.append(path)
+        return path
+
     def delete(self) -> None:
-        """Remove this chat's file, if there is one."""
-        try:
-            if self.path:
-                self.path.unlink(missing_ok=True)
-        except OSError:  # a folder that became read-only; the bank is saved elsewhere
-            pass
+        """Remove the file of this chat's bank, if there is one."""
+        remove(self.path)
+
+    def delete_all(self) -> None:
+        """Remove the files of this chat, those put aside too."""
+        for path in (self.path, *self.aside):
+            remove(path)
 
     def others(self, name: str) -> list[Path]:
         """Return the files of a speaker's other chats, the newest first."""

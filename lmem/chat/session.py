@@ -57,6 +57,7 @@ class Put(NamedTuple):
 
     bank: Bank
     ledger: Ledger
+    file: Path | None = None  # its recovery file
 
 
 class ChatSession:
@@ -129,7 +130,9 @@ class ChatSession:
 
     def put_aside(self) -> Put | None:
         """Return what /recover should go back to once another bank is taken."""
-        return Put(self.bank, self.ledger) if self.unsaved else self.aside
+        if not self.unsaved:
+            return self.aside
+        return Put(self.bank, self.ledger, self.recovery.put_aside() if self.recovery else None)
 
     # ---- a line ------------------------------------------------------------------------------------
 
@@ -177,7 +180,7 @@ class ChatSession:
         if not change.kept:
             reply = "nothing to keep"
         elif change.replaced is not None:
-            reply = f"kept, turn {number}; it replaces what you said in turn {change.replaced + 1}"
+            reply = f"kept, turn {number}; it replaces {self.turn(change.replaced)}"
         elif change.gave_way is not None:
             reply = f"kept, turn {number}; the bank is full, so turn {change.gave_way + 1} is lost"
         else:
@@ -225,7 +228,9 @@ class ChatSession:
 
     def knows(self, answer: Answer) -> bool:
         """Say whether an answer is more than "unknown", and was not withheld by the memory itself."""
-        return answer.withheld is None and answer.text.lower() not in ("", self.dialect.unknown)
+        kept = bool((self.bank.state.written >= 0).any())
+        said = answer.text.lower() not in ("", self.dialect.unknown)
+        return kept and said and answer.withheld is None
 
     def autosave(self) -> bool:
         """Keep a recovery file; a failure is said once, and the chat goes on without."""

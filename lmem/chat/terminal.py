@@ -68,7 +68,7 @@ def chat(
             console.print(f"\n{missing}{back if session.recovery else ''}", style="dim")
         return session.bank
     if recovery:
-        recovery.delete()
+        recovery.delete_all()
     return session.bank
 
 
