@@ -162,7 +162,7 @@ class _WriteBench:
         return _rows("read", name, rows, numbers, self.median_ms(works))
 
     def shape(self, rows: int, form: str) -> tuple[int, int]:
-        """Shape of a bank with as many numbers as `rows` rows of width D."""
+        """Shape of what a read gets of a bank with as many numbers as `rows` rows of width D."""
         width = self.backbone.width
         side = round((rows * width) ** 0.5)
         key, code = row_sizes(width, None, None)
@@ -171,7 +171,7 @@ class _WriteBench:
             "rows": (rows, width),
             "square": (side, side),
             "keyed": (2 * rows, width // 2),
-            "spans": (rows * width // span, span),
+            "spans": (rows * width // span, span + 1),  # and the turn
         }
         return shapes[form]
 
