@@ -58,5 +58,8 @@ def test_what_takes_the_row_of_what():
     chosen, low = (calibration["replaced"][each] for each in (str(SAME), "0.85"))
     words = " ".join(PAGE.split())
     assert f"their cosine must exceed {SAME}" in words
-    assert f"{chosen[0]} facts take the row of an older value at that similarity, and {chosen[1]} take" in words
+    assert (
+        f"{chosen[0]} facts take the row of an older value at that similarity, and {chosen[1]} take"
+        in words
+    )
     assert f"At 0.85 it would be {low[0]}, but also {low[1]} others" in words

@@ -139,7 +139,9 @@ def train_spans(
             rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
         with torch.no_grad():
-            write.theta.fill_(SAME)  # a row is replaced by one that the read takes for the same fact
+            write.theta.fill_(
+                SAME
+            )  # a row is replaced by one that the read takes for the same fact
         doubt = DoubtLoss(model, usable, config, rng)
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
