@@ -11,9 +11,8 @@
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
 match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better, and so does the other hop:
 for a question that needs one row both find the same. A newer row with a similar key may say that the value has changed; one with the
-same key says it again, or corrects it. tell turns
-a code of v numbers, with those of its neighbours, into a row that the frozen cross-attention reads as it reads the encoder's output
-for the same token.
+same key says it again, or corrects it. tell turns a code of v numbers, with those of its neighbours, into a row that the frozen
+cross-attention reads as it reads the encoder's output for the same token.
 """
 
 from typing import NamedTuple
@@ -222,9 +221,8 @@ def newest(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tenso
     same = (own @ keys.transpose(1, 2))[:, 0] > SAME  # (B, R)
     near = similarity > similarity.gather(1, row) - NEAR
     last = turn.masked_fill(~(same & near), -torch.inf)
-    return last.scatter_add(1, row, torch.full_like(last[:, :1], 0.5)).argmax(
-        1
-    )  # of its own turn it is the one
+    first = torch.full_like(last[:, :1], 0.5)  # of the facts of one turn the row itself
+    return last.scatter_add(1, row, first).argmax(1)
 
 
 def doubt_signs(
