@@ -138,10 +138,8 @@ def train_spans(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
             rest, config, config.steps, config.lr, "training keys", progress,
         )  # fmt: skip
-        with torch.no_grad():
-            write.theta.fill_(
-                SAME
-            )  # a row is replaced by one that the read takes for the same fact
+        with torch.no_grad():  # a row is replaced by one that the read takes for the same fact
+            write.theta.fill_(SAME)
         doubt = DoubtLoss(model, usable, config, rng)
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
