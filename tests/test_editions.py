@@ -3,6 +3,7 @@
 The chapter that is run by default is the last, which has stubs of every kind; chapter 1 runs from the wheel.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -190,3 +191,75 @@ def test_instructors_get_answers_numbered_anew(tool, exercise):
 def test_the_command_says_how_it_is_used(tool, capsys):
     assert tool.main() == tool.main("out") == 2
     assert "notebooks/*.ipynb" in capsys.readouterr().out
+
+
+# ---- a notebook whose tags would let a solution through ---------------------------------------------------
+
+
+def place(cells, tag):
+    return next(i for i, found in enumerate(cells) if tag in tags(found))
+
+
+def retag(cells, tag, *new):
+    cells[place(cells, tag)]["metadata"]["tags"] = list(new)
+
+
+def drop_solution(cells, kind="code"):
+    found = (c for c in cells if "solution" in tags(c) and c["cell_type"] == kind)
+    cells.remove(next(found))
+
+
+def swap(cells):
+    i = place(cells, "check")
+    cells[i], cells[i + 1] = cells[i + 1], cells[i]
+
+
+BREAKS = {
+    "unknown tag": (lambda cells: retag(cells, "solution", "Solution"), "the tag 'Solution' is unknown"),
+    "no solution after a stub": (drop_solution, "it is a stub (tag exercise)"),
+    "no check after a stub": (lambda cells: cells.pop(place(cells, "check")), "it is a stub (tag exercise)"),
+    "another order": (swap, "it is a stub (tag exercise)"),
+    "a stub without its tag": (lambda cells: retag(cells, "exercise"), "it is a check; expected a cell tagged exercise"),
+    "a check without its tag": (lambda cells: retag(cells, "check"), "it contains 'check.turns_kept('"),
+    "two tags": (lambda cells: retag(cells, "exercise", "exercise", "solution"), "exercise and solution; expected one"),
+    "a folded solution": (lambda cells: retag(cells, "solution", "hide-input"), "it contains '@title Solution'"),
+    "a solution of another form": (
+        lambda cells: cells.append(cell("code", "# Solution of 1.1\nx = 1", "hide-input")),
+        "it contains 'Solution of'",
+    ),
+    "a solution in words without its tag": (
+        lambda cells: next(c for c in cells if text(c).startswith("<details><summary>Solution"))["metadata"].clear(),
+        "it contains '<summary>Solution'",
+    ),
+    "no solution in words": (
+        lambda cells: drop_solution(cells, "markdown"),
+        "exercise 1.4 has no solution",
+    ),
+    "an exercise alone": (
+        lambda cells: cells.append(cell("markdown", "**Exercise 1.40** (derive). Why?")),
+        "exercise 1.40 has no solution",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_notebook_that_would_leak_is_refused(name, tool, tmp_path, capsys):
+    """Chapter 1, broken in one place: the file and the cell are named, and no edition is written."""
+    breaks, said = BREAKS[name]
+    notebook = read(NOTEBOOKS[0])
+    breaks(notebook["cells"])
+    path = tmp_path / "broken.ipynb"
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    assert tool.main(str(tmp_path / "out"), str(NOTEBOOKS[1]), str(path)) == 1
+    told = capsys.readouterr().err
+    where = re.escape(str(path)) + r", cell \d+ \(id .+?\): "
+    assert re.search(rf"^{where}.*{re.escape(said)}", told, re.M), told
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_cell_that_is_named_is_the_broken_one(tool):
+    notebook = read(NOTEBOOKS[0])
+    at = place(notebook["cells"], "solution")
+    notebook["cells"][at]["metadata"]["tags"] = ["Solution"]
+    found = [f"cell {at + 1} (id {notebook['cells'][at]['id']}): the tag 'Solution' is unknown"]
+    assert [one.partition(";")[0] for one in tool.problems(notebook) if "unknown" in one] == found

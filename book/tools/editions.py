@@ -11,6 +11,8 @@ In the source an exercise is three cells in a row, told apart by their tags, and
 
 students/    has no solutions, no sentence that speaks of them, and no outputs: what a student sees there, the student ran
 solutions/   has no stubs: the solutions in their places, unfolded, with their outputs
+
+If a notebook breaks this form, so that a solution could reach students, the command names the cells, writes nothing and exits with 1.
 """
 
 import copy
@@ -24,6 +26,51 @@ import notebooks
 ABOUT = re.compile(
     r"\s*(?:In the solution|The solutions?(?:'s output)? (?:is|are|stands?|then))\b(?:[^.]|\.(?=\d))*\."
 )
+TAGS = {"exercise", "check", "solution", "hide-input", "hide-output", "hide-cell", "remove-stderr"}
+TAGS |= {"raises-exception", "nbval-ignore-output"}
+PARTS = ("exercise", "check", "solution")
+REPORT = "What a good report contains"  # in the text of an open exercise, in place of a solution
+
+
+def problems(notebook):
+    """What is wrong with a notebook's tags (plain JSON): a list of sentences, each with its cell, counted from 1."""
+    cells, found = notebook["cells"], []
+    texts = ["".join(cell["source"]) for cell in cells]
+    parts = [[part for part in PARTS if part in tags(cell)] for cell in cells]
+    solved = {
+        number
+        for text, part in zip(texts, parts, strict=True)
+        if "solution" in part
+        for number in re.findall(r"Solution of (\d+\.\d+)", text)
+    }
+    for i, (cell, text) in enumerate(zip(cells, texts, strict=True)):
+        said = [
+            f"the tag {tag!r} is unknown; the tags are {', '.join(sorted(TAGS))}"
+            for tag in tags(cell)
+            if tag not in TAGS
+        ]
+        if len(parts[i]) > 1:
+            said.append(f"it has the tags {' and '.join(parts[i])}; expected one of them")
+        if "exercise" in parts[i] and parts[i + 1 : i + 3] != [["check"], ["solution"]]:
+            said.append(
+                "it is a stub (tag exercise); expected a cell tagged check, then one tagged solution"
+            )
+        if "check" in parts[i] and (i == 0 or parts[i - 1] != ["exercise"]):
+            said.append("it is a check; expected a cell tagged exercise before it")
+        if not parts[i]:
+            looks = re.search(r"Solution of|@title Solution|<summary>Solution|\bcheck\.\w+\(", text)
+            if looks:
+                said.append(
+                    f"it contains {looks[0]!r}, but has none of the tags {', '.join(PARTS)}"
+                )
+            for number in re.findall(r"\*\*Exercise (\d+\.\d+)\*\*", text):
+                if number not in solved and REPORT not in text:
+                    said.append(
+                        f"exercise {number} has no solution: expected a cell tagged solution that "
+                        f'contains "Solution of {number}", or "{REPORT}" in the text of the exercise'
+                    )
+        found += [f"cell {i + 1} (id {cell.get('id')}): {one}" for one in said]
+    return found
 
 
 def students(notebook):
@@ -73,11 +120,16 @@ def main(out="", *paths):
     if not paths:
         print(__doc__)
         return 2
+    sources = {path: json.loads(notebooks.stored(path)) for path in paths}
+    wrong = [f"{path}, {one}" for path, source in sources.items() for one in problems(source)]
+    if wrong:
+        print("\n".join(wrong), "nothing was written", sep="\n", file=sys.stderr)
+        return 1
     for name, edition in EDITIONS.items():
         folder = Path(out) / name
         folder.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            made = edition(json.loads(notebooks.stored(path)))
+        for path, source in sources.items():
+            made = edition(source)
             text = json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
             (folder / Path(path).name).write_text(text, encoding="utf-8")
         print(f"{len(paths)} notebooks: {folder}")
