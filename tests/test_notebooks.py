@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from chapters import CHAPTERS, NOTEBOOKS, ROOT, code, each_notebook, last_text, read, source, tags
 
+import lmem
+
 
 @pytest.fixture(scope="module")
 def tool():
@@ -337,8 +339,8 @@ def test_a_fork_changes_the_one_setting_and_the_setup_cells(tool, tmp_path):
     (root / "lmem").mkdir()
     shutil.copy(ROOT / "_config.yml", root)
     (root / "book").mkdir()
-    for name in ("README.md", "CITATION.cff", "book/intro.md"):
-        shutil.copy(ROOT / name, root / name)
+    for path in (ROOT / "README.md", ROOT / "CITATION.cff", *ROOT.glob("book/*.md")):
+        shutil.copy(path, root / path.relative_to(ROOT))
     shutil.copy(ROOT / "lmem/__init__.py", root / "lmem")
     before, old = {p: tool.stored(p) for p in root.glob("notebooks/*.ipynb")}, tool.address(root)
     tool.fork("a-school/its.course", root)
@@ -354,6 +356,8 @@ def test_a_fork_changes_the_one_setting_and_the_setup_cells(tool, tmp_path):
         for page in (readme, first)
     )
     assert "https://github.com/a-school/its.course" in cited
+    for path in (root / "README.md", root / "CITATION.cff", *root.glob("book/*.md")):
+        assert old.removeprefix("https://github.com/") not in tool.stored(path), path
     for path in root.glob("notebooks/*.ipynb"):
         assert old not in tool.stored(path)
         assert tool.check(path)
@@ -361,6 +365,15 @@ def test_a_fork_changes_the_one_setting_and_the_setup_cells(tool, tmp_path):
         assert tool.stored(path) == before[path].replace(
             old, "https://github.com/a-school/its.course"
         )
+
+
+def test_a_fork_is_told_which_tag_colab_installs(tool, monkeypatch, capsys):
+    monkeypatch.setattr(tool, "fork", lambda repository: None)
+    assert tool.main("fork", "a-school/its.course") == 0
+    said = capsys.readouterr().out
+    assert f"tag v{lmem.__version__}:" in said
+    assert f"@v{lmem.__version__}" in tool.setup_cell()
+    assert "CONTRIBUTING.md" in said
 
 
 @pytest.mark.parametrize("name", ["owner", "https://github.com/a/b", "a/b/c", "a b/c"])

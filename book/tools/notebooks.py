@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 SETUP = """\
 import importlib.util, sys
 if "google.colab" in sys.modules and importlib.util.find_spec("lmem") is None:
-    %pip install -q "lmem @ git+{}@v{}"
+    %pip install -q "lmem @ git+{}@{}"
 from lmem import notebook
 notebook.setup()"""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -94,14 +94,19 @@ def address(root=ROOT):
     return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
 
 
+def tag(root=ROOT):
+    """The tag that Colab installs: the package's version."""
+    head = (root / "lmem/__init__.py").read_text(encoding="utf-8")
+    return "v" + re.search(r'__version__ = "(.*)"', head)[1]
+
+
 def setup_cell(root=ROOT):
     """The first code cell of every notebook: it installs the package at its tag, if it is missing in Colab, and sets up."""
-    head = (root / "lmem/__init__.py").read_text(encoding="utf-8")
-    return SETUP.format(address(root), re.search(r'__version__ = "(.*)"', head)[1])
+    return SETUP.format(address(root), tag(root))
 
 
 def fork(repository, root=ROOT):
-    """Put owner/name into _config.yml, into the README, the first page and CITATION.cff, and into every notebook: its first code cell, links in stored outputs."""
+    """Put owner/name into _config.yml, the README, CITATION.cff, the book's pages, and every notebook: its first code cell, links in stored outputs."""
     path = root / "_config.yml"
     text = path.read_text(encoding="utf-8")
     old, new = address(root), f"https://github.com/{repository}"
@@ -113,7 +118,7 @@ def fork(repository, root=ROOT):
         "/github/{}/{}/",
         "https://github.com/{}/{}",
     )  # site, Colab, code
-    for path in (root / name for name in ("README.md", "book/intro.md", "CITATION.cff")):
+    for path in (root / "README.md", root / "CITATION.cff", *sorted((root / "book").glob("*.md"))):
         text = stored(path)
         for form in forms:
             ours, theirs = (form.format(*one.split("/")[-2:]) for one in (old, new))
@@ -157,6 +162,10 @@ def main(verb="", *paths):
     if verb == "fork" and len(paths) == 1 and re.fullmatch(r"[\w.-]+/[\w.-]+", paths[0]):
         fork(*paths)
         print(f"the book's repository is now {address()}")
+        print(
+            f"in Colab the notebooks install its tag {tag()}: before students use them, raise the version and push its tag "
+            '(CONTRIBUTING.md, "A release")'
+        )
         return 0
     print(__doc__)
     return 2
