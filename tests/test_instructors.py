@@ -1,5 +1,6 @@
 """The instructors' page keeps its promises: what it names is there, and its grading code runs."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -51,6 +52,27 @@ def test_files_and_commands_that_it_names_are_there():
         assert f"\n{verb}:" in makefile
     assert lmem.__version__ in PAGE
     assert "repository" in PAGE
+
+
+def test_the_memory_of_a_student_is_the_measured_peak():
+    """The page names the largest notebook of `bench/time-book`, and plans for two of them."""
+    path = ROOT / "results/bench/time-book.json"
+    measured = json.loads(path.read_text(encoding="utf-8"))["notebooks"]
+    peak = max(notebook["peak_mib"] for notebook in measured)
+    [said] = re.findall(r"A notebook takes up to (\d+) MiB", PAGE)
+    [planned] = re.findall(r"Plan (\d+) GB of memory", PAGE)
+    assert int(said) == peak
+    assert 2 * peak <= 1024 * int(planned)
+
+
+@pytest.mark.parametrize("page", ["instructors", "how_to_use"])
+def test_the_smaller_pytorch_is_the_pinned_one(page):
+    """Another version would be replaced, by one with CUDA, when the package is installed with the pins."""
+    text = (ROOT / f"book/{page}.md").read_text(encoding="utf-8")
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    said = re.findall(r"pip install (torch\S*) --index-url", text)
+    assert said
+    assert set(said) <= set(pins)
 
 
 @pytest.mark.parametrize("done", [True, False])
