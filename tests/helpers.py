@@ -30,6 +30,13 @@ def away(model, seed=0):
     return model
 
 
+def untried(chapter, tried):
+    """Which of a chapter's checks are not among the names that a test tries, as sentences; `chapter` is a module of lmem.exercises."""
+    module = chapter.__name__.rpartition(".")[2]
+    checks = [name for name, value in vars(chapter).items() if hasattr(value, "__wrapped__")]
+    return [f"{module}.{name} has no variants" for name in checks if name not in tried]
+
+
 def logits(model, bank, questions, ablate=None, of=None, **options):
     backbone = model.backbone
     inputs = backbone.inputs([f"question: {q}" for q in questions])

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import untried
 from scipy.optimize import isotonic_regression
 from torch.nn.functional import normalize
 
@@ -519,3 +520,9 @@ def test_right_forms_pass_and_wrong_answers_do_not(name):
         assert check(answer).state == "right", (place, check(answer).text)
     for place, answer in enumerate(wrong):
         assert check(answer).state == "wrong", (place, check(answer).text)
+
+
+@pytest.mark.parametrize("number", ["06", "07", "08", "09", "10", "11"])
+def test_every_check_is_tried(number):
+    chapter = importlib.import_module(f"lmem.exercises.chapter_{number}")
+    assert not untried(chapter, [name[3:] for name in CASES if name.startswith(number)])
