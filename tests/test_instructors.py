@@ -32,6 +32,24 @@ def test_titles_are_the_notebooks_own():
         assert said in name.lower() or name.lower() in said, (goals[number], name)
 
 
+def chapters_in(text):
+    """The chapters that a text names: `2 to 5`, `4, 6 and 11`."""
+    ranges = [(int(a), int(b or a)) for a, b in re.findall(r"(\d+)(?: to (\d+))?", text)]
+    return {n for first, last in ranges for n in range(first, last + 1)}
+
+
+def test_what_a_chapter_needs_is_what_it_says():
+    """In its first cell: after "You need", or else under "Where we are"."""
+    needed = dict(re.findall(r"^\| (\d+) [^|]+\| ([^|]+) \|", PAGE, re.M))
+    for number, said in needed.items():
+        [path] = (ROOT / "notebooks").glob(f"{int(number):02d}_*.ipynb")
+        first = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+        own = re.search(r"You need [^.]*\bchapter[^.]*", first)
+        own = own or re.search(r"\*\*Where we are\.\*\*.*?\n\n", first, re.S)
+        named = re.findall(r"[Cc]hapters?((?:,?\s(?:to |and )?\d+)+)", own[0] if own else "")
+        assert chapters_in(said) == chapters_in(" ".join(named)), number
+
+
 def test_what_is_to_be_projected_is_there():
     """Each figure is called by its title, or by the heading over it, in its own notebook."""
     named = re.findall(r"^\| (\d+) .*\| \*(.+?)\*[^|]*\|$", PAGE, re.M)
