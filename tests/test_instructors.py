@@ -123,4 +123,23 @@ def test_the_capstone_is_graded_as_the_page_says(monkeypatch, capsys, tmp_path):
     said = capsys.readouterr().out
     assert said.startswith("anas: 11 of 11 hold\n")
     assert "Right bank minus twin's, in points: " in said
+    assert "{'method': 'anas', " in said
     assert Path("board.json").is_file()
+
+
+def test_a_write_that_fails_is_not_judged(monkeypatch, capsys, tmp_path):
+    class Careless(RecentWrite):
+        def update(self, state, latents, mask):
+            return state.rows, state.written
+
+    block = next(b for b in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "capstone" in b)
+    monkeypatch.setitem(sys.modules, "handed_in", SimpleNamespace(MyWrite=Careless))
+    monkeypatch.chdir(tmp_path)
+    try:
+        exec(block, {})
+    finally:
+        WRITES.pop("anas")
+    said = capsys.readouterr().out
+    assert "wrong" in said
+    assert "Right bank" not in said
+    assert not Path("board.json").exists()
