@@ -37,7 +37,7 @@ def read(name, rows=R, **options):
 
 def given_to(name, batch=B, rows=R, tokens=N, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    width = rows if READS[name].form == "square" else D
+    width = {"square": rows, "spans": D + 1}.get(READS[name].form, D)  # and the turn
     bank = torch.randn(batch, rows, width, generator=generator, dtype=torch.float64)
     states = torch.randn(batch, tokens, D, generator=generator, dtype=torch.float64)
     return bank, torch.ones(batch, rows, dtype=torch.bool), states

@@ -151,8 +151,8 @@ class MetaMethod:
         return torch.empty(batch, tokens, width, device="meta", dtype=dtype)
 
     def _attached(self, batch: int, banks: int) -> AbstractContextManager:
-        banks = min(batch, banks)
-        rows, _ = self.write.content(self.write.start(max(banks, 1)))
+        banks, (content, _) = min(batch, banks), self.write.content(self.write.start())
+        rows = torch.empty(max(banks, 1), *content.shape[1:], device="meta")
         mask = torch.full(rows.shape[:2], banks > 0)  # on the CPU, because its content is read
         of = torch.arange(batch) % banks if banks else None
         return hooks.attach(self.backbone.model, self.read, rows, mask, expand=1, of=of)
