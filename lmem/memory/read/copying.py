@@ -145,9 +145,9 @@ class CopyingRead(RecallRead):
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Find for both hops the rows of the best keys (B, C), what each is doubted by (B, C, K + 5), and all cosines (B, R)."""
         (first, once), (second, again) = self.both_hops(rows, mask, states, seen)
-        keys, turn, found = rows[..., : self.key], rows[..., -1], []
+        keys, turn, found = rows[..., : self.key], rows[..., -1].masked_fill(~mask, -torch.inf), []
         for query, own, other in ((first, once, again), (second, again, once)):
-            best = own.topk(min(CANDIDATES, own.shape[1])).indices
+            best = own.masked_fill(~mask, -torch.inf).topk(min(CANDIDATES, own.shape[1])).indices
             found.append((best, doubt_signs(query, keys, turn, best, own, other), own))
         return found
 
@@ -169,9 +169,8 @@ class CopyingRead(RecallRead):
         later = place >= best.shape[1] // 2
         similarity = torch.where(later[:, None], again, once)
         row = best.gather(1, place[:, None])  # (B, 1)
-        return Choice(
-            newest(rows[..., : self.key], rows[..., -1], row, similarity), least, similarity
-        )
+        turn = rows[..., -1].masked_fill(~mask, -torch.inf)
+        return Choice(newest(rows[..., : self.key], turn, row, similarity), least, similarity)
 
     def judge(
         self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor
@@ -220,9 +219,8 @@ def newest(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tenso
     own = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))  # (B, 1, K)
     same = (own @ keys.transpose(1, 2))[:, 0] > SAME  # (B, R)
     near = similarity > similarity.gather(1, row) - NEAR
-    last = turn.masked_fill(~(same & near), -torch.inf)
-    first = torch.full_like(last[:, :1], 0.5)  # of the facts of one turn the row itself
-    return last.scatter_add(1, row, first).argmax(1)
+    itself = turn.gather(1, row) + 0.5  # the first of its turn
+    return turn.masked_fill(~(same & near), -torch.inf).scatter(1, row, itself).argmax(1)
 
 
 def doubt_signs(
