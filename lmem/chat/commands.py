@@ -278,13 +278,9 @@ def how_to_withdraw(session: "ChatSession", text: str) -> str:
     words = content_words(text)
     shared = {turn: len(words & content_words(session.said[turn])) for turn in turns}
     turns = [turn for turn in turns if shared[turn] == max(shared.values())]
-    earlier = turns if repeated else [turn for turn in turns if turn != newest]
-    understood = told and not repeated
-    return (
-        ""
-        if understood or not earlier
-        else f"if that has ended: {_ways_to_forget(session, earlier)}"
-    )
+    if not repeated:
+        turns = [] if told else [turn for turn in turns if turn != newest]
+    return f"if that has ended: {_ways_to_forget(session, turns)}" if turns else ""
 
 
 def _turns_that_name(

@@ -191,6 +191,11 @@ class CopyingRead(RecallRead):
         return similarity.amax(1) < 1 - self.nu
 
 
+def keys_at(keys: Tensor, row: Tensor) -> Tensor:
+    """Return the keys (B, C, K) of rows (B, C), from those of all rows (B, R, K)."""
+    return keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))
+
+
 def lead(similarity: Tensor, row: Tensor) -> Tensor:
     """Return by how much rows (B, C) lead the best other one in cosines (B, R), or 0: (B, C), negative if they do not."""
     own = similarity.gather(1, row)
@@ -208,7 +213,7 @@ def newer(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tensor
         row: (B, C).
         similarity: (B, R), cosines of the question with the keys.
     """
-    own = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))  # (B, C, K)
+    own = keys_at(keys, row)  # (B, C, K)
     later = turn[:, None] > turn.gather(1, row)[..., None]  # (B, C, R)
     near = similarity[:, None] > (similarity.gather(1, row) - NEAR)[..., None]
     return (own @ keys.transpose(1, 2)).masked_fill(~(later & near), -1.0).amax(2)
@@ -216,7 +221,7 @@ def newer(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tensor
 
 def newest(keys: Tensor, turn: Tensor, row: Tensor, similarity: Tensor) -> Tensor:
     """Return the newest of the rows with the key of a row (B, 1) that are as like the question: (B,); other arguments as above."""
-    own = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))  # (B, 1, K)
+    own = keys_at(keys, row)  # (B, 1, K)
     same = (own @ keys.transpose(1, 2))[:, 0] > SAME  # (B, R)
     near = similarity > similarity.gather(1, row) - NEAR
     itself = turn.gather(1, row) + 0.5  # the first of its turn
@@ -240,7 +245,7 @@ def doubt_signs(
         (B, C, K + 5): the product of query and key, number by number; the row's cosine and its lead in both hops; its cosine with
         a newer row.
     """
-    key = keys.gather(1, row[..., None].expand(*row.shape, keys.shape[2]))
+    key = keys_at(keys, row)  # (B, C, K)
     totals = [
         part
         for similarity in (own, other)
