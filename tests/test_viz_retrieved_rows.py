@@ -22,8 +22,8 @@ def test_the_nearest_rows_by_hand():
     )
     first, second = figure.data
     assert first.x[:3] == (70.0, 20.0, 10.0)
-    assert [name.partition(" ")[2] for name in first.y[:3]] == [TURNS[2], "nothing fits", TURNS[0]]
-    assert second.y[0] == "2.1 nothing fits"
+    assert [name.partition(" ")[2] for name in first.y[:3]] == [TURNS[2], "no match", TURNS[0]]
+    assert second.y[0] == "2.1 no match"
     assert len(figure.frames) == 2
     assert (
         '"Where does Ben live?" finds Ben: I live in Cedar-Bay. with 70%'

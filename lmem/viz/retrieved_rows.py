@@ -61,7 +61,5 @@ def _nearest(shares, written, texts: Sequence[str]) -> list[tuple[str, float]]:
     shares, null = np.asarray(shares, float), len(written)
     order = np.argsort(-shares, kind="stable").tolist()
     order = [row for row in order if row == null or written[row] >= 0][:NEAREST]
-    names = [
-        "nothing fits" if row == null else shorten(texts[int(written[row])], 34) for row in order
-    ]
+    names = ["no match" if row == null else shorten(texts[int(written[row])], 34) for row in order]
     return [(name, float(shares[row])) for name, row in zip(names, order, strict=True)]
