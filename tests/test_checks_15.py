@@ -84,6 +84,9 @@ WRONG = {
         lambda r, o, n, t, m: "no memory" if max(r) <= max(o) + m else judge(r, o, n, t, m),  # the third rule first
         lambda r, o, n, t, m: "leak" if max(r) > max(t) + m and max(n) <= m else judge(r, o, n, [100.0] * len(t), m),
         lambda r, o, n, t, m: judge(r, [min(x, 2 * y - x) for x, y in zip(o, r, strict=True)], n, t, m),  # abs(right - other)
+        lambda r, o, n, t, m: "known" if max(n) >= m else judge(r, o, n, t, m),
+        lambda r, o, n, t, m: judge(r, o, [sum(n) / len(n)], t, m),
+        lambda r, o, n, t, m: judge(r, o, n, [one - m for one in t], m),  # the text without the margin
     ],
     "split": [leaking, lambda c, s: split(c, 0), lambda c, s: split(c, s)[::-1], lambda c, s: (split(c, s)[0], []), lambda c, s: split(c, random.random())],
     "held": [lambda f, s, t: (f + t) * s / 2**30, lambda f, s, t: (f * s + 12 * t) / 2**30, lambda f, s, t: (f * s + 16 * t) / 1e9],
