@@ -73,6 +73,17 @@ class Forgetful(RecentWrite):
         return super().update(state, latents, torch.ones_like(mask))
 
 
+class OneCount(Write):
+    """Write a turn's mean into the next row, by the number of turns of the first conversation of the batch."""
+
+    def update(self, state, latents, mask):
+        row = int(state.turns[0]) % self.rows
+        mean = (latents * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+        rows, written = state.rows.clone(), state.written.clone()
+        rows[:, row], written[:, row] = mean, state.turns
+        return rows, written
+
+
 def test_a_write_of_ones_own(writes):
     assert chapter_17.own_write(Stub).state == "unfinished"
     assert "mine" not in writes
@@ -82,6 +93,7 @@ def test_a_write_of_ones_own(writes):
         (RowsOnly, "update must return (rows, written)"),
         (Lots, "does the write draw random numbers"),
         (Forgetful, "padding changes the result"),
+        (OneCount, "something mixes the banks"),
         (dict, "expected a class that inherits from lmem.memory.write.base.Write"),
         (type("Idle", (Write,), {}), "expected an update in Idle"),
     ):

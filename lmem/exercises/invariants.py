@@ -158,6 +158,7 @@ def _nothing(rule: Write) -> None:
 
 def _neighbours(rule: Write) -> None:
     turns = [_turn(5, 2), _turn(3, 2), _turn(9, 2)]
+    turns[0][1][1] = False  # the second conversation is one turn shorter
     state = _written(rule, turns)
     for i in range(2):
         alone = _written(rule, [(latents[i : i + 1], mask[i : i + 1]) for latents, mask in turns])
