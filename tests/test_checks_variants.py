@@ -415,6 +415,7 @@ CASES = {
             lambda tokens, rows: by_cumulated_sum(tokens[::-1], rows),
             lambda tokens, rows: sum(count <= rows for count in tokens),
             lambda tokens, rows: min(len(tokens), rows),
+            lambda tokens, rows: min(len(tokens), rows * len(tokens) // sum(tokens)),
             lambda tokens, rows: by_popping(tokens, rows) + 1,
         ],
     ),
