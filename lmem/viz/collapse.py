@@ -70,7 +70,7 @@ def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figur
     places = [round(math.log2(1 + turn), 2) for turn in marks]
     figure.update_xaxes(title=None, tickvals=places, ticktext=list(map(str, marks)))
     figure.update_xaxes(title={"text": "turns written", "standoff": 6}, row=down)
-    figure.update_yaxes(range=[-3, 103], tickvals=[0, 50, 100], ticksuffix="%")
+    figure.update_yaxes(range=[-3, 103], tickvals=[0, 50, 100], ticktext=["0%", "50%", "100%"])
     return figure.update_annotations(font_size=13)
 
 
