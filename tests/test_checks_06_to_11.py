@@ -376,7 +376,7 @@ CASES = {
         ],
         [
             lambda p, w, g: content(p, w.flip(0), g), lambda p, w, g: g * p + (1 - g) * w.sum(0),
-            lambda p, w, g: content(g * p, w, g), lambda p, w, g: content(p, w, 1 - g / 2), lambda p, w, g: content(0 * p, w, g),
+            lambda p, w, g: content(g * p, w, g), lambda p, w, g: content(p, w, 1 - g), lambda p, w, g: content(0 * p, w, g),
             lambda p, w, g: g ** len(w) * p + (g ** torch.arange(len(w) - 1, -1, -1.0)) @ w, lambda p, w, g: w.mean(0),
         ],
     ),
@@ -385,7 +385,7 @@ CASES = {
         [
             lambda s, c, g: groups(s, c, g, fades="all"), lambda s, c, g: groups(s, c, g, fades="none"), lambda s, c, g: groups(s.T, c, g),
             lambda s, c, g: groups(s, len(s), g), lambda s, c, g: [0] * len(s), lambda s, c, g: [t % c for t in range(len(s))],
-            lambda s, c, g: groups(s, c, g, empty=-9.0), lambda s, c, g: [one + 1 for one in groups(s, c, g)],
+            lambda s, c, g: groups(s, c, g, empty=-9.0), lambda s, c, g: groups(s, c, g, empty=1e-9), lambda s, c, g: [one + 1 for one in groups(s, c, g)],
         ],
     ),
     "08 penalised": (
