@@ -66,7 +66,7 @@ def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figur
     )
     style(figure, title, alt, height=190 + PANEL * down, t=80, b=110, l=46)
     last = max(look["turns"] for seen in looks.values() for look in seen)
-    marks = [*(turn for turn in TICKS if turn < 0.7 * last), last]
+    marks = [*(turn for turn in TICKS if turn < 0.4 * last), last]
     places = [round(math.log2(1 + turn), 2) for turn in marks]
     figure.update_xaxes(title=None, tickvals=places, ticktext=list(map(str, marks)))
     figure.update_xaxes(title={"text": "turns written", "standoff": 6}, row=down)
