@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lmem.chat.kept import Fact, Topic, facts_of, nearest, sources_of
 from lmem.chat.lines import content_words, names_in, split_request
 from lmem.chat.recovery import file_name, remove
-from lmem.chat.reply import Reply, checked_threshold, is_stuck, percent, reason_of, turns_of
+from lmem.chat.reply import REASONS, Reply, is_stuck, percent, turns_of
 from lmem.chat.topics import is_about
 from lmem.data.importers.formats import import_file
 from lmem.data.locomo import parse
@@ -21,7 +21,7 @@ from lmem.utils.files import user_path
 from lmem.utils.text import normalise_text
 
 if TYPE_CHECKING:
-    from lmem.chat.session import Asked, ChatSession
+    from lmem.chat.session import ChatSession
 
 LEDGER = ".ledger"  # added to the name of the bank's file
 LISTED = 50  # facts or turns
@@ -55,22 +55,26 @@ def why(session: "ChatSession", rest: str) -> Reply:
     """Say which turn the last answer came from, and how sure it is."""
     if session.asked is None:
         raise InputError("expected a question before /why; ask something first")
-    prompt, answer, shown, spoken = session.asked
+    prompt, answer, shown, reason = session.asked
+    asked, limit = session.as_said(prompt), f"and I say nothing below {percent(session.threshold)}"
+    if reason == REASONS["nothing"]:
+        return Reply(f"no answer to {asked!r}: {reason}", "notice")
     if answer.withheld:
-        return _why_withheld(session, session.asked)
-    about = f"{session.as_said(answer.text)!r} to {session.as_said(prompt)!r}, {_sure(answer)}"
-    if session.knows(answer) and not shown:
+        doubted = f", {limit}" if answer.withheld == "doubted" else ""
+        first = f"no answer to {asked!r}: {reason}{doubted}"
+        return Reply("\n".join([first, *_nearest(session, prompt)]), "notice")
+    about = f"{session.as_said(answer.text)!r} to {asked!r}, {_sure(answer)}"
+    if reason:
+        about += f"; {reason}"
+    elif not shown:
         stuck = is_stuck(answer.text)
-        limit = f", and I say nothing below {percent(session.threshold)}"
-        about += "; it repeats itself, so I do not say it" if stuck else limit
-    elif not session.knows(answer):
-        about += f"; {reason_of(answer, spoken)}"
+        about += "; it repeats itself, so I do not say it" if stuck else f", {limit}"
     start = session.first_recorded()
-    if not session.knows(answer) and answer.doubt is not None:
+    if reason and answer.doubt is not None:
         return Reply("\n".join([about, *_nearest(session, prompt)]), "notice")
     if start == session.bank.turns_written[0] > 0:
         return Reply(f"{about}; which turn it came from {NEEDS_LEDGER}", "notice")
-    if not session.knows(answer):
+    if reason:
         return Reply(about, "notice")
     found = sources_of(session.model, session.bank, session.ledger, prompt, answer.text)
     if found:
@@ -81,16 +85,6 @@ def why(session: "ChatSession", rest: str) -> Reply:
             f"{about}; from no turn of this chat, and an earlier one {NEEDS_LEDGER}", "notice"
         )
     return Reply(f"{about}; from no single turn, so it may be an invention", "notice")
-
-
-def _why_withheld(session: "ChatSession", asked: "Asked") -> Reply:
-    """Say why an answer was withheld, and what the nearest rows would have said."""
-    prompt, answer, _, spoken = asked
-    why = reason_of(answer, spoken)
-    if answer.withheld == "doubted":
-        why += f", and I say nothing below {percent(session.least_fit)}"
-    first = f"no answer to {session.as_said(prompt)!r}: {why}"
-    return Reply("\n".join([first, *_nearest(session, prompt)]), "notice")
 
 
 def _sure(answer: Answer) -> str:
@@ -172,11 +166,11 @@ def describe(session: "ChatSession", rest: str) -> Reply:
 def set_threshold(session: "ChatSession", rest: str) -> Reply:
     """Set how sure an answer must be to be given."""
     if rest:
-        session.threshold = checked_threshold(rest)
-    needed = f"it is at least {percent(session.threshold)} sure"
-    if session.least_fit:
-        needed += f", and I am at least {percent(session.least_fit)} sure of its turn"
-    return Reply(f"an answer is given if {needed}", "notice")
+        session.answer_from(rest)
+    return Reply(
+        f"I answer if I am at least {percent(session.threshold)} sure; at 0% I always say my best guess, at 100% nothing",
+        "notice",
+    )
 
 
 # ---- changing the bank -------------------------------------------------------------------------------

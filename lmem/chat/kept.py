@@ -15,7 +15,7 @@ from lmem.memory.read.recall import RecallRead
 from lmem.memory.write.keyed import FactWrite
 
 BATCH = 64  # questions that are answered together
-LEAST = 0.15  # confidence below which an answer is none; set on validation conversations
+LEAST = 0.25  # confidence below which an answer is none; set on validation conversations
 CANDIDATES = 8  # rows whose turns `sources_of` leaves out
 LEAST_BITS = 1.0  # by which an answer must lean on a turn
 NEAREST = 2  # rows that are named where an answer was withheld
@@ -87,6 +87,13 @@ def least_sure(model: MemoryModel) -> float:
     A piece that the read cannot make out is guessed by the decoder, in a misspelled value: "Wolver tummyton".
     """
     return LEAST if isinstance(model.read, CopyingRead) else 0.0
+
+
+def with_limit(model: MemoryModel, least: float) -> MemoryModel:
+    """Return a model that tells the row that it chooses if it is at least so sure of it, from 0 to 1; at 0 it always does."""
+    if not isinstance(model.read, CopyingRead):
+        return model
+    return model.variant(read={"threshold": 1 - least if least else ALWAYS})
 
 
 def change_of(model: MemoryModel, before: Bank, after: Bank) -> Change:
@@ -225,7 +232,7 @@ def nearest(model: MemoryModel, bank: Bank, question: str) -> list[Near]:
     """
     if not isinstance(model.read, CopyingRead) or bank.empty:
         return []
-    bold = model.variant(read={"threshold": ALWAYS})
+    bold = with_limit(model, 0.0)
     bank = model.on_device(bank)
     rows, written, turns = bank.state
     row, _, [similarity] = choices(model, bank, [question])

@@ -10,6 +10,7 @@ from lmem.utils.text import checked_text
 
 LONGEST_NAME = 40
 REASONS = {  # why no answer is given; the page has the same sentences
+    "nothing": "nothing is kept yet",
     "untold": "nothing that is kept is like the question, and no word of it was said here",
     "spoken": "a word of the question was said here, but nothing that is kept is like it",
     "doubted": "what is kept is near the question, but only {sure} likely to answer it",
@@ -44,13 +45,16 @@ def percent(share: float) -> str:
     return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
-def reason_of(answer: Answer, spoken: bool) -> str:
+def reason_of(answer: Answer, spoken: bool, bare: bool = False) -> str:
     """Return why an answer is none.
 
     Args:
-        answer: One that was withheld, or that is "unknown".
+        answer: One that was withheld, that is "unknown", or that came from an empty bank.
         spoken: Whether a word of the question was said before.
+        bare: Whether the bank was empty.
     """
+    if bare:
+        return REASONS["nothing"]
     if answer.withheld == "doubted":
         return REASONS["doubted"].format(sure=percent(1 - (answer.doubt or 0)))
     if answer.withheld:
@@ -80,16 +84,18 @@ def is_stuck(text: str) -> bool:
 
 
 def checked_threshold(value: float | str) -> float:
-    """Return a threshold for confidences, from 0 to 1 or in percent, such as "60%".
+    """Return a threshold for confidences, from 0 to 1, of a number in percent, such as "60%" or 60, or from 0 to 1.
 
     Raises:
-        InputError: It is no number from 0 to 1.
+        InputError: It is no number from 0% to 100%.
     """
     text = str(value).strip()
     try:
-        threshold = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        threshold = float(text.removesuffix("%"))
     except ValueError:
         threshold = math.nan
+    if text.endswith("%") or threshold > 1:
+        threshold /= 100
     if not 0 <= threshold <= 1:
-        raise InputError(f"expected a threshold from 0 to 1, or from 0% to 100%, not {value!r}")
+        raise InputError(f"expected a number from 0% to 100%, such as 60%, not {value!r}")
     return threshold

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
-from lmem.chat.kept import Topic, change_of, least_sure
+from lmem.chat.kept import Topic, change_of, least_sure, with_limit
 from lmem.chat.lines import (
     UNSURE,
     UNTOLD,
@@ -23,7 +23,7 @@ from lmem.chat.lines import (
     split_request,
 )
 from lmem.chat.recovery import Recovery
-from lmem.chat.reply import Reply, checked_name, checked_threshold, is_stuck
+from lmem.chat.reply import Reply, checked_name, checked_threshold, is_stuck, reason_of
 from lmem.chat.words import unreadable_words
 from lmem.errors import BankError, LmemError
 from lmem.memory.bank import Bank
@@ -43,13 +43,13 @@ class Asked(NamedTuple):
         prompt: The question in the words that the model got.
         answer: What the model said.
         shown: Whether that was told, and not withheld as too unsure.
-        spoken: Whether a word of the question was said before.
+        reason: Why the answer is none; "" if it is one.
     """
 
     prompt: str
     answer: Answer
     shown: bool
-    spoken: bool
+    reason: str
 
 
 class Put(NamedTuple):
@@ -96,7 +96,7 @@ class ChatSession:
             model: A model with a trained read.
             name: Who speaks.
             bank: The bank to go on with; default: an empty one.
-            threshold: Answers of lower confidence are not given; default: `least_sure(model)`.
+            threshold: Answers of lower confidence are not given, as in `checked_threshold`; default: `least_sure(model)`.
             keep_ledger: Save the ledger with every bank.
             recovery: Where a bank that is not saved is kept; None keeps none.
 
@@ -106,13 +106,22 @@ class ChatSession:
         """
         self.model, self.name = model, checked_name(name)
         self.dialect = dialect_of(model.backbone.name)
-        self.threshold = checked_threshold(least_sure(model) if threshold is None else threshold)
+        self.answer_from(least_sure(model) if threshold is None else threshold)
         self.keep_ledger, self.recovery = keep_ledger, recovery
         self.file: Path | None = None
         self.aside: Put | None = None
         self.overwrite: Path | None = None
         self.warning = ""
         self.go_on_with(model.new_bank() if bank is None else bank)
+
+    def answer_from(self, threshold: float | str) -> None:
+        """Set how sure an answer must be to be given. A read that chooses a row has no other limit for how sure it is of the row.
+
+        Raises:
+            InputError: The threshold does not fit.
+        """
+        self.threshold = checked_threshold(threshold)
+        self.model = with_limit(self.model, self.threshold)
 
     def go_on_with(self, bank: Bank, ledger: Ledger | None = None) -> None:
         """Take another bank in place of this one.
@@ -204,7 +213,10 @@ class ChatSession:
         """Answer from the bank."""
         answer = self.model.answer(self.bank, prompt, return_confidence=True)
         words, self.newest = self.words_for(answer, line), None
-        self.asked = Asked(prompt, answer, self.tells(answer), self._spoke_of(line))
+        reason = (
+            "" if self.knows(answer) else reason_of(answer, self._spoke_of(line), not self.kept())
+        )
+        self.asked = Asked(prompt, answer, self.tells(answer), reason)
         note = _joined(self._note(line), NOT_TOLD if has_tag(line) else "")
         why = words == UNSURE and (self.knows(answer) or answer.withheld)
         return Reply(words, "answer", _joined(note, SEE_WHY if why else ""))
@@ -228,9 +240,8 @@ class ChatSession:
 
     def knows(self, answer: Answer) -> bool:
         """Say whether an answer is more than "unknown", and was not withheld by the memory itself."""
-        kept = bool((self.bank.state.written >= 0).any())
         said = answer.text.lower() not in ("", self.dialect.unknown)
-        return kept and said and answer.withheld is None
+        return said and answer.withheld is None and bool(self.kept())
 
     def autosave(self) -> bool:
         """Keep a recovery file; a failure is said once, and the chat goes on without."""
@@ -242,11 +253,6 @@ class ChatSession:
             self.warning, self.recovery = f"no recovery file from here on: {error}", None
             return False
         return True
-
-    @property
-    def least_fit(self) -> float:
-        """How sure the memory must be that a turn answers, from 0 to 1; 0 where it chooses none."""
-        return max(0.0, 1 - getattr(self.model.read, "threshold", 1.0))
 
     def kept(self) -> list[int]:
         """Return the turns of which something is kept, counted from 0, the newest first."""

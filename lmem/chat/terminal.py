@@ -26,7 +26,7 @@ def chat(
     name: str | None = NAME,
     read: Callable[[str], str] = input,
     console: Console | None = None,
-    threshold: float | None = None,
+    threshold: float | str | None = None,
     keep_ledger: bool = False,
     recovery: Recovery | None = None,
 ) -> Bank:

@@ -18,9 +18,9 @@ def chat(
     bank: Annotated[Path | None, opt("A saved bank to go on with.")] = None,
     name: Annotated[str | None, opt("Who you are; default: you are asked.")] = None,
     threshold: Annotated[
-        float | None,
+        str | None,
         opt(
-            "Answer only if the answer is at least this sure, from 0 to 1; default: 0.05 where values are copied, else 0."
+            "Answer only if at least this sure, such as 60%; default: 25% where values are copied, else 0%."
         ),
     ] = None,
     ledger: Annotated[

@@ -110,7 +110,8 @@ def _filled(pattern: str) -> str:
 def plain_words() -> dict[str, Any]:
     """Return the words of a backbone that the page does not know."""
     lines = PATTERNS | {"small": ENGLISH["requests"]["small"]}
-    said = {"unsure": UNSURE, "reasons": REASONS, "least": LEAST, "lines": lines}
+    reasons = {name: f"{why[0].upper()}{why[1:]}." for name, why in REASONS.items()}
+    said = {"unsure": UNSURE, "reasons": reasons, "least": LEAST, "lines": lines}
     return _TABLES["plain"] | said | {"swaps": [], "around": _sides([["{before}", "{after}"]])}
 
 

@@ -124,6 +124,13 @@
     live.element("details", { class: "live-about" }, live.element("summary", {}, title), live.element("p", {}, about),
       ...known.map(([name, some]) => live.element("p", {}, live.element("b", {}, `${name}: `), some.join(", "))));
 
+  /** Say openly which words of texts have no piece of their own; "" if all have one. */
+  live.unread = async (backbone, ...texts) => {
+    const found = await live.call("spelled", { backbone, text: texts.join(" ") }), words = [...new Set(found.map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`))];
+    const more = words.length > 6 ? ` and ${words.length - 6} more` : "";
+    return words.length ? `Not in this model’s vocabulary: ${words.slice(0, 6).join(", ")}${more}. It spells such a word letter by letter and will probably not read it.` : "";
+  };
+
   live.percent = (share) => {
     if (share > 0 && share < 0.01) return "less than 1%";
     return share > 0.99 && share < 1 ? "more than 99%" : `${Math.round(100 * share)}%`;

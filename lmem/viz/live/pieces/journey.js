@@ -109,8 +109,7 @@
       try {
         adapter = await live.adapter(backbone, name);
         const bank = await step("bank", adapter.id);
-        const spelled = [...(await step("spelled", { backbone, text })), ...(await step("spelled", { backbone, text: question }))];
-        this.note.textContent = spelled.length ? `${spelled.map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`).join(", ")}: not in this model’s vocabulary. It spells the word letter by letter and will probably not read it.` : "";
+        this.note.textContent = await live.unread(backbone, text, question);
         const turn = await step("text", { bank, speaker, text }), fact = await step("fact", { bank, speaker, text });
         const written = await step("write", { bank, speaker, text }), before = await step("contents", bank), after = await step("contents", written.bank);
         const own = await step("picture", { bank: written.bank, rows: written.changed.slice(0, 64) });

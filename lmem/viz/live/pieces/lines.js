@@ -44,16 +44,16 @@
   }
 
   /** What is said where no answer is given, and why, as in `lmem chat`; null if an answer is given. It counts whether what was `told` has
-      a word of the question, though perhaps nothing of it was kept. */
-  function silence({ lines, unknown, untold, unsure, reasons, least }, { text, withheld, none, sure, row }, question, told) {
+      a word of the question, though perhaps nothing of it was kept. An empty bank answers nothing. */
+  function silence({ lines, unknown, untold, unsure, reasons, least }, { text, withheld, none, sure, row, written }, question, told) {
     const asked = new Set(contentWords(lines, question)), spoken = told.some((one) => contentWords(lines, one).some((word) => asked.has(word)));
-    const silent = withheld || text === unknown || !text, stuck = /(\D{2,})\1\1/.test(text);
-    const shaky = !silent && row !== null && (sure < least || stuck);
+    const bare = written.every((turn) => turn < 0), silent = bare || withheld || text === unknown || !text;
+    const shaky = !silent && row !== null && (sure < least || /(\D{2,})\1\1/.test(text));
     if (!silent && !shaky) return null;
     const heard = withheld ? (spoken ? "spoken" : "untold") : row !== null ? "empty" : spoken ? "unknown but spoken" : "unknown";
-    const reason = shaky ? "unsure" : withheld === "doubted" ? withheld : heard;
+    const reason = bare ? "nothing" : shaky ? "unsure" : withheld === "doubted" ? withheld : heard;
     const why = reasons[reason].replace("{sure}", live.percent(shaky ? sure : 1 - none));
-    return { said: shaky || spoken || withheld === "doubted" ? unsure : untold, why: `${why[0].toUpperCase()}${why.slice(1)}.` };
+    return { said: shaky || spoken || withheld === "doubted" ? unsure : untold, why };
   }
 
   Object.assign(live, { addressed, contentWords, partsOf, silence });

@@ -105,7 +105,7 @@
         const kept = this.turns.slice(0, Number(this.slider.value)).filter(({ off }) => !off);
         if (kept.length > 20) this.status.textContent = `Writing ${kept.length} turns …`;
         const bank = await live.call("writeAll", { bank: await live.call("bank", this.adapter.id), turns: kept.map(({ name, said }) => [name, said]) });
-        const result = await live.call("ask", { bank, question });
+        const result = await live.call("ask", { bank, question, options: { threshold: 1 - this.words.least } });
         await live.call("drop", [bank]);
         this.status.textContent = "";
         if (run === this.running) this.show(question, result, kept);
@@ -118,11 +118,8 @@
 
     /** Say openly what the model will not understand: words without a piece of their own, and an “I” of nobody. */
     async warn(question) {
-      const texts = [...new Set([question, ...this.turns.map(({ said }) => said)])].join(" ");
-      const unknown = [...new Set((await live.call("spelled", { backbone: this.backbone, text: texts })).map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`))];
-      const more = unknown.length > 6 ? ` and ${unknown.length - 6} more` : "";
       const oneself = /(?<!\p{L})(?:I|my|me|mine)(?!\p{L})/iu.test(question) ? "Several people speak here, so ask by name: “Where does Ben live?” " : "";
-      this.note.textContent = `${oneself}${unknown.length ? `Not in this model’s vocabulary: ${unknown.slice(0, 6).join(", ")}${more}. It spells such a word letter by letter and will probably not read it.` : ""}`;
+      this.note.textContent = `${oneself}${await live.unread(this.backbone, question, ...this.turns.map(({ said }) => said))}`;
     }
 
     show(question, result, kept) {
@@ -136,9 +133,9 @@
         turn.item.classList.toggle("live-lit", value > 0.3);
         turn.note.textContent = value > 0.005 ? `${live.percent(value)} of the attention` : "";
       }
-      const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = best && kept[best[0]];
-      const why = silent ? silent.why : !turn ? "No turn is in the bank." : `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”`;
-      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${silent ? " live-unknown" : ""}` }, silent?.said || text), element("p", { class: "live-why" }, `How sure: ${live.percent(sure)}. ${why}`));
+      const [best] = [...share].sort((a, b) => b[1] - a[1]), turn = kept[best?.[0]];
+      const why = silent ? silent.why : turn ? `Most attention went to turn ${this.turns.indexOf(turn) + 1}, ${turn.name}: “${turn.said}”` : "";
+      this.answer.replaceChildren(element("p", { class: "live-question" }, question), element("p", { class: `live-said${silent ? " live-unknown" : ""}` }, silent?.said || text), element("p", { class: "live-why" }, `${turn ? `How sure: ${live.percent(sure)}. ` : ""}${why}`));
     }
   }
 

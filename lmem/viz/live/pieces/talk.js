@@ -155,7 +155,7 @@
       const { speaker } = this;
       return this.queue(async () => {
         await this.start();
-        await this.warn(this.tellField, text);
+        this.tellField.note.textContent = await live.unread(this.backbone, text);
         const told = this.turns.flatMap((turn) => [turn.text, this.wordsOf(turn, 1)]), entry = { speaker, text, other: live.counterfactual(this.words, text, told) };
         await this.write(entry);
         await this.changed();
@@ -204,18 +204,11 @@
       if (!asked && /[.!…]$/.test(said)) return this.tell(said);
       return this.queue(async () => {
         await this.start();
-        await this.warn(this.askField, question);
+        this.askField.note.textContent = await live.unread(this.backbone, question);
         this.question = question;
         this.prompt = live.addressed(this.words, this.speaker, question, this.turns.map(({ text }) => text));
         await this.answerAgain();
       }, this.askField, question);
-    }
-
-    /** Say openly which words have no piece of their own. */
-    async warn(field, text) {
-      const unknown = await live.call("spelled", { backbone: this.backbone, text });
-      const words = unknown.map((word) => `“${word.replace(/[.,!?;:]+$/, "")}”`).join(", ");
-      field.note.textContent = unknown.length ? `${words}: not in this model’s vocabulary. It spells the word letter by letter and will probably not read it.` : "";
     }
 
     /** What is offered to be told and asked. */
@@ -294,13 +287,13 @@
     }
 
     async answerAgain() {
-      this.own = this.side ? await this.asked({}, 0) : null; // to compare with
+      this.own = this.side ? await this.asked(0) : null; // to compare with
       this.result = await this.asked();
       this.show(this.result);
     }
 
-    asked(options, side = this.side) {
-      return live.call("ask", { bank: this.pair[side], question: this.prompt, options });
+    asked(side = this.side, least = this.words.least) {
+      return live.call("ask", { bank: this.pair[side], question: this.prompt, options: { threshold: 1 - least } });
     }
 
     /** What an answer of the second bank shows, next to that of the first. */
@@ -343,7 +336,7 @@
 
     why(result, best, silence) {
       const sure = `How sure: ${live.percent(result.sure)}.`;
-      if (!best) return `${sure} The model has only the question.`;
+      if (!best) return silence?.why || sure;
       const place = this.sentenceOf(best[0]), sentence = place < 0 ? "" : `, “${this.wordsOf(this.turns[place])}”`;
       if (silence && result.row !== null) return `${silence.why} The closest is a row of ${this.named(best[0])}${sentence}`;
       if (silence) return `${sure} ${silence.why}${result.none === null ? "" : ` To ${live.percent(result.none)}, no row matches.`}`;
@@ -355,7 +348,7 @@
     /** A button that asks again without the limit from which on nothing is told. */
     anyway() {
       const press = () => this.queue(async () => {
-        const { text } = await this.asked({ threshold: 2 });
+        const { text } = await this.asked(this.side, -1);
         note.replaceChildren([this.words.unknown, ""].includes(text) ? "It would have said nothing else." : `It would have said “${text}”.${this.invented(text) ? ` No sentence says that.` : ""}`);
       });
       const note = element("p", { class: "live-row" }, element("button", { type: "button", class: "live-chip", onclick: press }, "What would it have said?"));
