@@ -223,6 +223,7 @@ def _turn_that_says(session: "ChatSession", sentence: str) -> int:
         if _plain(text) == wanted:
             return turn
     start = session.first_recorded()
+    session.refuse_long(sentence)
     text = session.in_bank(session.dialect.statement(sentence))
     [[latents]] = session.model.encode_turns([[f"context: {session.called}: {text}"]])
     for i in reversed(range(len(session.ledger))):

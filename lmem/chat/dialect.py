@@ -30,6 +30,7 @@ class Dialect:
 
     Attributes:
         examples: Three lines for the start.
+        kept: A fact that a memory of this backbone keeps.
         unknown: The answer of a backbone that finds nothing.
         stand_in: What to call a user whose name the backbone cannot read; "" if it reads any.
     """
@@ -39,6 +40,7 @@ class Dialect:
         "What is my dog called?",
         "/why",
     )
+    kept: str = "My diet is vegetarian."
     unknown: str = "unknown"
     stand_in: str = ""
 
@@ -94,7 +96,9 @@ class Tinyworld(Dialect):
 
 EVERYDAY = Dialect()
 DIALECTS: dict[str, Dialect] = {  # by the backbone's name; any other one reads everyday English
-    "nano": Tinyworld(("I live in Cedar-Bay.", "Where do I live?", "/why"), UNKNOWN, "Piet")
+    "nano": Tinyworld(
+        ("I live in Cedar-Bay.", "Where do I live?", "/why"), "My brother is Hugo.", UNKNOWN, "Piet"
+    )
 }
 
 

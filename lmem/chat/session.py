@@ -5,10 +5,12 @@ the bank completely or not at all.
 """
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lmem.backbone.backbone import MAX_TOKENS
 from lmem.chat import commands
 from lmem.chat.dialect import dialect_of
 from lmem.chat.kept import Topic, change_of, least_sure, with_limit
@@ -24,8 +26,9 @@ from lmem.chat.lines import (
 )
 from lmem.chat.recovery import Recovery
 from lmem.chat.reply import Reply, checked_name, checked_threshold, is_stuck, reason_of
+from lmem.chat.topics import is_about
 from lmem.chat.words import unreadable_words
-from lmem.errors import BankError, LmemError
+from lmem.errors import BankError, InputError, LmemError
 from lmem.memory.bank import Bank
 from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
@@ -79,6 +82,7 @@ class ChatSession:
         aside: What /new and /load put aside.
         overwrite: A file that waits for a yes.
         warning: Why there is no recovery file, until it was said.
+        hinted: Whether it was said how to put a fact so that it is kept.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class ChatSession:
         self.file: Path | None = None
         self.aside: Put | None = None
         self.overwrite: Path | None = None
-        self.warning = ""
+        self.warning, self.hinted = "", False
         self.go_on_with(model.new_bank() if bank is None else bank)
 
     def answer_from(self, threshold: float | str) -> None:
@@ -163,7 +167,7 @@ class ChatSession:
         line, to_forget = split_request(line)
         if to_forget is not None:
             if line:  # refused before anything is forgotten
-                self.model.backbone.tokenize([f"{self.called}: {checked_text(line, 'a line')}"])
+                self.refuse_long(line)
             forgot = commands.forget_about(self, to_forget)
             rest = self.take(line) if line else None  # what else was said
             note = _joined(forgot.note, rest.text, rest.note) if rest else forgot.note
@@ -174,30 +178,51 @@ class ChatSession:
         prompt = self.prompt(asked, names_in(self.said.values()))
         if not said:
             return self._ask(asked, prompt)
-        self.model.backbone.tokenize([prompt])  # refused before anything is written
+        self.refuse_long(prompt)  # before anything is written
         told, answer = self._tell(said), self._ask(asked, prompt)
         return answer._replace(note=_joined(told.text, told.note, answer.note))
 
     def _tell(self, text: str) -> Reply:
         """Write a turn, and say what it changed."""
-        checked_text(text, "what you say")
+        self.refuse_long(text)
         turn = {"speaker": self.called, "text": self.in_bank(self.dialect.statement(text))}
         before = self.bank
         self.write([turn], [text])
         change, number = change_of(self.model, before, self.bank), self.bank.turns_written[0]
-        self.newest = number - 1
+        self.newest, note = number - 1, self._note(text)
         if not change.kept:
             reply = "nothing to keep"
+            note = _joined(note, self._hint(text))
         elif change.replaced is not None:
             reply = f"kept, turn {number}; it replaces {self.turn(change.replaced)}"
         elif change.gave_way is not None:
             reply = f"kept, turn {number}; the bank is full, so turn {change.gave_way + 1} is lost"
         else:
             reply = f"kept, turn {number}"
-        note = self._note(text)
         if is_withdrawal(text):
             note = _joined(note, commands.how_to_withdraw(self, text))
         return Reply(reply, "written", note)
+
+    def _hint(self, text: str) -> str:
+        """Say once how to put a fact so that it is kept; "" for small talk, which speaks of nobody."""
+        if self.hinted or not (is_about(text, "") or names_in([text])):
+            return ""
+        self.hinted = True
+        return f"I keep plain facts, such as {self.dialect.kept!r}: try it that way"
+
+    def refuse_long(self, text: str) -> None:
+        """Refuse what the backbone could read only in part.
+
+        Raises:
+            InputError: It is too long, has no words, or half a character.
+        """
+        line = f"question: {self.called}: {checked_text(text, 'a line')}"
+        [ids] = self.model.backbone.tokenize([line], max_tokens=sys.maxsize)
+        if len(ids) > MAX_TOKENS:
+            raise InputError(
+                f"expected a shorter line: {self.model.backbone.name} can read only {100 * MAX_TOKENS // len(ids)}% of this "
+                "one; nothing was changed, so split it up"
+            )
 
     def write(self, turns: list, texts: Sequence[str], truncate: bool = False) -> None:
         """Write turns; bank and ledger change together, and the recovery file follows."""
@@ -211,6 +236,7 @@ class ChatSession:
 
     def _ask(self, line: str, prompt: str) -> Reply:
         """Answer from the bank."""
+        self.refuse_long(prompt)
         answer = self.model.answer(self.bank, prompt, return_confidence=True)
         words, self.newest = self.words_for(answer, line), None
         reason = (
