@@ -428,8 +428,9 @@ def test_each_silence_has_its_reason(opened):
         ("far", 0.75, True, ""): UNSURE,
         (None, 0.25, False, "unknown"): UNTOLD,
     }
+    kept = {"written": [0, -1]}
     results = [
-        [{"text": text, "withheld": withheld, "none": doubt, "sure": 0.9, "row": 0}, spoken]
+        [kept | {"text": text, "withheld": withheld, "none": doubt, "sure": 0.9, "row": 0}, spoken]
         for withheld, doubt, spoken, text in cases
     ]
     found = driver.execute_script(silence, results)
@@ -439,15 +440,21 @@ def test_each_silence_has_its_reason(opened):
         reason = reason_of(Answer(text, 0.9, doubt, withheld), spoken)
         assert one == {"said": words, "why": f"{reason[0].upper()}{reason[1:]}."}
     assert len({one["why"] for one in found}) == 4
-    plain = {"text": "unknown", "withheld": None, "none": None, "sure": 0.9, "row": None}
-    shaky = {"text": "peeve", "withheld": None, "none": 0.1, "sure": LEAST - 0.01, "row": 0}
-    known = {"text": "Rex", "withheld": None, "none": 0.1, "sure": LEAST + 0.01, "row": 0}
+    plain = kept | {"text": "unknown", "withheld": None, "none": None, "sure": 0.9, "row": None}
+    bare = plain | {"text": "Rex", "written": [-1, -1]}
+    shaky = kept | {"text": "peeve", "withheld": None, "none": 0.1, "sure": LEAST - 0.01, "row": 0}
+    known = kept | {"text": "Rex", "withheld": None, "none": 0.1, "sure": LEAST + 0.01, "row": 0}
     endless = known | {"text": "Utrechtrechtrecht"}
     assert is_stuck(endless["text"])
     assert not is_stuck("07777777 in Baden-Baden")
-    unasked, spoken, guessed, told, stuck = driver.execute_script(
-        silence, [[plain, False], [plain, True], [shaky, False], [known, True], [endless, True]]
+    unasked, spoken, guessed, told, stuck, *empty = driver.execute_script(
+        silence,
+        [[plain, False], [plain, True], [shaky, False], [known, True], [endless, True]]
+        + [[bare, False], [bare, True]],
     )
+    nothing = reason_of(Answer("Rex", 0.9), False, bare=True)
+    why = f"{nothing[0].upper()}{nothing[1:]}."
+    assert empty == [{"said": UNTOLD, "why": why}, {"said": UNSURE, "why": why}]
     assert stuck["said"] == UNSURE
     for one, asked in ((unasked, False), (spoken, True)):
         reason = reason_of(Answer("unknown", 0.9), asked)

@@ -147,12 +147,20 @@ def _facts(session: "ChatSession", turns: Sequence[int], about: str = "") -> lis
 
 
 def _says(session: "ChatSession", fact: Fact) -> str:
-    """Say what is answered when a fact is asked for: "Where do I live? Rome"."""
-    question = fact.topic.question
+    """Say what is answered when a fact is asked for, "Where do I live? Rome", or what is kept if that is something else."""
+    question, kept = (
+        fact.topic.question,
+        f"kept {session.as_said(fact.value)!r}" if fact.value else "kept",
+    )
     if not question:
-        return "kept, but I know no question for it"
-    elsewhere = "" if fact.found or not session.tells(fact.answer) else " (from another turn)"
-    return f"{question} {session.words_for(fact.answer, question)}{elsewhere}"
+        return f"{kept}, but I know no question that fits"
+    notes, told = [kept] if fact.value else [], session.tells(fact.answer)
+    if told and fact.found:
+        notes = []
+    elif told:
+        notes.insert(0, "from another turn")
+    answer = session.words_for(fact.answer, question)
+    return f"{question} {answer}" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def describe(session: "ChatSession", rest: str) -> Reply:
@@ -264,11 +272,13 @@ def forget_about(session: "ChatSession", topic: str) -> Reply:
 def how_to_withdraw(session: "ChatSession", text: str) -> str:
     """Say how to take back what a line has ended, such as "I don't have a dog any more".
 
-    "" if nothing was said about it, or if the memory has understood: nothing that the line itself says is answered then.
+    "" if nothing was said about it, or if the memory has understood: a question that fits the line finds no answer then.
     """
     newest = session.bank.turns_written[0] - 1
     told = _facts(session, [newest]) if newest in session.kept() else []
-    repeated = any(fact.found and session.tells(fact.answer) for fact in told)
+    repeated = any(
+        fact.found and (session.tells(fact.answer) or not fact.topic.question) for fact in told
+    )
     turns = _turns_that_name(session, text, any)
     words = content_words(text)
     shared = {turn: len(words & content_words(session.said[turn])) for turn in turns}

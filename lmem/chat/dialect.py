@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lmem.chat.lines import ENGLISH, as_written, straight_quotes
-from lmem.chat.topics import ONESELF, everyday_topics, tinyworld_topics
+from lmem.chat.topics import ONESELF, everyday_topics, plain_question, tinyworld_topics
 from lmem.data.everyday.marks import Form
 from lmem.data.tinyworld.language import UNKNOWN
 
@@ -60,14 +60,15 @@ class Dialect:
         return f"{name}: {asked}" if _SPEAKS_OF_ONESELF.search(straight_quotes(line)) else asked
 
     def topics(self, sentence: str, name: str, about: str = "") -> dict[str, float]:
-        """Return the questions that a sentence may answer, as in `Topics.of`.
+        """Return the questions that fit a sentence, as in `Topics.of`.
 
         Args:
             sentence: As it was typed; "" for all questions.
             name: Who said it.
             about: Whom all questions are about; "" for the speaker.
         """
-        return everyday_topics().of(sentence, Form("name", about) if about else ONESELF)
+        known = everyday_topics().of(sentence, Form("name", about) if about else ONESELF)
+        return plain_question(sentence) | known
 
 
 class Tinyworld(Dialect):

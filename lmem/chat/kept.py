@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 
 from lmem.analysis.retrieval import choices, recall_scores, recall_shares
-from lmem.chat.topics import LIKELY
 from lmem.memory.bank import Bank, State
 from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
@@ -61,12 +60,14 @@ class Fact(NamedTuple):
         topic: What it is asked for; NONE if no question is known.
         answer: The bank's answer.
         found: Whether the question finds the turn.
+        value: What the row holds, as the decoder reads it; "" where it reads no single row.
     """
 
     turn: int
     topic: Topic
     answer: Answer
     found: bool = True
+    value: str = ""
 
 
 class Near(NamedTuple):
@@ -119,11 +120,11 @@ def facts_of(
     asked: Mapping[int, Sequence[Topic]],
     is_told: Callable[[Answer], bool],
 ) -> list[Fact]:
-    """Ask a bank for the facts of turns: for each row of a turn one of the turn's questions that finds it.
+    """Ask a bank for the facts of turns: each row of a turn, with one of the turn's questions that finds it, if there is any.
 
-    That is the likeliest one that is answered, if there is any, else the likeliest one. Where the words of a turn are not known,
-    it is the one whose key is nearest, if that is answered. A turn whose rows no question finds is asked its likeliest one.
-    Without keys, every question finds the turn whose words it was chosen by.
+    That is one that is answered, if there is any, and of these the likeliest: by its words, and by how sure the memory is of the row.
+    Where the words of a turn are not known, it is the one whose key is nearest, if that is answered. If no question finds any row of a
+    turn, its likeliest question is asked. Without keys, every question finds the turn whose words it was chosen by.
 
     Args:
         model: The memory.
@@ -131,34 +132,37 @@ def facts_of(
         asked: {turn, counted from 0: what it may be asked for}.
         is_told: Whether an answer is given.
     """
-    found = _rows_found(
-        model, bank, [topic.prompt for topics in asked.values() for topic in topics]
-    )
-    rows: dict[tuple[int, int], list[Topic]] = {}  # {(turn, row): topics}
+    prompts = [topic.prompt for topics in asked.values() for topic in topics]
+    found, keyed = _rows_found(model, bank, prompts), isinstance(model.read, RecallRead)
     written = bank.state.written[0].tolist()
+
+    def finds(topic: Topic, row: int) -> bool:
+        return found[topic.prompt][0] == row if keyed else topic.likeness > 0
+
+    rows: dict[tuple[int, int], list[Topic]] = {}  # {(turn, row): topics}
     for turn, topics in asked.items():
-        for topic in topics:
-            row = found[topic.prompt][0] if found else 0
-            fits = row < len(written) and written[row] == turn
-            if fits if found else topic.likeness:
-                rows.setdefault((turn, row), []).append(topic)
-    for turn in asked.keys() - {turn for turn, _ in rows}:
-        rows[turn, -1] = [topic for topic in asked[turn][:1] if topic.likeness >= LIKELY]
-    answers = answers_to(
-        model, bank, [topic.prompt for topics in rows.values() for topic in topics]
-    )
+        own = [row for row, by in enumerate(written) if by == turn] if keyed else [0]
+        of_turn = {row: [topic for topic in topics if finds(topic, row)] for row in own or [-1]}
+        if not any(of_turn.values()):
+            fitting = [topic for topic in topics if topic.likeness]
+            of_turn[next(iter(of_turn))] = sorted(fitting, key=lambda topic: -topic.likeness)[:1]
+        rows |= {(turn, row): some for row, some in of_turn.items()}
+    answers = answers_to(model, bank, [topic.prompt for some in rows.values() for topic in some])
+    values = read_alone(model, bank, [row for _, row in rows if row >= 0]) if keyed else {}
 
     def fit(topic: Topic) -> tuple[bool, float]:
         if not topic.likeness and found:
             return False, found[topic.prompt][1]
-        return is_told(answers[topic.prompt]), topic.likeness
+        answer = answers[topic.prompt]
+        return is_told(answer), topic.likeness * (1 - (answer.doubt or 0.0))
 
     facts = []
-    for turn, row in sorted(rows, reverse=True):
+    for turn, row in sorted(rows, key=lambda each: (-each[0], each[1])):
         topic = max(rows[turn, row], key=fit, default=NONE)
         answer = answers.get(topic.prompt, Answer("", 0.0))
-        known = topic.likeness or is_told(answer)
-        facts.append(Fact(turn, topic if known else NONE, answer, row >= 0))
+        topic = topic if topic.likeness or is_told(answer) else NONE
+        is_found = topic is NONE or finds(topic, row)
+        facts.append(Fact(turn, topic, answer, is_found, values.get(row, "")))
     return facts
 
 
@@ -232,16 +236,29 @@ def nearest(model: MemoryModel, bank: Bank, question: str) -> list[Near]:
     """
     if not isinstance(model.read, CopyingRead) or bank.empty:
         return []
-    bold = with_limit(model, 0.0)
     bank = model.on_device(bank)
-    rows, written, turns = bank.state
+    written = bank.state.written[0]
     row, _, [similarity] = choices(model, bank, [question])
     similarity = similarity.scatter(0, row, 2.0)  # the first
-    filled = min(NEAREST, int((bank.state.written[0] >= 0).sum()))
-    found = similarity.topk(filled).indices.tolist()
-    alone = torch.full((len(found), written.shape[1]), -1).to(written)  # (F, R)
-    for place, row in enumerate(found):
-        alone[place, row] = written[0, row]
-    state = State(rows.expand(len(found), -1, -1), alone, turns.expand(len(found)))
-    answers = bold.answer(Bank(state, bank.owner, bank.backbone), [question] * len(found))
-    return [Near(int(written[0, row]), text) for row, text in zip(found, answers, strict=True)]
+    found = similarity.topk(min(NEAREST, int((written >= 0).sum()))).indices.tolist()
+    values = read_alone(model, bank, found, question)
+    return [Near(int(written[row]), values[row]) for row in found]
+
+
+def read_alone(
+    model: MemoryModel, bank: Bank, rows: Sequence[int], question: str = "What did I say?"
+) -> dict[int, str]:
+    """Return {row: what the bank would say if it had this row alone and doubted nothing}; empty where no single row is read."""
+    if not isinstance(model.read, CopyingRead):
+        return {}
+    bold, said = with_limit(model, 0.0), {}
+    content, written, turns = model.on_device(bank).state
+    for start in range(0, len(rows), BATCH):
+        part = list(rows[start : start + BATCH])
+        alone = torch.full((len(part), written.shape[1]), -1).to(written)  # (F, R)
+        for place, row in enumerate(part):
+            alone[place, row] = written[0, row]
+        state = State(content.expand(len(part), -1, -1), alone, turns.expand(len(part)))
+        answers = bold.answer(Bank(state, bank.owner, bank.backbone), [question] * len(part))
+        said |= dict(zip(part, answers, strict=True))
+    return said

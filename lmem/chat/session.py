@@ -204,8 +204,8 @@ class ChatSession:
         return Reply(reply, "written", note)
 
     def _hint(self, text: str) -> str:
-        """Say once how to put a fact so that it is kept; "" for small talk, which speaks of nobody."""
-        if self.hinted or not (is_about(text, "") or names_in([text])):
+        """Say once how to put a fact so that it is kept; "" for small talk, which speaks of nobody, and for withdrawals."""
+        if self.hinted or is_withdrawal(text) or not (is_about(text, "") or names_in([text])):
             return ""
         self.hinted = True
         return f"I keep plain facts, such as {self.dialect.kept!r}: try it that way"

@@ -1,7 +1,8 @@
 """Which questions a sentence may answer, so that a list of what is kept can ask them: "Where do I live?" for "I live in Rome."
 
 The questions are those of the relations of everyday, and of tinyworld for nano. A sentence chooses among them by its words, which are
-compared with those of each way to state a relation, and of its values. It gives no answer.
+compared with those of each way to state a relation, and of its values. A question fits if the sentence is very like such a statement,
+or has the question's words. "My locker is number 12." states no relation; it is asked for by its own words. It gives no answer.
 """
 
 import math
@@ -19,12 +20,22 @@ from lmem.data.tinyworld import language as tinyworld
 MOST = 8  # questions for a sentence
 RIVALS = 0.5  # of the likeness of the first question, which the others must have
 PHRASINGS = 2  # of each question
-LIKELY = 0.3  # likeness from which on a question may be asked though the memory finds another turn
+LIKELY = 0.55  # likeness from which on a question fits whatever its words are
 VALUE = 0.4  # what a word of a value counts, where a word of a statement counts 1
+VALUED = 0.35  # likeness from which on it fits if the sentence names nothing but a value: "Biscuit is a beagle."
+LEAST = 0.25  # likeness from which on it fits if the sentence has its words
+PLAIN = 0.3  # likeness of a question that is made of the sentence alone
 ONESELF = Form("I")
 _ONESELF = re.compile(r"\b(?:i|me|my|mine|we|us|our|ours)\b", re.IGNORECASE)
 _SPEAKER = re.compile(r"([^\W\d_]+(?: [^\W\d_]+)?): (.+)", re.DOTALL)  # in imported chats
 _NAMED = re.compile(r"\b([^\W\d_]+)(?='s\b| (?:[a-z]+(?:s|ed)|can|had|will)\b)")  # "Tom works"
+_ASKING = frozenset(
+    ["what", "which", "who", "where", "when", "how", "many", "know", "remember", "again", "name"]
+)
+_NAMING = re.compile(r"\b(?:called|named?|names)\b", re.IGNORECASE)
+_PLAIN = re.compile(
+    r"(?:[Aa]ctually,? |[Nn]o,? )?(?:[Mm]y|[Oo]ur) ([a-z' -]+?) (is|are) (called )?(?!(?:in|on|at|from|by|not|no)\b)[^,]+"
+)
 _ROLE = re.compile(r"\b(?:my|our) (([\w-]+)(?: [\w-]+)?)", re.IGNORECASE)
 
 
@@ -67,7 +78,7 @@ class Topics:
         self.weight = {word: math.log(len(self.topics) / n) for word, n in found.items()}
 
     def of(self, sentence: str, speaker: Form = ONESELF) -> dict[str, float]:
-        """Return the questions that a sentence may answer, the most likely first.
+        """Return the questions that fit a sentence, the most likely first.
 
         Args:
             sentence: What was said; "" for all questions about the speaker.
@@ -86,9 +97,13 @@ class Topics:
                     continue
                 if not sentence or topic.speaks_of(words):
                     fit = max(self._share(words, said, topic.values) for said in topic.said)
+                    fits = (
+                        not sentence or fit >= LIKELY or (fit >= VALUED and words <= topic.values)
+                    )
                     for question in self._phrasings(topic, content_words(sentence)):
-                        text = _filled(question, form)
-                        alike[text] = max(fit, alike.get(text, 0.0))
+                        text, own = _filled(question, form), topic.questions[question]
+                        if fits or (fit >= LEAST and _has_words(sentence, question, own)):
+                            alike[text] = max(fit, alike.get(text, 0.0))
         ordered = sorted(alike, key=alike.__getitem__, reverse=True)
         least = RIVALS * alike[ordered[0]] if ordered else 0.0
         rivals = [text for text in ordered if alike[text] >= least]
@@ -120,6 +135,15 @@ def tinyworld_topics() -> Topics:
     return Topics(tinyworld.RELATIONS.values(), {})
 
 
+def plain_question(sentence: str) -> dict[str, float]:
+    """Return "What is my locker?" for "My locker is number 12.", and its likeness; nothing for sentences of another form."""
+    found = _PLAIN.fullmatch(straight_quotes(sentence).strip(" .!"))
+    if not found:
+        return {}
+    noun, verb, called = found.groups()
+    return {f"What {verb} my {noun}{' called' if called else ''}?": PLAIN}
+
+
 def is_about(sentence: str, name: str) -> bool:
     """Say whether a sentence names somebody or something; "" for its speaker."""
     words = content_words(name)
@@ -141,6 +165,15 @@ def _subjects(sentence: str, oneself: Form) -> list[Form]:
 def _is_name(word: str) -> bool:
     common = everyday.load().common
     return word[0].isupper() and word.lower() not in common and bool(content_words(word))
+
+
+def _has_words(sentence: str, question: str, words: frozenset[str]) -> bool:
+    """Say whether a sentence has the words of a question; "called" and "favourite" count here."""
+    said = content_words(sentence)
+    if "avourite" in question and "avourite" not in sentence:
+        return False
+    named = not _NAMING.search(question) or _NAMING.search(sentence) is not None
+    return named and words - _ASKING <= said
 
 
 def _words(template: str) -> frozenset[str]:
