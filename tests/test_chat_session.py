@@ -448,7 +448,6 @@ def test_a_sentence_is_asked_for_what_it_says(sentence, question):
     [
         "I was born in Leeds.",
         "I moved to Bristol.",
-        "My sister is ill.",
         "My bike is red.",
         "My boss is called Mr. Hall.",
     ],

@@ -449,8 +449,15 @@ def test_each_silence_has_its_reason(opened):
     assert not is_stuck("07777777 in Baden-Baden")
     unasked, spoken, guessed, told, stuck, *empty = driver.execute_script(
         silence,
-        [[plain, False], [plain, True], [shaky, False], [known, True], [endless, True]]
-        + [[bare, False], [bare, True]],
+        [
+            [plain, False],
+            [plain, True],
+            [shaky, False],
+            [known, True],
+            [endless, True],
+            [bare, False],
+            [bare, True],
+        ],
     )
     nothing = reason_of(Answer("Rex", 0.9), False, bare=True)
     why = f"{nothing[0].upper()}{nothing[1:]}."

@@ -98,7 +98,9 @@ class Topics:
                 if not sentence or topic.speaks_of(words):
                     fit = max(self._share(words, said, topic.values) for said in topic.said)
                     fits = (
-                        not sentence or fit >= LIKELY or (fit >= VALUED and words <= topic.values)
+                        not sentence
+                        or fit >= LIKELY
+                        or (fit >= VALUED and form != speaker and words <= topic.values)
                     )
                     for question in self._phrasings(topic, content_words(sentence)):
                         text, own = _filled(question, form), topic.questions[question]
