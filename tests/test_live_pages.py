@@ -383,7 +383,7 @@ def test_a_second_bank_shows_whether_it_is_memory(opened):
     press(driver, ".live-chips", "I adopted a cat called Miro.")
     press(driver, ".live-chips", "I grew up in Lisbon.")
     typed(driver, "Ask it", "What is my cat called?")
-    compare = """const {piece} = document.querySelector('.lmem-live'), answer = (text) => ({text, withheld: null, none: 0.1, sure: 0.9, row: 0});
+    compare = """const {piece} = document.querySelector('.lmem-live'), answer = (text) => ({text, withheld: null, none: 0.1, sure: 0.9, row: 0, written: [0]});
         return arguments[0].map(([before, now]) => (piece.own = answer(before), piece.compared(answer(now))))"""
     pairs = [
         ["Miro", "Pixel"],
@@ -414,6 +414,16 @@ def test_the_first_question_has_an_answer_and_the_next_was_never_told(opened):
     typed(driver, "Tell it something", "My favourite song is Yesterday.")
     chips = find(driver, "[aria-label='questions to ask'] button")
     assert [chip.text for chip in chips] == [tell["ask"]]
+
+
+def test_an_empty_bank_answers_nothing(opened):
+    """The model by itself would: it says "Anna"."""
+    driver = opened("talk", FRONT)
+    typed(driver, "Ask it", "Who is Anna dating?")
+    assert said(driver) == UNTOLD
+    result = driver.execute_script("return document.querySelector('.lmem-live').piece.result")
+    assert (result["withheld"], result["text"] == "unknown") == (None, False)
+    assert driver.find_element("css selector", ".live-why").text == "Nothing is kept yet."
 
 
 def test_each_silence_has_its_reason(opened):
@@ -884,14 +894,14 @@ def test_the_first_page_in_plain_english(opened):
     silent = result["withheld"] or result["text"] == "unknown"
     assert said(driver) == (UNSURE if silent else result["text"])  # a sentence speaks of it
     assert bool(driver.find_elements("css selector", ".live-lit")) == (not silent)
-    show = "const {piece} = document.querySelector('.lmem-live'); return piece.asked({threshold: arguments[0]}).then((result) => (piece.show(result), [result.withheld, result.text]))"
-    withheld, _ = driver.execute_script(show, 0)
+    show = "const {piece} = document.querySelector('.lmem-live'); return piece.asked(piece.side, arguments[0]).then((result) => (piece.show(result), [result.withheld, result.text]))"
+    withheld, _ = driver.execute_script(show, 1)
     assert said(driver) == UNSURE
     reason = {"far": "nothing that is kept is like it", "doubted": "likely to answer it"}[withheld]
     assert reason in driver.find_element("css selector", ".live-why").text
     assert not driver.find_elements("css selector", ".live-lit")
     press(driver, ".live-answer", "What would it have said?")
-    _, would = driver.execute_script(show, 2)
+    _, would = driver.execute_script(show, -1)
     assert driver.find_elements("css selector", ".live-lit") or would == "unknown"
     invented = "return document.querySelector('.lmem-live').piece.invented(arguments[0])"
     assert driver.execute_script(invented, "Zuzu")
