@@ -1,4 +1,4 @@
-"""At which step a keyed memory loses an answer: not kept, kept but not retrieved, or retrieved but answered wrong (chapter 14).
+"""At which step a keyed memory loses an answer: not kept, kept but not retrieved, or retrieved but answered wrongly (chapter 14).
 
 For each question the row of the turn that contains its answer is looked up, and the rows to which the read's softmax gives more
 are counted, in the hop that should find it. This separates what a better key could gain from what a better write or decoder
@@ -23,7 +23,7 @@ STAGES = (
     "no row holds it",
     "another row is preferred",
     "no match is preferred",
-    "found, told wrong",
+    "found, but answered wrongly",
     "right",
 )
 

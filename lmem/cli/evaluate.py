@@ -207,7 +207,7 @@ def lost(
     turns: TestTurns = 600,
     seed: Seed = 7,
 ) -> Report:
-    """Where a keyed memory loses its answers: not kept, not found, or told wrong (chapter 14)."""
+    """Where a keyed memory loses its answers: not kept, not found, or answered wrongly (chapter 14)."""
     from lmem.analysis.retrieval_errors import STAGES, error_stage, retrieval_ranks
     from lmem.data import splits
     from lmem.memory.model import MemoryModel
