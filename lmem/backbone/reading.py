@@ -65,8 +65,12 @@ def measure(
         batch: Questions to answer together.
 
     Returns:
-        A dict: questions_sha256, of what was asked; n, em, low and high (Wilson, 95%), by_kind; best_guess, the share that
-        the best constant answer per relation would get; unknown, the share of answers "unknown", which are never right here.
+        A dict with these entries:
+
+        - questions_sha256, of what was asked;
+        - n, em, low and high (Wilson, 95%), by_kind;
+        - best_guess, the share that the best constant answer per relation would get;
+        - unknown, the share of answers "unknown", which are never right here.
 
     Raises:
         InputError: `questions` is not positive.

@@ -1,7 +1,7 @@
 """What a backbone must be for a bank to be read through it: everything else is refused before anything runs (chapter 15).
 
-Hooks are not called by compiled code, a checkpointed layer is computed again when the bank may be detached, offloaded weights
-are not where the adapter expects them, and float16 overflows in T5's feed-forward layers.
+Compiled code does not call hooks. A checkpointed layer is computed again when the bank may be detached. Offloaded weights are
+not where the adapter expects them. And float16 overflows in T5's feed-forward layers.
 """
 
 from collections.abc import Iterator

@@ -4,9 +4,9 @@ The abilities are those of LongMemEval (Wu et al., ICLR 2025): extraction, multi
 right, "unknown" or another phrase that declines, or wrong. In abstention nothing was told, so only declining is right, and any
 other answer is invented.
 
-    risk-coverage curve     answer only where the confidence is at least c; of all questions, those never told among them,
-                            coverage is the share that is answered, risk the share of the answered that is wrong, by c
-                            (El-Yaniv and Wiener, JMLR 2010)
+    risk-coverage curve     Only answers with a confidence of at least c are given. Coverage is the share of all questions
+                            that are answered, with those never told among them. Risk is the share of these answers that
+                            are wrong. Both by c (El-Yaniv and Wiener, JMLR 2010).
 """
 
 from collections.abc import Mapping, Sequence

@@ -125,9 +125,12 @@ def _conditions(rows: Rows, controls: Sequence[str]) -> dict[str, Figures]:
     """Compute the figures of each condition.
 
     Returns:
-        {name: figures}: f1, em, bits (log2-likelihood of the right answer), bits_gained over "none", locomo (official score);
-        the shares of empty, repeated and identical answers; for the twin `follows`, the share of the twin's own answers; for
-        turns as text `in_text`, the share of questions whose whole evidence is in the text.
+        {name: figures}, with the figures
+
+        - f1, em, bits (log2-likelihood of the right answer), bits_gained over "none", locomo (official score);
+        - empty, repeated and identical, shares of the answers;
+        - `follows`, for the twin: the share of the twin's own answers;
+        - `in_text`, for turns as text: the share of questions whose whole evidence is in the text.
     """
     if not rows:
         return {}

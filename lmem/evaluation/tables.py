@@ -177,8 +177,12 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         second: The one that is subtracted.
 
     Returns:
-        A dict: first, second; n, the questions that both have; differences, {measure: figures of `lmem.evaluation.summary.difference`} of em, f1 and
-        bits with the right bank, and of memory, exact match over the wrong bank where both have the same kind. p is two-sided.
+        A dict with these entries:
+
+        - first, second;
+        - n, the questions that both have;
+        - differences, {measure: figures of `lmem.evaluation.summary.difference`}, with a two-sided p. The measures are em, f1
+          and bits with the right bank, and memory, exact match over the wrong bank, where both have the same kind of it.
 
     Raises:
         InputError: They are not of the same data, or share no question that has an answer.

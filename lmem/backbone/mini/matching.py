@@ -3,11 +3,11 @@
     q = pool_Q(E(question)),  t = pool_T(E(turn));   L = -log sum_{t answers q} e^(s q.t) / sum_t e^(s q.t)
     the same with the tokens z_n of all turns in place of t; right is the token where the answer begins
 
-The sum below goes over all turns of a few small conversations, so the company is hard: the same fact of somebody else, another fact of
-the same person (in-batch negatives: Karpukhin et al., EMNLP 2020). One step compares fifty questions with seventy turns, where a
-reading compares one with six, so the encoder hears in every step who and what many sentences are about. The second line asks each
-token whose value it is (as phrases are retrieved: Lee et al., ACL 2021). The pools are dropped after training. A turn that follows a
-question of the other speaker is encoded with that question.
+The sum below goes over all turns of a few small conversations, so the wrong turns are hard ones: the same fact of somebody
+else, or another fact of the same person (in-batch negatives: Karpukhin et al., EMNLP 2020). One step compares fifty questions
+with seventy turns, where a reading compares one with six, so the encoder hears in every step who and what many sentences are
+about. The second line asks each token whose value it is (as phrases are retrieved: Lee et al., ACL 2021). The pools are dropped
+after training. A turn that follows a question of the other speaker is encoded with that question.
 """
 
 import random

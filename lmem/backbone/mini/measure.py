@@ -1,7 +1,7 @@
 """How well mini reads everyday conversations, by ability, and which way its errors go.
 
-A wrong answer is a *subject error* if it is right for the same relation of somebody else in the input, a *relation
-error* if it is right for another relation of the same subject, *old* if it was right before an update.
+A wrong answer is a *subject error* if it is right for the same relation of somebody else in the input. It is a *relation
+error* if it is right for another relation of the same subject, and *old* if it was right before an update.
 """
 
 from collections import Counter, defaultdict

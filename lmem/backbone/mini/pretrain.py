@@ -9,7 +9,7 @@ As for nano, attention starts as copying by likeness, and Muon trains the matric
 - A share of the steps compares questions with turns that are encoded apart, and with their tokens (`matching`).
 
 Training goes in legs of some minutes. A leg is resumable (state.pt, written completely or not at all) and ends in a 16-bit
-checkpoint, from which the next leg starts with new optimisers and a short warm-up, larger if it is to be (`grow`).
+checkpoint. The next leg starts from it with new optimisers and a short warm-up, and as a larger model if that is asked for (`grow`).
 """
 
 import json
