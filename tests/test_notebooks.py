@@ -183,6 +183,29 @@ def test_exercises_have_stub_check_and_solution(path):
             assert source(cell).endswith("</details>")
 
 
+IN_WORDS = ("derive", "explain", "judge")  # kinds of exercises that ask for no code
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_only_exercises_in_code_have_a_stub_and_a_check(path):
+    """What is to be implemented has both, what is to be derived, explained or judged has neither."""
+    kind, kinds, marks = None, {}, {}
+    for cell in read(path)["cells"]:
+        if cell["cell_type"] == "markdown" and source(cell).startswith("#"):
+            kind = None
+        if found := re.match(r"\*\*Exercise (\d+\.\d+)\*\* \(([a-z ]+);", source(cell)):
+            number, kind = found.groups()
+            kinds[number] = kind
+        if kind and tags(cell) & {"exercise", "check"}:
+            marks.setdefault(number, set()).update(tags(cell) & {"exercise", "check"})
+    assert "implement" in kinds.values()
+    for number, kind in kinds.items():
+        if kind in IN_WORDS:
+            assert number not in marks, f"{number} ({kind}) has code"
+        if kind == "implement":
+            assert marks.get(number) == {"exercise", "check"}, number
+
+
 @each_notebook
 def test_checks_say_unfinished_of_stubs_and_right_of_solutions(path):
     for cell in code(read(path)):
