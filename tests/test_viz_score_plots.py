@@ -136,15 +136,14 @@ def test_capacity_is_drawn_from_0_to_100_with_names_at_the_ends():
     curves = {"recent": points(0.1, 0.7), "m2": points(0, 0.01), "m2 normalise=True": points(0, 0), "m3": points(0, 0)}  # fmt: skip
     figure = score_plots.capacity(curves, "a title", {"m2": {1: 11.91, 10: 10.69}})
     assert list(traces(figure)["recent"].y) == [10.0, 70.0]
-    assert list(traces(figure)["paper, m2"].y) == [11.91, 10.69]
-    assert traces(figure)["paper, m2"].line.color == GREY
-    assert figure.layout.yaxis.range == (-3, 100)
-    labels = {label.text: (label.x, label.y) for label in figure.layout.annotations}
-    assert labels == {
-        "m2, m3": (1, 1.0),
-        "the paper's recall rates": (1, 11.91),
-        "recent": (1, 70.0),
-    }
+    printed = traces(figure)["the paper's recall rates, %"]
+    assert list(printed.y) == [11.91, 10.69]
+    assert printed.line.color == GREY
+    assert [trace.name for trace in figure.data if trace.showlegend] == [printed.name]
+    assert figure.layout.yaxis.range == (-10, 100)
+    labels = {label.text: (label.x, label.y, label.yanchor) for label in figure.layout.annotations}
+    # below the lines at 0, where nothing else is drawn
+    assert labels == {"m2, m3": (1, 0.0, "top"), "recent": (1, 70.0, "bottom")}
     assert len({(t.line.color, t.line.dash) for t in figure.data}) == 5
     assert "recent 10.0 at 1x, 70.0 at 10x" in figure.layout.meta["alt"]
     assert len(score_plots.capacity(curves, "a title").data) == 4

@@ -11,6 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 FRAMES = 40  # the most frames of a slider
+COSINES = ["-1", "-0.5", "0", "0.5", "1"]  # of a colour scale
 FLAT_LEGEND = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"}
 
 
@@ -112,7 +113,7 @@ def line(
 
 
 def label_ends(figure: go.Figure, ends: Iterable[tuple[str, float, float]]) -> None:
-    """Write the names of lines above their right ends. Lines whose ends are less than 4 apart in y share a label.
+    """Write the names of lines at their right ends, below those that end near 0 and above others. Ends less than 4 apart share a label.
 
     Args:
         figure: The figure; it is changed.
@@ -126,9 +127,12 @@ def label_ends(figure: go.Figure, ends: Iterable[tuple[str, float, float]]) -> N
             groups.append([end])
     for group in groups:
         name = ", ".join(sorted({end[0] for end in group}))
-        place = {"x": max(end[1] for end in group), "y": group[-1][2], "yshift": 6}
-        anchors = {"xanchor": "right", "yanchor": "bottom", "showarrow": False}
-        figure.add_annotation(text=name, **place, **anchors)
+        place = {"x": max(end[1] for end in group), "xanchor": "right", "showarrow": False}
+        if group[-1][2] < 4:
+            place |= {"y": group[0][2], "yanchor": "top", "yshift": -6}
+        else:
+            place |= {"y": group[-1][2], "yanchor": "bottom", "yshift": 6, "xshift": -6}
+        figure.add_annotation(text=name, **place)
 
 
 def grouped(rows: Iterable[dict], key: str) -> dict[Any, list[dict]]:
@@ -165,6 +169,11 @@ def error_bars(estimates: Sequence[Mapping[str, Any]]) -> dict | None:
 def colour_bar(title: str) -> dict:
     """Describe a colour scale below the figure, where it takes no width from a map."""
     return {"title": {"text": title, "side": "bottom"}, "thickness": 10, "len": 1} | FLAT_LEGEND
+
+
+def cosine_bar() -> dict:
+    """Describe the colour scale of cosines, which are stored as bytes: 100 is a cosine of 1."""
+    return colour_bar("cosine") | {"tickvals": [-100, -50, 0, 50, 100], "ticktext": COSINES}
 
 
 def hide_ticks(figure: go.Figure, **where: Any) -> None:

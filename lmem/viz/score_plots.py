@@ -97,6 +97,7 @@ def capacity(
             "error_y": error_bars(scores),
             "mode": "lines+markers",
             "marker": {"symbol": symbol},
+            "showlegend": False,
         }
         y = [percent(score["mean"]) for score in scores]
         figure.add_trace(line(x, y, name, colour, dash, 2, **more))
@@ -108,24 +109,23 @@ def capacity(
         f"{'; '.join(spoken)}."
     )
     rates, spoken = dict(paper or {}), []
-    for name, found in rates.items():
-        look = {"mode": "lines+markers", "marker": PAPER_MARK}
-        drawn = line(found, found.values(), f"paper, {name}", GREY, "dot", 1, **look)
-        figure.add_trace(drawn)
+    for place, (name, found) in enumerate(rates.items()):
+        look = {"mode": "lines+markers", "marker": PAPER_MARK, "showlegend": place == 0}
+        look |= {"legendgroup": "paper", "hovertemplate": f"{name}: %{{y}}<extra></extra>"}
+        named = "the paper's recall rates, %"
+        figure.add_trace(line(found, found.values(), named, GREY, "dot", 1, **look))
         at = ", ".join(f"{rate} at {scale:g}x" for scale, rate in found.items())
         spoken.append(f"{name} {at}")
     if rates:
-        found = max(rates.values(), key=lambda one: max(one.values()))
-        ends.append(("the paper's recall rates", math.log10(max(found)), max(found.values())))
         alt += f" The paper's recall rates, percent: {'; '.join(spoken)}."
-    style(figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", 460, b=70)
+    style(figure, title, alt, "size of the bank (1x is 64 rows)", "memory score, points", 460)
     label_ends(figure, ends)
     drawn = {point["scale"] for points in curves.values() for point in points}
     drawn = drawn.union(*rates.values())
     scales = [scale for scale in TICKS if min(drawn) <= scale <= max(drawn)]
     ticks = {"tickvals": scales, "ticktext": [f"{scale:g}x" for scale in scales], "tickangle": 0}
     figure.update_xaxes(type="log", **ticks)
-    return figure.update_layout(showlegend=False).update_yaxes(range=[-3, 100])
+    return figure.update_yaxes(range=[-10, 100])
 
 
 def losses(
