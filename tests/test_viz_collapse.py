@@ -54,11 +54,11 @@ def test_the_board_draws_what_was_measured(banks):
     assert [note.text for note in figure.layout.annotations] == list(looks)
     distinct, cosine, rank = (line.y for line in figure.data[3:])
     for place, one in enumerate(looks["slots"]):
-        assert distinct[place] == pytest.approx(100 * one["distinct"] / one["rows"], abs=0.06)
-        assert cosine[place] == pytest.approx(100 * one["cosine"], abs=0.06)
-        assert rank[place] == pytest.approx(100 * one["rank"] / one["rows"], abs=0.06)
+        assert distinct[place] == pytest.approx(one["distinct"] / one["rows"], abs=6e-4)
+        assert cosine[place] == pytest.approx(one["cosine"], abs=6e-4)
+        assert rank[place] == pytest.approx(one["rank"] / one["rows"], abs=6e-4)
     assert list(figure.data[0].customdata) == [one["turns"] for one in looks["m3"]]
-    assert list(figure.layout.yaxis.range) == list(figure.layout.yaxis2.range) == [-3, 103]
+    assert list(figure.layout.yaxis.range) == list(figure.layout.yaxis2.range) == [-0.03, 1.03]
     assert "effective rank" in figure.layout.meta["alt"]
     assert figure.layout.xaxis2.title.text == "turns written"
     assert figure.layout.xaxis.ticktext[-1] == str(looks["m3"][-1]["turns"])
@@ -96,7 +96,9 @@ def test_rows_meet(banks):
             expected = 100 * bank_metrics.cosines(seen[turns].state.rows[0], 5)
             assert np.abs(values(maps[place]) - expected.numpy()).max() <= 0.5
     assert figure.layout.yaxis2.scaleanchor == "x2"  # squares
-    assert figure.data[0].colorbar.title.text == "cosine, %"
+    scale = figure.data[0].colorbar
+    assert (scale.title.text, scale.ticktext) == ("cosine", ("-1", "-0.5", "0", "0.5", "1"))
+    assert [float(text) * 100 for text in scale.ticktext] == list(scale.tickvals)
     assert "after 6" in figure.layout.meta["alt"]
     with pytest.raises(InputError, match=r"equally many.*\[5, 7\]"):
         collapse.row_cosines({"a": banks["m3"], "b": banks["slots"][:5]}, "meet")

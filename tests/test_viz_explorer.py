@@ -65,6 +65,14 @@ def test_rows_are_pooled_and_scaled_by_hand(by_hand):
     assert (figure.data[0].zmin, figure.data[0].zmax) == (-127, 127)
 
 
+def test_plain_rows_are_numbered():
+    """At most eight numbers, evenly spaced: of 20 rows every third."""
+    banks = [bank(np.zeros((20, 2)).tolist(), [-1] * 20, 0)] * 3
+    axis = explorer.plain_rows(banks, TEXTS).layout.yaxis
+    assert list(axis.tickvals) == [0, 3, 6, 9, 12, 15, 18]
+    assert list(axis.ticktext) == ["0", "3", "6", "9", "12", "15", "18"]
+
+
 def test_a_row_says_its_age_and_its_turn(by_hand):
     figure = explorer.rows(by_hand, TEXTS, "rows", columns=2)
     assert list(figure.frames[0].data[0].y) == ["row 0: never written", "row 1: never written"]

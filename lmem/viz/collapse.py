@@ -11,7 +11,7 @@ from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.memory.bank import Bank
 from lmem.viz.colours import BLUE, GREEN, ORANGE, SIGNED
-from lmem.viz.plots import add_slider, colour_bar, hide_ticks, line, style
+from lmem.viz.plots import add_slider, cosine_bar, hide_ticks, line, style
 
 PANELS = (  # key of `bank_metrics.measure_bank`, name, factor to the unit, digits
     ("rank", "effective rank", 1, 2),
@@ -34,7 +34,7 @@ MARKS = (0, 1, 2, 3, 5, 10, 20, 40, 60, 100, 200, 400)  # turns at which the sli
 def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figure:
     """Draw for each bank, in a panel of its own, how many rows differ, how alike they are, and how many directions they use.
 
-    All in percent, on one axis. The axis of turns is stretched at its beginning, where most happens.
+    All are on one axis, from 0 to 1: two shares of the number of rows, and a cosine. The axis of turns is stretched at its beginning, where most happens.
 
     Args:
         looks: {name of a bank: list of `bank_metrics.measure_bank`, one for each turn}.
@@ -53,11 +53,11 @@ def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figur
     for place, seen in enumerate(looks.values()):
         turns = [look["turns"] for look in seen]
         for name, key, whole, colour, dash, symbol in LINES:
-            y = [_round(100 * look[key] / (look[whole] if whole else 1), 1) for look in seen]
+            y = [_round(look[key] / (look[whole] if whole else 1), 3) for look in seen]
             marker = {"symbol": symbol, "size": 5, "maxdisplayed": 8}
             more = {"marker": marker, "legendgroup": name, "showlegend": place == 0}
             more["customdata"] = turns
-            more["hovertemplate"] = f"after %{{customdata}} turns: %{{y}}%<extra>{name}</extra>"
+            more["hovertemplate"] = f"after %{{customdata}} turns: %{{y}}<extra>{name}</extra>"
             x = [_round(math.log2(1 + turn), 2) for turn in turns]
             drawn = line(x, y, name, colour, dash, 2, "lines+markers", **more)
             figure.add_trace(drawn, row=place // 2 + 1, col=place % 2 + 1)
@@ -70,7 +70,7 @@ def metrics_by_turn(looks: Mapping[str, Sequence[dict]], title: str) -> go.Figur
     places = [round(math.log2(1 + turn), 2) for turn in marks]
     figure.update_xaxes(title=None, tickvals=places, ticktext=list(map(str, marks)))
     figure.update_xaxes(title={"text": "turns written", "standoff": 6}, row=down)
-    figure.update_yaxes(range=[-3, 103], tickvals=[0, 50, 100], ticktext=["0%", "50%", "100%"])
+    figure.update_yaxes(range=[-0.03, 1.03], tickvals=[0, 0.5, 1], ticktext=["0", "0.5", "1"])
     return figure.update_annotations(font_size=13)
 
 
@@ -112,8 +112,8 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
     space: dict[str, Any] = {"vertical_spacing": 0.25 / down, "horizontal_spacing": 0.08}
     figure = make_subplots(rows=down, cols=2, subplot_titles=titles, **space)
     frames = [[go.Heatmap(z=_map(steps[i], count)) for steps in banks.values()] for i in kept]
-    look = {"zmin": -100, "zmax": 100, "colorscale": SIGNED, "colorbar": colour_bar("cosine, %")}
-    look["hovertemplate"] = "cosine %{z}%<extra></extra>"
+    look = {"zmin": -100, "zmax": 100, "colorscale": SIGNED, "colorbar": cosine_bar()}
+    look["hovertemplate"] = "cosine %{z}/100<extra></extra>"
     for place, heat in enumerate(frames[shown]):
         heat = go.Heatmap(heat).update(showscale=place == 0, **look)
         figure.add_trace(heat, row=place // 2 + 1, col=place % 2 + 1)
@@ -138,7 +138,7 @@ def row_cosines(banks: Mapping[str, Sequence[Bank]], title: str, count: int = 24
 
 
 def _map(bank: Bank, count: int):
-    """Cosines between `count` rows, in whole percent."""
+    """Cosines between `count` rows, times 100, in bytes."""
     cosines = bank_metrics.cosines(bank.state.rows[0].detach().float(), count)
     return (100 * cosines).round().cpu().numpy().astype("int8")
 

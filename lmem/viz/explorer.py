@@ -21,7 +21,16 @@ from lmem.analysis import bank_metrics
 from lmem.errors import InputError
 from lmem.memory.bank import Bank
 from lmem.viz.colours import BLUE, SIGNED
-from lmem.viz.plots import FRAMES, add_slider, colour_bar, hide_ticks, shorten, significant, style
+from lmem.viz.plots import (
+    FRAMES,
+    add_slider,
+    colour_bar,
+    cosine_bar,
+    hide_ticks,
+    shorten,
+    significant,
+    style,
+)
 
 SHOWN = 64  # rows that are drawn at most; of a larger bank neighbours are averaged
 SIDE = 24  # cells of a drawn matrix
@@ -67,7 +76,8 @@ def plain_rows(banks: Banks, texts: Sequence[str], columns: int = 16) -> go.Figu
     drawn: Any = figure.frames
     for frame, title in zip(drawn, titles, strict=True):
         frame.layout = {"title": {"text": title}}
-    return figure.update_yaxes(autorange="reversed", showticklabels=False)
+    ticks = list(range(0, len(maps[0]), -(-len(maps[0]) // 8)))  # places: the names of rows change
+    return figure.update_yaxes(autorange="reversed", tickvals=ticks, ticktext=list(map(str, ticks)))
 
 
 def rows(
@@ -152,8 +162,8 @@ def square(banks: Banks, texts: Sequence[str], title: str, similarity: Tensor) -
     bytes_look = {"zmin": 0, "zmax": 255, "colorscale": "Cividis", "showscale": False}
     bytes_look["hovertemplate"] = "key %{y}, value %{x} (pooled): %{z} of 255<extra></extra>"
     keys_look = {"zmin": -100, "zmax": 100, "colorscale": SIGNED}
-    keys_look |= {"x0": 1, "dx": 1, "y0": 1, "dy": 1, "colorbar": colour_bar("cosine, %")}
-    keys_look["hovertemplate"] = "turns %{y} and %{x}: cosine %{z}%<extra></extra>"
+    keys_look |= {"x0": 1, "dx": 1, "y0": 1, "dy": 1, "colorbar": cosine_bar()}
+    keys_look["hovertemplate"] = "turns %{y} and %{x}: cosine %{z}/100<extra></extra>"
     points_look = {"mode": "markers", "marker": {"color": BLUE, "size": 7}}
     points_look["hovertemplate"] = "number %{x}: %{y}<extra></extra>"
     frames = []
