@@ -128,11 +128,12 @@ def test_an_older_value_no_longer_holds(conversations):
             assert each.live[i] == (not fact.single or {*later} <= {fact.value})
 
 
-def fire_at(write):
-    """Let the gate fire at tokens whose first latent is above 0."""
+def fire_at(write, end=-1.0):
+    """Let the gate fire at tokens whose first latent is above 0, and at the last one if `end` is."""
     with torch.no_grad():
-        for weight in write.gate.parameters():
+        for weight in (*write.gate.parameters(), *write.ends.parameters()):
             weight.zero_()
+        write.ends.linear.bias.fill_(end)
         write.gate[0].weight[0, 0] = write.gate[2].weight[0, 0] = 1.0
         write.gate[2].bias.fill_(-0.1)
 
@@ -147,8 +148,8 @@ def turn_of(width, *places, tokens=6, seed=0):
 
 def test_every_fact_of_a_turn_gets_a_row_with_its_tokens(model):
     write, _ = span_parts(model)
-    fire_at(write)
-    latents, mask = turn_of(192, 1, 5), torch.ones(1, 6)
+    fire_at(write, end=1.0)
+    latents, mask = turn_of(192, 1), torch.ones(1, 6)
     state = write(write.start(), latents, mask)
     used = (state.written[0] == 0).nonzero()[:, 0]
     assert len(used) == 2
@@ -156,6 +157,22 @@ def test_every_fact_of_a_turn_gets_a_row_with_its_tokens(model):
     assert torch.allclose(first, write.code(latents[0, 1:4]), atol=1e-6)
     assert torch.allclose(second[0], write.code(latents[0, 5]), atol=1e-6)
     assert second[1:].abs().sum() == 0  # behind the end of the turn
+
+
+def test_the_end_of_a_turn_has_a_gate_of_its_own(model):
+    """Whether something is taken back shows in the whole turn, and padding behind it changes nothing."""
+    write, _ = span_parts(model)
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    latents = turn_of(192, 0, 3, 5).expand(2, -1, -1)
+    fire_at(write)
+    assert (write.begins(latents, mask) > 0).nonzero().tolist() == [[0, 0], [1, 0], [1, 3]]
+    fire_at(write, end=1.0)
+    assert (write.begins(latents, mask) > 0).nonzero().tolist() == [[0, 0], [0, 3], [1, 0], [1, 3], [1, 5]]
+    with torch.no_grad():
+        write.ends.linear.weight[0, 0] = 5.0  # looks at what the pool found
+        other = latents.clone()
+        other[:, 1] += 1.0  # another token than the last
+        assert write.begins(other, mask)[0, 3] != write.begins(latents, mask)[0, 3]
 
 
 def test_padding_and_small_talk_write_nothing(model):

@@ -82,6 +82,15 @@ def attach(
 
 
 @contextmanager
+def spelling(model: PreTrainedModel, read: Any, extra: Tensor, mask: Tensor) -> Iterator[None]:
+    """Let a read that `spells` correct the decoder's last states by rows (B, X, D), with mask (B, X), that the caller has put there."""
+    [decoder] = sites.find(model, "encoder_output")[1]
+    with HookBlock() as block:
+        block.after(decoder, lambda _, args, output: _spelled(read, output, extra, mask))
+        yield
+
+
+@contextmanager
 def without_banks(model: PreTrainedModel) -> Iterator[None]:
     """Let calls of this model read no bank that an outer block attached, for what has a bank of its own or needs none."""
     with suspended(_attachments(model)):
@@ -123,6 +132,7 @@ class _CallState(threading.local):
     length: int  # soft tokens before the encoder's input
     soft_mask: Tensor  # (B, m)
     soft_latents: Tensor  # what the encoder made of them (B, m, D)
+    extra: tuple[Tensor, Tensor]  # rows that joined the encoder's output (B, X, D), and their mask
 
     def __init__(self) -> None:
         self.encoded: int | None = None  # texts of the last encoder call in this block
@@ -168,6 +178,8 @@ class Attachment(HookBlock):
                 self.before(decoder, self.put_back, with_kwargs=True)
         elif site.name == "encoder_output":
             self.before(decoder, self.extend, with_kwargs=True)
+            if self.read.spells:
+                self.after(decoder, self.spell)
             for maps in sites.maps(self.model) if self.read.from_bank_only else ():
                 self.before(maps, self.without_rows, prepend=True)
                 self.after(maps, self.with_rows)
@@ -290,6 +302,7 @@ class Attachment(HookBlock):
         states, seen = kwargs["encoder_hidden_states"], kwargs.get("encoder_attention_mask")
         rows, mask, keys = self.parts_for(states)
         extra, mask = self.read(rows, mask, states.to(rows.dtype), seen, keys)  # (B, X, D), (B, X)
+        self.calls.extra = extra, mask
         if self.read.from_bank_only:
             self.calls.latents, [joined] = states, self.calls.bank_keys[0]
             self.calls.joined = joined.to(states.dtype)  # (U, X, D)
@@ -297,6 +310,10 @@ class Attachment(HookBlock):
         kwargs["encoder_hidden_states"] = torch.cat([states, extra.to(states.dtype)], 1)
         kwargs["encoder_attention_mask"] = join_masks(seen, mask, states)
         return args, kwargs
+
+    def spell(self, module: Any, args: tuple, output: Any) -> Any:
+        """After the decoder: correct its last states by the rows that joined."""
+        return _spelled(self.read, output, *self.calls.extra)
 
     def without_rows(self, module: Any, args: tuple) -> tuple[Tensor]:
         """Before a frozen key or value map: leave out the bank's rows, which `with_rows` adds."""
@@ -327,6 +344,16 @@ class Attachment(HookBlock):
             return (output[0] + gain.to(before_norm.dtype), *output[1:])
 
         return hook
+
+
+def _spelled(read: Any, output: Any, extra: Tensor, mask: Tensor) -> Any:
+    """Return the decoder's output with its last states (B, N, D) corrected by the rows that joined."""
+    states = output[0]
+    states = states + read.spell(states.to(extra.dtype), extra, mask).to(states.dtype)
+    if isinstance(output, tuple):
+        return (states, *output[1:])
+    output.last_hidden_state = states
+    return output
 
 
 def spread(part: Tensor, places: Tensor | None, batch: int) -> Tensor:

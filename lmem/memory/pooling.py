@@ -71,8 +71,8 @@ def key_size(size: int) -> int:
 
 
 def row_sizes(width: int, key: int | None, code: int | None) -> tuple[int, int]:
-    """Return the numbers of a span row's key and of each code: those that are given, else D / 2, made even, and D / 4."""
-    return width // 4 * 2 if key is None else key, width // 4 if code is None else code
+    """Return the numbers of a span row's key and of each code: those that are given, else D, made even, and 3 D / 16."""
+    return width // 2 * 2 if key is None else key, width * 3 // 16 if code is None else code
 
 
 def mlp(width: int, hidden: int, out: int) -> nn.Sequential:

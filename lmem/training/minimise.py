@@ -1,4 +1,4 @@
-"""The plain loop of the lessons before the decoder: AdamW, a warm-up of 50 steps, then a cosine to zero (chapter 14)."""
+"""The plain loop of the lessons before the decoder: AdamW or Muon, a warm-up of 50 steps, then a cosine to zero (chapter 14)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,6 +28,7 @@ def minimise(
     lr: float,
     title: str,
     progress: bool = True,
+    muon_lr: float | None = None,
 ) -> list[float]:
     """Minimise a loss that draws its own batches.
 
@@ -39,23 +40,36 @@ def minimise(
         lr: Peak learning rate.
         title: Of the progress bar.
         progress: Show it.
+        muon_lr: Peak learning rate of Muon, for matrices; the rest learns by AdamW. None: AdamW for all.
 
     Returns:
         The loss of each step.
     """
-    optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1, (s + 1) / 50) * (1 + math.cos(math.pi * s / steps)) / 2
-    )
-    optimizer.zero_grad(set_to_none=True)  # of another loss before this one
+    matrices = [p for p in weights if p.ndim == 2 and min(p.shape) > 1] if muon_lr else []
+    in_matrices = {id(p) for p in matrices}
+    others = [p for p in weights if id(p) not in in_matrices]
+    decay = config.weight_decay
+    optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr=lr, weight_decay=decay)]
+    if muon_lr:
+        optimizers.append(
+            torch.optim.Muon(matrices, muon_lr, decay, adjust_lr_fn="match_rms_adamw")
+        )
+
+    def rate(step: int) -> float:
+        return min(1, (step + 1) / 50) * (1 + math.cos(math.pi * step / steps)) / 2
+
+    schedules = [torch.optim.lr_scheduler.LambdaLR(each, rate) for each in optimizers]
+    for p in weights:  # of another loss before this one
+        p.grad = None
     losses = []
     for _ in track(range(steps), title, progress):
         loss = loss_of()
         loss.backward()
         clip_grad_norm_(weights, config.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            schedule.step()
         losses.append(loss.item())
     return losses
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers.modeling_outputs import BaseModelOutput
 
 from lmem.backbone.backbone import pad
+from lmem.backbone.hooks import spelling
 from lmem.data import everyday
 from lmem.errors import InputError
 from lmem.memory.model import MemoryModel
@@ -32,6 +33,7 @@ from lmem.training.evidence import SLOPE
 from lmem.training.fact_data import Fact, FactConversation, FactQuestion
 from lmem.training.minimise import hundreds, minimise
 from lmem.training.replacing import ITSELF, replacements
+from lmem.training.spelling import SpellingLoss
 from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share, settings
 
 # a conversation, the place of a question in it, and the fact that answers it
@@ -49,7 +51,8 @@ class SpanConfig(Settings):
         steps: Steps for keys and gates.
         batch: Conversations of a step.
         questions: Questions of each conversation, at most.
-        lr: Peak learning rate.
+        lr: Peak learning rate of AdamW.
+        muon_lr: Peak learning rate of Muon, for the matrices of keys and gates.
         weight_decay: Of AdamW.
         clip: Norm above which the gradient is scaled down.
         margin: By which the right key must win, as a cosine.
@@ -66,14 +69,15 @@ class SpanConfig(Settings):
         seed: Of everything random.
     """
 
-    steps: AtLeast1 = 3000
+    steps: AtLeast1 = 8000
     batch: AtLeast1 = 3
     questions: AtLeast1 = 80
     lr: Positive = 3e-3
+    muon_lr: Positive = 3e-3
     weight_decay: NotNegative = 1e-2
     clip: Positive = 2.0
     margin: NotNegative = 0.05
-    noise: NotNegative = 0.3
+    noise: NotNegative = 0.2
     drop: Share = 0.1
     doubt_steps: AtLeast1 = 6000
     doubt_batch: AtLeast1 = 256
@@ -136,7 +140,7 @@ def train_spans(
         rest = [p for p in weights if id(p) not in others]
         losses = minimise(
             lambda: keys(rng.sample(usable, min(config.batch, len(usable)))),
-            rest, config, config.steps, config.lr, "training keys", progress,
+            rest, config, config.steps, config.lr, "training keys", progress, config.muon_lr,
         )  # fmt: skip
         with torch.no_grad():  # a row is replaced by one that the read takes for the same fact
             write.theta.fill_(SAME)
@@ -374,7 +378,10 @@ class KeyLoss:
             if fact.turn in turns:
                 begins[turns.index(fact.turn), fact.token] = 1.0
         logits, weight = self.write.begins(latents, mask), torch.tensor(3.0, device=self.device)
-        return 3 * F.binary_cross_entropy_with_logits(logits[mask], begins[mask], pos_weight=weight)
+        last = mask.long().sum(1, keepdim=True) - 1
+        loss = F.binary_cross_entropy_with_logits
+        ends = loss(logits.gather(1, last), begins.gather(1, last), pos_weight=weight)
+        return 3 * loss(logits[mask], begins[mask], pos_weight=weight) + ends
 
     def _pair_loss(self, conversation: FactConversation, key: Tensor, correct: Tensor) -> Tensor:
         """Same fact or not, for all pairs of facts that hold one value at a time; and whether a fact is one of those."""
@@ -468,7 +475,7 @@ def _margin_loss(scores: Tensor, right: Tensor, margin: Tensor) -> Tensor:
 
 
 class TellingLoss:
-    """The decoder's loss, if it gets the question and the rows of the right value; and of "unknown", with the rows for that."""
+    """The decoder's loss, if it gets the question and the rows of the right value; of "unknown", with the rows for that; and of the spelling."""
 
     def __init__(
         self,
@@ -493,8 +500,9 @@ class TellingLoss:
         start_codes(
             self.write, self.read, *self._regression(min(2000, len(self.told))), self.metric()
         )
+        self.spelling = SpellingLoss(self.backbone, self.write, self.read, conversations)
         read = self.read
-        modules = [self.write.code, read.respell, read.around]
+        modules = [self.write.code, read.respell, read.around, read.spelling]
         self.weights = [p for module in modules for p in module.parameters()]
         self.weights += [read.place, read.nothing]
 
@@ -502,6 +510,7 @@ class TellingLoss:
         """Draw answers and compute their loss: () with gradient."""
         told = self._some(self.told, self.config.telling_batch)
         loss = self._decoder_loss(told, self.read.value_rows(self._values(told)))
+        loss = loss + self.spelling(self.config.noise / 3)
         if self.taken_back:
             some = self._some(self.taken_back, 8)
             loss = loss + 0.2 * self._decoder_loss(some, self.read.value_rows(self._values(some)))
@@ -538,11 +547,13 @@ class TellingLoss:
         states, seen = pad([each.asked[place].float() for each, place, *_ in cases])
         states, seen = states.to(rows.device), seen.to(rows.device)
         labels = self.backbone.labels([each.questions[place].answer for each, place, *_ in cases])
-        return self.backbone.model(
-            encoder_outputs=BaseModelOutput(last_hidden_state=torch.cat([states, rows], 1)),
-            attention_mask=torch.cat([seen, seen.new_ones(rows.shape[:2])], 1),
-            labels=labels,
-        ).loss
+        every = seen.new_ones(rows.shape[:2])
+        with spelling(self.backbone.model, self.read, rows, every.bool()):
+            return self.backbone.model(
+                encoder_outputs=BaseModelOutput(last_hidden_state=torch.cat([states, rows], 1)),
+                attention_mask=torch.cat([seen, every], 1),
+                labels=labels,
+            ).loss
 
     @torch.no_grad()
     def _regression(self, n: int) -> tuple[Tensor, Tensor]:

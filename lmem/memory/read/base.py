@@ -47,6 +47,7 @@ class Read(nn.Module):
         form: Kind of bank that it reads, as in `Write.form`.
         sets: Sets of projections: 1 for all layers together, or one for each.
         from_bank_only: At encoder_output: the rows that join are `keys`, made from the bank only.
+        spells: At encoder_output: `spell` corrects the decoder's last states by the rows that joined.
         keep: At encoder_input: the decoder sees the positions of the soft tokens too.
         raw: At decoder_layer: read with the states before the layer's own norm instead of after it.
         untrained: What an untrained read changes: "silent" for nothing, or why it changes the logits.
@@ -58,6 +59,7 @@ class Read(nn.Module):
     form: str = "rows"
     sets: int = 1
     from_bank_only: bool = False
+    spells: bool = False
     keep: bool = False
     raw: bool = False
     untrained: str = "zero rows take softmax mass"
@@ -74,6 +76,16 @@ class Read(nn.Module):
         It is the same for every token that is decoded, so it is computed once. By default there is nothing.
         """
         return ()
+
+    def spell(self, states: Tensor, extra: Tensor, mask: Tensor) -> Tensor:
+        """Return what the decoder's last states gain from the rows that joined the encoder's output.
+
+        Args:
+            states: (B, N, D), after the decoder's last norm.
+            extra: (B, X, D), as `forward` returned them.
+            mask: (B, X).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not spell")
 
     def judge(
         self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor

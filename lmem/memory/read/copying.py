@@ -6,13 +6,15 @@
         doubt, the probability that r does not answer; n is the most alike of the newer rows that are as like the question
     r, of the candidates of both hops the one with the least doubt; of rows with the same key as r the newest is told
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
+    s <- s + Attention(s W_q, X W_k, X W_v), for the decoder's last states s: it looks up how the word goes on
     withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
 match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better, and so does the other hop:
 for a question that needs one row both find the same. A newer row with a similar key may say that the value has changed; one with the
 same key says it again, or corrects it. tell turns a code of v numbers, with those of its neighbours, into a row that the frozen
-cross-attention reads as it reads the encoder's output for the same token.
+cross-attention reads as it reads the encoder's output for the same token. The frozen decoder misspells rare words, text in its input too
+("Utrechtrechtrecht"), so one more attention, over these rows only, corrects its last states.
 """
 
 from typing import NamedTuple
@@ -21,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from lmem.memory.pooling import Address, mlp, row_sizes
+from lmem.memory.read.attend import Attend
 from lmem.memory.read.base import Judgement, Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
 
@@ -47,6 +50,7 @@ class CopyingRead(RecallRead):
     """Give the best row's value to the decoder."""
 
     form = "spans"
+    spells = True
     choices = ("asks", "sharp", "nu", "doubt", "nothing")
 
     def __init__(
@@ -88,7 +92,8 @@ class CopyingRead(RecallRead):
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)
         self.nothing = nn.Parameter(0.02 * torch.randn(length, width))
-        for weight in self.around[2].parameters():
+        self.spelling = Attend(width)
+        for weight in (*self.around[2].parameters(), self.spelling.w_v):
             nn.init.zeros_(weight)
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
@@ -128,6 +133,10 @@ class CopyingRead(RecallRead):
         unknown = (doubt >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
         return extra, extra_mask(mask, self.length)
+
+    def spell(self, states: Tensor, extra: Tensor, mask: Tensor) -> Tensor:
+        """As in the base class."""
+        return self.spelling(states, self.spelling.keys(extra), mask)
 
     def both_hops(
         self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor

@@ -1,13 +1,13 @@
 """Span write: a row for each fact of a turn, found at the token where the fact's value begins (chapter 14).
 
-    b_n = gate(z_n);                            a value begins at token n if b_n > 0; of a turn, the strongest `facts` are kept
+    b_n = gate(z_n), at the last token ends(z);  a value begins at token n if b_n > 0; of a turn, the strongest `facts` are kept
     k = pools of the turn, seen from z_n        whom the fact is about, and what about them
     c = [A z_n, A z_n+1 .. A z_n+L-1]           L tokens in v numbers each, 0 behind the end of the turn
     placed by key as in the keyed write, with [k, c] for the row
 
 The keyed write has one row for a turn and one vector for a value, which is enough where every value is a single token. In plain
 English a turn states several facts, and a value is a few tokens: "Thistlewick", "a piano tuner". Something that is taken back is a
-fact as well, one that begins at the end of the turn. The latents are stored, not the text: A keeps the directions that the frozen
+fact as well, one that begins at the end of the turn; whether there is one is seen in the whole turn. The latents are stored, not the text: A keeps the directions that the frozen
 decoder needs to copy a token.
 """
 
@@ -28,7 +28,7 @@ class SpanWrite(FactWrite):
     """Write a row for every fact, by key."""
 
     form = "spans"
-    choices = ("gate", "theta", "address", "correct")
+    choices = ("gate", "ends", "theta", "address", "correct")
     layout = ("key", "code", "length")
     looks_back = True
 
@@ -49,8 +49,8 @@ class SpanWrite(FactWrite):
         Args:
             rows: Rows of width D; the bank has as many rows of K + L v numbers as fit into them.
             width: D.
-            key: K, even; default: half of D.
-            code: v, numbers of a token of the value; default: a quarter of D.
+            key: K, even; default: D.
+            code: v, numbers of a token of the value; default: 3 of 16 of D.
             length: L, tokens of a value.
             facts: Most facts of a turn.
             heads: Queries of the pools that make the key.
@@ -75,6 +75,7 @@ class SpanWrite(FactWrite):
         *_, weight, bias = self.gate.parameters()
         nn.init.normal_(weight, std=0.02)
         nn.init.constant_(bias, 2.0)  # at first keep whatever comes
+        self.ends = Pooled(width, 1, heads=4, hidden=64)
         self.address = Address(width, key, heads, hidden, anchored=True)
         self.correct = Pooled(width, 1, heads=2, hidden=32, anchored=True)
         self.code = nn.Linear(width, code)
@@ -92,8 +93,11 @@ class SpanWrite(FactWrite):
         return options
 
     def begins(self, latents: Tensor, mask: Tensor) -> Tensor:
-        """Return b, (..., N): above 0 where a value begins, far below for padding."""
-        return self.gate(latents)[..., 0].masked_fill(~mask.bool(), -20.0)
+        """Return b, (..., N): above 0 where a value begins, far below for padding, which follows the tokens."""
+        places = torch.arange(mask.shape[-1], device=mask.device)
+        last = places == mask.long().sum(-1, keepdim=True) - 1
+        begins = torch.where(last, self.ends(latents, mask), self.gate(latents)[..., 0])
+        return begins.masked_fill(~mask.bool(), -20.0)
 
     def facts_at(
         self, latents: Tensor, mask: Tensor, places: Tensor

@@ -108,7 +108,8 @@ lmemLive.parts.push(function memories(engine) {
     let id = backbone.config.decoder_start_token_id;
     while (ids.length < MAX_NEW_TOKENS) {
       const looked = watch ? watch(ids.length, record, gain) : { record, gain };
-      const p = engine.softmax(backbone.logits(backbone.step(cache, id, looked.gain, looked.record)));
+      const state = backbone.step(cache, id, looked.gain, looked.record);
+      const p = engine.softmax(backbone.logits(attached?.spell?.(state) || state));
       const top = likeliest(p, best).map((place) => ({ id: place, piece: memory.piece(place), p: p[place] }));
       id = top[0].id;
       steps.push({ id, p: top[0].p, top });

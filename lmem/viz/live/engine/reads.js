@@ -156,6 +156,7 @@ lmemLive.parts.push(function reads(engine) {
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     const turn = indices.map((i) => bank.written[i]);
+    let told;
     function extra(question) {
       const both = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false);
       const found = both.flatMap((hop, h) => engine.likeliest(hop.p.subarray(0, indices.length), CANDIDATES)
@@ -166,9 +167,11 @@ lmemLive.parts.push(function reads(engine) {
       look.add(p, indices);
       look.row = indices[row];
       look.withheld = look.none < rule.threshold ? null : cosines.reduce((a, b) => Math.max(a, b)) < 1 - rule.vectors.nu[0] ? "far" : "doubted";
-      return look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(row));
+      return (told = look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(row)));
     }
-    return { extra };
+    const every = Array(rule.length).fill(true);
+    const spell = (state) => plus(state, attendTo(rule, "spelling", told, told, every, 0, state, new Look(rule.length)));
+    return { extra, spell };
   }
 
   /** The probability that a row does not answer. */

@@ -117,7 +117,9 @@ lmemLive.parts.push(function writeRules(engine) {
     },
     /** One for each token at which a value may begin, the `most` likeliest; its value is the code of `length` tokens. */
     spans(rule, z) {
-      const begins = engine.network(rule, "gate", z).data, codes = linear(z, rule.matrix("code.weight"), rule.vectors["code.bias"]);
+      const begins = engine.network(rule, "gate", z).data;
+      begins[z.rows - 1] = engine.pooled(rule, "ends", z).data[0];
+      const codes = linear(z, rule.matrix("code.weight"), rule.vectors["code.bias"]);
       const tokens = engine.likeliest(begins, rule.most).sort((a, b) => a - b);
       return tokens.map((token) => {
         const anchor = z.slice(token, token + 1), value = new Matrix(1, rule.length * codes.cols);
