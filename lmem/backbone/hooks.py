@@ -82,11 +82,11 @@ def attach(
 
 
 @contextmanager
-def spelling(model: PreTrainedModel, read: Any, extra: Tensor, mask: Tensor) -> Iterator[None]:
-    """Let a read that `spells` correct the decoder's last states by rows (B, X, D), with mask (B, X), that the caller has put there."""
+def spelling(model: PreTrainedModel, read: Any, pieces: Tensor) -> Iterator[None]:
+    """Let a read that `spells` correct the decoder's last states, in a call without a cache, by pieces (B, X, D)."""
     [decoder] = sites.find(model, "encoder_output")[1]
     with HookBlock() as block:
-        block.after(decoder, lambda _, args, output: _spelled(read, output, extra, mask))
+        block.after(decoder, lambda _, args, output: _spelled(read, output, pieces, 0))
         yield
 
 
@@ -132,7 +132,8 @@ class _CallState(threading.local):
     length: int  # soft tokens before the encoder's input
     soft_mask: Tensor  # (B, m)
     soft_latents: Tensor  # what the encoder made of them (B, m, D)
-    extra: tuple[Tensor, Tensor]  # rows that joined the encoder's output (B, X, D), and their mask
+    pieces: Tensor  # of the rows that joined the encoder's output (B, X, D)
+    first: int  # step of the decoder's first state
 
     def __init__(self) -> None:
         self.encoded: int | None = None  # texts of the last encoder call in this block
@@ -248,7 +249,8 @@ class Attachment(HookBlock):
         """
         past = kwargs.get("past_key_values")
         support.check_cache(past)
-        if past is None or past.get_seq_length() == 0:
+        self.calls.first = 0 if past is None else past.get_seq_length()
+        if self.calls.first == 0:
             self.calls.batch_parts, self.calls.bank_keys = {}, {}
 
     def prepend(self, module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -301,8 +303,10 @@ class Attachment(HookBlock):
         self.was_read = True
         states, seen = kwargs["encoder_hidden_states"], kwargs.get("encoder_attention_mask")
         rows, mask, keys = self.parts_for(states)
-        extra, mask = self.read(rows, mask, states.to(rows.dtype), seen, keys)  # (B, X, D), (B, X)
-        self.calls.extra = extra, mask
+        read = self.read(rows, mask, states.to(rows.dtype), seen, keys)
+        extra, mask = read[:2]  # (B, X, D), (B, X)
+        if self.read.spells:
+            self.calls.pieces = read[2]
         if self.read.from_bank_only:
             self.calls.latents, [joined] = states, self.calls.bank_keys[0]
             self.calls.joined = joined.to(states.dtype)  # (U, X, D)
@@ -313,7 +317,7 @@ class Attachment(HookBlock):
 
     def spell(self, module: Any, args: tuple, output: Any) -> Any:
         """After the decoder: correct its last states by the rows that joined."""
-        return _spelled(self.read, output, *self.calls.extra)
+        return _spelled(self.read, output, self.calls.pieces, self.calls.first)
 
     def without_rows(self, module: Any, args: tuple) -> tuple[Tensor]:
         """Before a frozen key or value map: leave out the bank's rows, which `with_rows` adds."""
@@ -346,10 +350,10 @@ class Attachment(HookBlock):
         return hook
 
 
-def _spelled(read: Any, output: Any, extra: Tensor, mask: Tensor) -> Any:
+def _spelled(read: Any, output: Any, pieces: Tensor, first: int) -> Any:
     """Return the decoder's output with its last states (B, N, D) corrected by the rows that joined."""
     states = output[0]
-    states = states + read.spell(states.to(extra.dtype), extra, mask).to(states.dtype)
+    states = states + read.spell(states.to(pieces.dtype), pieces, first).to(states.dtype)
     if isinstance(output, tuple):
         return (states, *output[1:])
     output.last_hidden_state = states

@@ -62,6 +62,7 @@ class SpanConfig(Settings):
         doubt_batch: Questions in each of them.
         doubt_noise: Standard deviation of the noise on what a row is doubted by.
         no_answer: Weight there of a question that no row answers.
+        spelling_steps: Steps for the codes and the pieces that they stand for.
         telling_steps: Steps for codes and rows.
         telling_batch: Answers of each of them.
         telling_lr: Peak learning rate there.
@@ -83,6 +84,7 @@ class SpanConfig(Settings):
     doubt_batch: AtLeast1 = 256
     doubt_noise: NotNegative = 0.1
     no_answer: Positive = 8.0
+    spelling_steps: AtLeast1 = 1200
     telling_steps: AtLeast1 = 1500
     telling_batch: AtLeast1 = 48
     telling_lr: Positive = 2e-3
@@ -117,8 +119,8 @@ def train_spans(
         progress: Show progress bars.
 
     Returns:
-        telling_loss, loss and doubt_loss (means of the last hundred steps), losses (means of each hundred steps, of telling,
-        keys, doubt), steps, questions, parameters, seconds.
+        telling_loss, loss and doubt_loss (means of the last hundred steps), losses (means of each hundred steps, of spelling,
+        telling, keys, doubt), steps, questions, parameters, seconds.
 
     Raises:
         InputError: The model has another method.
@@ -132,6 +134,11 @@ def train_spans(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         telling = TellingLoss(model, usable, config, rng)
+        start = telling.spelling
+        spelled = minimise(
+            start, start.weights, config, config.spelling_steps, config.lr, "training spelling",
+            progress, config.muon_lr,
+        )  # fmt: skip
         told = minimise(
             telling, telling.weights, config, config.telling_steps, config.telling_lr, "training telling", progress,
         )  # fmt: skip
@@ -148,11 +155,11 @@ def train_spans(
         doubted = minimise(
             doubt, doubt.weights, config, config.doubt_steps, config.lr, "training doubt", progress
         )
-    means = [hundreds(told), hundreds(losses), hundreds(doubted)]
+    means = [hundreds(each) for each in (spelled, told, losses, doubted)]
     return {
-        "telling_loss": means[0][-1],
-        "loss": means[1][-1],
-        "doubt_loss": means[2][-1],
+        "telling_loss": means[1][-1],
+        "loss": means[2][-1],
+        "doubt_loss": means[3][-1],
         "losses": [each for part in means for each in part],
         "steps": config.steps,
         "questions": sum(len(each.questions) for each in conversations),
@@ -497,11 +504,12 @@ class TellingLoss:
                     continue
                 fact = each.facts[question.last[-1]]
                 (self.told if fact.value else self.taken_back).append((each, place, fact))
-        start_codes(
-            self.write, self.read, *self._regression(min(2000, len(self.told))), self.metric()
+        read, pairs = self.read, self._regression(min(4000, len(self.told)))
+        start_codes(self.write, read, *pairs, self.metric())
+        noise, root = config.noise / 3, roots(self.metric())[0]
+        self.spelling = SpellingLoss(
+            self.backbone, self.write, read, conversations, noise, pairs, root
         )
-        self.spelling = SpellingLoss(self.backbone, self.write, self.read, conversations)
-        read = self.read
         modules = [self.write.code, read.respell, read.around, read.spelling]
         self.weights = [p for module in modules for p in module.parameters()]
         self.weights += [read.place, read.nothing]
@@ -509,16 +517,18 @@ class TellingLoss:
     def __call__(self) -> Tensor:
         """Draw answers and compute their loss: () with gradient."""
         told = self._some(self.told, self.config.telling_batch)
-        loss = self._decoder_loss(told, self.read.value_rows(self._values(told)))
-        loss = loss + self.spelling(self.config.noise / 3)
+        loss = self._value_loss(told) + 0.3 * self.spelling.pieces()
         if self.taken_back:
-            some = self._some(self.taken_back, 8)
-            loss = loss + 0.2 * self._decoder_loss(some, self.read.value_rows(self._values(some)))
+            loss = loss + 0.2 * self._value_loss(self._some(self.taken_back, 8))
         if self.never_told:
             some = self._some(self.never_told, 8)
             rows = self.read.nothing.expand(len(some), -1, -1)
-            loss = loss + 0.2 * self._decoder_loss(some, rows)
+            loss = loss + 0.2 * self._decoder_loss(some, rows, torch.zeros_like(rows))
         return loss
+
+    def _value_loss(self, cases: Sequence[Case]) -> Tensor:
+        value = self._values(cases)
+        return self._decoder_loss(cases, self.read.value_rows(value), self.read.pieces(value))
 
     def _some(self, cases: list, n: int) -> list:
         return self.rng.sample(cases, min(n, len(cases)))
@@ -543,12 +553,12 @@ class TellingLoss:
         places = torch.tensor([[fact.token] for _, _, fact in cases], device=device)
         return self.write.value(latents, mask, places).flatten(1)
 
-    def _decoder_loss(self, cases: Sequence, rows: Tensor) -> Tensor:
+    def _decoder_loss(self, cases: Sequence, rows: Tensor, pieces: Tensor) -> Tensor:
         states, seen = pad([each.asked[place].float() for each, place, *_ in cases])
         states, seen = states.to(rows.device), seen.to(rows.device)
         labels = self.backbone.labels([each.questions[place].answer for each, place, *_ in cases])
         every = seen.new_ones(rows.shape[:2])
-        with spelling(self.backbone.model, self.read, rows, every.bool()):
+        with spelling(self.backbone.model, self.read, pieces):
             return self.backbone.model(
                 encoder_outputs=BaseModelOutput(last_hidden_state=torch.cat([states, rows], 1)),
                 attention_mask=torch.cat([seen, every], 1),
@@ -572,6 +582,13 @@ class TellingLoss:
         return torch.cat(alone).cpu(), torch.cat(joint).cpu()
 
 
+def roots(metric: Tensor) -> tuple[Tensor, Tensor]:
+    """Return R and its inverse, with R R^T = metric (D, D)."""
+    scale, directions = torch.linalg.eigh(metric)
+    root = scale.clamp(min=1e-6).sqrt()
+    return directions * root, (directions / root).T
+
+
 @torch.no_grad()
 def start_codes(
     write: SpanWrite, read: CopyingRead, alone: Tensor, joint: Tensor, metric: Tensor
@@ -581,9 +598,7 @@ def start_codes(
     With R R^T = metric and the ridge regression B of joint R on alone, the code is the part of alone B in the v directions
     with the most of it (Izenman, 1975).
     """
-    scale, directions = torch.linalg.eigh(metric)
-    root = scale.clamp(min=1e-6).sqrt()
-    whiten, unwhiten = directions * root, (directions / root).T
+    whiten, unwhiten = roots(metric)
     ridge = torch.eye(alone.shape[1])
     fitted = torch.linalg.solve(alone.T @ alone + ridge, alone.T @ (joint @ whiten))
     seen = alone @ fitted

@@ -47,7 +47,7 @@ class Read(nn.Module):
         form: Kind of bank that it reads, as in `Write.form`.
         sets: Sets of projections: 1 for all layers together, or one for each.
         from_bank_only: At encoder_output: the rows that join are `keys`, made from the bank only.
-        spells: At encoder_output: `spell` corrects the decoder's last states by the rows that joined.
+        spells: At encoder_output: `forward` returns a third part, with which `spell` corrects the decoder's last states.
         keep: At encoder_input: the decoder sees the positions of the soft tokens too.
         raw: At decoder_layer: read with the states before the layer's own norm instead of after it.
         untrained: What an untrained read changes: "silent" for nothing, or why it changes the logits.
@@ -77,13 +77,13 @@ class Read(nn.Module):
         """
         return ()
 
-    def spell(self, states: Tensor, extra: Tensor, mask: Tensor) -> Tensor:
+    def spell(self, states: Tensor, pieces: Tensor, first: int = 0) -> Tensor:
         """Return what the decoder's last states gain from the rows that joined the encoder's output.
 
         Args:
             states: (B, N, D), after the decoder's last norm.
-            extra: (B, X, D), as `forward` returned them.
-            mask: (B, X).
+            pieces: (B, X, D), the third part of what `forward` returned.
+            first: Step of the first state.
         """
         raise NotImplementedError(f"{type(self).__name__} does not spell")
 

@@ -6,15 +6,14 @@
         doubt, the probability that r does not answer; n is the most alike of the newer rows that are as like the question
     r, of the candidates of both hops the one with the least doubt; of rows with the same key as r the newest is told
     X rows = tell(c_r), if d < threshold;      else rows that make the frozen decoder say "unknown"
-    s <- s + Attention(s W_q, X W_k, X W_v), for the decoder's last states s: it looks up how the word goes on
+    the decoder's last states gain the pieces that the codes stand for, one at each step (`lmem.memory.read.spelling`)
     withheld, "far" if q . k_r < 1 - nu, for then "no row" wins the softmax;      else "doubted"
 
 The recall read mixes rows by p. Here one row is chosen, since a mixture of two words is no word. A single cosine does not tell a good
 match from a near miss, somebody else's dog or the same person's cat; the numbers that it sums do so better, and so does the other hop:
 for a question that needs one row both find the same. A newer row with a similar key may say that the value has changed; one with the
 same key says it again, or corrects it. tell turns a code of v numbers, with those of its neighbours, into a row that the frozen
-cross-attention reads as it reads the encoder's output for the same token. The frozen decoder misspells rare words, text in its input too
-("Utrechtrechtrecht"), so one more attention, over these rows only, corrects its last states.
+cross-attention reads as it reads the encoder's output for the same token.
 """
 
 from typing import NamedTuple
@@ -23,9 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from lmem.memory.pooling import Address, mlp, row_sizes
-from lmem.memory.read.attend import Attend
 from lmem.memory.read.base import Judgement, Keys, Read, extra_mask
 from lmem.memory.read.recall import Hop, RecallRead
+from lmem.memory.read.spelling import Spelling
 
 CANDIDATES = 3  # rows of each hop of which one is chosen
 NEAR = 0.1  # by which a row's cosine may be below another's to be as like the question
@@ -92,8 +91,8 @@ class CopyingRead(RecallRead):
         self.respell = nn.Linear(code, width)
         self.around = mlp(3 * code + length, 512, width)
         self.nothing = nn.Parameter(0.02 * torch.randn(length, width))
-        self.spelling = Attend(width)
-        for weight in (*self.around[2].parameters(), self.spelling.w_v):
+        self.spelling = Spelling(width, code)
+        for weight in self.around[2].parameters():
             nn.init.zeros_(weight)
 
     def look_up(self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor) -> list[Hop]:
@@ -125,18 +124,23 @@ class CopyingRead(RecallRead):
         states: Tensor,
         seen: Tensor | None = None,
         keys: Keys = (),
-    ) -> tuple[Tensor, Tensor]:
-        """Return the extra rows (B, L, D) of a bank (B, R, K + L v + 1) for states (B, N, D), and their mask (B, L)."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the extra rows (B, L, D) of a bank (B, R, K + L v + 1) for states (B, N, D), their mask (B, L), their pieces (B, L, D)."""
         seen = states.new_ones(states.shape[:2]).bool() if seen is None else seen.bool()
         best, doubt, _ = self.choose(rows, mask, states, seen)
         value = rows[torch.arange(len(rows), device=rows.device), best, self.key : -1]
         unknown = (doubt >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
-        return extra, extra_mask(mask, self.length)
+        pieces = self.pieces(value).masked_fill(unknown, 0.0)
+        return extra, extra_mask(mask, self.length), pieces
 
-    def spell(self, states: Tensor, extra: Tensor, mask: Tensor) -> Tensor:
+    def pieces(self, value: Tensor) -> Tensor:
+        """Map a value (B, L v) to the pieces (B, L, D) that its tokens stand for."""
+        return self.spelling.pieces(value.unflatten(1, (self.length, -1)))
+
+    def spell(self, states: Tensor, pieces: Tensor, first: int = 0) -> Tensor:
         """As in the base class."""
-        return self.spelling(states, self.spelling.keys(extra), mask)
+        return self.spelling(states, pieces, first)
 
     def both_hops(
         self, rows: Tensor, mask: Tensor, states: Tensor, seen: Tensor

@@ -109,7 +109,7 @@ lmemLive.parts.push(function memories(engine) {
     while (ids.length < MAX_NEW_TOKENS) {
       const looked = watch ? watch(ids.length, record, gain) : { record, gain };
       const state = backbone.step(cache, id, looked.gain, looked.record);
-      const p = engine.softmax(backbone.logits(attached?.spell?.(state) || state));
+      const p = engine.softmax(backbone.logits(attached?.spell?.(state, ids.length) || state));
       const top = likeliest(p, best).map((place) => ({ id: place, piece: memory.piece(place), p: p[place] }));
       id = top[0].id;
       steps.push({ id, p: top[0].p, top });

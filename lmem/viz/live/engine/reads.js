@@ -156,7 +156,7 @@ lmemLive.parts.push(function reads(engine) {
   function copying(rule, bank, rows, mask, look) {
     const indices = readable(mask), seen = rows.pick(indices), keys = seen.columns(0, rule.key), values = seen.columns(rule.key, rows.cols);
     const turn = indices.map((i) => bank.written[i]);
-    let told;
+    let pieces;
     function extra(question) {
       const both = hops(rule, keys, values, question, (value) => valueRows(rule, value.data), false);
       const found = both.flatMap((hop, h) => engine.likeliest(hop.p.subarray(0, indices.length), CANDIDATES)
@@ -167,10 +167,16 @@ lmemLive.parts.push(function reads(engine) {
       look.add(p, indices);
       look.row = indices[row];
       look.withheld = look.none < rule.threshold ? null : cosines.reduce((a, b) => Math.max(a, b)) < 1 - rule.vectors.nu[0] ? "far" : "doubted";
-      return (told = look.withheld ? rule.matrix("nothing") : valueRows(rule, values.row(row)));
+      const value = look.withheld ? null : values.row(row);
+      pieces = value && engine.network(rule, "spelling.piece", new Matrix(rule.length, value.length / rule.length, value));
+      return value ? valueRows(rule, value) : rule.matrix("nothing");
     }
-    const every = Array(rule.length).fill(true);
-    const spell = (state) => plus(state, attendTo(rule, "spelling", told, told, every, 0, state, new Look(rule.length)));
+    /** The state of step `t` with the piece that is due (`lmem.memory.read.spelling`). */
+    function spell(state, t) {
+      if (!pieces || t >= rule.length) return state;
+      const gate = sigmoid(linear(state, rule.matrix("spelling.gate.weight")).data[0] + rule.vectors["spelling.gate.bias"][0]);
+      return plus(state, scaled(pieces.slice(t, t + 1), 10 * gate));
+    }
     return { extra, spell };
   }
 
