@@ -28,6 +28,7 @@ def read(name, rows=R, **options):
     found = READS[name](D, L, rows, **{**OPTIONS.get(name, {}), **options})
     if name == "copying":  # 512 hidden units are 7,700 weights, each of which `test_gradient` moves
         found.around = mlp(found.around[0].in_features, 4, D)
+        found.spelling.piece = mlp(2, 4, D)
     found = found.double()
     with torch.no_grad():  # away from a start at zero
         for weight in found.parameters():
@@ -56,7 +57,7 @@ def test_gradient(name, options):
     learned = [
         (name, weight)
         for name, weight in module.named_parameters()
-        if name.split(".")[0] not in module.choices
+        if name.split(".")[0] not in module.choices and "spelling.gate" not in name
     ]
     names, weights = zip(*learned, strict=True)
 
@@ -64,7 +65,8 @@ def test_gradient(name, options):
         swapped = dict(zip(names, weights, strict=True))
         if module.site != "decoder_layer":
             given = inputs_of(module, bank, mask, states)
-            return torch.func.functional_call(module, swapped, given)[0]
+            extra, _, *pieces = torch.func.functional_call(module, swapped, given)
+            return torch.cat([extra, *pieces], 1)
         gains = [
             torch.func.functional_call(module, swapped, (bank, mask, states, layer))
             for layer in range(L)
@@ -83,6 +85,22 @@ def test_gradient(name, options):
     assert (states.grad is not None and bool(states.grad.abs().sum() > 0)) == uses_states
     shared = [w for w in inputs if w is not states]
     assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in shared)
+
+
+def test_each_step_gains_the_piece_that_is_due():
+    """From step 3 on nothing is left of a value of two tokens; step by step is the same as all steps at once."""
+    spelling = read("copying").spelling
+    states = torch.randn(B, 4, D, dtype=torch.float64, requires_grad=True)
+    pieces = torch.randn(B, 2, D, dtype=torch.float64, requires_grad=True)
+    gain = spelling(states, pieces)
+    gate = torch.sigmoid(states @ spelling.gate.weight[0] + spelling.gate.bias)[..., None]
+    assert torch.allclose(gain[:, :2], gate[:, :2] * pieces)
+    assert gain[:, 2:].abs().sum() == 0
+    single = [spelling(states[:, t : t + 1], pieces, t) for t in range(4)]
+    assert torch.allclose(torch.cat(single, 1), gain)
+    assert torch.autograd.gradcheck(spelling, (states, pieces))
+    gain.sum().backward()
+    assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in spelling.gate.parameters())
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
@@ -104,7 +122,9 @@ def test_masked_rows_are_not_there(name, options, data):
         torch.testing.assert_close(found, other, atol=1e-9, rtol=0)
         assert bool((found[0] == 0).all()) == (not mask[0].any())
         return
-    (found, seen), (other, _) = (module(*inputs_of(module, x, mask, states)) for x in (bank, dirty))
+    (found, seen), (other, _) = (
+        module(*inputs_of(module, x, mask, states))[:2] for x in (bank, dirty)
+    )
     assert seen.shape == found.shape[:2]
     assert bool(seen[0].any()) == bool(mask[0].any())
     assert seen[1].all()

@@ -20,7 +20,9 @@ from lmem.memory.write.spans import SpanWrite
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
 from lmem.training.replacing import replacements
+from lmem.training.minimise import minimise
 from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
+from lmem.training.spelling import SpellingLoss
 
 SMALL = {"key": 8, "code": 6, "length": 3, "facts": 2}
 
@@ -167,7 +169,13 @@ def test_the_end_of_a_turn_has_a_gate_of_its_own(model):
     fire_at(write)
     assert (write.begins(latents, mask) > 0).nonzero().tolist() == [[0, 0], [1, 0], [1, 3]]
     fire_at(write, end=1.0)
-    assert (write.begins(latents, mask) > 0).nonzero().tolist() == [[0, 0], [0, 3], [1, 0], [1, 3], [1, 5]]
+    assert (write.begins(latents, mask) > 0).nonzero().tolist() == [
+        [0, 0],
+        [0, 3],
+        [1, 0],
+        [1, 3],
+        [1, 5],
+    ]
     with torch.no_grad():
         write.ends.linear.weight[0, 0] = 5.0  # looks at what the pool found
         other = latents.clone()
@@ -231,7 +239,7 @@ def test_one_row_is_told_and_a_threshold_decides_whether(model):
     states, seen = torch.randn(1, 4, 192), torch.ones(1, 4, dtype=torch.bool)
     with torch.no_grad():
         rows, mask = matching_rows(read, states, seen, 8 + 18), torch.ones(1, 5, dtype=torch.bool)
-        extra, _ = read(rows, mask, states, seen)
+        extra, *_ = read(rows, mask, states, seen)
         assert torch.allclose(extra, read.value_rows(rows[:, 3, 8:-1]), atol=1e-5)
         hidden = mask.clone()
         hidden[0, 3] = False
@@ -358,19 +366,59 @@ def test_codes_start_at_the_regression(model):
     assert (back - turned).norm() / turned.norm() < 0.02
 
 
+def test_codes_learn_what_their_tokens_are(model, conversations):
+    """Drawn tokens are rarer than the tokens of the turns, and after some steps most of them are known by their codes."""
+    full = MemoryModel(model.backbone, "spans", 1, write={"key": 8, "length": 2})
+    write, read = span_parts(full)
+    pairs = torch.randn(2, 300, 192)
+    lesson = SpellingLoss(model.backbone, write, read, conversations, 0.05, pairs, torch.eye(192))
+    assert len(lesson.piece) == sum(len(z) for each in conversations for z in each.latents)
+    common = lesson.piece == lesson.piece.mode().values
+    weight = lesson.up_to.diff(prepend=torch.zeros(1))
+    assert weight[common].sum() / weight.sum() < 0.5 * common.double().mean()
+    torch.manual_seed(0)
+    minimise(lesson, lesson.weights, SpanConfig(), 150, 3e-3, "", False, 3e-3)
+    with torch.no_grad():
+        latents = torch.cat([z for each in conversations for z in each.latents]).float()
+        states = read.spelling.pieces(write.code(latents))
+        logits = model.backbone.model.lm_head(states * 192**-0.5)
+    assert (logits.argmax(1) == lesson.piece).double().mean() > 0.6
+
+
+def test_a_value_is_spelled_while_it_is_told(model):
+    """At each step the decoder's last state moves towards the piece that is due: all at once, step by step, and in a beam."""
+    write, read = span_parts(model)
+    with torch.no_grad():
+        read.threshold = 2.0
+        read.spelling.gate.bias.fill_(20.0)
+        bank = model.write(model.new_bank(), ["Ann: I have a cat called Miro."])
+        assert (bank.state.written >= 0).any()
+        head = model.backbone.model.lm_head.weight
+        wanted = torch.randint(5, 500, (read.length,)).tolist()
+        pieces = 400 * head[wanted] / head[wanted].square().sum(1, keepdim=True)
+        read.pieces = lambda value: pieces.expand(len(value), -1, -1)
+        prompt = model.backbone.inputs(["question: Ann: What is my cat called?"])
+        with model.attached(bank):
+            for beams in (1, 2):
+                out = model.backbone.model.generate(
+                    **prompt, max_new_tokens=read.length, do_sample=False, num_beams=beams
+                )
+                assert out[0, 1 : read.length + 1].tolist() == wanted
+            logits = model.backbone.model(**prompt, labels=torch.tensor([wanted])).logits
+            assert logits[0].argmax(1).tolist() == wanted
+
+
 def test_it_learns_and_its_backbone_does_not(model, conversations):
     before = model.backbone.fingerprint
-    config = SpanConfig(
-        steps=12, batch=2, questions=12, doubt_steps=5, telling_steps=12, telling_batch=8
-    )
+    few = SpanConfig(batch=2, questions=12, telling_batch=8)
+    config = replace(few, steps=12, doubt_steps=5, telling_steps=12, spelling_steps=12)
     report = train_spans(model, conversations, config, progress=False)
     longer = MemoryModel(model.backbone, "spans", scale=1, seed=3, write=SMALL)
-    config = SpanConfig(
-        steps=60, batch=2, questions=12, doubt_steps=200, telling_steps=30, telling_batch=8
-    )
+    config = replace(few, steps=60, doubt_steps=200, telling_steps=30, spelling_steps=90)
     after = train_spans(longer, conversations, config, progress=False)
     assert model.backbone.fingerprint == before
-    assert after["losses"][1] < 0.9 * report["losses"][1]  # of the keys
+    assert after["losses"][0] < 0.8 * report["losses"][0]  # of the spelling
+    assert after["losses"][2] < 0.9 * report["losses"][2]  # of the keys
     assert after["telling_loss"] < report["telling_loss"]
     *_, early, late = after["losses"]
     assert late < 0.9 * early  # of the doubt
@@ -439,7 +487,7 @@ def counted_by_hand(model, told, theta):
 
 def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):
     def briefly(model, facts, config):
-        return train_spans(model, facts, replace(config, doubt_steps=2, telling_steps=2), False)
+        return train_spans(model, facts, replace(config, doubt_steps=2, telling_steps=2, spelling_steps=2), False)
 
     monkeypatch.setattr(spans, "train_spans", briefly)
     monkeypatch.setattr(fact_data, "long_world", fact_data.default_world)

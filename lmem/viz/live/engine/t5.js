@@ -3,7 +3,8 @@
    One text at a time, so nothing is padding. An attachment, which `reads.js` makes from a bank, may have
      prefix   {rows, mask, keep}      soft tokens before the encoder's input
      extra    (states) -> rows        rows that join the encoder's output
-     gain     (layer, states) -> rows what is added to each decoder layer's cross-attention */
+     gain     (layer, states) -> rows what is added to each decoder layer's cross-attention
+     spell    (state, t) -> state     what becomes of the last state of step t */
 lmemLive.parts.push(function backbones(engine) {
   const { Matrix, dot, linear, plus, stacked, softmax, rootMeanSquare } = engine;
   const ACTIVATIONS = { relu: engine.relu, gelu: engine.gelu, gelu_new: engine.geluNew };
