@@ -31,7 +31,7 @@ class Read(nn.Module):
     returns what is added to the sublayer's output:
 
         encoder_input:  (rows, mask) -> extra (B, X, D), extra mask (B, X)
-        encoder_output: (rows, mask, states, seen, keys) -> extra (B, X, D), extra mask (B, X)
+        encoder_output: (rows, mask, states, seen, keys) -> extra (B, X, D), extra mask (B, X); if it `spells`, pieces (B, X, D)
         decoder_layer:  (rows, mask, states, layer, keys) -> gain (B, N, D)
 
     Args of `forward`:
