@@ -358,7 +358,10 @@ def late_repairs(files):
     rows = []
     for repair in (repair for repair in REPAIRS if repair.method in LATE):
         state = "repaired" if repair.changes else "printed"
-        rows.append({"method": f"{LATE[repair.method]}, {state}"} | measured(files, repair, 1))
+        for scale in (1, 10):
+            if seeds(files, repair.name, scale):
+                label = f"{LATE[repair.method]}, {state}, {scale}x"
+                rows.append({"method": label} | measured(files, repair, scale))
     gains = {method: mean_gain(seeds(files, f"{method}_repaired", 1))["mean"] for method in LATE}
     return [
         "## M.1 and M.4",
