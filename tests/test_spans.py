@@ -487,7 +487,9 @@ def counted_by_hand(model, told, theta):
 
 def test_the_command_trains_calibrates_and_saves(monkeypatch, tmp_path):
     def briefly(model, facts, config):
-        return train_spans(model, facts, replace(config, doubt_steps=2, telling_steps=2, spelling_steps=2), False)
+        return train_spans(
+            model, facts, replace(config, doubt_steps=2, telling_steps=2, spelling_steps=2), False
+        )
 
     monkeypatch.setattr(spans, "train_spans", briefly)
     monkeypatch.setattr(fact_data, "long_world", fact_data.default_world)
