@@ -19,8 +19,8 @@ from lmem.memory.read.copying import doubt_signs, lead, newer, newest
 from lmem.memory.write.spans import SpanWrite
 from lmem.training import fact_data, spans
 from lmem.training.fact_data import fact_conversations
-from lmem.training.replacing import replacements
 from lmem.training.minimise import minimise
+from lmem.training.replacing import replacements
 from lmem.training.spans import SpanConfig, calibrate, span_parts, start_codes, train_spans
 from lmem.training.spelling import SpellingLoss
 
