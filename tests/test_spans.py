@@ -387,7 +387,7 @@ def test_codes_learn_what_their_tokens_are(model, conversations):
 
 def test_a_value_is_spelled_while_it_is_told(model):
     """At each step the decoder's last state moves towards the piece that is due: all at once, step by step, and in a beam."""
-    write, read = span_parts(model)
+    _, read = span_parts(model)
     with torch.no_grad():
         read.threshold = 2.0
         read.spelling.gate.bias.fill_(20.0)
