@@ -20,7 +20,7 @@ def chat(
     threshold: Annotated[
         str | None,
         opt(
-            "Answer only if at least this sure, such as 60%; default: 25% where values are copied, else 0%."
+            "Answer only if at least this sure, such as 60%; default: 45% where values are copied, else 0%."
         ),
     ] = None,
     ledger: Annotated[
