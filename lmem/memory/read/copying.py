@@ -131,8 +131,9 @@ class CopyingRead(RecallRead):
         value = rows[torch.arange(len(rows), device=rows.device), best, self.key : -1]
         unknown = (doubt >= self.threshold)[:, None, None]
         extra = torch.where(unknown, self.nothing.to(rows.dtype), self.value_rows(value))
-        pieces = self.pieces(value).masked_fill(unknown, 0.0)
-        return extra, extra_mask(mask, self.length), pieces
+        seen_rows = extra_mask(mask, self.length)  # (B, L)
+        silent = unknown | ~seen_rows[..., None]
+        return extra, seen_rows, self.pieces(value).masked_fill(silent, 0.0)
 
     def pieces(self, value: Tensor) -> Tensor:
         """Map a value (B, L v) to the pieces (B, L, D) that its tokens stand for."""
