@@ -150,7 +150,7 @@ def test_the_section_on_m1_and_m4_falls_with_its_numbers(tool):
     assert "steps of training 20.0 percent" in " ".join(said.split())
     assert "90.0 percent, and with the delta rule" in said
     assert "is then 100.0 points after 20 steps" in " ".join(said.split())
-    assert said.count("printed |") == said.count("repaired |") == 2
+    assert said.count("printed, 1x |") == said.count("repaired, 1x |") == 2
     assert "as far as that was run" not in said
     files = late_files() | {"m4_repaired-without-rule-1x-s0": result(1)}
     [line] = [x for x in "\n".join(tool.late_repairs(files)).splitlines() if "| the delta" in x]

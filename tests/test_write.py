@@ -136,11 +136,14 @@ def keyed(write, p, z):
     return out
 
 
-def anchored(module, z, anchor):
+def anchored(module, z, anchor=None):
+    """A pool that looks from one of the tokens, or from none."""
     w = {name: value.detach().numpy() for name, value in module.named_parameters()}
-    turned = (w["turned.weight"] @ anchor).reshape(w["queries"].shape)
-    found = [softmax(z @ query) @ z for query in w["queries"] + turned]
-    found = np.concatenate([*found, anchor])
+    queries = w["queries"]
+    if anchor is not None:
+        queries = queries + (w["turned.weight"] @ anchor).reshape(queries.shape)
+    found = [softmax(z @ query) @ z for query in queries]
+    found = np.concatenate(found if anchor is None else [*found, anchor])
     inner = w["mlp.0.weight"] @ found + w["mlp.0.bias"]
     inner = inner * (1 + np.vectorize(math.erf)(inner / np.sqrt(2))) / 2
     out = w["linear.weight"] @ found + w["linear.bias"]
@@ -152,6 +155,7 @@ def spans(write, p, z):
     inner = z @ weights[0].T + weights[1]
     inner = inner * (1 + np.vectorize(math.erf)(inner / np.sqrt(2))) / 2
     begins = (inner @ weights[2].T + weights[3])[:, 0]
+    begins[-1] = anchored(write.ends, z)[0]
     strongest = sorted(np.argsort(-begins)[: write.most])
     codes = z @ write.code.weight.detach().numpy().T + write.code.bias.detach().numpy()
     codes = np.concatenate([codes, np.zeros((write.length, codes.shape[1]))])
