@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
+from lmem.chat.session import ChatSession
 from lmem.evaluation import results
 from lmem.evaluation.abilities import by_ability
-from lmem.memory.model import ADAPTERS
+from lmem.memory.model import ADAPTERS, MemoryModel
 from lmem.memory.read.copying import SAME
 
 PAGE = Path("book/everyday.md").read_text(encoding="utf-8")
@@ -51,6 +52,15 @@ def test_what_the_memory_answers():
     )
     assert [int(each) for each in told] == [round(100 * none), round(100 * (1 - right - none))]
     assert f"one in {round(1 / (1 - unknown['mean']))} questions" in PAGE
+
+
+def test_what_is_taken_back_can_be_answered():
+    words = " ".join(PAGE.split())
+    [(*told, said)] = re.findall(
+        r'told "(.*?)" and then "(.*?)", the chat still says "(.*?)"', words
+    )
+    session = ChatSession(MemoryModel.from_shipped("mini-spans"), "Ana")
+    assert [session.take(line).text for line in (*told, "Where do I live?")][-1] == said
 
 
 def test_what_takes_the_row_of_what():

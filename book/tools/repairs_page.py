@@ -352,7 +352,7 @@ def read_findings(banks):
 
 
 def late_repairs(files):
-    """M.1 and M.4: what was in the way, what was changed, and what they remember at 1x."""
+    """M.1 and M.4: what was in the way, what was changed, and what they remember at the sizes that were run."""
     scores = read_scores(files)
     kept, learned = (files[f"reads-{name}-s0"]["banks"] for name in LATE_READS)
     rows = []

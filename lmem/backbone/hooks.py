@@ -5,6 +5,8 @@ others. The hooks act only in the context that opened the block (`lmem.backbone.
 different banks through one backbone at the same time. Which bank a text reads is never guessed: the encoder call gives the number
 of texts; decoder batch / texts = beams.
 
+A read at the encoder's output may also correct the decoder's last states, by the rows that it put there (`spells`).
+
 A read's keys depend only on the bank, so they are computed once and kept while decoding (with gradients: once per pass). So are
 the frozen keys and values of rows appended to the encoder's output.
 
