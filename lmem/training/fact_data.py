@@ -13,11 +13,13 @@ from torch import Tensor
 from lmem.backbone.backbone import Backbone, last_place
 from lmem.data import everyday
 from lmem.data.conversation import Question
+from lmem.data.everyday.language import opened
 from lmem.data.everyday.reading import Source
 from lmem.data.messages import questions_before
 from lmem.errors import InputError
 from lmem.utils.progress import track
 
+OPEN = 300  # open relations that a conversation may speak of, besides those of the language
 TURNS = 240  # of a training conversation: enough facts for hard company
 Draw = Callable[[random.Random], everyday.World]
 
@@ -109,6 +111,7 @@ def fact_conversations(
     n: int,
     seed: int | str,
     world: Draw = default_world,
+    open_relations: bool = True,
     progress: bool = True,
 ) -> list[FactConversation]:
     """Draw and encode everyday conversations.
@@ -118,6 +121,7 @@ def fact_conversations(
         n: How many.
         seed: Names the stream.
         world: Draws the world of a conversation.
+        open_relations: Every second conversation speaks of open relations too.
         progress: Show a progress bar.
 
     Raises:
@@ -126,7 +130,9 @@ def fact_conversations(
     drawn = []
     for i in track(range(n), "encoding conversations", progress):
         rng = random.Random(f"facts {seed} {i}")
-        sample = everyday.sample(f"facts {seed}", i, world(rng), False)
+        own = random.Random(f"open {seed} {i}")
+        language = opened(everyday.load(), own, OPEN) if open_relations and i % 2 else None
+        sample = everyday.sample(f"facts {seed}", i, world(rng), False, language)
         drawn.append(_conversation(backbone, Source(sample, dates=rng.random() < 0.25)))
     if not any(question.last for each in drawn for question in each.questions):
         raise InputError(f"expected questions about facts in {n} conversations, found none")

@@ -398,9 +398,11 @@ class KeyLoss:
         which = torch.tensor([ids[fact.about] for fact in facts], device=self.device)
         same = which[:, None] == which
         pairs = torch.ones_like(same).triu(1) & single[:, None] & single
+        ended = torch.tensor([fact.value is None for fact in facts], device=self.device) & pairs
         logits = SLOPE * (key @ key.T - self.write.theta)
         loss = F.binary_cross_entropy_with_logits(correct, single.float())
-        for part, sign, weight in ((same & pairs, -1, 1.0), (~same & pairs, 1, 5.0)):
+        terms = ((same & pairs, -1, 1.0), (same & ended, -1, 1.0), (~same & pairs, 1, 5.0))
+        for part, sign, weight in terms:
             if part.any():
                 loss = loss + weight * F.softplus(sign * logits[part]).mean()
         return 0.3 * loss

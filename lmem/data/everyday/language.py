@@ -2,14 +2,17 @@
 
     areas/AREA.toml    relations of one area: statements, questions, updates, withdrawals
     words/*.toml       values by kind, first names, small talk, roles ("my sister")
+    words/open.toml    patterns of open relations, each with many nouns: "my umbrella is green", "my tent is blue"
     FORMAT.md          how such a file is written
 
 What is held out from training is decided here, once: the last 12% of each list of values and names,
 the last 3 statements and last 2 questions of each relation, and one relation in seven.
 """
 
+import random
 import re
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -152,6 +155,56 @@ def _shorter(row: Relation, phrasings: int) -> Relation:
     )
 
 
+def opened(language: Language, rng: random.Random, n: int) -> Language:
+    """Add open relations, for training that must not rely on which relations there are.
+
+    Args:
+        language: The whole one.
+        rng: Source of chance.
+        n: How many of them.
+    """
+    rows = _open_relations()
+    drawn = [rows[i] for i in sorted(rng.sample(range(len(rows)), n))]
+    more = {row.name: row for row in drawn}
+    return replace(
+        language,
+        relations=language.relations | more,
+        common=language.common | _lower_case(drawn, PARTS[:1]),
+    )
+
+
+@cache
+def _open_relations() -> tuple[Relation, ...]:
+    """Put each noun into its pattern; a table of nouns says what kind of value each has."""
+    path = FOLDER / "words" / "open.toml"
+    rows = []
+    for pattern, table in _read(path).items():
+        nouns = table["nouns"]
+        for noun in nouns:
+            value = nouns[noun] if isinstance(nouns, dict) else table["value"]
+            row = {"subject": table["subject"], "value": value} | {
+                part: [_with_noun(text, noun) for text in table.get(part, ())] for part in PARTS
+            }
+            rows.append(_relation(f"open_{pattern}_{noun}".replace(" ", "_"), row, path))
+    return tuple(rows)
+
+
+def _with_noun(text: str, noun: str) -> str:
+    return text.replace("{a N}", marks.article(noun) + noun).replace("{N}", noun)
+
+
+def _lower_case(rows: Iterable[Relation], parts: Sequence[str]) -> set[str]:
+    """List the words that are written in lower case in some parts of some relations."""
+    return {
+        word
+        for row in rows
+        for part in parts
+        for text in getattr(row, part)
+        for word in text.split()
+        if word.isalpha() and word.islower()
+    }
+
+
 def kept(n: int) -> int:
     """Count how many of n listed things training may use."""
     return n - max(1, round(n * HELD_VALUES)) if n > 1 else n
@@ -194,13 +247,7 @@ def load(folder: Path = FOLDER) -> Language:
         for text in row.first
         if text.split()[0].isalpha() and text.split()[0] not in _NAMES
     }
-    common |= {
-        word
-        for row in [*relations.values(), *roles.values()]
-        for text in (*row.statements, *row.first, *row.updates)
-        for word in text.split()
-        if word.isalpha() and word.islower()
-    }
+    common |= _lower_case([*relations.values(), *roles.values()], ("statements", "first", "updates"))
     same = {role: set(group) for group in rows["same"]["groups"] for role in group}
     return Language(
         relations=relations,

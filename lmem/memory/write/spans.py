@@ -3,7 +3,7 @@
     b_n = gate(z_n), at the last token ends(z);  a value begins at token n if b_n > 0; of a turn, the strongest `facts` are kept
     k = pools of the turn, seen from z_n        whom the fact is about, and what about them
     c = [A z_n, A z_n+1 .. A z_n+L-1]           L tokens in v numbers each, 0 behind the end of the turn
-    placed by key as in the keyed write, with [k, c] for the row
+    placed by key as in the keyed write, with [k, c] for the row; "I no longer play the violin" is either a value or its end
 
 The keyed write has one row for a turn and one vector for a value, which is enough where every value is a single token. In plain
 English a turn states several facts, and a value is a few tokens: "Thistlewick", "a piano tuner". Something that is taken back is a
@@ -137,7 +137,14 @@ class SpanWrite(FactWrite):
         keep, places = begins.topk(min(self.most, begins.shape[-1]), -1)
         places, order = places.sort(-1)  # in the order of the text
         key, value, correct = self.facts_at(latents, mask, places)
-        return key, value, keep.gather(-1, order), correct
+        keep = self._once(key, keep.gather(-1, order), places == mask.long().sum(-1, True) - 1)
+        return key, value, keep, correct
+
+    def _once(self, key: Tensor, keep: Tensor, end: Tensor) -> Tensor:
+        """Of a value and the end of its own turn, if theta takes them for the same fact, keep the likelier one: gates (..., F)."""
+        same = (key @ key.transpose(-1, -2) > self.theta) & (end[..., None] != end[..., None, :])
+        likelier = keep[..., None, :] > keep[..., None].clamp(min=0)
+        return keep.masked_fill((same & likelier).any(-1), -20.0)
 
 
 def _without_holes(latents: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -121,11 +121,16 @@ lmemLive.parts.push(function writeRules(engine) {
       begins[z.rows - 1] = engine.pooled(rule, "ends", z).data[0];
       const codes = linear(z, rule.matrix("code.weight"), rule.vectors["code.bias"]);
       const tokens = engine.likeliest(begins, rule.most).sort((a, b) => a - b);
-      return tokens.map((token) => {
+      const found = tokens.map((token) => {
         const anchor = z.slice(token, token + 1), value = new Matrix(1, rule.length * codes.cols);
         value.data.set(codes.slice(token, Math.min(token + rule.length, z.rows)).data);
         const correct = engine.pooled(rule, "correct", z, anchor).data[0];
         return { key: engine.address(rule, "address", z, anchor), value, keep: begins[token], correct, token };
+      });
+      const isEnd = (fact) => fact.token === z.rows - 1;
+      return found.map((fact) => {  // of a value and the end that takes it back, the likelier one
+        const twin = found.find((other) => isEnd(other) !== isEnd(fact) && dot(fact.key.data, 0, other.key.data, 0, rule.key) > rule.vectors.theta[0]);
+        return twin && twin.keep > Math.max(fact.keep, 0) ? { ...fact, keep: -20 } : fact;
       });
     },
   };
