@@ -10,7 +10,7 @@ import pytest
 
 from lmem.data import everyday, locomo, tinyworld
 from lmem.data.everyday import dates, invent, marks, noise
-from lmem.data.everyday.language import kept, load, simple
+from lmem.data.everyday.language import kept, load, opened, simple
 from lmem.data.everyday.marks import Form, fill
 from lmem.data.everyday.reading import Source, listings, reading, readings
 from lmem.errors import InputError
@@ -66,6 +66,37 @@ def test_every_phrasing_fills_for_every_form_without_leftovers():
                 said = fill(text, form, ("Rex",), old="Fido", when="last Friday")
                 said, _ = noise.type_out(said, "plain", None)
                 assert not LEFT_OVER.search(said), (row.name, said)
+
+
+def test_open_relations_are_others_and_fill_as_well():
+    """A few patterns with many nouns; the language itself stays as it is."""
+    whole, forms = load(), [Form("I"), Form("name", "Maya", "female")]
+    language = opened(whole, random.Random(3), 400)
+    rows = [row for name, row in language.relations.items() if name not in whole.relations]
+    assert len(rows) == 400
+    assert len(language.relations) == len(whole.relations) + 400
+    assert load().relations == whole.relations
+    assert len({row.questions[0] for row in rows}) == 400
+    for row in rows:
+        assert row.value in language.kinds
+        assert min(len(row.statements), len(row.train("questions"))) >= 4, row.name
+        for text in (*row.statements, *row.questions, *row.updates, *row.withdrawals):
+            for form in forms:
+                said = fill(text, form, ("Rex",), old="Fido")
+                said, _ = noise.type_out(said, "plain", None)
+                assert not LEFT_OVER.search(said), (row.name, said)
+                assert not re.search(r"\b[Aa] [aeio]", said), said
+
+
+def test_a_conversation_speaks_of_open_relations_and_asks_about_them():
+    language, world = opened(load(), random.Random(0), 300), everyday.World(pool="train")
+    one = everyday.sample("open", 1, world, language=language)
+    told = {fact[1] for *_, facts in turns_of(one) for fact in facts}
+    asked = {row["relation"] for row in one["qa"]}
+    for names in (told, asked):
+        names = {name for name in names if name.startswith("open_")}
+        assert names
+        assert not any(language.relations[name].held_out for name in names)
 
 
 @pytest.mark.parametrize(

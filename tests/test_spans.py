@@ -183,6 +183,34 @@ def test_the_end_of_a_turn_has_a_gate_of_its_own(model):
         assert write.begins(other, mask)[0, 3] != write.begins(latents, mask)[0, 3]
 
 
+def test_of_a_value_and_the_end_that_takes_it_back_one_is_kept(model):
+    """ "I no longer play the violin": the likelier one, if theta takes both for the same fact."""
+    write, _ = span_parts(model)
+    latents, mask, kept = turn_of(192, 1), torch.ones(1, 6), {}
+    for theta in (-0.99, 0.99):  # any two keys are the same fact, and none are
+        for end in (0.1, 9.0):
+            fire_at(write, end)
+            with torch.no_grad():
+                write.theta.fill_(theta)
+            keep = write.facts(latents, mask)[2]
+            kept[theta, end] = (keep[0, keep[0] > -9] > 0).tolist()
+    assert kept[0.99, 0.1] == kept[0.99, 9.0] == [True, True]
+    assert kept[-0.99, 0.1] == [True]
+    assert kept[-0.99, 9.0] == [True]
+    fire_at(write, 9.0)
+    with torch.no_grad():
+        write.theta.fill_(-0.99)
+    assert (write.facts(latents, mask)[2] > 0).tolist() == [[False, True]]
+    fire_at(write, -1.0)
+    assert (write.facts(latents, mask)[2] > 0).tolist() == [[True, False]]
+
+
+def test_every_second_conversation_speaks_of_open_relations(mini):
+    drawn = fact_conversations(mini, 4, "test", open_relations=True, progress=False)
+    is_open = [any(f.about[1].startswith("open_") for f in each.facts) for each in drawn]
+    assert is_open == [False, True, False, True]
+
+
 def test_padding_and_small_talk_write_nothing(model):
     write, _ = span_parts(model)
     fire_at(write)

@@ -159,12 +159,16 @@ def spans(write, p, z):
     strongest = sorted(np.argsort(-begins)[: write.most])
     codes = z @ write.code.weight.detach().numpy().T + write.code.bias.detach().numpy()
     codes = np.concatenate([codes, np.zeros((write.length, codes.shape[1]))])
-    out, mine = p.copy(), set()  # rows of this turn
+    out, mine, key_of = p.copy(), set(), {}  # rows of this turn
     for n in strongest:
-        if begins[n] <= 0:
-            continue
         halves = [anchored(half, z, z[n]) for half in write.address.halves]
-        key = np.concatenate([half / np.linalg.norm(half) for half in halves]) / np.sqrt(2)
+        key_of[n] = np.concatenate([half / np.linalg.norm(half) for half in halves]) / np.sqrt(2)
+    for n in strongest:
+        last = len(z) - 1
+        rival = (m for m in strongest if (m == last) != (n == last) and begins[m] > begins[n])
+        if begins[n] <= 0 or any(key_of[n] @ key_of[m] > write.theta.item() for m in rival):
+            continue
+        key = key_of[n]
         near = [row[:2] @ key if row.any() and r not in mine else -1 for r, row in enumerate(out)]
         best = int(np.argmax(near))
         corrects = anchored(write.correct, z, z[n])[0] > 0

@@ -114,7 +114,7 @@ def train(
         if data != "everyday":
             raise InputError("expected --data everyday, which says where each fact begins")
         turns, config = TURNS, SpanConfig(seed=seed, **given(steps=steps, lr=lr))
-        facts = fact_conversations(model.backbone, conversations, seed)
+        facts = fact_conversations(model.backbone, conversations, seed, open_relations=True)
         report = train_spans(model, facts, config)
         others = fact_conversations(
             model.backbone, validation or 40, f"validation {seed}", long_world

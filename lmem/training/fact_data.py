@@ -111,7 +111,7 @@ def fact_conversations(
     n: int,
     seed: int | str,
     world: Draw = default_world,
-    open_relations: bool = True,
+    open_relations: bool = False,
     progress: bool = True,
 ) -> list[FactConversation]:
     """Draw and encode everyday conversations.

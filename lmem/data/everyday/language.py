@@ -247,7 +247,9 @@ def load(folder: Path = FOLDER) -> Language:
         for text in row.first
         if text.split()[0].isalpha() and text.split()[0] not in _NAMES
     }
-    common |= _lower_case([*relations.values(), *roles.values()], ("statements", "first", "updates"))
+    common |= _lower_case(
+        [*relations.values(), *roles.values()], ("statements", "first", "updates")
+    )
     same = {role: set(group) for group in rows["same"]["groups"] for role in group}
     return Language(
         relations=relations,
