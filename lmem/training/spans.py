@@ -39,6 +39,7 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = (0.7, 0.75, 0.8, 0.85, SAME, 0.95)  # for which `calibrate` counts what replaces what
+END = 0.95  # cosine that is asked of a fact and its end: more than what replaces a row
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
 GATED = 48  # turns of a conversation whose gates are compared in a step
 
@@ -399,12 +400,13 @@ class KeyLoss:
         same = which[:, None] == which
         pairs = torch.ones_like(same).triu(1) & single[:, None] & single
         ended = torch.tensor([fact.value is None for fact in facts], device=self.device) & pairs
-        logits = SLOPE * (key @ key.T - self.write.theta)
+        cosine = key @ key.T
+        more, less = SLOPE * (cosine - self.write.theta), SLOPE * (cosine - END)
         loss = F.binary_cross_entropy_with_logits(correct, single.float())
-        terms = ((same & pairs, -1, 1.0), (same & ended, -1, 1.0), (~same & pairs, 1, 5.0))
-        for part, sign, weight in terms:
+        terms = ((same & pairs, -more, 1.0), (same & ended, -less, 1.0), (~same & pairs, more, 5.0))
+        for part, logits, weight in terms:
             if part.any():
-                loss = loss + weight * F.softplus(sign * logits[part]).mean()
+                loss = loss + weight * F.softplus(logits[part]).mean()
         return 0.3 * loss
 
 
