@@ -3,8 +3,8 @@
 import pytest
 
 from lmem.errors import InputError
-from lmem.evaluation.abilities import ability, by_ability, risk_coverage
-from lmem.evaluation.tables import ability_texts
+from lmem.evaluation.abilities import ability, by_ability, by_novelty, risk_coverage
+from lmem.evaluation.tables import ability_texts, novelty_texts
 
 CONTROLS = ["right", "twin"]
 
@@ -47,6 +47,27 @@ def test_each_ability_has_its_own_score_and_control():
     texts = ability_texts(found, "twin")
     assert [row["ability"] for row in texts] == list(found)
     assert texts[1]["right bank"].startswith("0.0")
+
+
+def test_what_is_new_has_a_score_of_its_own():
+    """A relation that training never had counts more than its words; other abilities are left out."""
+    rows = [
+        asked("a", "single", "Rex") | {"held_out": ["name"]},
+        asked("b", "single", "unknown") | {"held_out": ["phrasing"]},
+        asked("a", "single", "Rex") | {"held_out": ["phrasing"]},
+        asked("b", "single", "Bo") | {"held_out": ["phrasing", "relation"]},
+        asked("a", "updated", "Rex") | {"held_out": ["relation"]},
+        asked("b", "never-told", "unknown") | {"held_out": ["relation"]},
+    ]
+    found = by_novelty(rows)
+    assert {name: one["n"] for name, one in found.items()} == {
+        "seen": 1,
+        "phrasing": 2,
+        "relation": 1,
+    }
+    assert [one["right"]["mean"] for one in found.values()] == [1.0, 0.5, 0.0]
+    assert [one["unknown"]["mean"] for one in found.values()] == [0.0, 0.5, 0.0]
+    assert [row["questions"] for row in novelty_texts(found)] == ["1", "2", "1"]
 
 
 def test_abilities_of_all_data():

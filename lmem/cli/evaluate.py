@@ -61,7 +61,7 @@ def evaluate(
     from lmem.backbone.backbone import load_backbone
     from lmem.data import splits
     from lmem.evaluation import tables
-    from lmem.evaluation.abilities import by_ability
+    from lmem.evaluation.abilities import by_ability, by_novelty
     from lmem.evaluation.evaluate import EvalConfig
     from lmem.evaluation.evaluate import evaluate as measure
     from lmem.evaluation.summary import headline
@@ -88,14 +88,18 @@ def evaluate(
         result["training"] = {name: made[name] for name in names if name in made}
     summary = result["summary"]
     abilities = by_ability(result["questions"], list(summary["conditions"]))
+    new = by_novelty(result["questions"]) if "right" in summary["conditions"] else {}
 
     def shown() -> None:
         brief(summary, f"{result['method']}, {result['rows']} rows")
         if texts := tables.ability_texts(abilities, headline(summary)[1]):
             listing(texts, "by ability: percent of the questions that are right")
+        if len(new) > 1:
+            listing(tables.novelty_texts(new), "simple questions by what training never had")
 
     report = {name: value for name, value in result.items() if name != "questions"}
-    return Report(report | {"abilities": abilities}, shown=shown, saved=result)
+    report |= {"abilities": abilities, "by_novelty": new}
+    return Report(report, shown=shown, saved=result)
 
 
 @command(verbs)
@@ -298,7 +302,7 @@ def publish(
     out: Annotated[Path, opt("Folder for the copies.")],
 ) -> None:
     """Copy result files without the texts of their answers, which may be text of LoCoMo; scores and figures stay."""
-    from lmem.evaluation.abilities import by_ability
+    from lmem.evaluation.abilities import by_ability, by_novelty
 
     for path in files:
         result = _scored(path)

@@ -18,6 +18,7 @@ from lmem.evaluation.summary import Figures, Rows, difference, interval
 from lmem.metrics.answer_scores import declines, exact_match
 
 ABILITIES = ("extraction", "multi-hop", "temporal", "update", "abstention")
+NOVELTY = ("seen", "phrasing", "relation")  # what is new in a question, for whoever trained on everyday
 ABILITY = {  # by kind of question
     **{name: name for name in ABILITIES},
     **{"single": "extraction", "two-hop": "multi-hop", "list": "multi-hop"},
@@ -34,6 +35,40 @@ def declined(answer: str) -> bool:
 def ability(kind: str | None, category: int = 0) -> str | None:
     """Name the ability that a question tests, by its kind or by LoCoMo's category; None for open-domain questions."""
     return ABILITY.get(kind or "") or _CATEGORY.get(category)
+
+
+def novelty(held_out: Sequence[str]) -> str:
+    """Say what is new in a question: its relation, else the words of the question or its evidence, else neither ("seen")."""
+    return next((part for part in ("relation", "phrasing") if part in held_out), "seen")
+
+
+def by_novelty(rows: Rows, condition: str = "right") -> dict[str, Figures]:
+    """Compute the figures of the simple questions (extraction) by what is new in them.
+
+    Args:
+        rows: As in `by_ability`.
+        condition: Which answers.
+
+    Returns:
+        {novelty: {n, right, unknown}}, the shares with their intervals over conversations; what no question has is left out.
+    """
+    simple = [
+        row
+        for row in rows
+        if row["answerable"] and ability(row["kind"], row["category"]) == "extraction"
+    ]
+    found: dict[str, Figures] = {}
+    for name in NOVELTY:
+        asked = [row for row in simple if novelty(row.get("held_out", ())) == name]
+        if asked:
+            unknown = [float(declined(row[condition]["answer"])) for row in asked]
+            right = [row[condition]["em"] for row in asked]
+            found[name] = {
+                "n": len(asked),
+                "right": interval(asked, right, share=True),
+                "unknown": interval(asked, unknown, share=True),
+            }
+    return found
 
 
 def _never_told(row: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from lmem.data.everyday.reading import reading as everyday_reading
 from lmem.data.reading import conversations
 from lmem.data.reading import reading as plain_reading
 from lmem.errors import DataError, InputError
-from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined
+from lmem.evaluation.abilities import ABILITIES, ABILITY, ability, declined, novelty
 from lmem.evaluation.summary import difference, interval
 from lmem.memory.model import MemoryModel
 from lmem.metrics import answer_scores
@@ -202,13 +202,12 @@ def _everyday(turns: int, evidence: bool, seed: int | str) -> Examples:
             if not evidence and question.answer is None:
                 continue
             row = everyday_reading(source, question, turns, rng, missing=not evidence)
-            held = [part for part in ("relation", "phrasing") if part in question.held_out]
             yield Example(
                 row.source,
                 (question.answer or UNKNOWN,),
                 question.kind or "extraction",
                 source.conversation.id,
-                group=held[0] if held else "seen",
+                group=novelty(question.held_out),
             )
 
 

@@ -318,6 +318,20 @@ def figure_texts(summary: Row) -> dict[str, str]:
     return texts
 
 
+def novelty_texts(figures: Row) -> list[dict[str, str]]:
+    """Format the figures of `by_novelty`, a row for each: percent of the questions with the right bank."""
+    said = {"seen": "nothing", "phrasing": "the words of a turn or of the question"}
+    return [
+        {
+            "new": said.get(name, "what it is about"),
+            "questions": str(found["n"]),
+            "right": percent(found["right"]),
+            "says unknown": percent(found["unknown"]["mean"]),
+        }
+        for name, found in figures.items()
+    ]
+
+
 def ability_texts(abilities: Row, wrong: str | None) -> list[dict[str, str]]:
     """Format the figures of `by_ability`, one row for each ability: percent of the questions.
 
