@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lmem.chat.session import ChatSession
 from lmem.evaluation import results
-from lmem.evaluation.abilities import by_ability
+from lmem.evaluation.abilities import by_ability, by_novelty
 from lmem.memory.model import ADAPTERS, MemoryModel
 from lmem.memory.read.copying import SAME
 
@@ -52,6 +52,18 @@ def test_what_the_memory_answers():
     )
     assert [int(each) for each in told] == [round(100 * none), round(100 * (1 - right - none))]
     assert f"one in {round(1 / (1 - unknown['mean']))} questions" in PAGE
+
+
+def test_what_is_new():
+    found = by_novelty(results.load("mini/spans-10x")["questions"])
+    names = {
+        "seen": "at most names",
+        "phrasing": "the words of a turn",
+        "relation": "what it is about",
+    }
+    for new, first in names.items():
+        of = found[new]
+        assert row_of(first)[1:] == [str(of["n"]), shown(of["right"]), shown(of["unknown"])]
 
 
 def test_what_is_taken_back_can_be_answered():
