@@ -77,11 +77,11 @@ def test_what_is_taken_back_can_be_answered():
 
 def test_what_takes_the_row_of_what():
     calibration = json.loads((ADAPTERS / "mini-spans" / "training.json").read_text())["calibration"]
-    chosen, low = (calibration["replaced"][each] for each in (str(SAME), "0.85"))
+    chosen, low = (calibration["replaced"][each] for each in (str(SAME), "0.9"))
     words = " ".join(PAGE.split())
     assert f"their cosine must exceed {SAME}" in words
     assert (
         f"{chosen[0]} facts take the row of an older value at that similarity, and {chosen[1]} take"
         in words
     )
-    assert f"At 0.85 it would be {low[0]}, but also {low[1]} others" in words
+    assert f"At 0.9 it would be {low[0]}, but also {low[1]} others" in words

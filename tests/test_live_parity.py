@@ -1,6 +1,7 @@
 """The engine in the browser against PyTorch, with the same weights in 8 bits: hidden states, banks, logits, answers."""
 
 import random
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -19,11 +20,13 @@ from lmem.experiments.repairs import REPAIRS
 from lmem.memory.model import MemoryModel, as_prompt
 from lmem.memory.read import READS
 from lmem.memory.write import WRITES
+from lmem.memory.write.slots import SlotWrite
 from lmem.viz.live import adapters, weights
 from lmem.viz.live.site import ENGINE, known_adapters
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_browser]
 CLOSE = 1e-3  # relative error
+ROOM = MAX_TOKENS - 64  # tokens of turns in the input, next to a question
 SHIPPED = {about["name"]: about["backbone"] for about in known_adapters()}
 CASES = {  # name: method, scale, options of the write, options of the read
     "m1": ("m1", 1, {}, {}),
@@ -218,6 +221,9 @@ def test_many_questions_are_answered_alike(page, coarse, name):
 @torch.no_grad()
 def compare(page, backbone, case, conversation, count):
     model, file = rounded(case, backbone)
+    # M.6 may take two rows in either order if their scores differ by a rounding error, which a long conversation has
+    ties = isinstance(model.write_rule, SlotWrite) and count > 20
+    close = 10 * CLOSE if ties else CLOSE
     turns = conversation_texts(conversation)
     questions = [question.text for question in conversation.questions][:count]
     assert len(questions) == count
@@ -227,9 +233,16 @@ def compare(page, backbone, case, conversation, count):
         assert relative(states, own) < CLOSE  # for the first memory that encodes these turns
     for t, (own, there) in enumerate(zip(latents, found["banks"], strict=True)):
         bank = model.write_latents(bank, [[own]])
-        assert there["written"] == bank.state.written[0].tolist(), t
+        rows, written = bank.state.rows[0].numpy(), bank.state.written[0].numpy()
+        if ties:
+            assert sorted(there["written"]) == sorted(written), t
+        else:
+            assert there["written"] == written.tolist(), t
         if there["rows"]:
-            assert relative(there["rows"], bank.state.rows) < CLOSE, t
+            found_rows = np.reshape(there["rows"], rows.shape)
+            if ties:
+                rows, found_rows = (each[each[:, 0].argsort()] for each in (rows, found_rows))
+            assert relative(found_rows, rows) < close, t
     answers = model.answer(bank, questions, return_confidence=True)
     for question, answer, there in zip(questions, answers, found["asked"], strict=True):
         with model.attached(bank):
@@ -239,7 +252,7 @@ def compare(page, backbone, case, conversation, count):
         assert there["withheld"] == answer.withheld
         assert there["sure"] == pytest.approx(answer.confidence, rel=0.05, abs=1e-3)
         for mine, theirs in zip(there["logits"], logits, strict=True):
-            assert relative(mine, theirs) < CLOSE, question
+            assert relative(mine, theirs) < close, question
 
 
 SERVE = """
@@ -300,23 +313,30 @@ def compare_reading(page, backbone, questions):
     return found
 
 
-def drawn_readings(count, seed):
-    """(question, turns) of everyday's conversations, with 3 to 12 turns."""
+def drawn_readings(backbone, count, seed):
+    """(question, turns) of everyday's conversations, with 3 to 12 turns, as far as they fit."""
     sizes = random.Random(seed)
     drawn = readings(seed, lambda: sizes.randint(3, 12), undated=1.0, missing=0.2)
-    for _ in range(count):
-        question, *turns = next(drawn).source.split(" context: ")
-        yield question, [f"context: {turn}" for turn in turns]
+    split = (one.source.split(" context: ") for one in drawn)
+    parts = ((question, [f"context: {turn}" for turn in turns]) for question, *turns in split)
+    yield from islice((one for one in parts if tokens_of(backbone, one[1]) <= ROOM), count)
+
+
+def tokens_of(backbone, turns):
+    """Tokens of turns, without the end of text."""
+    return sum(len(ids) - 1 for ids in backbone.tokenize(turns))
 
 
 def test_mini_reads_the_same_in_the_browser(page, coarse):
-    found = compare_reading(page, coarse["mini"], list(drawn_readings(10, "live reading")))
+    found = compare_reading(
+        page, coarse["mini"], list(drawn_readings(coarse["mini"], 10, "live reading"))
+    )
     assert len({there["text"] for there in found}) > 3  # it does not say the same to everything
 
 
 @pytest.mark.full
 def test_mini_answers_200_questions_alike(page, coarse):
-    questions = list(drawn_readings(200, "live reading 200"))
+    questions = list(drawn_readings(coarse["mini"], 200, "live reading 200"))
     for start in range(0, 200, 20):
         compare_reading(page, coarse["mini"], questions[start : start + 20])
 
@@ -346,8 +366,7 @@ def test_turns_that_do_not_fit_are_left_out_oldest_first(page, coarse):
     turns = [f"context: Ben: I walked {n} miles along the canal on Tuesday." for n in range(40)]
     question = "How far did Ben walk?"
     [there] = page.execute_script(READ, "mini", [(question, turns)], 0)
-    lengths = [len(ids) - 1 for ids in backbone.tokenize(turns)]
-    kept = [t for t in range(40) if sum(lengths[t:]) <= MAX_TOKENS - 64]
+    kept = [t for t in range(40) if tokens_of(backbone, turns[t:]) <= ROOM]
     assert 5 < len(kept) < 40
     assert there["written"] == [t if t in kept else -1 for t in range(40)]
     source = " ".join([as_prompt(question), *turns[kept[0] :]])

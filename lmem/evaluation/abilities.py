@@ -18,7 +18,11 @@ from lmem.evaluation.summary import Figures, Rows, difference, interval
 from lmem.metrics.answer_scores import declines, exact_match
 
 ABILITIES = ("extraction", "multi-hop", "temporal", "update", "abstention")
-NOVELTY = ("seen", "phrasing", "relation")  # what is new in a question, for whoever trained on everyday
+NOVELTY = (
+    "seen",
+    "phrasing",
+    "relation",
+)  # what is new in a question, for whoever trained on everyday
 ABILITY = {  # by kind of question
     **{name: name for name in ABILITIES},
     **{"single": "extraction", "two-hop": "multi-hop", "list": "multi-hop"},

@@ -38,8 +38,8 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
-THETAS = (0.7, 0.75, 0.8, 0.85, SAME, 0.95)  # for which `calibrate` counts what replaces what
-END = 0.95  # cosine that is asked of a fact and its end: more than what replaces a row
+THETAS = (0.8, 0.85, 0.9, SAME, 0.96, 0.98)  # for which `calibrate` counts what replaces what
+END = 0.95  # cosine that is asked of a fact and its end, so that the end takes its row
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
 GATED = 48  # turns of a conversation whose gates are compared in a step
 

@@ -28,7 +28,7 @@ from lmem.memory.read.spelling import Spelling
 
 CANDIDATES = 3  # rows of each hop of which one is chosen
 NEAR = 0.1  # by which a row's cosine may be below another's to be as like the question
-SAME = 0.9  # cosine of the keys of rows that say the same of the same person
+SAME = 0.94  # cosine of the keys of rows that say the same of the same person
 
 
 class Choice(NamedTuple):

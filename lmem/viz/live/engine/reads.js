@@ -4,7 +4,7 @@
    `T5`, in which `look` collects, for each row of the bank, the share of attention that it got while the answer was decoded. */
 lmemLive.parts.push(function reads(engine) {
   const { Matrix, linear, product, plus, scaled, stacked, softmax, sigmoid, rootMeanSquare } = engine;
-  const CANDIDATES = 3, NEAR = 0.1, SAME = 0.9; // as in lmem.memory.read.copying
+  const CANDIDATES = 3, NEAR = 0.1, SAME = 0.94; // as in lmem.memory.read.copying
 
   /** What depends on the bank alone is computed once and kept with the bank. */
   function kept(bank, name, compute) {
