@@ -1,6 +1,7 @@
 """The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
 
 import calendar
+import itertools
 import json
 import random
 import re
@@ -972,12 +973,21 @@ def test_the_design_space_says_what_the_table_says_and_runs_what_it_can(space):
             for entry in variants:
                 score = entry["scores"][str(scale)]
                 if score == "no score yet":
-                    assert f"--method {write}+{read} --scale {scale}" in text
+                    assert entry["command"].replace("{scale}", str(scale)) in text
                 else:
                     assert all(word in text for word in score.split())
-    text = driver.execute_script(look, "hebbian", "branch", 1)
-    assert "They do not fit" in text
-    assert "one square matrix" in text
+    offered = (
+        "const {writes, reads} = document.querySelector('.lmem-live').piece; return [writes, reads]"
+    )
+    writes, reads = driver.execute_script(offered)
+    for write, read in itertools.product(writes, reads):
+        text = driver.execute_script(look, write, read, 1)
+        assert ("They do not fit" in text) == ((write, read) not in pairs)
+        assert "undefined" not in text
+    assert "one square matrix" in driver.execute_script(look, "hebbian", "branch", 1)
+    text = driver.execute_script(look, "spans", "copying", 10)
+    assert "trained, on mini" in text
+    assert "It runs on the first page" in text
     driver.execute_script(look, "slots", "extension", 10)
     press(driver, found, "Run it here, repaired")
     assert "These answers come from the memory" in driver.find_element("css selector", found).text
