@@ -154,7 +154,7 @@ def test_the_shipped_plans_are_complete(shipped):
 
 def test_a_grid_is_drawn_with_a_frame_for_each_size():
     found = plan.grid(("flan-t5-small",), ("t4",))
-    figure = plans.memory_and_time(found, shown=0)
+    figure = plans.memory_and_time(found, "a title", shown=0)
     assert [frame.name for frame in figure.frames] == ["flan-t5-small"]
     memory, line, time = figure.frames[0].data
     assert memory.y[-1] == pytest.approx(found["plans"][0]["memory_mib"]["total"] / 1024, rel=1e-3)
@@ -164,4 +164,4 @@ def test_a_grid_is_drawn_with_a_frame_for_each_size():
     [row] = plans.plan_rows(found)
     assert row["fits"] == "yes"
     with pytest.raises(InputError, match=r"lmem\.experiments\.planning\.plan\.grid"):
-        plans.memory_and_time({"what": "rows"})
+        plans.memory_and_time({"what": "rows"}, "a title")

@@ -1,6 +1,7 @@
 """The live pieces as a reader uses them: typed into, played, swapped, by keyboard, on a phone, in the dark, from a folder."""
 
 import calendar
+import itertools
 import json
 import random
 import re
@@ -34,6 +35,7 @@ dark.addEventListener("change", follow); follow();</script></head><body><main><h
 <div class="lmem-live" data-piece="{piece}"{more}>{inside}</div></main>{scripts}</body></html>"""
 FRONT = ' data-model="mini" data-memory="mini-spans"'  # as on the first page
 OTHER, OWN = "Swap in a memory with other facts", "Swap your own memory back in"
+ENTER, TAB, LEFT = "\ue007", "\ue004", "\ue012"  # keys
 STILL = '<p class="still">what stands here without scripts</p>'
 
 
@@ -101,6 +103,24 @@ def typed(driver, label, text):
     settled(driver)
 
 
+def keys(driver, *what):
+    """Press keys, wherever the focus is."""
+    from selenium.webdriver import ActionChains
+
+    ActionChains(driver).send_keys(*what).perform()
+    settled(driver)
+
+
+def tab_to(driver, label, *what):
+    """Press Tab until the focus is on what has this label or text, and then these keys."""
+    here = "return document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+    for _ in range(40):
+        if driver.execute_script(here) == label:
+            return keys(driver, *what)
+        keys(driver, TAB)
+    return pytest.fail(f"Tab never comes to {label}")
+
+
 def said(driver):
     return driver.find_element("css selector", ".live-said").text
 
@@ -141,36 +161,14 @@ def test_told_asked_swapped_and_never_told(opened):
 
 def test_typed_by_keyboard_alone(opened):
     """Tab to the field, write, ask; nothing needs a pointer. A word that it cannot know is said."""
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
     driver = opened("talk")
     find(driver, "input")
-    keys = lambda *what: ActionChains(driver).send_keys(*what).perform()  # noqa: E731
-    focused = "return document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
-    driver.execute_script("document.body.focus()")
-    for _ in range(3):
-        if driver.execute_script(focused) == "Tell it something":
-            break
-        keys(Keys.TAB)
-    keys("My brother is Yusuf.", Keys.ENTER)
-    settled(driver)
-    keys("I adopted a hamster called Bob.", Keys.ENTER)
-    settled(driver)
+    tab_to(driver, "Tell it something", "My brother is Yusuf.", ENTER)
+    keys(driver, "I adopted a hamster called Bob.", ENTER)
     assert "hamster" in driver.find_element("css selector", ".live-note").text
-    for _ in range(12):
-        if driver.execute_script(focused) == "Ask it":
-            break
-        keys(Keys.TAB)
-    keys("Who is Ana's brother?", Keys.ENTER)
-    settled(driver)
+    tab_to(driver, "Ask it", "Who is Ana's brother?", ENTER)
     assert said(driver) == "Yusuf"
-    for _ in range(12):
-        if driver.execute_script(focused) == OTHER:
-            break
-        keys(Keys.TAB)
-    keys(Keys.SPACE)
-    settled(driver)
+    tab_to(driver, OTHER, " ")
     assert said(driver) in set(NAMES["person"]) - {"Yusuf"}
 
 
@@ -570,6 +568,20 @@ def test_it_plays_pauses_and_steps(opened):
     assert driver.execute_script(place) == stopped
 
 
+def test_it_plays_by_keyboard_alone(opened):
+    driver = opened("collapse")
+    place = "return document.querySelector('.lmem-live').piece.place"
+    find(driver, "input[type=range]")
+    tab_to(driver, "Play", " ")
+    wait(lambda: driver.execute_script(place) >= 2, "it plays")
+    keys(driver, " ")  # the button says Pause now
+    stopped = driver.execute_script(place)
+    tab_to(driver, "Step", ENTER)
+    assert driver.execute_script(place) == stopped + 1
+    tab_to(driver, "turns written", LEFT)
+    assert driver.execute_script(place) == stopped
+
+
 def test_the_page_says_what_the_engine_computes(opened):
     """The table that stands in the page, and the turns that its text names."""
     driver = opened("collapse")
@@ -785,6 +797,21 @@ def test_a_conversation_goes_back_and_turns_are_unwritten(opened):
     assert complaints(driver) == []
 
 
+def test_a_turn_is_unwritten_by_keyboard_alone(opened):
+    """Of the two turns that tell where Ben lives, the first is left when the second is unwritten; the slider goes before both."""
+    driver = opened("machine")
+    find(driver, ".live-told li")
+    tab_to(driver, "unwrite turn 11", ENTER)
+    tab_to(driver, "turns written")
+    tab_to(driver, "Ask at this point", ENTER)
+    wait(lambda: driver.find_elements("css selector", ".live-said"), "an answer")
+    assert said(driver) == "Cedar-Bay"
+    tab_to(driver, "write again turn 11", ENTER)
+    wait(lambda: said(driver) != "Cedar-Bay", "another answer")
+    tab_to(driver, "turns written", LEFT, LEFT)
+    wait(lambda: said(driver) == "Cedar-Bay", "the answer of two turns before")
+
+
 def test_any_method_stands_against_any_other(opened):
     """Each method at each size is computed for three turns; a collapse at 10x comes later."""
     driver = opened("collapse")
@@ -919,6 +946,25 @@ def test_the_first_page_in_plain_english(opened):
     assert complaints(driver) == []
 
 
+def test_the_first_page_as_a_visitor(opened):
+    """The first sentence that it offers, its question, and the swap there and back."""
+    driver = opened("talk", FRONT)
+    typed(driver, "Tell it something", "I adopted a cat called Miro.")
+    typed(driver, "Ask it", "What is my cat called?")
+    assert said(driver) == "Miro"
+    assert "Miro" in find(driver, ".live-lit")[0].text
+    press(driver, "", OTHER)
+    assert said(driver) == "Pixel"
+    assert [mark.text for mark in find(driver, "mark")] == ["Pixel"]
+    compared = driver.find_element("css selector", ".live-compared").text
+    assert (
+        compared == "Before the swap it was “Miro”. The answer follows the bank, so it is memory."
+    )
+    press(driver, "", OWN)
+    assert said(driver) == "Miro"
+    assert complaints(driver) == []
+
+
 def test_a_conversation_in_plain_english_goes_back(opened):
     """The turns that are in mini's input are those before the slider that are not unwritten."""
     driver = opened("machine", ' data-model="mini" data-memory="text"')
@@ -972,12 +1018,21 @@ def test_the_design_space_says_what_the_table_says_and_runs_what_it_can(space):
             for entry in variants:
                 score = entry["scores"][str(scale)]
                 if score == "no score yet":
-                    assert f"--method {write}+{read} --scale {scale}" in text
+                    assert entry["command"].replace("{scale}", str(scale)) in text
                 else:
                     assert all(word in text for word in score.split())
-    text = driver.execute_script(look, "hebbian", "branch", 1)
-    assert "They do not fit" in text
-    assert "one square matrix" in text
+    offered = (
+        "const {writes, reads} = document.querySelector('.lmem-live').piece; return [writes, reads]"
+    )
+    writes, reads = driver.execute_script(offered)
+    for write, read in itertools.product(writes, reads):
+        text = driver.execute_script(look, write, read, 1)
+        assert ("They do not fit" in text) == ((write, read) not in pairs)
+        assert "undefined" not in text
+    assert "one square matrix" in driver.execute_script(look, "hebbian", "branch", 1)
+    text = driver.execute_script(look, "spans", "copying", 10)
+    assert "trained, on mini" in text
+    assert "It runs on the first page" in text
     driver.execute_script(look, "slots", "extension", 10)
     press(driver, found, "Run it here, repaired")
     assert "These answers come from the memory" in driver.find_element("css selector", found).text

@@ -121,6 +121,11 @@ def test_no_number_of_a_finding_is_typed(finding):
         assert not re.search(r"\d", left), left
 
 
+def test_every_group_of_findings_has_its_chart():
+    charts = [finding.get("chart") for finding in FINDINGS if "section" in finding]
+    assert sorted(charts) == sorted(results_page.CHARTS)
+
+
 def test_a_finding_that_its_numbers_do_not_support_stops_the_build(tmp_path):
     finding = {**FINDINGS[0], "stands_if": "evidence.high < guess"}
     path = tmp_path / "findings.yml"

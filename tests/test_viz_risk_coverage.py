@@ -15,6 +15,8 @@ def test_the_ends_are_drawn():
     [drawn] = figure.data
     assert len(drawn.x) <= 52
     assert (drawn.x[-1], drawn.y[-1]) == (90.0, 45.0)
+    [label] = figure.layout.annotations
+    assert (label.text, label.x, label.y) == ("keyed", 90.0, 45.0)
     assert "90.0 % answered" in figure.layout.meta["alt"]
 
 

@@ -126,6 +126,27 @@ def test_the_ladder_at_two_sizes():
         score_plots.ladder([], "a title")
 
 
+def test_points_have_a_series_for_each_kind():
+    one, none = {"mean": 1.5, "low": 1.0, "high": 2.25}, {"mean": -0.001, "low": None, "high": None}
+    rows = {"a": {"x": [one, none]}, "b": {"y": [none]}}
+    figure = score_plots.points(rows, "a title", "bits", 1)
+    x, y = figure.data
+    assert (x.name, list(x.x), list(x.y)) == ("x", [1.5, 0.0], [0, 0])
+    assert (list(x.error_x.array), list(x.error_x.arrayminus)) == ([0.8, None], [0.5, None])
+    assert (y.name, list(y.x), list(y.y)) == ("y", [0.0], [1])
+    assert figure.layout.yaxis.ticktext == ("a", "b")
+    assert "a: x 1.5, 0.0. b: y 0.0." in figure.layout.meta["alt"]
+    assert list(score_plots.points(rows, "a title", "%", 100).data[0].x) == [150.0, -0.1]
+
+
+def test_bars_have_the_names_that_are_given():
+    scores = {"this": {"mean": 0.5, "low": 0.25, "high": 1.0}}
+    figure = score_plots.bars(scores, "a title")
+    [bar] = figure.data
+    assert (list(bar.x), list(bar.y), list(bar.error_y.array)) == (["this"], [50.0], [50.0])
+    assert "this 50" in figure.layout.meta["alt"]
+
+
 def test_capacity_is_drawn_from_0_to_100_with_names_at_the_ends():
     def points(*means):
         return [

@@ -220,7 +220,7 @@ def chart_of_printed(files):
         (name, {k: (m["mean"], m["low"], m["high"]) for k, m in sizes.items()})
         for name, sizes in scores.items()
     ]
-    drawn = score_plots.ladder(bars, "Memory score: recent, and the six methods as printed")
+    drawn = score_plots.ladder(bars, "recent remembers, the six methods as printed do not")
     drawn.update_traces(mode="markers")
     drawn.layout.meta["alt"] = drawn.layout.meta["alt"].replace(", after each change", "")
     return figure(drawn)
@@ -228,7 +228,7 @@ def chart_of_printed(files):
 
 def chart_of_recent(files):
     """Bars of `recent` under the conditions, where the evidence is in the bank."""
-    title = "recent: exact match where the evidence is in the bank"
+    title = "Where recent has the evidence, only the right bank answers"
     return figure(score_plots.conditions(files["recent"]["summary"]["in_bank"], title))
 
 
@@ -238,7 +238,61 @@ def chart_of_rows(files):
     return figure(bank_cost.write_and_read_cost(result["by_rows"], result["bare_ms"], ROWS_TITLE))
 
 
-CHARTS = {"printed": chart_of_printed, "recent": chart_of_recent, "rows": chart_of_rows}
+def chart_of_reading(files):
+    """Bars of what nano answers with the evidence in its input, among turns alike, and from the question alone."""
+    read = files["nano"]["reading"]
+    names = {
+        "with_evidence": "evidence in the input",
+        "alike": "among turns alike",
+        "without_evidence": "question alone",
+    }
+    scores = {name: read[key] | {"mean": read[key]["em"]} for key, name in names.items()}
+    return figure(score_plots.bars(scores, "nano reads, and answers nothing from the question"))
+
+
+def chart_of_gains(files):
+    """Bits of the six methods as printed over no bank and over the wrong bank."""
+    cells = [cell for cell in files["cells"].values() if rf.is_printed(cell) and cell["memory"]]
+    cells.sort(key=lambda cell: (cell["label"], cell["scale"]))
+    gains = {
+        f"{cell['label']}, {cell['scale']:g}x": {
+            "over no bank": [cell["bits_gained"]],
+            "over the wrong bank": [cell["bits"]],
+        }
+        for cell in cells
+    }
+    title = "Bits over no bank are no bits over a wrong bank"
+    return figure(score_plots.points(gains, title, "bits gained by the right bank", 1))
+
+
+def chart_of_changes(files):
+    """What each other choice changes in the memory score, one point for each cell, next to the score of `recent`."""
+    cells, found = files["cells"], {}
+    for name, kind in CHOICES.items():
+        changes = [rf.change(cell, cells) for cell in cells.values() if kind(cell)]
+        found[name] = {"change of the score": [change["memory"] for change in changes if change]}
+    recent = {"recent": {"memory score": [headline(files["recent"]["summary"])[0]]}}
+    title = "No other choice is shown to change the memory score"
+    return figure(score_plots.points(recent | found, title, "memory score, points", 100))
+
+
+CHOICES = {
+    "shortcut": rf.is_as_run,
+    "drawn maps": rf.is_linear,
+    "Adam's eps": rf.is_eps,
+    "decay": rf.is_decay,
+    "start": rf.is_start,
+    "rows": rf.is_scaled,
+    "row length": rf.is_normalised,
+}
+CHARTS = {
+    "reading": chart_of_reading,
+    "printed": chart_of_printed,
+    "gains": chart_of_gains,
+    "recent": chart_of_recent,
+    "changes": chart_of_changes,
+    "rows": chart_of_rows,
+}
 
 
 def compared_if_any(title, files, kind):
@@ -526,7 +580,7 @@ def speed(files):
     return section("Speed", parts)
 
 
-ROWS_TITLE = "a write and a read by the bank's rows"
+ROWS_TITLE = "What a write and a read cost by the bank's rows"
 
 
 def ratio_row(name, result):

@@ -26,7 +26,10 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "book" / "design_space.md"
 
 SCALES = (1, 10)
-SHIPPED = {"recent+branch": "tinyworld/recent"}  # evaluated as it comes with the package
+SHIPPED = {  # evaluated as it comes with the package: result file, scale
+    "recent+branch": ("tinyworld/recent", 1),
+    "spans+copying": ("mini/spans-10x", 10),
+}
 WHERE = {
     site: "between encoder and decoder" if name == "between" else name
     for site, (name, _) in SITES.items()
@@ -45,8 +48,10 @@ def cells(root):
         }
     for pair, (step, kind) in LADDER.items():
         found[pair][kind] = groups(root / "beyond", lambda name, s=step: name == s)
-    for pair, name in SHIPPED.items():
-        found[pair] = {"trained": {1: score([results.load(name)])}}
+    for pair, (name, scale) in SHIPPED.items():
+        result = results.load(name)
+        kind = "trained" if result["backbone"] == "nano" else f"trained, on {result['backbone']}"
+        found[pair] = {kind: {scale: score([result])}}
     return {
         pair: {kind: scores for kind, scores in kinds.items() if scores}
         for pair, kinds in found.items()
@@ -73,6 +78,19 @@ def is_repair(name, pair):
         r.name == name and r.changes and methods.find(r.repaired_method).name == pair
         for r in REPAIRS
     )
+
+
+def command(method, kind):
+    """What gives a pair its score, with {scale} to fill in."""
+    if kind == "repaired":
+        [name] = [repair.name for repair in REPAIRS if is_repair(repair.name, method.name)]
+        return f"lmem repairs --out my-results --names {name} --scales {{scale}}"
+    train = f"lmem train --out my-memory --method {method.name} --scale {{scale}}"
+    evaluate = "lmem evaluate --adapter my-memory"
+    if method.write == "spans":
+        train += " --backbone mini --data everyday"
+        evaluate += " --data everyday --turns 600"
+    return f"{train}\n{evaluate}"
 
 
 def adapters():
@@ -102,7 +120,13 @@ def page(root):
             about = {"write": method.write, "read": method.read, "site": site, "kind": kind}
             about |= {"name": method.aliases[0] if method.aliases else "", "adapter": adapter}
             about["sizes"] = " ".join(map(str, sizes))
-            data = " ".join(f'data-{key}="{escape(value)}"' for key, value in about.items())
+            about["elsewhere"] = "the first page" if method.write == "spans" else ""
+            about["command"] = command(method, kind) if len(scores) < len(SCALES) else ""
+            data = " ".join(
+                f'data-{key}="{escape(value).replace(chr(10), "&#10;")}"'
+                for key, value in about.items()
+                if value
+            )
             label = f"{method.write} + {method.read}{name}" + (f", {kind}" if kind else "")
             rows.append(
                 f"<tr {data}><td>{label.replace('_', ' ')}</td><td>{site}</td>"

@@ -58,8 +58,9 @@ def draw_two_facts(rows: Sequence[dict]) -> go.Figure:
         "At 0 both rules recall each value alone. As the keys become alike, the Hebbian rule recalls both values with either key; the delta "
         "rule recalls with the second key the second value alone, and at 1 with either."
     )
+    title = "Alike keys mix facts; the delta rule keeps the last"
     x, y = "rule, and which key asks", "share of the value"
-    figure = style(go.Figure(), "What a key recalls", alt, x, y, 500)
+    figure = style(go.Figure(), title, alt, x, y, 500)
     figure.update_yaxes(range=[0, 1.05])
     figure.update_xaxes(tickangle=0)
     figure.update_layout(barmode="group")

@@ -67,7 +67,8 @@ def draw_decay(rows: Sequence[dict], shown: float | None = None) -> go.Figure:
         "Line of the share of a turn that is left, by the number of later turns, on a log scale, with a slider over "
         f"the decay. At {gammas[place]:g}: {ends}. Above it the questions of each bucket: {', '.join(map(str, paper.QUESTIONS))}."
     )
-    title, x, y = "What the decay leaves", "lag: turns written since", "share left"
+    title = "Every later turn takes the same share away"
+    x, y = "lag: turns written since", "share left"
     figure = style(go.Figure(), title, alt, x, y, 540, t=110, b=190)
     grey = {"color": "rgba(128,128,128,0.6)", "width": 1, "dash": "dot"}
     for i, (low, high) in enumerate(BUCKETS):

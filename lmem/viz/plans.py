@@ -11,11 +11,12 @@ CARDS = {"t4": ORANGE, "a100": BLUE, "h200": GREEN}
 LEAST_GIB, LEAST_SECONDS = 1e-3, 1e-1  # where the axes begin
 
 
-def memory_and_time(result: dict, shown: int = 3) -> go.Figure:
+def memory_and_time(result: dict, title: str, shown: int = 3) -> go.Figure:
     """Draw GiB by part with each card's memory, and seconds by phase, on log scales, with a slider over sizes.
 
     Args:
         result: Of `lmem.experiments.planning.plan.grid`.
+        title: The heading.
         shown: Which size is drawn first.
 
     Raises:
@@ -37,7 +38,7 @@ def memory_and_time(result: dict, shown: int = 3) -> go.Figure:
     alt = (
         f"Planned memory by part and time by phase, with a slider over sizes. {'; '.join(spoken)}."
     )
-    style(figure, "A plan for each size and card", alt, height=720)
+    style(figure, title, alt, height=720)
     figure.update_layout(barmode="group")
     figure.update_yaxes(title="memory, GiB", type="log", range=[-3, 2.2], row=1, col=1)
     figure.update_yaxes(title="time, seconds", type="log", range=[-1, 4.5], row=2, col=1)

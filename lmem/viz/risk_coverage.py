@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from lmem.errors import InputError
 from lmem.viz.colours import LOOKS
-from lmem.viz.plots import line, percent, style
+from lmem.viz.plots import label_ends, line, percent, style
 
 
 def risk_coverage(
@@ -24,7 +24,7 @@ def risk_coverage(
     """
     if empty := [name for name, curve in curves.items() if not curve]:
         raise InputError(f"expected answers to draw a curve of, {', '.join(empty)} gave none")
-    figure, spoken = go.Figure(), []
+    figure, spoken, ends = go.Figure(), [], []
     for place, (name, curve) in enumerate(curves.items()):
         step = max(1, len(curve) // points)
         shown = [*curve[step - 1 : -1 : step], curve[-1]]
@@ -33,8 +33,11 @@ def risk_coverage(
         sure = [percent(point["confidence"]) for point in shown]
         hover = "%{y} % wrong of the %{x} % answered<br>confidence %{customdata} %<extra></extra>"
         figure.add_trace(line(x, y, name, colour, dash, 2, customdata=sure, hovertemplate=hover))
+        ends.append((name, x[-1] or 0, y[-1] or 0))
         spoken.append(f"{name} ends at {y[-1]} % wrong with {x[-1]} % answered")
     alt = f"Lines of the share of wrong answers by the share of questions answered: {'; '.join(spoken)}."
     style(figure, title, alt, "questions that are answered, %", "wrong answers among them, %")
+    figure.update_layout(showlegend=False)
+    label_ends(figure, ends)
     figure.update_xaxes(range=[0, 100])
     return figure.update_yaxes(range=[0, 100])

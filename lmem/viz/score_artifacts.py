@@ -195,7 +195,7 @@ def draw_null_rows(rows: Sequence[dict]) -> go.Figure:
         "rows, the larger the score must be before the token gets most of it; the rest goes to rows that hold nothing."
     )
     x, y = "score of the token that is looked for", "share of the attention, %"
-    figure = style(go.Figure(), "What zero rows take", alt, x, y, 520)
+    figure = style(go.Figure(), "Zero rows take attention from real tokens", alt, x, y, 520)
     figure.update_yaxes(range=[0, 100])
     labels = [str(n) for n in by_count]
     return add_slider(figure, frames, labels, "zero rows that are read: ", shown=4)

@@ -6,6 +6,7 @@ The paper's values, if they are drawn, are open diamonds with a name of their ow
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -26,16 +27,67 @@ def conditions(summary: dict, title: str) -> go.Figure:
         title: The heading.
     """
     names = [name for name in NAMES if name in summary["conditions"]]
-    scores = [summary["conditions"][name]["em"] for name in names]
-    bars = go.Bar(
-        x=[NAMES[name] for name in names],
-        y=[percent(score["mean"]) for score in scores],
-        error_y=error_bars(scores),
-        marker_color=[COLOURS[name] for name in names],
-    )
-    means = [f"{NAMES[n]} {100 * s['mean']:.0f}" for n, s in zip(names, scores, strict=True)]
+    scores = {NAMES[name]: summary["conditions"][name]["em"] for name in names}
+    return bars(scores, title, [COLOURS[name] for name in names])
+
+
+def bars(
+    scores: Mapping[str, Mapping[str, Any]], title: str, colours: Sequence[str] | str = BLUE
+) -> go.Figure:
+    """Draw exact match as bars, by what the decoder reads, with 95% intervals.
+
+    Args:
+        scores: {what it reads: {mean, low, high}}, fractions.
+        title: The heading.
+        colours: One for each bar, or one for all.
+    """
+    y = [percent(score["mean"]) for score in scores.values()]
+    look = {"error_y": error_bars(list(scores.values())), "marker_color": colours}
+    means = [f"{name} {100 * score['mean']:.0f}" for name, score in scores.items()]
     alt = f"Bars of exact match in percent: {', '.join(means)}."
-    return style(go.Figure(bars), title, alt, "what the decoder reads", "exact match, %")
+    figure = go.Figure(go.Bar(x=list(scores), y=y, **look))
+    return style(figure, title, alt, "what the decoder reads", "exact match, %")
+
+
+def points(
+    rows: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    title: str,
+    axis: str,
+    unit: float,
+) -> go.Figure:
+    """Draw estimates with their 95% intervals, a line of points for each row.
+
+    Args:
+        rows: {row: {series: [{mean, low, high}]}}; a series has the same look in all rows.
+        title: The heading.
+        axis: What the estimates are, with their unit.
+        unit: What they are multiplied by: 100 for fractions in percent.
+    """
+    figure, spoken = go.Figure(), []
+    for row, found in rows.items():
+        means = {
+            name: [f"{round(unit * one['mean'], 1) + 0.0}" for one in some]
+            for name, some in found.items()
+        }
+        said = [f"{name} {', '.join(values)}" for name, values in means.items()]
+        spoken.append(f"{row}: {'; '.join(said)}")
+    for place, name in enumerate(dict.fromkeys(name for found in rows.values() for name in found)):
+        y, some = [], []
+        for i, found in enumerate(rows.values()):
+            for one in found.get(name, ()):
+                ends = {end: one[end] for end in ("mean", "low", "high")}
+                some.append({k: v if v is None else v * unit / 100 for k, v in ends.items()})
+                y.append(i)
+        colour, _, symbol = LOOKS[place]
+        look = {"mode": "markers", "marker": {"symbol": symbol, "size": 10}}
+        look |= {"error_x": error_bars(some), "hovertemplate": "%{x}<extra></extra>"}
+        figure.add_trace(line([percent(one["mean"]) for one in some], y, name, colour, **look))
+    alt = f"Points with their intervals, {axis}. {'. '.join(spoken)}."
+    style(figure, title, alt, axis, height=190 + 34 * len(rows))
+    figure.update_xaxes(zeroline=True, zerolinewidth=2, showgrid=True)
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": list(rows)}
+    ends = [len(rows) - 0.5, -0.5]
+    return figure.update_yaxes(range=ends, automargin=True, zeroline=False, **ticks)
 
 
 def ladder(

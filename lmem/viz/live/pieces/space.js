@@ -2,7 +2,7 @@
    is missing. The scores are those of the table in the page. */
 (() => {
   const live = globalThis.lmemLive, { element } = live;
-  const FORMS = { rows: "rows", square: "one square matrix", keyed: "rows of key and value" };
+  const FORMS = { rows: "rows", square: "one square matrix", keyed: "rows of key and value", spans: "rows of a key and the words of a fact" };
   const named = (name) => name.replaceAll("_", " ");
 
   class Space {
@@ -106,12 +106,12 @@
       if (known) box.append(element("p", {}, element("b", { class: "live-score" }, score.split(" ")[0]), ` ${entry.kind} `, element("small", {}, score.split(" ").slice(1).join(" "))));
       else {
         box.append(element("p", {}, `${entry.kind ? `${entry.kind[0].toUpperCase()}${entry.kind.slice(1)}, at` : "They fit, and nothing was measured at"} ${scale}x: no score yet. What is missing is an adapter of this size and a run of the evaluation:`));
-        const method = `${write}+${read}`;
-        box.append(element("pre", {}, `lmem train my-memory --method ${method} --scale ${scale}\nlmem evaluate --adapter my-memory`));
+        box.append(element("pre", {}, entry.command.replaceAll("{scale}", scale)));
       }
       const sizes = (entry.sizes || "").split(" ").filter(Boolean).map(Number);
       if (sizes.includes(scale)) box.append(element("button", { type: "button", onclick: () => this.start(entry) }, `Run it here${entry.kind ? `, ${entry.kind}` : ""}`));
       else if (sizes.length) box.append(element("p", { class: "live-hint" }, `In this page it runs at ${sizes.map((one) => `${one}x`).join(" and ")}.`));
+      else if (known && entry.elsewhere) box.append(element("p", { class: "live-hint" }, `It runs on ${entry.elsewhere}.`));
       else if (known) box.append(element("p", { class: "live-hint" }, "Its adapter is not part of the package, so it does not run in this page."));
       return box;
     }
