@@ -1,13 +1,24 @@
-"""The training loop that chapter 15 prints is the library's: its code, taken out of the notebook, makes the same weights."""
+"""Chapter 15: the training loop that it prints makes the library's weights, and its cells and minutes are those that it promises."""
 
 import math
+import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from chapters import ROOT, code, read, source
 from torch.nn.functional import cross_entropy
 
+from lmem import notebook
 from lmem.bench import lab
+from lmem.experiments.repairs import repaired_cell
+from lmem.experiments.reproduce import (
+    PAPER_METHODS,
+    ReproduceConfig,
+    Reproduction,
+    make_cells,
+)
 from lmem.memory.model import MemoryModel
 from lmem.training.banks import make_banks
 from lmem.training.dataset import Batches, QuestionDataset
@@ -42,7 +53,7 @@ def apart(model, other):
     return max(gaps).item()
 
 
-@pytest.mark.parametrize("method", ["m1", "m2", "m3", "m5"])
+@pytest.mark.parametrize("method", PAPER_METHODS)
 def test_the_printed_loop_is_the_librarys(printed, tiny, conversations, method):
     model, other = (MemoryModel(tiny, method, seed=1) for _ in range(2))
     losses = by_hand(printed, model, conversations)
@@ -71,3 +82,42 @@ def test_the_bench_times_what_the_notebook_runs():
     limits = ", ".join(f"{name}={value}" for name, value in lab.SHORT.items())
     assert f'"cpu": dict({limits})' in cell
     assert f'controls="{lab.CONTROLS}"' in cell
+
+
+def planned(name, tmp_path):
+    """The lab of the notebook's cell with this profile."""
+    [cell] = [source(c) for c in code(read(NOTEBOOK)) if "SHORT = {" in source(c)]
+    known = (ReproduceConfig, Reproduction, make_cells, repaired_cell, Path)
+    names = {one.__name__: one for one in known} | {"PAPER_METHODS": PAPER_METHODS}
+    names["profile"] = notebook.profile(name, lab=True)
+    names["tempfile"] = SimpleNamespace(mkdtemp=lambda: tmp_path)
+    exec(cell, names)
+    return names["lab"]
+
+
+@pytest.mark.parametrize("name", ["cpu", "t4", "a100", "h200"])
+def test_each_profile_runs_the_version_that_the_chapter_names(name, tmp_path):
+    whole = planned(name, tmp_path)
+    [row] = re.findall(
+        rf"^\| .*`{name}`.*\| (\w+): [^|]*\|$", source(read(NOTEBOOK)["cells"][0]), re.M
+    )
+    scales = {"short": (1,), "long": (1, 10)}[row]
+    expected = [f"{method}-{scale}x" for scale in scales for method in PAPER_METHODS]
+    assert [cell.name.rpartition("-")[0] for cell in whole.cells] == [
+        *expected,
+        "m3_repaired-10x",
+    ]
+    config, long = whole.config, row == "long"
+    assert config.constant == config.knowledge == long
+    assert config.controls == ("all" if long else lab.CONTROLS)
+    assert (config.limits() == "") == long
+
+
+@pytest.mark.full  # counts seven training steps of Flan-T5-base without weights
+def test_the_minutes_of_a_t4_are_those_of_the_plan(tmp_path):
+    [said] = re.findall(
+        r"`t4`.*about (\d+) minutes by the plan", source(read(NOTEBOOK)["cells"][0])
+    )
+    whole = planned("t4", tmp_path)
+    minutes = sum(each.seconds for each in whole.plan()) / 60
+    assert minutes == pytest.approx(float(said), rel=0.1)

@@ -3,9 +3,12 @@
 import importlib.util
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+from helpers import lmem
 
 from lmem.experiments.read_use import STARTS
 
@@ -79,7 +82,7 @@ def test_a_repair_is_compared_with_what_is_left_of_it(tool):
     assert needed.endswith(": rows have fixed addresses, and W_Q whitens the latents.")
     assert "no decay" in written.split("**Not shown to be needed.**")[1]
     assert "begin with *only*" not in written  # no part of a change was left out
-    assert "fewer changes" in tool.limits(taken_back=True)
+    assert "fewer changes" in tool.limits(True, ROOT / "results")
     for change in m3.changes:
         files[f"{m3.without(change).name}-10x-s0"] = result(2)
     assert "**All four are needed.**" in "\n\n".join(tool.ablated(files))
@@ -169,6 +172,25 @@ def test_the_section_on_m1_and_m4_falls_with_its_numbers(tool):
             tool.late_repairs(files)
     with pytest.raises(tool.NumberError, match="repairs_late_table"):
         tool.late_repairs(late_files() | {"m4_repaired-1x-s0": result(0)})
+
+
+def test_the_printed_commands_make_the_files_that_are_shipped(tmp_path, capsys):
+    """With these settings every file is there already: none is refused, and none is missing."""
+    files = [*ROOT.glob("results/repairs/kept-*"), *ROOT.glob("results/repairs/reads-*")]
+    for file in files:
+        shutil.copy(file, tmp_path)
+    page = (ROOT / "book/repairs.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^lmem ((?:kept|reads) .*)$", page, re.M)
+    skipped = []
+    for command in commands:
+        assert "--out results/repairs " in command
+        args = shlex.split(command.replace("results/repairs", str(tmp_path)))
+        code, output, _ = lmem(capsys, *args, "--json")
+        assert code == 0
+        report = json.loads(output)
+        assert report["done"] == []
+        skipped += report["skipped"]
+    assert sorted(skipped) == sorted(file.name.removesuffix(".json.gz") for file in files)
 
 
 def test_results_of_other_settings_are_refused(tool):

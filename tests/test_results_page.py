@@ -244,7 +244,7 @@ def test_the_cells_of_mini_on_locomo_have_one_table(tmp_path):
         result = {
             "name": f"{cell}-s42", "backbone": "mini", "data": "locomo", "scale": 10.0, "parameters": 4_000_000, "provenance": {"seed": 42},
             "summary": summarise(asked, conditions), "abilities": by_ability(asked, conditions), "questions": asked,
-            "reproduce": {"backbone": "mini", "controls": "right,other", "constant": False, "steps": 200},
+            "reproduce": {"backbone": "mini", "controls": "right,other", "constant": False, "knowledge": False, "steps": 200},
         }  # fmt: skip
         save(tmp_path, f"locomo/mini-{cell}-s42", result)
     text = text_of(tmp_path).split("## LoCoMo")[1].split("\n## ")[0]
@@ -255,8 +255,12 @@ def test_the_cells_of_mini_on_locomo_have_one_table(tmp_path):
     assert "Table 3: recall rate by lag" in text
     assert (
         "lmem reproduce --out mini-locomo --methods m0,m3_repaired --scales 1,10 --data locomo --backbone mini "
-        "--controls right,other --steps 200 --no-constant" in text
+        "--controls right,other --steps 200 --no-constant --no-knowledge" in text
     )
+    [table_4] = re.findall(r"### Table 4.*?(?=###|\Z)", text, re.S)
+    assert "lmem reproduce --out mini-knowledge --methods m0 --scales 1 " in table_4
+    assert table_4.count("--knowledge") == 1
+    assert "--no-knowledge" not in table_4
 
 
 # ---- the page --------------------------------------------------------------------------------------------

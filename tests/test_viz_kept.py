@@ -5,6 +5,7 @@ import pytest
 from lmem.data.tinyworld.language import UNKNOWN
 from lmem.errors import InputError
 from lmem.evaluation import results
+from lmem.evaluation.summary import headline
 from lmem.experiments import repairs
 from lmem.viz.kept import kept_by_lag
 
@@ -76,11 +77,45 @@ def test_the_repaired_come_first_and_the_large_bank_before_the_small(files):
 
 def test_the_shipped_files_show_what_the_chapters_say():
     """Each repaired method answers from its own bank and not from the twin's; the printed ones do not answer."""
-    for method in ("m2", "m3", "m5", "m6"):
+    for method, bank in (
+        ("m1", "1x"), ("m2", "10x"), ("m3", "10x"), ("m4", "1x"), ("m5", "10x"), ("m6", "10x"),
+    ):  # fmt: skip
         rows = repairs.score_rows(method)
         right = {(row["method"], row["bank"]): float(row["right bank, %"]) for row in rows}
-        best = right.pop(("repaired", "10x"))
+        best = right.pop(("repaired", bank))
         assert best > 35
         assert all(score < best for score in right.values())
+        assert ("printed", "1x") in right
         assert all(score < 2 for (kind, _), score in right.items() if kind == "printed")
         assert all(float(row["twin's bank, %"]) < 2 for row in rows)
+
+
+def points(name):
+    return headline(results.load(f"repairs/{name}")["summary"])[0]
+
+
+def test_the_repaired_m1_differs_between_seeds_as_chapter_3_says():
+    seeds = [points(f"m1_repaired-1x-s{seed}")["mean"] for seed in range(3)]
+    assert (round(100 * min(seeds)), round(100 * max(seeds))) == (23, 51)
+    together = repairs.mean_gain([results.load(f"repairs/m1_repaired-1x-s{s}") for s in range(3)])
+    assert 0.3 < together["mean"] < 0.4
+    assert 0 < together["low"] < 0.05
+
+
+def test_the_repaired_m4_needs_its_rule_and_loses_with_time_as_chapter_7_says():
+    whole = points("m4_repaired-1x-s0")
+    assert points("m4_repaired-without-rule-1x-s0")["mean"] == 0
+    assert points("m4_repaired-without-whiten-1x-s0")["mean"] >= whole["mean"]
+    assert points("m4_repaired-10x-s0")["mean"] <= whole["mean"] + 0.02
+    long, short = (
+        repairs.mean_gain([results.load(f"repairs/m4_repaired-1x{part}-s{s}") for s in range(3)])
+        for part in ("-long", "")
+    )
+    assert 0.75 < short["mean"] < 0.85
+    assert round(100 * long["mean"]) == 31
+    [row] = [
+        row
+        for row in repairs.score_rows("m4")
+        if (row["method"], row["bank"]) == ("repaired", "1x")
+    ]
+    assert int(row["abstention, %"].split()[0]) < 50

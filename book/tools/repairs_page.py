@@ -4,6 +4,8 @@ python book/tools/repairs_page.py write    make book/repairs.md
 python book/tools/repairs_page.py check    say whether it is what the files say
 """
 
+import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -46,8 +48,6 @@ BANKS = {
 }
 
 LATE_READS = ("prefix-kept-1steps", "query-learned-100steps")  # what M.1 and M.4 can use, repaired
-WHITEN = "m4_repaired-without-whiten"
-
 EXAMPLE = "tiny-test 7-10/q0"
 
 
@@ -187,23 +187,29 @@ def chart(title, labels, lines, axis="lag in turns", by="lag"):
     return figure(drawn.update_xaxes(type="category"))
 
 
-def by_lag(files, scale):
-    """{method: memory score by bucket} in the long conversations, as shares: the repairs, and M.3 as printed."""
-    lines = {}
-    for repair in [*repaired(), *(repair for repair in REPAIRS if repair.name == "m3")]:
-        name = NAMES[repair.method] if repair.changes else "M.3, printed"
-        late = seeds(files, repair.name, scale, "-long")
-        gains = [mean_gain(late, within(*bucket)) for bucket in BUCKETS.values()]
-        lines[name] = [gain and gain["mean"] for gain in gains]
-    return lines
+def by_lag(files, scale, names=NAMES):
+    """{method: memory score by bucket} of repairs in the long conversations, as shares."""
+    return {
+        name: gains_by_lag(files, f"{method}_repaired", scale) for method, name in names.items()
+    }
+
+
+def gains_by_lag(files, repair, scale):
+    """The memory score by bucket in the long conversations."""
+    late = seeds(files, repair, scale, "-long")
+    gains = [mean_gain(late, within(*bucket)) for bucket in BUCKETS.values()]
+    return [gain and gain["mean"] for gain in gains]
 
 
 def curves(files):
     """What is forgotten first: both charts by lag say it."""
     large, small = (by_lag(files, scale) for scale in SCALES)
+    late = by_lag(files, 1, LATE)
     slots, newest = large["M.6, slots"], [values[0] for values in large.values()]
-    fading = [large[name] for name in large if name not in ("M.6, slots", "M.3, printed")]
+    fading = [large[name] for name in large if name != "M.6, slots"]
     as_said = slots[0] < 0.05 and max(slots[1:]) >= 0.1 and max(newest) >= 0.15
+    others = [*small.values(), late[LATE["m1"]]]
+    most = all(a > max(rest) for a, *rest in zip(late[LATE["m4"]], *others, strict=True))
     more = [
         f"{short(name)} at lag {bucket}"
         for name in small
@@ -211,13 +217,14 @@ def curves(files):
         if a > b
     ]
     but = f", except for {', '.join(more)}" if more else ""
-    early, late = (mean_gain(seeds(files, "m6_repaired", 10, p), NEW) for p in ("", "-long"))
+    early, full = (mean_gain(seeds(files, "m6_repaired", 10, p), NEW) for p in ("", "-long"))
     return [
         "## What is forgotten first",
         said("repairs_forgotten", holds=as_said and all(line[0] > line[-1] for line in fading)),
         said("repairs_forgotten_small", holds=len(more) <= 3, but=but),
-        chart("Memory score at 1x in points", list(BUCKETS), small),
-        full_slots(early, late),
+        chart("Memory score at 1x in points", list(BUCKETS), small | late),
+        said("repairs_forgotten_late", holds=most, **matrix_size()),
+        full_slots(early, full),
     ]
 
 
@@ -383,30 +390,39 @@ def late_repairs(files):
 
 
 def late_left_out(files):
-    """What is left of M.1 and M.4 at 1x without one of their changes, as far as that was run."""
+    """What is left of M.1 and M.4 at 1x without one of their changes, as far as that was run; and what they may not need."""
     found = left_out(files, LATE, 1)
     shown = verdicts(found)
     parts = [said("repairs_late_left_out", cells=len(found))] if found else []
     for repair in repaired(LATE):
-        if any(name.startswith(repair.name) for name in found):
+        own = {name: text for name, text in left_labels(repair).items() if name in found}
+        if own:
             parts += [f"**{LATE[repair.method]}**", left_table(files, repair, found, shown, 1)]
-    if WHITEN in found:
-        parts.append(said("repairs_late_whiten", holds=shown[WHITEN] == "not shown"))
+        if spare := [name for name in own if shown[name] != "less"]:
+            names = "; ".join(f"{own[name]} ({mean_points(files, name)})" for name in spare)
+            parts.append(
+                said("repairs_not_minimal", names=names, whole=mean_points(files, repair.name))
+            )
     return parts
+
+
+def mean_points(files, name):
+    """A memory score at 1x in words."""
+    asked = seeds(files, name, 1)
+    return f"{percent(mean_gain(asked)['mean'])} points, {len(asked)} seed{'s'[: len(asked) - 1]}"
+
+
+def matrix_size():
+    """How large the bank of M.4 is at 1x: its side, and how many rows of a latent's width have as many numbers."""
+    width, side = load_backbone(RepairConfig.backbone).width, rows_of(1, find("m4"))
+    return {"side": side, "rows": side**2 // width, "width": width}
 
 
 def late_limits():
     """What to know of these repairs, with the size of M.4's bank."""
     [m1, m4] = repaired(LATE)
-    width, side = load_backbone(RepairConfig.backbone).width, rows_of(1, find("m4"))
-    return said(
-        "repairs_late_limits",
-        rate=m1.training["lr"],
-        steps=m4.training["steps"],
-        side=side,
-        rows=side**2 // width,
-        width=width,
-    )
+    steps = {"rate": m1.training["lr"], "steps": m4.training["steps"]}
+    return said("repairs_late_limits", **steps, **matrix_size())
 
 
 def late_prefix(dropped, kept):
@@ -534,10 +550,51 @@ def ablated(files):
     ]
 
 
-def limits(taken_back):
+def limits(taken_back, root):
     """What the page does not show; of the changes, that depends on whether they were taken back one at a time."""
     known = "repairs_taken_back" if taken_back else "repairs_not_taken_back"
-    return said("repairs_limits", changes=said(known))
+    runs = [path for path in root.glob("*/*m[14]_repaired-*") if path.parent.name != "repairs"]
+    runs += root.glob("repairs/m1_repaired-10x-*")
+    tenfold = len([*root.glob("repairs/m4_repaired-10x-s*")])
+    window, turns = KNOWN["m4_repaired"].training["window"], RepairConfig.turns
+    numbers = {"turns": turns, "long_turns": RepairConfig.long_turns}
+    holds = not runs and tenfold == 1 and window == turns
+    return said("repairs_limits", holds, changes=said(known), **numbers)
+
+
+def commands(files):
+    """The `lmem kept` and `lmem reads` that make the files: one for the files of the same settings."""
+    runs = {}
+    for name, result in files.items():
+        kind = name.split("-")[0]
+        if kind == "kept":
+            options = json.dumps(result["options"]["write"])
+            same = (kind, f"{result['scale']:g}", options, json.dumps(result["kept"]))
+            runs.setdefault(same, []).append(name.split("-")[1])
+        if kind == "reads":
+            own = result["read"] if result["reads"] else ""
+            runs.setdefault((kind, own, "", json.dumps(result["reads"])), []).append(
+                result["start"]
+            )
+    lines = []
+    for (kind, which, write, settings), names in runs.items():
+        chosen = ",".join(dict.fromkeys(names))
+        parts = ["lmem", kind, "--out", "results/repairs"]
+        if kind == "kept":
+            parts += ["--methods", chosen, "--scales", which]
+            pairs = [f"{option}={as_option(value)}" for option, value in json.loads(write).items()]
+            parts += ["--write", ",".join(pairs)] if pairs else []
+        else:
+            parts += (["--names", which] if which else []) + ["--starts", chosen]
+        for setting, value in json.loads(settings).items():
+            parts += ["--set", f"{setting}={as_option(value)}"]
+        lines.append(shlex.join(parts))
+    return "\n".join(lines)
+
+
+def as_option(value):
+    """A value as the command line takes it."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def page(root):
@@ -546,11 +603,12 @@ def page(root):
     rows = scores(files)
     without = ablated(files)
     invents = not any(row["abstention, 12 turns"].startswith("100.0") for row in rows)
+    first = by_lag(files, 10) | {"M.3, printed": gains_by_lag(files, "m3", 10)}
     parts = [
         said("repairs"),
         example(files),
         said("repairs_first_chart"),
-        chart("Memory score at 10x in points", list(BUCKETS), by_lag(files, 10)),
+        chart("Memory score at 10x in points", list(BUCKETS), first),
         said("repairs_methods"),
         "## How much they remember",
         verdict(files),
@@ -567,8 +625,8 @@ def page(root):
         *curves(files),
         *late_repairs(files),
         said("repairs_tried"),
-        limits(taken_back=bool(without)),
-        said("repairs_yourself"),
+        limits(bool(without), root),
+        said("repairs_yourself", commands=commands(files)),
     ]
     return "\n\n".join(parts) + "\n"
 

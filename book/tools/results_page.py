@@ -38,6 +38,7 @@ from lmem.evaluation.tables import (  # noqa: E402
 from lmem.experiments.paper import (  # noqa: E402
     MEAN_RECALL,
     TAX_BY_ROWS,
+    TITLES,
     comparison_tables,
     table_texts,
 )
@@ -472,8 +473,17 @@ def locomo_on_mini(files):
     parts = [text, table([locomo_row(*cell) for cell in cells.items()]), line]
     parts += [said("results_locomo_controls"), table(control_rows(cells))]
     for title, rows in table_texts(comparison_tables(first)).items():
-        parts += [f"### {title}", table(rows)] if rows else []
+        found = [table(rows)] if rows else [no_knowledge(cells)] if title == TITLES["4"] else []
+        parts += [f"### {title}", *found] if found else []
     return [*parts, written_by(*locomo_commands(cells))]
+
+
+def no_knowledge(cells):
+    """Say that table 4 was not run, and the command that would."""
+    command, *_ = locomo_commands({name: each for name, each in cells.items() if "1x" in name})
+    given = command.replace("--no-knowledge", "--knowledge")
+    given = given.replace("--out mini-locomo ", "--out mini-knowledge ")
+    return said("results_no_knowledge", holds=given != command, command=given)
 
 
 def locomo_row(name, result):
