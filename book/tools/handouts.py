@@ -11,12 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
+import editions
 import nbformat
 from nbconvert import HTMLExporter
-
-import editions
-import notebooks
 from slides import PLOTLY, drawn
+
+import notebooks
 
 
 def handout(notebook, students=False):
