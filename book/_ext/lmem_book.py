@@ -186,7 +186,7 @@ def add_preview(app, pagename, templatename, context, doctree):
     )
     context["metatags"] += added
     if pagename == app.config.root_doc:
-        leads = f'<meta http-equiv="Refresh" content="0; url={pagename}.html" />\n'
+        leads = f'<meta charset="utf-8" /><meta http-equiv="Refresh" content="0; url={pagename}.html" />\n'
         (app.outdir / "index.html").write_text(leads + context["metatags"], encoding="utf-8")
 
 
