@@ -10,9 +10,9 @@ ONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # pytest's tests and notebooks, and how they are shared out: a notebook's cells stay in one worker; the slowest are listed
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --durations=20
 
-.PHONY: help book test test-full lab lint types notebooks editions slides site clean
+.PHONY: help book test test-full lab lint types notebooks editions slides handouts site clean
 
-# chapters that `make slides` makes slides of
+# chapters that `make slides` and `make handouts` take
 CHAPTERS ?= notebooks/[0-9]*.ipynb
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make notebooks  run all notebooks again and store their outputs"
 	@echo "make editions   the students' notebooks, without solutions, and those with solutions, in _build/editions"
 	@echo "make slides     slides of every chapter, with its figures, in _build/slides; CHAPTERS=notebooks/04*.ipynb for some"
+	@echo "make handouts   chapters as HTML files, with their figures, in _build/handouts; CHAPTERS as for slides"
 
 # pip would compile every file, on one core: what nobody imports is left out, and all cores take part
 $(READY): pyproject.toml constraints.txt
@@ -70,6 +71,9 @@ editions: $(READY)
 
 slides: $(READY)
 	$(BIN)/python book/tools/slides.py _build/slides $(CHAPTERS)
+
+handouts: $(READY)
+	$(BIN)/python book/tools/handouts.py _build/handouts $(CHAPTERS)
 
 clean:
 	rm -rf _build

@@ -92,7 +92,8 @@ def test_every_page_has_its_place():
 def test_the_repository_has_one_address():
     """The setting in _config.yml; a text that names a repository of this name elsewhere is out of date."""
     address = CONFIG["repository"]["url"].removeprefix("https://github.com/")
-    own = address.split("/")[1]
+    owner, own = address.split("/")
+    assert CONFIG["html"]["baseurl"] == f"https://{owner}.github.io/{own}/"
     for name, text in tracked():
         found = re.findall(rf"github(?:\.com|/|usercontent\.com/)/?([\w-]+/{own})\b", text)
         assert set(found) <= {address}, name
@@ -144,13 +145,22 @@ def test_the_errors_on_the_page_are_the_package_s_own():
 # ---- the built site ------------------------------------------------------------------------------
 
 
-def build(source, out):
-    """`jupyter-book build`, warnings are errors."""
+# in front of a program: what book/requirements.txt does not bring is not installed
+LIGHT = """\
+from importlib.machinery import PathFinder
+absent = "torch transformers tokenizers safetensors accelerate datasets huggingface_hub scipy nltk bm25s faiss rich typer"
+found, absent = PathFinder.find_spec, {*absent.split(), "ipywidgets", "anywidget"}
+PathFinder.find_spec = lambda name, *where: None if name.partition(".")[0] in absent else found(name, *where)
+"""
+
+
+def build(source, out, before=""):
+    """`jupyter-book build`, warnings are errors; `before` runs before it."""
     try:
         importlib.metadata.version("jupyter-book")
     except importlib.metadata.PackageNotFoundError:
         pytest.skip("the [book] extra is not installed")
-    command = "from jupyter_book.cli.main import main; main()"
+    command = before + "from jupyter_book.cli.main import main; main()"
     options = ["build", ".", "-W", "-n", "--keep-going", "--path-output", str(out)]
     return subprocess.run(
         [sys.executable, "-c", command, *options],
@@ -181,6 +191,33 @@ def site(tmp_path_factory, worker_id):
 def parsed(site):
     """{path: parsed page} of the site, parsed once for all tests."""
     return parse(site)
+
+
+def test_the_extensions_need_no_pytorch(tmp_path):
+    """They load, and write what the live pieces need, where the site's requirements alone are installed."""
+    pytest.importorskip("myst_nb", reason="the [book] extra is not installed")
+    extensions = CONFIG["sphinx"]["local_extensions"]
+    assert set(extensions) == {path.stem for path in (ROOT / "book/_ext").glob("*.py")}
+    program = f"""{LIGHT}
+import importlib, importlib.util, pathlib, sys
+assert importlib.util.find_spec("torch") is None
+sys.path += {[str(ROOT), *(str(ROOT / folder) for folder in extensions.values())]}
+for name in {list(extensions)}:
+    importlib.import_module(name)
+sys.modules["lmem_live"].site.write(pathlib.Path(sys.argv[1]))
+assert "torch" not in sys.modules
+"""
+    run = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert all((tmp_path / f"weights/{name}.js").is_file() for name in ("mini", "mini-words"))
+
+
+@pytest.mark.slow
+@pytest.mark.full
+def test_the_site_builds_without_pytorch(tmp_path):
+    run = build(ROOT, tmp_path, LIGHT)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert "WARNING" not in run.stdout + run.stderr
 
 
 @pytest.mark.slow
@@ -282,6 +319,27 @@ def test_site_asks_no_network_for_anything(parsed):
             name = script["src"].partition("?")[0]
             assert (path.parent / name).is_file(), f"{path.name}: {name}"
     assert total > 200
+
+
+@pytest.mark.slow
+def test_a_link_to_a_page_has_a_title_a_text_and_a_picture(site, parsed):
+    """Where it is shown elsewhere; the site's own address shows what its first page does."""
+    found = {}
+    for page in ("index", *PAGES):
+        metas = parsed[(site / f"{page}.html").resolve()].find_all("meta")
+        said = [(m.get("property") or m.get("name"), m.get("content")) for m in metas]
+        wanted = [(name, text) for name, text in said if str(name).startswith(("og:", "descr"))]
+        found[page] = dict(wanted)
+        assert len(found[page]) == len(wanted) == 6, (page, wanted)
+        assert len(found[page]["og:title"]) > 2, page
+        assert 20 <= len(found[page]["description"]) <= 200, (page, found[page])
+        assert len(found[page]["og:description"]) >= 20, page
+        base, _, picture = found[page]["og:image"].partition("_static")
+        assert base == CONFIG["html"]["baseurl"]
+        assert (site / f"_static{picture}").is_file()
+        assert page == "index" or found[page]["og:url"] == f"{base}{page}.html"
+    assert found["index"] == found[TOC["root"]]
+    assert len({one["description"] for one in found.values()}) == len(PAGES)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from lmem.chat import commands, terminal
 from lmem.chat.dialect import EVERYDAY, dialect_of
-from lmem.chat.kept import LEAST, NONE, Fact, Topic, change_of
+from lmem.chat.kept import NONE, Fact, Topic, change_of
 from lmem.chat.lines import (
     UNSURE,
     content_words,
@@ -28,6 +28,7 @@ from lmem.chat.lines import (
     split_request,
 )
 from lmem.chat.recovery import KEPT, Recovery, state_folder
+from lmem.chat.reply import LEAST
 from lmem.chat.session import UNTOLD, ChatSession
 from lmem.chat.topics import everyday_topics, plain_question
 from lmem.chat.words import unreadable_words

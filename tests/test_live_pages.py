@@ -13,9 +13,8 @@ from test_axe import prefer, violations
 from test_book import load
 
 from lmem.chat.dialect import EVERYDAY
-from lmem.chat.kept import LEAST
 from lmem.chat.lines import UNSURE, UNTOLD, content_words, names_in, parts_of
-from lmem.chat.reply import is_stuck, percent, reason_of
+from lmem.chat.reply import LEAST, is_stuck, percent, reason_of
 from lmem.data import everyday
 from lmem.data.tinyworld.language import NAMES
 from lmem.memory.methods import grid

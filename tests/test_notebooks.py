@@ -368,7 +368,9 @@ def test_a_fork_changes_the_one_setting_and_the_setup_cells(tool, tmp_path):
     before, old = {p: tool.stored(p) for p in root.glob("notebooks/*.ipynb")}, tool.address(root)
     tool.fork("a-school/its.course", root)
     assert tool.address(root) == "https://github.com/a-school/its.course"
-    assert old not in (root / "_config.yml").read_text(encoding="utf-8")
+    config = (root / "_config.yml").read_text(encoding="utf-8")
+    assert old not in config
+    assert "\n  baseurl: https://a-school.github.io/its.course/\n" in config
     assert "git+https://github.com/a-school/its.course@v" in tool.setup_cell(root)
     readme, first, cited = (
         tool.stored(root / name) for name in ("README.md", "book/intro.md", "CITATION.cff")

@@ -47,6 +47,19 @@ def test_it_runs_what_the_readme_says():
     assert build.removeprefix("jupyter-book ") in makefile, "the site as `make site` builds it"
 
 
+def test_the_site_has_the_package_without_what_it_needs_to_run():
+    """The extensions and autodoc import lmem; PyTorch would take minutes to install."""
+    site = [s["run"] for s in WORKFLOWS["test-and-deploy"]["jobs"]["site"]["steps"] if "run" in s]
+    [build] = [place for place, run in enumerate(site) if run.startswith("jupyter-book build")]
+    assert site[:build] == [
+        "python -m pip install -r book/requirements.txt",
+        "python -m pip install --no-deps -e .",
+    ]
+    head = (ROOT / "book/requirements.txt").read_text(encoding="utf-8")
+    for run in site[:build]:
+        assert run.removeprefix("python -m ") in head
+
+
 def test_only_main_is_shown_and_only_when_all_is_well():
     deploy = WORKFLOWS["test-and-deploy"]["jobs"]["deploy"]
     assert deploy["needs"] == ["test", "site"]

@@ -6,12 +6,14 @@
   are drawn by the plotly.js that belongs to the installed plotly.
 - Of plotly.js only the traces in TRACES are kept, of the theme's icons only those that the site names: 4.5 MB less for every page.
 - Scripts of the theme that nothing here uses are dropped, and roles that ARIA has given up are renamed.
+- Every page says what a link to it shows elsewhere (Open Graph): title, description, the picture of the first page.
 """
 
 import importlib.util
 import json
 import re
 import shutil
+import textwrap
 from html import escape
 from importlib.metadata import distribution
 from pathlib import Path
@@ -29,6 +31,7 @@ MATHJAX = Path(
     distribution("sphinx-mathjax-offline").locate_file("sphinx-mathjax-offline/static/mathjax")
 )
 MATHJAX_PARTS = ("tex-chtml.js", "input/tex/extensions/*.js", "output/chtml/fonts/woff-v2/*.woff")
+PICTURE = "first_page.png"
 SUMMARY = re.compile(r"<summary>.*?</summary>", re.S)
 FORMULA = re.compile(r"\$([^$]+)\$")
 log = logging.getLogger(__name__)
@@ -161,6 +164,32 @@ def name_roles(app, pagename, templatename, context, doctree):
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def add_preview(app, pagename, templatename, context, doctree):
+    """Say what a link to a page shows elsewhere; a page without a description has its first paragraph instead.
+
+    The site's own address, which leads on to the first page, shows the same as that page.
+    """
+    if doctree is None:
+        return
+    own = {meta.get("property", meta.get("name")): meta["content"] for meta in doctree.findall(nodes.meta)}  # fmt: skip
+    first = next(doctree.findall(nodes.paragraph)).astext().removeprefix("The question. ")
+    made = {"description": own.get("description", textwrap.shorten(first, 200, placeholder=" …"))}
+    made["og:title"] = app.env.titles[pagename].astext()
+    made["og:description"] = own.get("og:description", made["description"])
+    made["og:url"] = f"{app.config.html_baseurl}{pagename}.html"
+    made["og:image"] = f"{app.config.html_baseurl}_static/{PICTURE}"
+    made["og:type"] = "website"
+    added = "".join(
+        f'<meta {"property" if name.startswith("og:") else "name"}="{name}" content="{escape(said)}" />\n'
+        for name, said in made.items()
+        if name not in own
+    )
+    context["metatags"] += added
+    if pagename == app.config.root_doc:
+        leads = f'<meta charset="utf-8" /><meta http-equiv="Refresh" content="0; url={pagename}.html" />\n'
+        (app.outdir / "index.html").write_text(leads + context["metatags"], encoding="utf-8")
+
+
 def set_formulas(app, doctree):
     """A formula in a `<summary>`, which is raw HTML and not read as Markdown, is a formula on the site too."""
     for raw in doctree.findall(nodes.raw):
@@ -211,6 +240,7 @@ def setup(app):
     app.connect("doctree-read", set_formulas)
     app.connect("html-page-context", drop_scripts, priority=900)
     app.connect("html-page-context", name_roles)
+    app.connect("html-page-context", add_preview)
     app.connect("build-finished", drop_maps)
     app.connect("build-finished", drop_icons)
     return {"version": "2", "parallel_read_safe": True, "parallel_write_safe": True}

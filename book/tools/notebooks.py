@@ -107,10 +107,7 @@ def setup_cell(root=ROOT):
 
 def fork(repository, root=ROOT):
     """Put owner/name into _config.yml, the README, CITATION.cff, the book's pages, and every notebook: its first code cell, links in stored outputs."""
-    path = root / "_config.yml"
-    text = path.read_text(encoding="utf-8")
     old, new = address(root), f"https://github.com/{repository}"
-    path.write_text(text.replace(f"\n  url: {old}\n", f"\n  url: {new}\n"), encoding="utf-8")
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         path.write_text(stored(path).replace(old, new), encoding="utf-8")
     forms = (
@@ -118,7 +115,8 @@ def fork(repository, root=ROOT):
         "/github/{}/{}/",
         "https://github.com/{}/{}",
     )  # site, Colab, code
-    for path in (root / "README.md", root / "CITATION.cff", *sorted((root / "book").glob("*.md"))):
+    texts = (root / name for name in ("_config.yml", "README.md", "CITATION.cff"))
+    for path in (*texts, *sorted((root / "book").glob("*.md"))):
         text = stored(path)
         for form in forms:
             ours, theirs = (form.format(*one.split("/")[-2:]) for one in (old, new))

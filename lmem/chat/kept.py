@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 
 from lmem.analysis.retrieval import choices, recall_scores, recall_shares
+from lmem.chat.reply import LEAST
 from lmem.memory.bank import Bank, State
 from lmem.memory.ledger import Ledger
 from lmem.memory.model import Answer, MemoryModel
@@ -14,7 +15,6 @@ from lmem.memory.read.recall import RecallRead
 from lmem.memory.write.keyed import FactWrite
 
 BATCH = 64  # questions that are answered together
-LEAST = 0.45  # confidence below which an answer is none; set on conversations that no training used
 CANDIDATES = 8  # rows whose turns `sources_of` leaves out
 LEAST_BITS = 1.0  # by which an answer must lean on a turn
 NEAREST = 2  # rows that are named where an answer was withheld

@@ -1,15 +1,21 @@
-"""What a line of a chat led to, as a terminal shows it; and what a user may set."""
+"""What a line of a chat led to, as a terminal shows it; and what a user may set.
+
+Nothing here imports torch: the pages of the book have the same limit and the same sentences.
+"""
 
 import math
 import re
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lmem.errors import InputError
-from lmem.memory.model import Answer
 from lmem.utils.text import checked_text
 
+if TYPE_CHECKING:
+    from lmem.memory.model import Answer
+
+LEAST = 0.45  # confidence below which an answer is none; set on conversations that no training used
 LONGEST_NAME = 40
-REASONS = {  # why no answer is given; the page has the same sentences
+REASONS = {  # why no answer is given
     "nothing": "nothing is kept yet",
     "untold": "nothing that is kept is like the question, and no word of it was said here",
     "spoken": "a word of the question was said here, but nothing that is kept is like it",
@@ -45,7 +51,7 @@ def percent(share: float) -> str:
     return "under 1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
-def reason_of(answer: Answer, spoken: bool, bare: bool = False) -> str:
+def reason_of(answer: "Answer", spoken: bool, bare: bool = False) -> str:
     """Return why an answer is none.
 
     Args:

@@ -6,9 +6,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from lmem.chat.kept import LEAST
 from lmem.chat.lines import ENGLISH, PATTERNS, UNSURE, UNTOLD
-from lmem.chat.reply import REASONS
+from lmem.chat.reply import LEAST, REASONS
 from lmem.data import everyday
 from lmem.data.running_conversation import TALK
 from lmem.data.tinyworld import World, sample
