@@ -199,6 +199,20 @@ def test_exercises_have_stub_check_and_solution(path):
             assert source(cell).endswith("</details>")
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_exercise_has_hints_in_layers(path):
+    texts = [source(cell) for cell in read(path)["cells"] if cell["cell_type"] == "markdown"]
+    exercises = [text for text in texts if text.startswith("**Exercise ")]
+    assert len(exercises) > 5
+    for text in exercises:
+        folded = re.findall(r"<summary>([^<]*)</summary>\n\n(?=\S)", text)
+        hints = [name for name in folded if name.startswith("Hint")]
+        assert hints, text
+        assert len(folded) == text.count("<details") >= 2, text
+        if len(hints) > 1:
+            assert [name[:6] for name in hints] == [f"Hint {n + 1}" for n in range(len(hints))]
+
+
 IN_WORDS = ("derive", "explain", "judge")  # kinds of exercises that ask for no code
 
 
