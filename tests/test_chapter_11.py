@@ -52,7 +52,7 @@ def test_right_answers():
         ("lag", lambda turns, evidence: turns - 1 - evidence[0], "expected 4, got 0"),
         ("lag", lambda turns, evidence: turns - 1 - min(evidence), "a lag is never negative"),
         ("lag", lambda turns, evidence: max(0, turns - 1 - min(evidence)), "stops"),  # without evidence
-        ("recall_rate", lambda a, b: max(0, a - b), "divide by what was left to gain"),
+        ("recall_rate", lambda a, b: max(0, a - b), "how much was left to gain here"),
         ("recall_rate", lambda a, b: (a - b) / max(1 - b, 1e-6), "a loss counts as 0"),
         ("recall_rate", lambda a, b: max(0, a - b) / (1 - b), "stops"),
         ("never_rising", lambda m, n: m, "a rise is pooled"),

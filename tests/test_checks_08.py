@@ -69,8 +69,8 @@ def test_right_answers_pass(name):
         ("groups", lambda s, c, g: [0] * len(s), "an empty group, score 0, is the best"),
         ("groups", groups_without_decay, "has faded"),
         ("penalised", lambda s, u, k, p: by_score(s, k), "at [0] expected 1, got 0"),
-        ("penalised", lambda s, u, k, p: by_score([a + p * b for a, b in zip(s, u, strict=True)], k), "minus price"),
-        ("gate_leaves", lambda gates: gates, "every later one"),
+        ("penalised", lambda s, u, k, p: by_score([a + p * b for a, b in zip(s, u, strict=True)], k), "for each of its uses"),
+        ("gate_leaves", lambda gates: gates, "leave of an earlier one"),
         ("gate_leaves", lambda gates: [g * (1 - g) ** (len(gates) - 1 - t) for t, g in enumerate(gates)], "shut takes nothing off"),
     ],
 )  # fmt: skip

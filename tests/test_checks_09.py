@@ -81,7 +81,7 @@ def test_a_stub_is_unfinished():
 @pytest.mark.parametrize(
     ("name", "answer", "said"),
     [
-        ("window_share", lambda g, w, t: g**w, "geometric"),
+        ("window_share", lambda g, w, t: g**w, "a share of all"),
         ("window_share", lambda g, w, t: 1 - g**w, "expected 0.6667, got 0.5"),
         ("window_share", lambda g, w, t: (1 - g**w) / (1 - g**t), "ZeroDivisionError"),
         ("write_with_window", lambda *a: with_window(*a[:3], 99), "should be [0, 0, 1, 1], they are [1, 1, 1, 1]"),
@@ -91,7 +91,7 @@ def test_a_stub_is_unfinished():
         ("write_with_window", off_by_one, "they are [0, 0, 0, 1]"),
         ("write_with_window", lambda *a: None, "expected a tensor"),
         ("write_with_window", lambda *a: a[2][7], "stops with IndexError"),
-        ("rate", lambda *a: cosine(*a, first=0), "1/warmup"),
+        ("rate", lambda *a: cosine(*a, first=0), "counted from 0"),
         ("rate", lambda s, p, w, t: p * min(1, (s + 1) / w), "half a cosine"),
         ("rate", lambda s, p, w, t: cosine(s, p, w, t + w), "half a cosine"),
         ("vanishes", lambda w, s: s < abs(w) / 256, "expected False, got True"),

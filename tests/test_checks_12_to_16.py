@@ -355,8 +355,8 @@ ANSWERS = {
     (chapter_14, "no_match"): (
         [no_match, no_match_torch, lambda s, b, n: 1 / (1 + sum(math.exp(b * (x - 1 + n)) for x in s))],
         [
-            (lambda s, b, n: 1 - max(s, default=0.0), "one score more"),
-            (lambda s, b, n: math.exp(b * (1 - n)), "one score more"),
+            (lambda s, b, n: 1 - max(s, default=0.0), "in the same softmax"),
+            (lambda s, b, n: math.exp(b * (1 - n)), "in the same softmax"),
             (lambda s, b, n: no_match(s, b, 1 - n), "expected 0.5"),
             (lambda s, b, n: no_match([max(s)] if s else [], b, n), "every row is in the sum"),
             (lambda s, b, n: 1 - no_match(s, b, n), "expected 0.3333, got 0.6667"),
@@ -366,7 +366,7 @@ ANSWERS = {
     (chapter_16, "last_k"): (
         [last_k, last_k_slices, lambda c, b: tuple(last_k(c, b))],
         [
-            (last_k_with_gaps, "stop at the first that does not fit"),
+            (last_k_with_gaps, "a turn does not fit"),
             (lambda c, b: last_k(c, b)[::-1], "expected 1, got 2"),
             (lambda c, b: last_k(c, b - 1), "expected 2 elements, got 1"),
             (lambda c, b: [len(c) - 1 - i for i in last_k(c[::-1], b)][::-1], "expected 2 elements, got 1"),

@@ -742,6 +742,21 @@ def test_the_journey_by_keyboard(journey):
     assert driver.execute_script(here) == ["tokens", None]
 
 
+def test_an_address_with_a_part_opens_the_journey_there(journey):
+    """As from a chapter: a new page, and then another part of the same page."""
+    driver = journey()
+    driver.get(driver.current_url + "#later")
+    driver.refresh()
+    here = "return document.querySelector('.live-zoom')?.previousSibling.id"
+    wait(lambda: driver.execute_script(here) == "later", "the part of the address")
+    driver.execute_script("location.hash = 'read'")
+    wait(lambda: driver.execute_script(here) == "read", "the part of the new address")
+    box = driver.find_element("css selector", "#read").rect
+    top, height = driver.execute_script("return [scrollY, innerHeight]")
+    assert top <= box["y"] <= top + height
+    assert complaints(driver) == []
+
+
 def a_name_that_is_kept():
     """A name drawn at random, of those that the memory answers in PyTorch: it confuses 9 of the 64."""
     model = MemoryModel.from_shipped("nano-keyed")

@@ -1,10 +1,12 @@
 """What a notebook does first: the profile cell, and the setup that makes two runs the same."""
 
+import importlib.util
 import subprocess
 import sys
 
 import pytest
 import torch
+from chapters import each_notebook, read, source
 
 import lmem
 from lmem import notebook
@@ -90,3 +92,29 @@ def test_setup_makes_draws_and_digits_the_same():
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == "tensor([0.0005, 0.0008])\n"
+
+
+@each_notebook
+@pytest.mark.parametrize("found", [True, False])
+def test_the_first_cell_installs_the_package_only_where_it_is_missing(path, found, monkeypatch):
+    """Anywhere: Colab, Kaggle, Binder and a JupyterHub are not told apart."""
+    manager = pytest.importorskip("IPython.core.inputtransformer2").TransformerManager()
+    ran, find = [], importlib.util.find_spec
+
+    class Shell:
+        def run_line_magic(self, magic, line):
+            ran.append((magic, line))
+
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "lmem" and not found else find(name, *rest),
+    )
+    monkeypatch.setattr(notebook, "setup", lambda: ran.append("setup"))
+    exec(manager.transform_cell(source(read(path)["cells"][1])), {"get_ipython": Shell})
+    *installed, last = ran
+    assert last == "setup"
+    assert len(installed) == (not found)
+    for magic, line in installed:
+        assert magic == "pip"
+        assert line.startswith('install -q "lmem @ git+https://')

@@ -82,6 +82,22 @@ def test_shows_in_every_front_end(path):
     assert not [o for c in code(notebook) for o in c["outputs"] if view(o)]
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_opens_on_its_part_of_the_journey_and_says_where_help_is(path):
+    """Numbers, names and addresses of parts are those of the page, in its order."""
+    page = (ROOT / "book/journey_of_a_fact.md").read_text(encoding="utf-8")
+    parts = {id: str(n) for n, id in enumerate(re.findall(r'<li id="(\w+)"><b>', page), 1)}
+    assert len(parts) == 10
+    first = source(read(path)["cells"][0]).split("\n\n")
+    [at] = [i for i, text in enumerate(first) if "](../book/journey_of_a_fact.md)" in text]
+    assert any(text.startswith("**") for text in first[at - 2 : at])
+    linked = re.findall(r"journey_of_a_fact\.md#([\w-]+)\)", first[at])
+    assert linked
+    assert re.findall(r"\d+", first[at]) == [parts[part] for part in linked]
+    for help_page in ("notation", "how_to_use", "faq"):
+        assert f"](../book/{help_page}.md)" in first[-1]
+
+
 @each_notebook
 def test_no_line_of_code_scrolls_in_the_page(path):
     """As in the package, ruff's limit."""
@@ -181,6 +197,20 @@ def test_exercises_have_stub_check_and_solution(path):
         if words:
             assert source(cell).startswith("<details>")
             assert source(cell).endswith("</details>")
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_every_exercise_has_hints_in_layers(path):
+    texts = [source(cell) for cell in read(path)["cells"] if cell["cell_type"] == "markdown"]
+    exercises = [text for text in texts if text.startswith("**Exercise ")]
+    assert len(exercises) > 5
+    for text in exercises:
+        folded = re.findall(r"<summary>([^<]*)</summary>\n\n(?=\S)", text)
+        hints = [name for name in folded if name.startswith("Hint")]
+        assert hints, text
+        assert len(folded) == text.count("<details") >= 2, text
+        if len(hints) > 1:
+            assert [name[:6] for name in hints] == [f"Hint {n + 1}" for n in range(len(hints))]
 
 
 IN_WORDS = ("derive", "explain", "judge")  # kinds of exercises that ask for no code

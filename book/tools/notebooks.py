@@ -17,8 +17,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SETUP = """\
-import importlib.util, sys
-if "google.colab" in sys.modules and importlib.util.find_spec("lmem") is None:
+import importlib.util
+if importlib.util.find_spec("lmem") is None:
     %pip install -q "lmem @ git+{}@{}"
 from lmem import notebook
 notebook.setup()"""
@@ -95,13 +95,13 @@ def address(root=ROOT):
 
 
 def tag(root=ROOT):
-    """The tag that Colab installs: the package's version."""
+    """The tag that a notebook installs: the package's version."""
     head = (root / "lmem/__init__.py").read_text(encoding="utf-8")
     return "v" + re.search(r'__version__ = "(.*)"', head)[1]
 
 
 def setup_cell(root=ROOT):
-    """The first code cell of every notebook: it installs the package at its tag, if it is missing in Colab, and sets up."""
+    """The first code cell of every notebook: it installs the package at its tag, wherever it is missing, and sets up."""
     return SETUP.format(address(root), tag(root))
 
 
@@ -161,7 +161,7 @@ def main(verb="", *paths):
         fork(*paths)
         print(f"the book's repository is now {address()}")
         print(
-            f"in Colab the notebooks install its tag {tag()}: before students use them, raise the version and push its tag "
+            f"where lmem is missing the notebooks install its tag {tag()}: before students use them, raise the version and push its tag "
             '(CONTRIBUTING.md, "A release")'
         )
         return 0

@@ -16,7 +16,7 @@ def _draw(*shape, seed=0):
 def soft_tokens(answer):
     """S = U_P P W_P: ((R, D) rows, (D, D) w_p, (m, R) u_p or None) to (m, D)."""
     rows, w_p, u_p = _draw(5, 3), _draw(3, 3, seed=1), _draw(2, 5, seed=2)
-    turned = "W_P is transposed: it must mix the columns of a row p as p @ w_p does"
+    turned = "W_P is transposed: it mixes the columns of a row the wrong way round"
     plain = "without U_P there are as many soft tokens as rows"
     yield (rows, w_p, None), rows @ w_p, plain, {turned: rows @ w_p.T}
     mixed = "U_P mixes rows and W_P mixes columns; on which side must each of them be?"

@@ -28,7 +28,10 @@ def extended(answer):
     others = {
         "the rows are in front; they must follow the question's latents": ([projected, z], front),
         "the rows are unchanged; W_mem is missing": ([z, rows], both),
-        "W_mem is transposed: a row p becomes p @ w_mem": ([z, rows @ w_mem.T], both),
+        "W_mem is transposed: it mixes the columns of a row the wrong way round": (
+            [z, rows @ w_mem.T],
+            both,
+        ),
         "rows that must not be read are read: their mask is missing": (
             [z, projected],
             torch.cat([seen, torch.ones_like(mask)], 1),

@@ -48,11 +48,11 @@ def write_with_window(answer):
         require(
             reached == seen,
             f"with a window of {window} the turns that got a gradient should be {seen}, they are {reached} (1 yes, 0 no); "
-            "`detach` what the older turns wrote, once, just before the window begins",
+            "what the older turns wrote must carry no gradient into the window, and nothing else may be cut",
         )
         got = 0.0 if weight.grad is None else weight.grad.item()
         require(
             abs(got - share) < 1e-4,
             f"with a window of {window} the write's own weight should get a gradient of {share}, it gets {got:.4g}: the older turns "
-            "still teach the write; cut the state, not the turns",
+            "still teach the write",
         )
