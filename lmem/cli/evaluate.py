@@ -302,7 +302,7 @@ def publish(
     out: Annotated[Path, opt("Folder for the copies.")],
 ) -> None:
     """Copy result files without the texts of their answers, which may be text of LoCoMo; scores and figures stay."""
-    from lmem.evaluation.abilities import by_ability, by_novelty
+    from lmem.evaluation.abilities import by_ability
 
     for path in files:
         result = _scored(path)
