@@ -205,6 +205,23 @@ def test_of_a_value_and_the_end_that_takes_it_back_one_is_kept(model):
     assert (write.facts(latents, mask)[2] > 0).tolist() == [[True, False]]
 
 
+def test_an_end_takes_the_row_of_a_key_that_is_a_little_less_alike(model):
+    """0.92 is enough for what is taken back and not for a new value."""
+    write, _ = span_parts(model)
+    with torch.no_grad():
+        write.theta.fill_(0.94)
+    key = torch.zeros(1, 2, 8)
+    key[0, 0, 0], key[0, 1, 0], key[0, 1, 1] = 1.0, 0.92, (1 - 0.92**2) ** 0.5
+    value, on = torch.ones(1, 18), torch.ones(1)
+    end = torch.cat([torch.ones(1, 6), torch.zeros(1, 12)], 1)
+    assert write.is_end(torch.cat([value, end])).tolist() == [False, True]
+    rows, written = write.place(write.start(), key[:, 0], value, on, on)
+    later = State(rows, written, torch.ones_like(write.start().turns))
+    for new, used in ((value, 2), (end, 1)):
+        _, written = write.place(later, key[:, 1], new, on, on)
+        assert (written >= 0).sum() == used
+
+
 def test_every_second_conversation_speaks_of_open_relations(mini):
     drawn = fact_conversations(mini, 4, "test", open_relations=True, progress=False)
     is_open = [any(f.about[1].startswith("open_") for f in each.facts) for each in drawn]

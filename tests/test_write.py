@@ -173,7 +173,8 @@ def spans(write, p, z):
         best = int(np.argmax(near))
         corrects = anchored(write.correct, z, z[n])[0] > 0
         free = [r for r, row in enumerate(out) if not row.any()]
-        place = best if near[best] > write.theta.item() and corrects else free[0] if free else None
+        least = min(write.theta.item(), 0.9) if n == len(z) - 1 else write.theta.item()
+        place = best if near[best] > least and corrects else free[0] if free else None
         out[place] = np.concatenate([key, codes[n : n + write.length].ravel()])
         mine.add(place)
     return out

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lmem.backbone.backbone import pad
-from lmem.memory.write.spans import SpanWrite
+from lmem.memory.write.spans import END, SpanWrite
 from lmem.training.fact_data import FactConversation
 
 TURNS = 64  # whose facts are extracted at once
@@ -33,7 +33,7 @@ def replacements(
     Returns:
         For each theta (caught, wrong): facts that took the row of an older value, and facts that took that of another fact.
     """
-    key, correct, turns = _written_facts(write, conversation)
+    key, correct, turns, least = _written_facts(write, conversation)
     facts, single = conversation.facts, correct > 0
     which = _marked(write, conversation, key, turns)
     similarity = (key @ key.T).tolist()
@@ -46,7 +46,7 @@ def replacements(
             earlier = [row for row, old in enumerate(rows) if turns[old] < turns[new]]
             best = max(earlier, key=lambda row: similarity[new][rows[row]], default=-1)
             mark = which[new]
-            if best >= 0 and similarity[new][rows[best]] > theta and single[new]:
+            if best >= 0 and similarity[new][rows[best]] > min(theta, least[new]) and single[new]:
                 old, rows[best] = which[rows[best]], new
                 if old is not None:
                     before = facts[old]
@@ -68,20 +68,21 @@ def replacements(
 
 def _written_facts(
     write: SpanWrite, conversation: FactConversation
-) -> tuple[Tensor, Tensor, list[int]]:
-    """Extract what the write keeps of each turn: keys (F, K), gates e (F,), and the turn of each."""
-    keys, corrects, turns = [], [], []
+) -> tuple[Tensor, Tensor, list[int], list[float]]:
+    """Extract what the write keeps of each turn: keys (F, K), gates e (F,), the turn of each, and the most that it may ask of a row."""
+    keys, corrects, turns, ends = [], [], [], []
     device, dtype = write.p0.device, write.p0.dtype
     for start in range(0, len(conversation.latents), TURNS):
         states, mask = pad(
             [z.to(device, dtype) for z in conversation.latents[start : start + TURNS]]
         )
-        key, _, keep, correct = write.facts(states, mask.bool().to(device))
+        key, value, keep, correct = write.facts(states, mask.bool().to(device))
         kept = keep > 0  # (T, F)
         keys.append(key[kept])
         corrects.append(correct[kept])
         turns += (start + kept.nonzero()[:, 0]).tolist()
-    return torch.cat(keys), torch.cat(corrects), turns
+        ends += write.is_end(value[kept]).tolist()
+    return torch.cat(keys), torch.cat(corrects), turns, [END if end else 1.0 for end in ends]
 
 
 def _marked(

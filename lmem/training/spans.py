@@ -39,7 +39,7 @@ from lmem.utils.settings import AtLeast1, NotNegative, Positive, Settings, Share
 # a conversation, the place of a question in it, and the fact that answers it
 Case: TypeAlias = tuple[FactConversation, int, Fact]
 THETAS = (0.8, 0.85, 0.9, SAME, 0.96, 0.98)  # for which `calibrate` counts what replaces what
-END = 0.95  # cosine that is asked of a fact and its end, so that the end takes its row
+ENDED = 0.95  # cosine that is asked of a fact and its end, so that the end takes its row
 SHIFTS = (0.0, 1.0, 2.0, 3.0)  # of the gate's bias, that it tries
 GATED = 48  # turns of a conversation whose gates are compared in a step
 
@@ -401,7 +401,7 @@ class KeyLoss:
         pairs = torch.ones_like(same).triu(1) & single[:, None] & single
         ended = torch.tensor([fact.value is None for fact in facts], device=self.device) & pairs
         cosine = key @ key.T
-        more, less = SLOPE * (cosine - self.write.theta), SLOPE * (cosine - END)
+        more, less = SLOPE * (cosine - self.write.theta), SLOPE * (cosine - ENDED)
         loss = F.binary_cross_entropy_with_logits(correct, single.float())
         terms = ((same & pairs, -more, 1.0), (same & ended, -less, 1.0), (~same & pairs, more, 5.0))
         for part, logits, weight in terms:

@@ -71,13 +71,17 @@ class FactWrite(Write):
         similarity = torch.einsum("bk,brk->br", key, state.rows[..., : self.key])
         earlier = (state.written >= 0) & (state.written < state.turns[:, None])  # not this turn's
         nearest, row = similarity.masked_fill(~earlier, -1.0).max(1)  # (B,)
-        replaces = (nearest > self.theta) & (correct > 0)
+        replaces = (nearest > self.least(value)) & (correct > 0)
         row = torch.where(replaces, row, state.written.argmin(1))
         hit = torch.arange(self.rows, device=row.device) == row[:, None]
         hit = hit & (keep > 0)[:, None]  # (B, R)
         fact = torch.cat([key, value], 1)[:, None].to(state.rows.dtype)  # (B, 1, K + V)
         rows = torch.where(hit[:, :, None], fact, state.rows)
         return rows, torch.where(hit, state.turns[:, None], state.written)
+
+    def least(self, value: Tensor) -> Tensor:
+        """Return the similarity that facts with these values (B, V) must exceed to replace a row: () or (B,)."""
+        return self.theta
 
     def readable(self, state: State) -> Tensor:
         return state.written >= 0

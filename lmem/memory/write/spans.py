@@ -23,6 +23,8 @@ from lmem.memory.pooling import Address, Pooled, mlp, row_sizes
 from lmem.memory.write.base import Write
 from lmem.memory.write.keyed import FactWrite
 
+END = 0.9  # similarity that what is taken back must exceed to take the row of its fact, if theta is larger
+
 
 class SpanWrite(FactWrite):
     """Write a row for every fact, by key."""
@@ -80,6 +82,15 @@ class SpanWrite(FactWrite):
         self.correct = Pooled(width, 1, heads=2, hidden=32, anchored=True)
         self.code = nn.Linear(width, code)
         self.theta = nn.Parameter(torch.tensor(float(theta)))
+
+    def least(self, value: Tensor) -> Tensor:
+        """Ask less of an end than of a value: what is taken back has no new value that would be lost in the wrong row."""
+        return torch.where(self.is_end(value), self.theta.clamp(max=END), self.theta)
+
+    def is_end(self, value: Tensor) -> Tensor:
+        """Say which values (..., L v) are ends: only their first token is there, the last one of the turn."""
+        behind = value.unflatten(-1, (self.length, -1))[..., 1:, :]
+        return (self.length > 1) & ~behind.any(-1).any(-1)
 
     def content(self, state: State) -> tuple[Tensor, Tensor]:
         """Return rows (B, R, K + L v + 1), whose last number is the turn that wrote them, the newest 0; and which may be read."""

@@ -3,7 +3,7 @@
    Equations and names are those of `lmem.memory.write`; chapters 6, 7, 8 and 14 explain them. `rule` holds the options and weights. */
 lmemLive.parts.push(function writeRules(engine) {
   const { Matrix, dot, linear, product, plus, scaled, stacked, softmax, sigmoid, rootMeanSquare, unitLength } = engine;
-  const unit = (rows) => rootMeanSquare(rows, 1e-6);
+  const unit = (rows) => rootMeanSquare(rows, 1e-6), END = 0.9; // as in lmem.memory.write.spans
   const meanRow = (z) => scaled(product(new Matrix(1, z.rows, new Float32Array(z.rows).fill(1)), z), 1 / z.rows);
   const withRows = (bank, rows) => ({ rows, written: new Int32Array(rows.rows).fill(bank.turns), turns: bank.turns + 1 });
 
@@ -125,7 +125,8 @@ lmemLive.parts.push(function writeRules(engine) {
         const anchor = z.slice(token, token + 1), value = new Matrix(1, rule.length * codes.cols);
         value.data.set(codes.slice(token, Math.min(token + rule.length, z.rows)).data);
         const correct = engine.pooled(rule, "correct", z, anchor).data[0];
-        return { key: engine.address(rule, "address", z, anchor), value, keep: begins[token], correct, token };
+        const theta = rule.vectors.theta[0], least = token === z.rows - 1 && rule.length > 1 ? Math.min(theta, END) : theta;
+        return { key: engine.address(rule, "address", z, anchor), value, keep: begins[token], correct, token, least };
       });
       const isEnd = (fact) => fact.token === z.rows - 1;
       return found.map((fact) => {  // of a value and the end that takes it back, the likelier one
@@ -136,14 +137,14 @@ lmemLive.parts.push(function writeRules(engine) {
   };
 
   /** Where a fact goes: into the row of the most similar key of an earlier turn if it corrects that, else into the row written longest ago. */
-  engine.placeOf = function placeOf(rule, { rows, written, turns }, { key, correct }) {
+  engine.placeOf = function placeOf(rule, { rows, written, turns }, { key, correct, least = rule.vectors.theta[0] }) {
     let nearest = -1, row = -1, oldest = 0;
     for (let i = 0; i < rows.rows; i++) {
       if (written[i] < written[oldest]) oldest = i;
       const likeness = dot(key.data, 0, rows.data, i * rows.cols, rule.key);
       if (written[i] >= 0 && written[i] < turns && likeness > nearest) [nearest, row] = [likeness, i];
     }
-    return { nearest, place: nearest > rule.vectors.theta[0] && correct > 0 ? row : oldest };
+    return { nearest, place: nearest > least && correct > 0 ? row : oldest };
   };
 
   /** One row for each fact that is kept; `facts` of the bank says which rows these are, and at which token a value begins. */
