@@ -9,6 +9,7 @@ from lmem.evaluation import results
 from lmem.evaluation.abilities import by_ability, by_novelty
 from lmem.memory.model import ADAPTERS, MemoryModel
 from lmem.memory.read.copying import SAME
+from lmem.memory.write.spans import END
 
 PAGE = Path("book/everyday.md").read_text(encoding="utf-8")
 
@@ -66,13 +67,24 @@ def test_what_is_new():
         assert row_of(first)[1:] == [str(of["n"]), shown(of["right"]), shown(of["unknown"])]
 
 
-def test_what_is_taken_back_can_be_answered():
-    words = " ".join(PAGE.split())
-    [(*told, said)] = re.findall(
-        r'told "(.*?)" and then "(.*?)", the chat still says "(.*?)"', words
+def test_a_kind_that_is_in_no_list():
+    [(told, asked, said)] = re.findall(
+        r'told "(.*?)" and asked "(.*?)", it says "(.*?)"', " ".join(PAGE.split())
     )
     session = ChatSession(MemoryModel.from_shipped("mini-spans"), "Ana")
-    assert [session.take(line).text for line in (*told, "Where do I live?")][-1] == said
+    assert [session.take(line).text for line in (told, asked)][-1] == said
+
+
+def test_what_is_taken_back():
+    words = " ".join(PAGE.split())
+    assert f"if the keys' cosine exceeds {END}" in words
+    told = re.findall(
+        r'[Tt]old "(.*?)" and then "(.*?)", (?:the chat answers|it still says) "(.*?)"', words
+    )
+    asked = ("Where do I live?", "What instrument do I play?")
+    for (*lines, said), question in zip(told, asked, strict=True):
+        session = ChatSession(MemoryModel.from_shipped("mini-spans"), "Ana")
+        assert [session.take(line).text for line in (*lines, question)][-1] == said
 
 
 def test_what_takes_the_row_of_what():
