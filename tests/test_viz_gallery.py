@@ -18,6 +18,8 @@ NO_FIGURES = {
     "published_curves.score_rows",
     "published_curves.write_report",
     "score_artifacts.percent",
+    "score_plots.bars",  # of the results page alone
+    "score_plots.points",
     "source.show",
 }
 SHARED = ("__init__", "colours", "plots", "svg", "tables")

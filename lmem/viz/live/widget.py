@@ -7,6 +7,7 @@ and VS Code; without a kernel it is one line of text.
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from lmem.viz.live.site import ENGINE, STYLES, scripts_for
 from lmem.viz.live.words import WORDS, plain_words
 
 NOTEBOOK = Path(__file__).parent / "pieces" / "notebook.js"
+_COMMENT = re.compile(r"^ */\*\*.*?\*/\n", re.M | re.S)  # what a notebook need not store
 
 
 @cache
@@ -32,7 +34,7 @@ def _module() -> str:
     *needed, _ = scripts_for(["talk"])  # all but what shows the pieces of a page
     engine = [path for path in ENGINE if path.stem != "texts"]  # there is a memory
     scripts = (path.read_text(encoding="utf-8") for path in (*needed, *engine))
-    inside = "\n".join(scripts)
+    inside = _COMMENT.sub("", "\n".join(scripts))
     own = f"function createLive(globalThis) {{\n{inside}\nreturn globalThis.lmemLive;\n}}\n"
     return own + NOTEBOOK.read_text(encoding="utf-8")
 

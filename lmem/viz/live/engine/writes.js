@@ -117,7 +117,7 @@ lmemLive.parts.push(function writeRules(engine) {
     },
     /** One for each token at which a value may begin, the `most` likeliest; its value is the code of `length` tokens. */
     spans(rule, z) {
-      const begins = engine.network(rule, "gate", z).data;
+      const theta = rule.vectors.theta[0], begins = engine.network(rule, "gate", z).data;
       begins[z.rows - 1] = engine.pooled(rule, "ends", z).data[0];
       const codes = linear(z, rule.matrix("code.weight"), rule.vectors["code.bias"]);
       const tokens = engine.likeliest(begins, rule.most).sort((a, b) => a - b);
@@ -125,14 +125,15 @@ lmemLive.parts.push(function writeRules(engine) {
         const anchor = z.slice(token, token + 1), value = new Matrix(1, rule.length * codes.cols);
         value.data.set(codes.slice(token, Math.min(token + rule.length, z.rows)).data);
         const correct = engine.pooled(rule, "correct", z, anchor).data[0];
-        const theta = rule.vectors.theta[0], least = token === z.rows - 1 && rule.length > 1 ? Math.min(theta, END) : theta;
+        const least = token === z.rows - 1 && rule.length > 1 ? Math.min(theta, END) : theta;
         return { key: engine.address(rule, "address", z, anchor), value, keep: begins[token], correct, token, least };
       });
-      const isEnd = (fact) => fact.token === z.rows - 1;
-      return found.map((fact) => {  // of a value and the end that takes it back, the likelier one
-        const twin = found.find((other) => isEnd(other) !== isEnd(fact) && dot(fact.key.data, 0, other.key.data, 0, rule.key) > rule.vectors.theta[0]);
-        return twin && twin.keep > Math.max(fact.keep, 0) ? { ...fact, keep: -20 } : fact;
-      });
+      const end = found.find((fact) => fact.token === z.rows - 1), sure = end?.keep; // of a value and the end that takes it back, the likelier one
+      for (const fact of end ? found : [])
+        if (fact !== end && dot(fact.key.data, 0, end.key.data, 0, rule.key) > theta)
+          if (sure > Math.max(fact.keep, 0)) fact.keep = -20;
+          else if (fact.keep > Math.max(sure, 0)) end.keep = -20;
+      return found;
     },
   };
 
