@@ -1,4 +1,4 @@
-"""Chapter 15's checks and figure: three right forms pass, five near misses are told; shipped plans are those that are made anew."""
+"""Chapter 15's checks and figure: three right forms pass, five near misses are told; shipped plans are those that the planner makes."""
 
 import itertools
 import math

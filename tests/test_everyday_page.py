@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lmem.chat.session import ChatSession
 from lmem.evaluation import results
-from lmem.evaluation.abilities import by_ability, by_novelty
+from lmem.evaluation.abilities import NOVELTY, by_ability, by_novelty
 from lmem.memory.model import ADAPTERS, MemoryModel
 from lmem.memory.read.copying import SAME
 from lmem.memory.write.spans import END
@@ -57,14 +57,10 @@ def test_what_the_memory_answers():
 
 def test_what_is_new():
     found = by_novelty(results.load("mini/spans-10x")["questions"])
-    names = {
-        "seen": "at most names",
-        "phrasing": "the words of a turn",
-        "relation": "what it is about",
-    }
-    for new, first in names.items():
-        of = found[new]
-        assert row_of(first)[1:] == [str(of["n"]), shown(of["right"]), shown(of["unknown"])]
+    assert list(found) == list(NOVELTY)
+    for new, of in found.items():
+        shares = [shown(of["right"]), shown(of["unknown"])]
+        assert row_of(NOVELTY[new])[1:] == [str(of["n"]), *shares]
 
 
 def test_a_kind_that_is_in_no_list():

@@ -130,6 +130,19 @@ def counts(driver):
     return driver.execute_script(script)
 
 
+def swapped_there_and_back(driver):
+    """Swap the bank after the answer "Miro", and back: the answer follows, and the page says so."""
+    press(driver, "", OTHER)
+    assert said(driver) == "Pixel"
+    assert [mark.text for mark in find(driver, "mark")] == ["Pixel"]
+    compared = driver.find_element("css selector", ".live-compared").text
+    assert (
+        compared == "Before the swap it was “Miro”. The answer follows the bank, so it is memory."
+    )
+    press(driver, "", OWN)
+    assert said(driver) == "Miro"
+
+
 def test_told_asked_swapped_and_never_told(opened):
     driver = opened("talk")
     press(driver, ".live-chips", "I adopted a cat called Miro.")
@@ -142,15 +155,7 @@ def test_told_asked_swapped_and_never_told(opened):
     assert said(driver) == "Miro"
     assert "row 1" in find(driver, ".live-lit")[0].text
     assert "sentence 1" in driver.find_element("css selector", ".live-why").text
-    press(driver, "", OTHER)
-    assert said(driver) == "Pixel"
-    assert [mark.text for mark in find(driver, "mark")] == ["Pixel"]
-    compared = driver.find_element("css selector", ".live-compared").text
-    assert (
-        compared == "Before the swap it was “Miro”. The answer follows the bank, so it is memory."
-    )
-    press(driver, "", OWN)
-    assert said(driver) == "Miro"
+    swapped_there_and_back(driver)
     assert not driver.find_elements("css selector", ".live-compared")
     press(driver, ".live-chips", "What is Ana's favourite song?")
     assert said(driver) == "unknown"
@@ -967,15 +972,7 @@ def test_the_first_page_as_a_visitor(opened):
     typed(driver, "Ask it", "What is my cat called?")
     assert said(driver) == "Miro"
     assert "Miro" in find(driver, ".live-lit")[0].text
-    press(driver, "", OTHER)
-    assert said(driver) == "Pixel"
-    assert [mark.text for mark in find(driver, "mark")] == ["Pixel"]
-    compared = driver.find_element("css selector", ".live-compared").text
-    assert (
-        compared == "Before the swap it was “Miro”. The answer follows the bank, so it is memory."
-    )
-    press(driver, "", OWN)
-    assert said(driver) == "Miro"
+    swapped_there_and_back(driver)
     assert complaints(driver) == []
 
 

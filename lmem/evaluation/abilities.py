@@ -18,11 +18,12 @@ from lmem.evaluation.summary import Figures, Rows, difference, interval
 from lmem.metrics.answer_scores import declines, exact_match
 
 ABILITIES = ("extraction", "multi-hop", "temporal", "update", "abstention")
-NOVELTY = (
-    "seen",
-    "phrasing",
-    "relation",
-)  # what is new in a question, for whoever trained on everyday
+# what is new in a question for a memory that was trained on everyday conversations, in words
+NOVELTY = {
+    "seen": "at most names and values",
+    "phrasing": "the words of a turn or of the question",
+    "relation": "what it is about",
+}
 ABILITY = {  # by kind of question
     **{name: name for name in ABILITIES},
     **{"single": "extraction", "two-hop": "multi-hop", "list": "multi-hop"},

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from lmem.errors import InputError
 from lmem.evaluation import results
+from lmem.evaluation.abilities import NOVELTY
 from lmem.evaluation.summary import difference, headline, is_too_few, verdict, verdicts
 
 Row = Mapping[str, Any]
@@ -320,10 +321,9 @@ def figure_texts(summary: Row) -> dict[str, str]:
 
 def novelty_texts(figures: Row) -> list[dict[str, str]]:
     """Format the figures of `by_novelty`, a row for each: percent of the questions with the right bank."""
-    said = {"seen": "nothing", "phrasing": "the words of a turn or of the question"}
     return [
         {
-            "new": said.get(name, "what it is about"),
+            "new": NOVELTY[name],
             "questions": str(found["n"]),
             "right": percent(found["right"]),
             "says unknown": percent(found["unknown"]["mean"]),
