@@ -3,6 +3,7 @@
     L = -log p(facts that answer | question, keys)      both hops, with a margin; "no row" for what was never told
         + CE of the gates: a value begins here; only one value holds at a time
         + CE of pairs of facts: is this the same fact, so that the new one takes the old one's row?
+        + the same of a fact and its end, at a larger cosine
 
 p is the read's own softmax, over the facts of the question's conversation and of the others in the batch. Before this, the telling is
 trained alone, by the decoder's own loss, for the second hop starts from what is told. Its codes and rows start at the reduced-rank

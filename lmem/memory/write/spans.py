@@ -3,12 +3,15 @@
     b_n = gate(z_n), at the last token ends(z);  a value begins at token n if b_n > 0; of a turn, the strongest `facts` are kept
     k = pools of the turn, seen from z_n        whom the fact is about, and what about them
     c = [A z_n, A z_n+1 .. A z_n+L-1]           L tokens in v numbers each, 0 behind the end of the turn
-    placed by key as in the keyed write, with [k, c] for the row; "I no longer play the violin" is either a value or its end
+    placed by key as in the keyed write, with [k, c] for the row
 
 The keyed write has one row for a turn and one vector for a value, which is enough where every value is a single token. In plain
-English a turn states several facts, and a value is a few tokens: "Thistlewick", "a piano tuner". Something that is taken back is a
-fact as well, one that begins at the end of the turn; whether there is one is seen in the whole turn. The latents are stored, not the text: A keeps the directions that the frozen
-decoder needs to copy a token.
+English a turn states several facts, and a value is a few tokens: "Thistlewick", "a piano tuner". The latents are stored, not the
+text: A keeps the directions that the frozen decoder needs to copy a token.
+
+Something that is taken back is a fact as well, an *end*. It begins at the last token of the turn; whether there is one is seen in the
+whole turn. It takes the row of its fact at a smaller similarity than a value does. Of a value and the end of the same turn, "I no longer
+play the violin", only the likelier one is kept.
 """
 
 from typing import Any
